@@ -1,0 +1,82 @@
+//! What a model found in a volume: measurements and masks, each bound to coded concepts, and who found it.
+
+use crate::code::Code;
+
+/// All that one run of a model says about one volume.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    pub algorithm: Algorithm,
+    /// Procedure Reported of TID 1500 (CID 100), by the manifest.
+    pub procedure: Code,
+    /// Each group becomes one Measurement Group (TID 1501) of the report, in this order.
+    pub groups: Vec<MeasurementGroup>,
+    pub masks: Vec<Mask>,
+}
+
+/// Who made the findings (PS3.16 TID 4019).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Algorithm {
+    /// The model's name: its folder below `models/`.
+    pub name: String,
+    /// A title for people, as in "Lung densitometry".
+    pub title: String,
+    pub version: String,
+    pub manufacturer: String,
+    /// Coded family, CID 7162, as in (123110, DCM, "Artificial Intelligence").
+    pub family: Code,
+    /// SHA-256 of the graph file, lower-case hexadecimal.
+    pub digest: String,
+    pub research_only: bool,
+}
+
+/// Measurements of one thing at one site.
+#[derive(Debug, Clone)]
+pub struct MeasurementGroup {
+    /// Tracking Identifier (112039, DCM): what a reader calls it.
+    pub label: String,
+    /// Finding (121071, DCM) that the group is about, if the manifest names one.
+    pub finding: Option<Code>,
+    /// Finding Site (363698007, SCT).
+    pub site: Option<Code>,
+    /// Measurement Method (370129005, SCT).
+    pub method: Option<Code>,
+    pub measurements: Vec<Measurement>,
+}
+
+/// One number with its name and unit.
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    /// The output's key in the manifest, as in `lung-volume`.
+    pub key: String,
+    pub concept: Code,
+    /// Derivation (121401, DCM), CID 7464, as in (373098007, SCT, "Mean").
+    pub derivation: Option<Code>,
+    /// UCUM unit.
+    pub unit: Code,
+    /// `Err` when the model gave no usable number (PS3.16 CID 42), never a NaN.
+    pub value: Result<f64, NoValue>,
+}
+
+/// Why a measurement has no number: the Numeric Value Qualifier (0040,A301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoValue {
+    /// (114000, DCM, "Not a number")
+    NotANumber,
+    /// (114006, DCM, "Measurement failure")
+    MeasurementFailure,
+}
+
+/// Voxels that belong to something, over the source volume: same order and size.
+#[derive(Debug, Clone)]
+pub struct Mask {
+    pub key: String,
+    pub label: String,
+    /// Segmented Property Category (PS3.3 C.8.20.2, CID 7150).
+    pub category: Code,
+    /// Segmented Property Type.
+    pub property: Code,
+    /// sRGB colour to draw it in.
+    pub colour: [u8; 3],
+    /// 1 inside, 0 outside.
+    pub voxels: Vec<u8>,
+}

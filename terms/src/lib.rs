@@ -1,0 +1,12 @@
+//! The words that every crate speaks: identifiers, codes, headers, geometry, volumes and findings, as types that cannot hold nonsense.
+
+pub mod ae_title;
+pub mod code;
+pub mod findings;
+pub mod geometry;
+pub mod header;
+pub mod moment;
+pub mod storage_classes;
+pub mod transfer_syntaxes;
+pub mod uid;
+pub mod volume;
