@@ -1,0 +1,47 @@
+# Sourced, from the root of the checkout: installs what the tests ask for a second opinion, where this
+# user may, and tells the tests where it is. What cannot be had is said; the tests that need it say `skipped:`.
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        sudo -n DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+}
+
+may_install() {
+    command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+# Debian packages, only those that are missing.
+missing=()
+command -v storescp >/dev/null && command -v dcmsend >/dev/null && command -v dsrdump >/dev/null || missing+=(dcmtk)
+command -v dcentvfy >/dev/null || missing+=(dicom3tools)
+if [ ${#missing[@]} -gt 0 ]; then
+    if may_install; then
+        echo "Installing ${missing[*]} ..."
+        { as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
+            { as_root apt-get update && as_root apt-get install -y --no-install-recommends "${missing[@]}"; }; } \
+            >.tools/apt.log 2>&1 || { echo "apt-get could not install ${missing[*]}:" && tail -n 3 .tools/apt.log; }
+    else
+        echo "Not installed: ${missing[*]} (needs root, or sudo without a password, and apt-get). Tests that send and receive with it will be skipped."
+    fi
+fi
+
+# Python packages, once for each text of the list.
+stamp=.tools/venv/requirements-$(sha256sum tools/test-requirements.txt | cut -c1-16)
+if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "Not installed: dicom3tools, highdicom and the other Python validators (they need Python 3.11 or newer). Tests that ask them will be skipped."
+elif [ ! -e "$stamp" ]; then
+    echo 'Installing the Python validators into .tools/venv ...'
+    if tools/private-python.sh -r tools/test-requirements.txt; then
+        touch "$stamp"
+    else
+        echo 'Not installed: the Python validators. Tests that ask them will be skipped.'
+    fi
+fi
+if [ -e "$stamp" ]; then
+    # By full path: the environment has programs named like DCMTK's, with other options.
+    export GANTRY_PYTHON=$PWD/.tools/venv/bin/python
+    export GANTRY_DCIODVFY=$PWD/.tools/venv/bin/dciodvfy
+fi

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs every check of the project. With GANTRY_TESTS=all a test that skips is a failure,
+# except for those that need ../shared where that folder is not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .tools
+
+. tools/build-tools.sh
+tools/onnxruntime.sh
+. tools/test-tools.sh
+if [ -z "${ORT_DYLIB_PATH:-}" ]; then
+    libraries=("$PWD"/.onnxruntime/libonnxruntime.so*)
+    export ORT_DYLIB_PATH=${libraries[0]}
+fi
+# DCMTK waits for delayed acknowledgements without it, some 45 ms for each image.
+export TCP_NODELAY=1
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+lint() {
+    if cargo "$1" --version >/dev/null 2>&1; then
+        step cargo "$@"
+    else
+        echo "skipped: cargo $1 is not installed (rustup component add $2)" | tee -a .tools/lint.log
+    fi
+}
+
+: >.tools/lint.log
+lint fmt --all --check
+lint clippy --workspace --all-targets "${FEATURES[@]}" -- -D warnings
+RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --workspace "${FEATURES[@]}"
+
+# A skipping test passes and prints `skipped: why`; --show-output brings that out.
+passed=yes
+step cargo test --workspace "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log || passed=no
+
+printf '\n== What was said at the end\n'
+grep -E '^test result:|^test .*FAILED|^error' .tools/test.log || true
+skipped=$(grep -hE '^skipped:' .tools/lint.log .tools/test.log | sort | uniq -c || true)
+if [ -n "$skipped" ]; then
+    printf 'Skipped (how often, why):\n%s\n' "$skipped"
+    [ -d ../shared ] || skipped=$(grep -vF '../shared' <<<"$skipped" || true)
+fi
+if [ "$passed" = no ]; then
+    echo 'Tests failed.'
+    exit 1
+fi
+if [ "${GANTRY_TESTS:-}" = all ] && [ -n "$skipped" ]; then
+    echo 'Nothing may be skipped here (GANTRY_TESTS=all).'
+    exit 1
+fi
+echo 'All checks passed.'
