@@ -1,1 +1,15 @@
-//! placeholder
+//! Findings in, DICOM objects out: the structured report and the picture that a job sends into the patient's own study.
+
+mod data_set;
+pub mod object;
+pub mod provenance;
+pub mod secondary_capture;
+pub mod source;
+pub mod structured_report;
+mod text;
+
+pub use object::{ComposeError, ResultObject};
+pub use provenance::{Provenance, Station};
+pub use secondary_capture::{Picture, render, secondary_capture};
+pub use source::{Reference, Source};
+pub use structured_report::structured_report;

@@ -1,0 +1,29 @@
+//! What composing gives: one data set ready to be kept and sent, or the reason why there is none.
+
+use gantry_terms::uid::Uid;
+
+/// One result instance: its identity, and its data set without preamble and File Meta Information.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultObject {
+    pub sop_class: Uid,
+    pub sop_instance: Uid,
+    pub series: Uid,
+    pub study: Uid,
+    /// Always Explicit VR Little Endian.
+    pub transfer_syntax: Uid,
+    pub data_set: Vec<u8>,
+}
+
+/// Why no object was made. No variant tells a value of the source: it may be a patient's.
+/// All are permanent: the same inputs fail again.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    #[error("the source image cannot be read as DICOM ({0}); its sender must mend it")]
+    SourceMalformed(&'static str),
+    #[error("the source image has no valid {0}; its sender must mend it")]
+    SourceLacks(&'static str),
+    #[error("the findings do not fit the images that they are about: {0}; this is a fault of the node")]
+    Mismatch(String),
+    #[error("the result could not be encoded: {0}; this is a fault of the node")]
+    Encoding(&'static str),
+}

@@ -1,0 +1,99 @@
+//! The images that a result is about, and what it takes over from the first of them (PS3.3 C.7.1 to C.7.4).
+
+mod attributes;
+mod reading;
+
+use crate::data_set::DataSet;
+use crate::object::ComposeError;
+use crate::source::attributes::{COPIED, Need, Scope};
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use gantry_terms::uid::Uid;
+
+/// An instance that went into the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub sop_class: Uid,
+    pub sop_instance: Uid,
+}
+
+/// What results take over from the series that they are about.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub study: Uid,
+    pub series: Uid,
+    /// Every instance that went into the model, in the order in which it was given.
+    pub instances: Vec<Reference>,
+    /// Decoded to Unicode; only attributes of the tables in `source/attributes.rs`.
+    attributes: DataSet,
+}
+
+impl Source {
+    /// Reads the first instance of the series, a Part 10 file that may be cut off behind its
+    /// header. Text is decoded by its Specific Character Set.
+    pub fn read(first_part10: &[u8], instances: Vec<Reference>) -> Result<Self, ComposeError> {
+        let attributes = reading::read(first_part10)?;
+        let uid = |tag, name| {
+            let text = first_text(&attributes, tag).ok_or(ComposeError::SourceLacks(name))?;
+            Uid::parse(&text).map_err(|_| ComposeError::SourceLacks(name))
+        };
+        let study = uid(tags::STUDY_INSTANCE_UID, "Study Instance UID")?;
+        let series = uid(tags::SERIES_INSTANCE_UID, "Series Instance UID")?;
+        if instances.is_empty() {
+            return Err(ComposeError::Mismatch("no instance is named as input".into()));
+        }
+        Ok(Self { study, series, instances, attributes })
+    }
+
+    /// Modality of the source, as in `CT`.
+    pub fn modality(&self) -> String {
+        self.text(tags::MODALITY).unwrap_or_else(|| "OT".into())
+    }
+
+    /// The first value of an attribute, if it has one.
+    pub(crate) fn text(&self, tag: Tag) -> Option<String> {
+        first_text(&self.attributes, tag)
+    }
+
+    /// All values of an attribute; none when it is absent or empty.
+    pub(crate) fn texts(&self, tag: Tag) -> Vec<String> {
+        texts(&self.attributes, tag)
+    }
+
+    /// The items of a sequence; none when it is absent or empty.
+    pub(crate) fn items(&self, tag: Tag) -> Vec<DataSet> {
+        let items = self.attributes.element(tag).and_then(|e| e.items());
+        items.unwrap_or(&[]).iter().map(|item| DataSet::from(item.clone())).collect()
+    }
+
+    /// Copies the attributes of one scope. Type 2 attributes that the source lacks are written
+    /// empty: nothing is invented.
+    pub(crate) fn copy_to(&self, scope: Scope, data_set: &mut DataSet) {
+        for copied in COPIED.iter().filter(|copied| copied.scope == scope) {
+            match self.attributes.element(copied.tag) {
+                Some(element) if copied.need == Need::Type2 || !is_empty(element) => {
+                    data_set.put(element.clone());
+                }
+                _ if copied.need == Need::Type2 => drop(data_set.empty(copied.tag)),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is_empty(element: &dicom_object::mem::InMemElement) -> bool {
+    element.items().map_or_else(|| texts_of(element).is_empty(), <[_]>::is_empty)
+}
+
+fn first_text(data_set: &DataSet, tag: Tag) -> Option<String> {
+    texts(data_set, tag).into_iter().next()
+}
+
+fn texts(data_set: &DataSet, tag: Tag) -> Vec<String> {
+    data_set.element(tag).map_or_else(Vec::new, texts_of)
+}
+
+fn texts_of(element: &dicom_object::mem::InMemElement) -> Vec<String> {
+    let texts = element.to_multi_str().map(|texts| texts.to_vec()).unwrap_or_default();
+    if texts.iter().all(String::is_empty) { Vec::new() } else { texts }
+}

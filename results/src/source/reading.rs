@@ -1,0 +1,155 @@
+//! Reading the header of a Part 10 file as bytes and decoding the few attributes that results need.
+
+use crate::data_set::{DataSet, vr_of};
+use crate::object::ComposeError;
+use crate::source::attributes::{COPIED, NEVER_CUT, READ};
+use crate::text::copied;
+use dicom_core::header::HasLength;
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
+use dicom_object::meta::FileMetaTable;
+use dicom_parser::dataset::DataToken;
+use dicom_parser::dataset::read::{DataSetReader, DataSetReaderOptions, Error, ValueReadStrategy};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use gantry_terms::character_sets::CharacterSets;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// Nothing that a result copies lies behind this attribute.
+const LAST: Tag = tags::FILLER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST;
+const DEEPEST: usize = 16;
+const MALFORMED: ComposeError = ComposeError::SourceMalformed("an element cannot be read");
+
+type Raw = BTreeMap<Tag, RawValue>;
+
+enum RawValue {
+    Bytes(Vec<u8>),
+    Items(Vec<Raw>),
+}
+
+pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
+    if part10.get(128..132) != Some(b"DICM") {
+        return Err(ComposeError::SourceMalformed("it is no DICOM file"));
+    }
+    let mut rest = &part10[128..];
+    let meta = FileMetaTable::from_reader(&mut rest)
+        .map_err(|_| ComposeError::SourceMalformed("its File Meta Information cannot be read"))?;
+    let syntax = TransferSyntaxRegistry
+        .get(meta.transfer_syntax())
+        .ok_or(ComposeError::SourceMalformed("its transfer syntax is not known"))?;
+    let bytes: Box<dyn Read + '_> = match syntax.codec() {
+        Codec::Dataset(Some(adapter)) => adapter.adapt_reader(Box::new(rest)),
+        _ => Box::new(rest),
+    };
+    let mut options = DataSetReaderOptions::default();
+    options.value_read = ValueReadStrategy::Raw;
+    let reader =
+        DataSetReader::new_with_ts_options(bytes, syntax, options).map_err(|_| MALFORMED)?;
+    let raw = level(&mut Tokens { reader, longest: part10.len() }, 0)?;
+    let wanted = raw.into_iter().filter(|(tag, _)| {
+        READ.contains(tag) || COPIED.iter().any(|c| c.tag == *tag) || *tag == tags::SPECIFIC_CHARACTER_SET
+    });
+    Ok(decoded(&wanted.collect(), &CharacterSets::default(), true))
+}
+
+struct Tokens<I> {
+    reader: I,
+    /// No header attribute can be longer than the file that it came in.
+    longest: usize,
+}
+
+impl<I: Iterator<Item = Result<DataToken, Error>>> Tokens<I> {
+    fn next(&mut self) -> Result<Option<DataToken>, ComposeError> {
+        self.reader.next().transpose().map_err(|_| MALFORMED)
+    }
+}
+
+/// Elements up to the end of the item, or up to [`LAST`] at the top.
+fn level<I>(tokens: &mut Tokens<I>, depth: usize) -> Result<Raw, ComposeError>
+where
+    I: Iterator<Item = Result<DataToken, Error>>,
+{
+    if depth > DEEPEST {
+        return Err(ComposeError::SourceMalformed("its sequences are nested too deeply"));
+    }
+    let mut raw = Raw::new();
+    while let Some(token) = tokens.next()? {
+        match token {
+            DataToken::ElementHeader(header) if depth == 0 && header.tag > LAST => break,
+            DataToken::SequenceStart { tag, .. } if depth == 0 && tag > LAST => break,
+            DataToken::PixelSequenceStart if depth == 0 => break,
+            DataToken::ElementHeader(header) => {
+                if header.length().get().is_none_or(|length| length as usize > tokens.longest) {
+                    return Err(MALFORMED);
+                }
+                if let Some(DataToken::PrimitiveValue(value)) = tokens.next()? {
+                    raw.insert(header.tag, RawValue::Bytes(value.to_bytes().into_owned()));
+                }
+            }
+            DataToken::SequenceStart { tag, .. } => {
+                raw.insert(tag, RawValue::Items(sequence(tokens, depth)?));
+            }
+            DataToken::ItemEnd => break,
+            _ => {}
+        }
+    }
+    Ok(raw)
+}
+
+fn sequence<I>(tokens: &mut Tokens<I>, depth: usize) -> Result<Vec<Raw>, ComposeError>
+where
+    I: Iterator<Item = Result<DataToken, Error>>,
+{
+    let mut items = Vec::new();
+    while let Some(token) = tokens.next()? {
+        match token {
+            DataToken::ItemStart { .. } => items.push(level(tokens, depth + 1)?),
+            DataToken::SequenceEnd => break,
+            _ => {}
+        }
+    }
+    Ok(items)
+}
+
+/// Text attributes and sequences of the dictionary; an item may bring its own character set.
+fn decoded(raw: &Raw, outer: &CharacterSets, top: bool) -> DataSet {
+    let sets = match raw.get(&tags::SPECIFIC_CHARACTER_SET) {
+        Some(RawValue::Bytes(bytes)) => CharacterSets::from_attribute(bytes),
+        _ => outer.clone(),
+    };
+    let mut data_set = DataSet::new();
+    for (tag, value) in raw.iter().filter(|(tag, _)| **tag != tags::SPECIFIC_CHARACTER_SET) {
+        match (value, vr_of(*tag)) {
+            (RawValue::Items(items), VR::SQ) => {
+                let items = items.iter().map(|item| decoded(item, &sets, false)).collect();
+                data_set.items(*tag, items);
+            }
+            (RawValue::Bytes(bytes), vr) if vr != VR::SQ => {
+                if let Some(values) = values(*tag, vr, bytes, &sets, top) {
+                    data_set.values(*tag, values);
+                }
+            }
+            _ => {}
+        }
+    }
+    data_set
+}
+
+/// The values that may be copied. A bad one takes the whole attribute with it, so that the
+/// others do not change their places.
+fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets, top: bool) -> Option<Vec<String>> {
+    let plain = CharacterSets::default();
+    let texts = match vr {
+        VR::PN | VR::LO | VR::SH | VR::UC => sets.values(bytes),
+        VR::ST | VR::LT | VR::UT => vec![sets.text(bytes)],
+        VR::AE | VR::AS | VR::CS | VR::DA | VR::DS | VR::DT | VR::IS | VR::TM | VR::UI => {
+            plain.values(bytes)
+        }
+        _ => return None,
+    };
+    if texts.iter().all(String::is_empty) || (top && NEVER_CUT.contains(&tag)) {
+        return Some(texts);
+    }
+    texts.iter().map(|text| copied(vr, text)).collect()
+}
