@@ -1,0 +1,47 @@
+//! What can go wrong in the store, sorted by who must act.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why an object could not be kept. Nothing of it was acknowledged, so the sender still has it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeepError {
+    /// The admin must make room; the sender may try again later.
+    #[error("the disk is full: make room where the store's folder lives")]
+    Full(Arc<io::Error>),
+    /// The disk or the index failed; the admin must look at it.
+    #[error("the store could not write: {0}")]
+    Failed(Arc<io::Error>),
+    /// The sender's bytes are not a Part 10 file (PS3.10 7.1), so that nothing could be exported.
+    #[error("the object has no readable File Meta Information (PS3.10 7.1)")]
+    NotPart10,
+    /// The node is going down; the sender may try again later.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why the store could not be opened or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The admin started two nodes on one folder, or a maintenance command beside a node.
+    #[error("{} is in use by another gantry process: stop it, or use another folder", .0.display())]
+    InUse(PathBuf),
+    #[error("{} holds no store: has a node run with this folder?", .0.display())]
+    NoStore(PathBuf),
+    /// The index was written by a gantry of another version.
+    #[error("the index in {} is of another version: start the node of this version on it", .0.display())]
+    OtherVersion(PathBuf),
+    /// The admin must look at the file or its rights.
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// The index file failed; `gantry reindex` builds it anew from the segments.
+    #[error("the index: {0}")]
+    Index(#[from] sqlx::Error),
+    /// A record is not what was written. The disk or something beside gantry altered it.
+    #[error("segment {segment} is damaged at byte {offset}: {what}")]
+    Damaged { segment: u32, offset: u64, what: &'static str },
+    /// A row of the index does not say what this version writes there.
+    #[error("the index holds something unreadable in {0}: run gantry reindex")]
+    Unreadable(&'static str),
+}

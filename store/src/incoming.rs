@@ -1,0 +1,50 @@
+//! An object on its way into the store, and the receipt for it.
+
+use bytes::Bytes;
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+
+/// What a record says about its object beside the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub sop_class: Uid,
+    pub sop_instance: Uid,
+    pub series: Uid,
+    pub study: Uid,
+    pub transfer_syntax: Uid,
+    pub calling_ae: AeTitle,
+    pub called_ae: AeTitle,
+    pub arrival: Moment,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Received,
+    /// Composed by this node. Never starts a decision, so that results do not loop.
+    Made,
+}
+
+/// A whole object in memory, as the Part 10 file (PS3.10 7.1) that export writes byte for byte.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    pub identity: Identity,
+    pub part10: Bytes,
+}
+
+/// Says that the object is safe, or that it was so before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub sop_instance: Uid,
+    pub outcome: Kept,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    New,
+    /// The same data set, byte for byte, was kept before. Nothing was written.
+    Duplicate,
+    /// Another data set was kept under this SOP Instance UID before. It stays, and an event tells.
+    Conflict,
+}

@@ -1,0 +1,33 @@
+//! Where a store lives and when an object counts as kept.
+
+use std::path::PathBuf;
+
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    pub folder: PathBuf,
+    /// A segment that has grown past this is closed and the next one begun.
+    pub segment_bytes: u64,
+    /// Objects from this size on should be streamed (`Store::keep_streamed`).
+    pub large_object_bytes: usize,
+    pub durability: Durability,
+}
+
+/// What an acknowledged object survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: fdatasync comes before the answer.
+    PowerLoss,
+    /// A crash of the process only: written before the answer, synced by the kernel when it likes.
+    Crash,
+}
+
+impl StoreOptions {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            segment_bytes: 1 << 30,
+            large_object_bytes: 4 << 20,
+            durability: Durability::PowerLoss,
+        }
+    }
+}
