@@ -1,1 +1,10 @@
-//! placeholder
+//! The actors of the scenarios: a modality that sends, the node itself, a PACS that receives, a phantom, and validators that judge.
+
+pub mod instance;
+pub mod modality;
+pub mod need;
+pub mod node;
+pub mod pacs;
+pub mod phantom;
+pub mod ports;
+pub mod validators;

@@ -1,0 +1,68 @@
+//! What a scenario needs from outside. Where it cannot be had the test says `skipped:` and why; continuous integration allows no skip.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Says that this test checks nothing here. With GANTRY_TESTS=all that is a failure.
+pub fn skipped(why: &str) {
+    println!("skipped: {why}");
+    let may_be_missing = why.contains("../shared") && !root().join("../shared").is_dir();
+    let all = std::env::var("GANTRY_TESTS").is_ok_and(|which| which == "all");
+    assert!(may_be_missing || !all, "nothing may be skipped here: {why}");
+}
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A file or folder of ../shared, where real data lie that are no part of the project.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    skipped("../shared is not here");
+    None
+}
+
+/// DCMTK's programs, which play the modality and the PACS.
+pub fn dcmtk() -> Option<()> {
+    let there = ["storescp", "dcmsend", "dsrdump"].iter().all(|name| {
+        let mut version = Command::new(name);
+        version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        version.status().is_ok_and(|status| status.success())
+    });
+    if !there {
+        skipped("DCMTK is not installed (Debian: dcmtk)");
+    }
+    there.then_some(())
+}
+
+/// ONNX Runtime, without which no model runs.
+pub fn onnx_runtime() -> Option<PathBuf> {
+    let library = onnx_runtime_library();
+    if library.is_none() {
+        skipped("ONNX Runtime is not here (tools/onnxruntime.sh fetches it)");
+    }
+    library
+}
+
+/// The library that the environment names, or that tools/onnxruntime.sh laid down.
+pub(crate) fn onnx_runtime_library() -> Option<PathBuf> {
+    let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+    named.or_else(|| root().join(".onnxruntime/libonnxruntime.so").canonicalize().ok())
+}
+
+/// A program of the private Python environment: `variable` names it, or it lies in .tools/venv.
+pub(crate) fn private_program(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
+    }
+    let path = root().join(".tools/venv/bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    skipped(&format!("{name} is not in .tools/venv (make test installs it)"));
+    None
+}

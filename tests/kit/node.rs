@@ -1,0 +1,265 @@
+//! The node under test: the real program, started on a loopback port with a data folder of its own.
+
+use crate::pacs::Pacs;
+use crate::{need, ports};
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const AE_TITLE: &str = "GANTRY";
+const START: Duration = Duration::from_secs(60);
+
+/// What a node is started with.
+pub struct Setup {
+    rules: Vec<(String, String)>,
+    models: PathBuf,
+    quiet_seconds: f64,
+    peers: String,
+}
+
+/// A node with its folder. It is killed when the scenario ends, and its log is shown if that failed.
+pub struct Node {
+    pub port: u16,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+/// What a command of the program said.
+#[derive(Debug)]
+pub struct Said {
+    pub success: bool,
+    pub out: String,
+    pub err: String,
+}
+
+impl Setup {
+    /// The shipped models, no rules, no peers, and a second of quiet.
+    pub fn new() -> Self {
+        let models = need::root().join("models");
+        Self { rules: Vec::new(), models, quiet_seconds: 1.0, peers: String::new() }
+    }
+
+    pub fn rules(mut self, file: &str, text: &str) -> Self {
+        self.rules.push((file.into(), text.into()));
+        self
+    }
+
+    pub fn models(mut self, folder: &Path) -> Self {
+        self.models = folder.into();
+        self
+    }
+
+    pub fn quiet_seconds(mut self, seconds: f64) -> Self {
+        self.quiet_seconds = seconds;
+        self
+    }
+
+    /// A scanner that may send.
+    pub fn scanner(mut self, ae_title: &str) -> Self {
+        self.peers += &format!("\n[[peer]]\nae-title = \"{ae_title}\"\n");
+        self
+    }
+
+    /// A PACS that rules may name.
+    pub fn pacs(mut self, pacs: &Pacs) -> Self {
+        let Pacs { ae_title, port, .. } = pacs;
+        self.peers +=
+            &format!("\n[[peer]]\nae-title = \"{ae_title}\"\naddress = \"127.0.0.1:{port}\"\n");
+        self
+    }
+
+    /// Lays the folder out, without starting anything.
+    pub fn lay_out(self) -> Node {
+        let folder = TempDir::new().expect("a temporary folder");
+        let port = ports::free();
+        let rules = folder.path().join("rules");
+        std::fs::create_dir(&rules).expect("a fresh folder can be written");
+        for (file, text) in &self.rules {
+            std::fs::write(rules.join(file), text).expect("a fresh folder can be written");
+        }
+        let config = format!(
+            "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
+             [listen]\naddress = \"127.0.0.1:{port}\"\n\
+             [complete]\nquiet-seconds = {quiet}\n\
+             [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
+            models = self.models,
+            quiet = self.quiet_seconds,
+            peers = self.peers,
+        );
+        let node = Node { port, folder, process: None };
+        std::fs::write(node.config(), config).expect("a fresh folder can be written");
+        node
+    }
+
+    pub fn start(self) -> Node {
+        let mut node = self.lay_out();
+        node.start();
+        node
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Node {
+    /// Starts `gantry serve` and waits until it listens.
+    pub fn start(&mut self) {
+        match self.try_start() {
+            Ok(process) => self.process = Some(process),
+            Err(status) => panic!("the node ended with {status}:\n{}", self.log()),
+        }
+    }
+
+    /// Starts `gantry serve`, which has to refuse; what it said.
+    pub fn refuses_to_start(&self) -> String {
+        match self.try_start() {
+            Ok(mut process) => {
+                let _ = process.kill();
+                panic!("the node started:\n{}", self.log());
+            }
+            Err(status) => {
+                assert_eq!(status.code(), Some(1), "it ends with an exit status, not by a panic");
+                self.log()
+            }
+        }
+    }
+
+    fn try_start(&self) -> Result<Child, ExitStatus> {
+        assert!(self.process.is_none(), "the node runs already");
+        let log = File::options().create(true).append(true).open(self.log_file());
+        let log = log.expect("the log can be written");
+        let mut process = self
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file handle can be doubled"))
+            .stderr(log)
+            .spawn()
+            .expect("the node starts");
+        let listens = ports::wait_for(START, || match process.try_wait() {
+            Ok(Some(status)) => Some(Err(status)),
+            _ => ports::somebody_listens(self.port).then_some(Ok(())),
+        });
+        match listens {
+            Some(outcome) => outcome.map(|()| process),
+            None => {
+                let _ = process.kill();
+                panic!("the node does not listen after {START:?}:\n{}", self.log());
+            }
+        }
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    pub fn kill9(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("a child can be killed");
+            process.wait().expect("a child can be awaited");
+        }
+    }
+
+    /// SIGTERM: the node finishes what is in hand.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the node runs");
+        let term = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+        assert!(term.is_ok_and(|status| status.success()), "the node cannot be told to stop");
+        process.wait().expect("a child can be awaited")
+    }
+
+    /// Whether it still runs: nothing that a peer sends may end it.
+    pub fn is_alive(&mut self) -> bool {
+        let process = self.process.as_mut().expect("the node was started");
+        process.try_wait().expect("a child can be asked").is_none()
+    }
+
+    /// A command of the program beside the running node, such as `status`.
+    pub fn gantry(&self, arguments: &[&str]) -> Said {
+        let output = self.command(arguments).output().expect("the program starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said {
+            success: output.status.success(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    pub fn status(&self) -> String {
+        self.gantry(&["status"]).out
+    }
+
+    pub fn explain(&self, series: &str) -> String {
+        self.gantry(&["explain", series]).out
+    }
+
+    /// Waits until `explain` tells this of the series.
+    pub fn wait_until_explained(&self, series: &str, word: &str, patience: Duration) -> String {
+        let said = ports::wait_for(patience, || {
+            Some(self.explain(series)).filter(|said| said.contains(word))
+        });
+        said.unwrap_or_else(|| panic!("{word:?} is not in:\n{}", self.explain(series)))
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("node.toml")
+    }
+
+    pub fn rules(&self) -> PathBuf {
+        self.folder.path().join("rules")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("node.log")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).arg("--config").arg(self.config()).env_remove("GANTRY_LOG");
+        if let Some(library) = need::onnx_runtime_library() {
+            command.env("ORT_DYLIB_PATH", library);
+        }
+        command
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            println!("---- the node's log\n{}", self.log());
+        }
+    }
+}
+
+/// The program, built once for each test process, so that it is never an old one.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .current_dir(need::root())
+            .args(["build", "--package", "gantry", "--bin", "gantry"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo starts");
+        assert!(output.status.success(), "the program does not build");
+        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+        let executable = messages.lines().find_map(|line| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            message["executable"].as_str().map(PathBuf::from)
+        });
+        executable.expect("cargo names the program that it built")
+    })
+}

@@ -1,0 +1,28 @@
+//! Free loopback ports, and waiting until somebody listens there.
+
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A port that nobody listens on now. Whoever wants it has to take it soon.
+pub fn free() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// Asks `done` again and again until it gives something; the pause only saves processor time.
+pub fn wait_for<T>(patience: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = done() {
+            return Some(found);
+        }
+        if since.elapsed() > patience {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub(crate) fn somebody_listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}

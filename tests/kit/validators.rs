@@ -1,0 +1,78 @@
+//! Independent programs that judge what the node made: dciodvfy, DCMTK's dsrdump, and highdicom.
+
+use crate::need;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Warnings that stand for no fault: terms of the project's own coding scheme.
+const ALLOWED: &[&str] = &["Unrecognized defined term = <99"];
+
+/// The attribute definitions of the standard, checked by the newest dciodvfy: no error and no
+/// warning but the allowed ones.
+pub fn assert_valid(path: &Path) {
+    let Some(program) = need::private_program("GANTRY_DCIODVFY", "dciodvfy") else { return };
+    let output = Command::new(program).args(["-new", "-filename"]).arg(path).output();
+    let output = output.expect("dciodvfy starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    let fault = |line: &&str| {
+        line.starts_with("Error")
+            || (line.starts_with("Warning")
+                && !ALLOWED.iter().any(|allowed| line.contains(allowed)))
+    };
+    let faults: Vec<&str> = said.lines().filter(fault).collect();
+    assert!(output.status.success() && faults.is_empty(), "{}: {faults:#?}", path.display());
+}
+
+/// The tree of a structured report as DCMTK prints it.
+pub fn report_tree(path: &Path) -> String {
+    let output = Command::new("dsrdump").args(["+Pc"]).arg(path).output().expect("dsrdump starts");
+    let faults = String::from_utf8_lossy(&output.stderr).into_owned();
+    let fault = |line: &&str| line.starts_with("E:") || line.starts_with("F:");
+    let faults: Vec<&str> = faults.lines().filter(fault).collect();
+    assert!(output.status.success() && faults.is_empty(), "{faults:#?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// One measurement of a report: the concept's meaning, the value and the unit's code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    pub concept: String,
+    pub value: f64,
+    pub unit: String,
+}
+
+/// The measurements of a TID 1500 report as highdicom reads them; nothing where it is not there.
+pub fn measurements(path: &Path) -> Option<Vec<Measured>> {
+    let python = need::private_program("GANTRY_PYTHON", "python")?;
+    let output = Command::new(python)
+        .args(["-c", include_str!("measurements.py")])
+        .arg(path)
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "highdicom cannot read {}: {said}", path.display());
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
+    let rows = rows.as_array().expect("an array of measurements").iter();
+    let word = |row: &Value, key: &str| row[key].as_str().expect("text").to_string();
+    let measured = rows.map(|row| Measured {
+        concept: word(row, "concept"),
+        value: row["value"].as_f64().expect("a number"),
+        unit: word(row, "unit"),
+    });
+    Some(measured.collect())
+}
+
+/// The only measurement in this unit.
+pub fn in_unit(measured: &[Measured], unit: &str) -> f64 {
+    let found: Vec<&Measured> = measured.iter().filter(|one| one.unit == unit).collect();
+    assert_eq!(found.len(), 1, "one measurement in {unit:?} of {measured:?}");
+    found[0].value
+}
+
+/// Holds when two figures differ by a thousandth at most.
+pub fn assert_close(found: f64, expected: f64) {
+    let off = (found - expected).abs() / expected.abs();
+    assert!(off <= 1e-3, "{found} is {:.3} % away from {expected}", off * 100.0);
+}

@@ -1,0 +1,56 @@
+//! A phantom chest CT through the whole node: what it finds is held against the truth.
+
+use kit::modality::Association;
+use kit::node::{AE_TITLE, Setup};
+use kit::pacs::Pacs;
+use kit::validators::{assert_valid, in_unit, measurements};
+use kit::{instance::Instance, need, phantom};
+use std::time::Duration;
+
+const RULE: &str = r#"
+[[rule]]
+name = "emphysema on phantoms"
+on = "series"
+
+[rule.select]
+Modality = "CT"
+PatientID = "PHANTOM"
+
+[rule.then]
+run = "emphysema"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
+"#;
+
+#[test]
+fn the_report_of_a_phantom_tells_its_lung_volume_and_its_emphysema() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let pacs = Pacs::up("PACS");
+    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let chest = phantom::chest("figures");
+
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
+    for instance in &chest.instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
+    }
+    association.release();
+    let received = pacs.wait_for(2, Duration::from_secs(120));
+    received.iter().for_each(|file| assert_valid(&file.path));
+
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let Some(measured) = measurements(&report.path) else { return };
+    let volume = in_unit(&measured, "mL") / chest.truth.lung_volume_ml;
+    assert!((volume - 1.0).abs() < 0.02, "lung volume is {volume} times the truth");
+    let emphysema = in_unit(&measured, "%") - chest.truth.laa950_percent;
+    assert!(emphysema.abs() < 0.3, "LAA-950 is {emphysema} percentage points off");
+    let density = in_unit(&measured, "[hnsf'U]") - chest.truth.mean_lung_hu;
+    assert!(density.abs() < 5.0, "mean lung density is {density} HU off");
+}
+
+#[test]
+fn a_phantom_is_a_valid_ct_image() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let chest = phantom::small_chest("valid");
+    Instance::write_all(&chest.instances[..1], folder.path());
+    assert_valid(&folder.path().join("0001.dcm"));
+}
