@@ -1,6 +1,8 @@
 //! Findings in, DICOM objects out: the structured report and the picture that a job sends into the patient's own study.
 
+mod codes;
 mod data_set;
+mod header;
 pub mod object;
 pub mod provenance;
 pub mod secondary_capture;

@@ -22,7 +22,9 @@ pub enum ComposeError {
     SourceMalformed(&'static str),
     #[error("the source image has no valid {0}; its sender must mend it")]
     SourceLacks(&'static str),
-    #[error("the findings do not fit the images that they are about: {0}; this is a fault of the node")]
+    #[error(
+        "the findings do not fit the images that they are about: {0}; this is a fault of the node"
+    )]
     Mismatch(String),
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),

@@ -1,6 +1,6 @@
 //! The images that a result is about, and what it takes over from the first of them (PS3.3 C.7.1 to C.7.4).
 
-mod attributes;
+pub(crate) mod attributes;
 mod reading;
 
 use crate::data_set::DataSet;
@@ -8,6 +8,7 @@ use crate::object::ComposeError;
 use crate::source::attributes::{COPIED, Need, Scope};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
+use dicom_object::mem::InMemElement;
 use gantry_terms::uid::Uid;
 
 /// An instance that went into the model.
@@ -60,6 +61,10 @@ impl Source {
         texts(&self.attributes, tag)
     }
 
+    pub(crate) fn element(&self, tag: Tag) -> Option<&InMemElement> {
+        self.attributes.element(tag)
+    }
+
     /// The items of a sequence; none when it is absent or empty.
     pub(crate) fn items(&self, tag: Tag) -> Vec<DataSet> {
         let items = self.attributes.element(tag).and_then(|e| e.items());
@@ -81,7 +86,7 @@ impl Source {
     }
 }
 
-fn is_empty(element: &dicom_object::mem::InMemElement) -> bool {
+fn is_empty(element: &InMemElement) -> bool {
     element.items().map_or_else(|| texts_of(element).is_empty(), <[_]>::is_empty)
 }
 
@@ -93,7 +98,7 @@ fn texts(data_set: &DataSet, tag: Tag) -> Vec<String> {
     data_set.element(tag).map_or_else(Vec::new, texts_of)
 }
 
-fn texts_of(element: &dicom_object::mem::InMemElement) -> Vec<String> {
+fn texts_of(element: &InMemElement) -> Vec<String> {
     let texts = element.to_multi_str().map(|texts| texts.to_vec()).unwrap_or_default();
     if texts.iter().all(String::is_empty) { Vec::new() } else { texts }
 }

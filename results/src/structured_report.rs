@@ -1,10 +1,23 @@
-//! Findings as a Comprehensive 3D SR with the Imaging Measurement Report template (PS3.16 TID 1500).
+//! Findings as a Comprehensive 3D SR with the Imaging Measurement Report template (PS3.3 A.35.13, PS3.16 TID 1500).
 
+mod content;
+mod image_library;
+mod tree;
+
+use crate::codes::IMAGING_MEASUREMENT_REPORT;
+use crate::data_set::{DataSet, referenced};
+use crate::header::{Job, Kind};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::Source;
+use dicom_dictionary_std::tags;
+use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
+use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
+use std::collections::BTreeSet;
+
+const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34", what: "report" };
 
 /// The report of one job. The same inputs give the same bytes.
 pub fn structured_report(
@@ -13,5 +26,108 @@ pub fn structured_report(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    todo!()
+    let job = Job { source, findings, provenance };
+    let mut report = job.header(&KIND, "SR")?;
+    document(&job, &mut report);
+    report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(source)]);
+    let schemes = coding_schemes(findings);
+    if !schemes.is_empty() {
+        report.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, schemes);
+    }
+    report
+        .text(tags::VALUE_TYPE, "CONTAINER")
+        .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &IMAGING_MEASUREMENT_REPORT.into())
+        .text(tags::CONTINUITY_OF_CONTENT, "SEPARATE")
+        .items(tags::CONTENT_SEQUENCE, tree::report(&job, volume)?);
+    content::template(&mut report, "1500");
+    job.finish(&KIND, &report)
+}
+
+/// SR Document Series and General modules (PS3.3 C.17.1, C.17.2). A device never verifies.
+fn document(job: &Job, report: &mut DataSet) {
+    report
+        .empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE)
+        .empty(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE)
+        .text(tags::COMPLETION_FLAG, "COMPLETE")
+        .text(tags::VERIFICATION_FLAG, "UNVERIFIED")
+        .text(tags::PRELIMINARY_FLAG, "PRELIMINARY");
+    let requests = requests(job.source);
+    if !requests.is_empty() {
+        report.items(tags::REFERENCED_REQUEST_SEQUENCE, requests);
+    }
+}
+
+/// The orders that the images were made for, when the images name them. All attributes but the
+/// study are Type 2 here.
+fn requests(source: &Source) -> Vec<DataSet> {
+    let items = source.items(tags::REQUEST_ATTRIBUTES_SEQUENCE);
+    let accession = source.text(tags::ACCESSION_NUMBER);
+    if items.is_empty() && accession.is_none() {
+        return Vec::new();
+    }
+    let items = if items.is_empty() { vec![DataSet::new()] } else { items };
+    items.iter().map(|item| request(source, item)).collect()
+}
+
+fn request(source: &Source, item: &DataSet) -> DataSet {
+    let mut request = DataSet::new();
+    request.uid(tags::STUDY_INSTANCE_UID, &source.study).empty(tags::REFERENCED_STUDY_SEQUENCE);
+    for tag in [
+        tags::ACCESSION_NUMBER,
+        tags::REQUESTED_PROCEDURE_ID,
+        tags::REQUESTED_PROCEDURE_DESCRIPTION,
+        tags::REQUESTED_PROCEDURE_CODE_SEQUENCE,
+        tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST,
+        tags::FILLER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST,
+    ] {
+        match item.element(tag).or_else(|| source.element(tag)) {
+            Some(element) => request.put(element.clone()),
+            None => request.empty(tag),
+        };
+    }
+    request
+}
+
+/// Every instance that the tree refers to (PS3.3 C.17.2.3).
+fn evidence(source: &Source) -> DataSet {
+    let instances =
+        source.instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance)).collect();
+    let mut series = DataSet::new();
+    series
+        .uid(tags::SERIES_INSTANCE_UID, &source.series)
+        .items(tags::REFERENCED_SOP_SEQUENCE, instances);
+    let mut study = DataSet::new();
+    study
+        .uid(tags::STUDY_INSTANCE_UID, &source.study)
+        .item(tags::REFERENCED_SERIES_SEQUENCE, series);
+    study
+}
+
+/// One item for each private scheme that a code of the findings comes from.
+fn coding_schemes(findings: &Findings) -> Vec<DataSet> {
+    let codes = report_codes(findings);
+    let private: BTreeSet<&str> =
+        codes.filter(|code| code.is_private()).map(|code| code.scheme.as_str()).collect();
+    private.into_iter().map(|scheme| coding_scheme(scheme, findings)).collect()
+}
+
+fn coding_scheme(scheme: &str, findings: &Findings) -> DataSet {
+    let algorithm = &findings.algorithm;
+    let mut item = DataSet::new();
+    item.text(tags::CODING_SCHEME_DESIGNATOR, scheme)
+        .uid(tags::CODING_SCHEME_UID, &Uid::derived(&["coding scheme", scheme]))
+        .text(tags::CODING_SCHEME_NAME, &format!("Private codes {scheme}"))
+        .text(tags::CODING_SCHEME_RESPONSIBLE_ORGANIZATION, &algorithm.manufacturer);
+    item
+}
+
+fn report_codes(findings: &Findings) -> impl Iterator<Item = &Code> {
+    let groups = findings.groups.iter().flat_map(|group| {
+        let numbers = group.measurements.iter();
+        let numbers =
+            numbers.flat_map(|m| [Some(&m.concept), Some(&m.unit), m.derivation.as_ref()]);
+        let group = [group.finding.as_ref(), group.site.as_ref(), group.method.as_ref()];
+        group.into_iter().chain(numbers).flatten()
+    });
+    [&findings.procedure, &findings.algorithm.family].into_iter().chain(groups)
 }

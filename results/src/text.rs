@@ -112,7 +112,16 @@ mod tests {
 
     #[test]
     fn every_number_fits_sixteen_bytes_and_stays_close() {
-        for number in [0.0, -0.0, 1.0 / 3.0, -2556.721923828125, 1e-7 / 3.0, -1.0e300 / 3.0, 1e22, f64::MIN_POSITIVE] {
+        for number in [
+            0.0,
+            -0.0,
+            1.0 / 3.0,
+            -2556.721923828125,
+            1e-7 / 3.0,
+            -1.0e300 / 3.0,
+            1e22,
+            f64::MIN_POSITIVE,
+        ] {
             let text = decimal(number).unwrap_or_default();
             let back: f64 = text.parse().unwrap_or(f64::NAN);
             assert!(text.len() <= 16 && !text.is_empty(), "{text}");
@@ -129,7 +138,10 @@ mod tests {
         assert_eq!(fitted(VR::SH, "a\\b\n"), "a/b");
         assert_eq!(fitted(VR::CS, "Nodule-seg with a long label"), "NODULE SEG WITH");
         assert_eq!(fitted(VR::ST, "a\\b"), "a\\b");
-        assert_eq!(fitted(VR::PN, &format!("{}=山", "x".repeat(80))), format!("{}=山", "x".repeat(64)));
+        assert_eq!(
+            fitted(VR::PN, &format!("{}=山", "x".repeat(80))),
+            format!("{}=山", "x".repeat(64))
+        );
     }
 
     #[test]

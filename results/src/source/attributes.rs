@@ -85,7 +85,6 @@ pub const COPIED: &[Copied] = &[
     three(PATIENT_AGE),
     three(PATIENT_SIZE),
     three(PATIENT_WEIGHT),
-    three(TIMEZONE_OFFSET_FROM_UTC),
     // General series and image
     image(BODY_PART_EXAMINED),
     image(PATIENT_POSITION),
@@ -99,6 +98,7 @@ pub const COPIED: &[Copied] = &[
 
 /// Attributes that are looked at and not copied as they are.
 pub const READ: &[Tag] = &[
+    TIMEZONE_OFFSET_FROM_UTC,
     MODALITY,
     STUDY_INSTANCE_UID,
     SERIES_INSTANCE_UID,

@@ -48,7 +48,9 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
         DataSetReader::new_with_ts_options(bytes, syntax, options).map_err(|_| MALFORMED)?;
     let raw = level(&mut Tokens { reader, longest: part10.len() }, 0)?;
     let wanted = raw.into_iter().filter(|(tag, _)| {
-        READ.contains(tag) || COPIED.iter().any(|c| c.tag == *tag) || *tag == tags::SPECIFIC_CHARACTER_SET
+        READ.contains(tag)
+            || COPIED.iter().any(|c| c.tag == *tag)
+            || *tag == tags::SPECIFIC_CHARACTER_SET
     });
     Ok(decoded(&wanted.collect(), &CharacterSets::default(), true))
 }

@@ -1,0 +1,160 @@
+//! The modules that every result has: patient, study, series, equipment and SOP common (PS3.3 C.7.1 to C.7.5, C.12.1).
+
+use crate::codes::{ACQUISITION_EQUIPMENT, PROCESSING_EQUIPMENT};
+use crate::data_set::{DataSet, vr_of};
+use crate::object::{ComposeError, ResultObject};
+use crate::provenance::{Provenance, Stamp, zone};
+use crate::source::Source;
+use crate::source::attributes::Scope;
+use crate::text::fitted;
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use gantry_terms::findings::Findings;
+use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use gantry_terms::uid::Uid;
+
+pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
+
+/// What a job makes, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    pub source: &'a Source,
+    pub findings: &'a Findings,
+    pub provenance: &'a Provenance,
+}
+
+/// What sets one kind of result apart from the others.
+#[derive(Debug)]
+pub struct Kind {
+    /// Part of the derived UIDs: changing it makes every result a new object.
+    pub name: &'static str,
+    pub sop_class: &'static str,
+    /// How the series description goes on behind the model's title.
+    pub what: &'static str,
+}
+
+impl Job<'_> {
+    /// Title and version of the model, as in "Lung densitometry 1.0.0".
+    pub fn algorithm(&self) -> String {
+        format!("{} {}", self.findings.algorithm.title, self.findings.algorithm.version)
+    }
+
+    /// `text`, with the mark of 2.7 behind it when the model is for research.
+    pub fn marked(&self, text: String) -> String {
+        match self.findings.algorithm.research_only {
+            true => format!("{text}. {RESEARCH_ONLY}"),
+            false => text,
+        }
+    }
+
+    /// A data set with all that the kinds have in common.
+    pub fn header(&self, kind: &Kind, modality: &str) -> Result<DataSet, ComposeError> {
+        let offset = self.source.text(tags::TIMEZONE_OFFSET_FROM_UTC);
+        let offset = offset.as_deref().filter(|offset| zone(offset).is_some());
+        let stamp = self.provenance.stamp(offset)?;
+        let mut data_set = DataSet::new();
+        data_set.text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192");
+        self.source.copy_to(Scope::Study, &mut data_set);
+        data_set.uid(tags::STUDY_INSTANCE_UID, &self.source.study);
+        if let Some(offset) = offset {
+            data_set.text(tags::TIMEZONE_OFFSET_FROM_UTC, offset);
+        }
+        self.instance(kind, modality, &stamp, &mut data_set);
+        self.equipment(&stamp, &mut data_set);
+        Ok(data_set)
+    }
+
+    fn instance(&self, kind: &Kind, modality: &str, stamp: &Stamp, data_set: &mut DataSet) {
+        let number = 900 + u32::from(self.provenance.slot);
+        for tag in [tags::INSTANCE_CREATION_DATE, tags::SERIES_DATE, tags::CONTENT_DATE] {
+            data_set.text(tag, &stamp.date);
+        }
+        for tag in [tags::INSTANCE_CREATION_TIME, tags::SERIES_TIME, tags::CONTENT_TIME] {
+            data_set.text(tag, &stamp.time);
+        }
+        data_set
+            .uid(tags::INSTANCE_CREATOR_UID, &self.provenance.station.observer_uid)
+            .text(tags::SOP_CLASS_UID, kind.sop_class)
+            .uid(tags::SOP_INSTANCE_UID, &self.uid(kind.name))
+            .uid(tags::SERIES_INSTANCE_UID, &self.uid(&format!("{} series", kind.name)))
+            .text(tags::MODALITY, modality)
+            .text(tags::SERIES_NUMBER, &number.to_string())
+            .text(tags::INSTANCE_NUMBER, "1")
+            .text(tags::SERIES_DESCRIPTION, &self.series_description(kind.what));
+    }
+
+    /// The title is cut so that the mark behind it stays.
+    fn series_description(&self, what: &str) -> String {
+        let mark = if self.findings.algorithm.research_only { " (RUO)" } else { "" };
+        let room = 64 - what.len() - mark.len() - 1;
+        let title: String = fitted(VR::LO, &self.findings.algorithm.title);
+        let title: String = title.chars().take(room).collect();
+        format!("{} {what}{mark}", title.trim_end())
+    }
+
+    fn equipment(&self, stamp: &Stamp, data_set: &mut DataSet) {
+        self.station(data_set);
+        data_set.text(tags::STATION_NAME, &self.provenance.station.name);
+        let mut node = DataSet::new();
+        self.station(&mut node);
+        let at = format!("{}{}{}", stamp.date, stamp.time, stamp.offset);
+        let rule = format!("{} by rule \"{}\"", self.algorithm(), self.provenance.rule);
+        node.values(tags::CONTRIBUTION_DATE_TIME, vec![at])
+            .text(tags::CONTRIBUTION_DESCRIPTION, &self.marked(rule))
+            .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &PROCESSING_EQUIPMENT.into());
+        let contributing = self.scanner().into_iter().chain([node]).collect();
+        data_set.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, contributing);
+    }
+
+    fn station(&self, data_set: &mut DataSet) {
+        let station = &self.provenance.station;
+        data_set
+            .text(tags::MANUFACTURER, &station.manufacturer)
+            .text(tags::MANUFACTURER_MODEL_NAME, &station.model_name)
+            .text(tags::DEVICE_SERIAL_NUMBER, &station.serial)
+            .texts(tags::SOFTWARE_VERSIONS, &[station.version.clone(), self.algorithm()]);
+    }
+
+    /// The scanner stays on record; its Manufacturer is Type 1 here.
+    fn scanner(&self) -> Option<DataSet> {
+        self.source.text(tags::MANUFACTURER)?;
+        let mut item = DataSet::new();
+        for tag in [
+            tags::MANUFACTURER,
+            tags::INSTITUTION_NAME,
+            tags::STATION_NAME,
+            tags::MANUFACTURER_MODEL_NAME,
+            tags::DEVICE_SERIAL_NUMBER,
+            tags::SOFTWARE_VERSIONS,
+        ] {
+            self.copy_text(tag, &mut item);
+        }
+        item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &ACQUISITION_EQUIPMENT.into());
+        Some(item)
+    }
+
+    fn copy_text(&self, tag: Tag, item: &mut DataSet) {
+        let texts = self.source.texts(tag);
+        if !texts.is_empty() {
+            let vr = vr_of(tag);
+            item.values(tag, texts.iter().map(|text| fitted(vr, text)).collect());
+        }
+    }
+
+    /// The UID of one thing that this job makes.
+    pub fn uid(&self, kind: &str) -> Uid {
+        self.provenance.uid(kind, self.source, self.findings)
+    }
+
+    pub fn finish(&self, kind: &Kind, data_set: &DataSet) -> Result<ResultObject, ComposeError> {
+        let class = |text| Uid::parse(text).map_err(|_| ComposeError::Encoding("a class UID"));
+        Ok(ResultObject {
+            sop_class: class(kind.sop_class)?,
+            sop_instance: self.uid(kind.name),
+            series: self.uid(&format!("{} series", kind.name)),
+            study: self.source.study.clone(),
+            transfer_syntax: class(EXPLICIT_VR_LITTLE_ENDIAN)?,
+            data_set: data_set.encode()?,
+        })
+    }
+}

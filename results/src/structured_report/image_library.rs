@@ -1,0 +1,75 @@
+//! The images that were measured (PS3.16 TID 1600): what they share told once, and where each of them lies.
+
+use crate::codes::*;
+use crate::data_set::{DataSet, referenced};
+use crate::header::Job;
+use crate::object::ComposeError;
+use crate::structured_report::content::{self, Relation::*};
+use dicom_dictionary_std::tags;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::{SliceSource, Volume};
+use std::collections::BTreeMap;
+
+/// One group with one IMAGE for each instance (TID 1601). A library of a thousand slices stays
+/// small because only the position is told for each.
+pub fn image_library(job: &Job, volume: &Volume) -> Result<DataSet, ComposeError> {
+    let mut rows = descriptors(job, volume)?;
+    let slices: BTreeMap<&Uid, &SliceSource> =
+        volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
+    for instance in &job.source.instances {
+        let image = content::image(None, referenced(&instance.sop_class, &instance.sop_instance));
+        let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
+        rows.push(content::with_children(image, position.transpose()?.unwrap_or_default()));
+    }
+    let group = content::container(Contains, IMAGE_LIBRARY_GROUP, rows);
+    Ok(content::container(Contains, IMAGE_LIBRARY, vec![group]))
+}
+
+/// TID 1602 and TID 1604, as far as they hold for the whole group.
+fn descriptors(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError> {
+    let geometry = &volume.geometry;
+    let modality = modality(&job.source.modality());
+    let mut rows = vec![content::code(HasAcquisitionContext, MODALITY, &modality.into())];
+    let body_part = job.source.text(tags::BODY_PART_EXAMINED);
+    rows.extend(
+        body_part
+            .and_then(|part| region(&part))
+            .map(|region| content::code(HasAcquisitionContext, TARGET_REGION, &region.into())),
+    );
+    rows.extend(
+        volume
+            .frame_of_reference
+            .as_ref()
+            .map(|uid| content::uid(HasAcquisitionContext, FRAME_OF_REFERENCE_UID, uid)),
+    );
+    rows.push(number(PIXEL_DATA_ROWS, geometry.rows as f64, PIXELS)?);
+    rows.push(number(PIXEL_DATA_COLUMNS, geometry.columns as f64, PIXELS)?);
+    rows.push(number(HORIZONTAL_PIXEL_SPACING, geometry.pixel_spacing[1], MILLIMETER)?);
+    rows.push(number(VERTICAL_PIXEL_SPACING, geometry.pixel_spacing[0], MILLIMETER)?);
+    if geometry.slices > 1 {
+        rows.push(number(SPACING_BETWEEN_SLICES, geometry.slice_step, MILLIMETER)?);
+    }
+    if let Some(thickness) = thickness(job) {
+        rows.push(number(SLICE_THICKNESS, thickness, MILLIMETER)?);
+    }
+    let cosines = geometry.row_direction.iter().chain(&geometry.column_direction);
+    for (name, cosine) in IMAGE_ORIENTATION.into_iter().zip(cosines) {
+        rows.push(number(name, *cosine, DIRECTION_COSINE)?);
+    }
+    Ok(rows)
+}
+
+/// Slice Thickness of the source, if it is a usable number.
+pub fn thickness(job: &Job) -> Option<f64> {
+    let thickness: f64 = job.source.text(tags::SLICE_THICKNESS)?.parse().ok()?;
+    (thickness.is_finite() && thickness > 0.0).then_some(thickness)
+}
+
+fn position(slice: &SliceSource) -> Result<Vec<DataSet>, ComposeError> {
+    let axes = IMAGE_POSITION.into_iter().zip(slice.position);
+    axes.map(|(name, coordinate)| number(name, coordinate, MILLIMETER)).collect()
+}
+
+fn number(name: Concept, value: f64, unit: Concept) -> Result<DataSet, ComposeError> {
+    content::number(HasAcquisitionContext, name, Ok(value), &unit.into())
+}

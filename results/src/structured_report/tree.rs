@@ -1,0 +1,122 @@
+//! The content of the report, row by row in the order of PS3.16 TID 1500.
+
+use crate::codes::*;
+use crate::data_set::{DataSet, referenced};
+use crate::header::Job;
+use crate::object::ComposeError;
+use crate::structured_report::content::{self, Relation::*};
+use crate::structured_report::image_library::image_library;
+use gantry_terms::code::Code;
+use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue};
+use gantry_terms::volume::Volume;
+
+/// Children of the root container.
+pub fn report(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError> {
+    let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
+    rows.extend(observer(job));
+    rows.push(content::code(HasConceptModifier, PROCEDURE_REPORTED, &job.findings.procedure));
+    rows.push(image_library(job, volume)?);
+    rows.push(measurements(job)?);
+    Ok(rows)
+}
+
+/// TID 1002 and TID 1004: the node observes, nobody else.
+fn observer(job: &Job) -> Vec<DataSet> {
+    let station = &job.provenance.station;
+    let text = |name: Concept, value: &str| content::text(HasObservationContext, name, value);
+    vec![
+        content::code(HasObservationContext, OBSERVER_TYPE, &DEVICE.into()),
+        content::uid(HasObservationContext, DEVICE_OBSERVER_UID, &station.observer_uid),
+        text(DEVICE_OBSERVER_NAME, &station.name),
+        text(DEVICE_OBSERVER_MANUFACTURER, &station.manufacturer),
+        text(DEVICE_OBSERVER_MODEL_NAME, &station.model_name),
+        text(DEVICE_OBSERVER_SERIAL_NUMBER, &station.serial),
+    ]
+    .into_iter()
+    .filter(content::has_value)
+    .collect()
+}
+
+fn measurements(job: &Job) -> Result<DataSet, ComposeError> {
+    let mut rows = algorithm(job);
+    for (index, group) in job.findings.groups.iter().enumerate() {
+        rows.push(measurement_group(job, index, group)?);
+    }
+    Ok(content::container(Contains, IMAGING_MEASUREMENTS, rows))
+}
+
+/// TID 4019, once for all groups.
+fn algorithm(job: &Job) -> Vec<DataSet> {
+    let algorithm = &job.findings.algorithm;
+    let text = |name: Concept, value: &str| content::text(HasConceptModifier, name, value);
+    let parameter = |key: &str, value: &str| text(ALGORITHM_PARAMETERS, &format!("{key}={value}"));
+    let mut rows = vec![
+        text(ALGORITHM_NAME, &algorithm.title),
+        text(ALGORITHM_VERSION, &algorithm.version),
+        text(ALGORITHM_MANUFACTURER, &algorithm.manufacturer),
+        parameter("model", &algorithm.name),
+        parameter("model SHA-256", &algorithm.digest),
+        parameter("rule", &job.provenance.rule),
+        parameter("rule set", &job.provenance.rules_digest),
+        parameter("revision", &job.provenance.revision.to_string()),
+    ];
+    if algorithm.research_only {
+        rows.push(parameter("intended use", crate::header::RESEARCH_ONLY));
+    }
+    rows.push(content::code(HasConceptModifier, ALGORITHM_FAMILY, &algorithm.family));
+    rows.into_iter().filter(content::has_value).collect()
+}
+
+/// TID 1501.
+fn measurement_group(
+    job: &Job,
+    index: usize,
+    group: &MeasurementGroup,
+) -> Result<DataSet, ComposeError> {
+    let tracking = job.uid(&format!("tracking {index} {}", group.label));
+    let label = if group.label.trim().is_empty() { "Measurements" } else { &group.label };
+    let modifier = |name: Concept, value: &Option<Code>| {
+        value.as_ref().map(|value| content::code(HasConceptModifier, name, value))
+    };
+    let mut rows = vec![
+        content::text(HasObservationContext, TRACKING_IDENTIFIER, label),
+        content::uid(HasObservationContext, TRACKING_UNIQUE_IDENTIFIER, &tracking),
+    ];
+    rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
+    rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
+    rows.extend(modifier(FINDING_SITE, &group.site));
+    for measurement in &group.measurements {
+        rows.push(number(measurement)?);
+    }
+    rows.extend(only_source(job));
+    let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
+    content::template(&mut container, "1501");
+    Ok(container)
+}
+
+/// Source of Measurement tells something only where one image is the source; for a stack it
+/// would repeat the image library in every group.
+fn only_source(job: &Job) -> Option<DataSet> {
+    match job.source.instances.as_slice() {
+        [only] => Some(content::image(
+            Some(SOURCE_OF_MEASUREMENT.into()),
+            referenced(&only.sop_class, &only.sop_instance),
+        )),
+        _ => None,
+    }
+}
+
+/// TID 300.
+fn number(measurement: &Measurement) -> Result<DataSet, ComposeError> {
+    let value = measurement.value.map_err(|reason| match reason {
+        NoValue::NotANumber => NOT_A_NUMBER.into(),
+        NoValue::MeasurementFailure => MEASUREMENT_FAILURE.into(),
+    });
+    // A number that is not finite never came from a sound model run; it is told as what it is.
+    let value = value.and_then(|v| if v.is_finite() { Ok(v) } else { Err(NOT_A_NUMBER.into()) });
+    let name = measurement.concept.clone();
+    let item = content::number(Contains, name, value, &measurement.unit)?;
+    let derivation = measurement.derivation.as_ref();
+    let derivation = derivation.map(|code| content::code(HasConceptModifier, DERIVATION, code));
+    Ok(content::with_children(item, derivation.into_iter().collect()))
+}

@@ -1,0 +1,88 @@
+//! Programs of other makers that judge a result: each is found on the machine or skipped out loud.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The new dicom3tools: `GANTRY_DCIODVFY`, else the search path.
+fn dciodvfy() -> PathBuf {
+    std::env::var_os("GANTRY_DCIODVFY").map_or_else(|| "dciodvfy".into(), PathBuf::from)
+}
+
+/// A Python that has highdicom: `GANTRY_PYTHON`, else none.
+fn python() -> Option<PathBuf> {
+    std::env::var_os("GANTRY_PYTHON").map(PathBuf::from)
+}
+
+/// Stdout and stderr of a program; nothing, and a word about it, when it is not there.
+fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            Some(String::from_utf8_lossy(&text).into_owned())
+        }
+        Err(_) => {
+            println!("skipped: {} is not on this machine", program.display());
+            None
+        }
+    }
+}
+
+/// Messages that validation may give: private codes, nothing else.
+fn allowed(line: &str) -> bool {
+    line.contains("99GANTRY") || line.contains("CodingSchemeUID") || line.contains("Coding Scheme UID")
+}
+
+/// Errors, and warnings that are not on the list of accepted ones.
+pub fn complaints(path: &Path) -> Vec<String> {
+    let name = path.display().to_string();
+    let said = output(&dciodvfy(), &["-new", "-filename", &name]).unwrap_or_default();
+    said.lines()
+        .filter(|line| line.starts_with("Error") || (line.starts_with("Warning") && !allowed(line)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What DCMTK's SR parser finds wrong.
+pub fn report_complaints(path: &Path) -> Vec<String> {
+    let name = path.display().to_string();
+    let said = output(Path::new("dsrdump"), &["+Pc", &name]).unwrap_or_default();
+    said.lines().filter(|l| l.starts_with("E:") || l.starts_with("F:")).map(str::to_owned).collect()
+}
+
+/// Contradictions between files of one study. The request of a report repeats the accession
+/// number at its own level, which dcentvfy takes for a contradiction.
+pub fn contradictions(paths: &[PathBuf]) -> Vec<String> {
+    let beside = dciodvfy().with_file_name("dcentvfy");
+    let program = if beside.is_file() { beside } else { "dcentvfy".into() };
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let said = output(&program, &names).unwrap_or_default();
+    said.lines()
+        .filter(|l| l.starts_with("Error") || l.starts_with("Warning"))
+        .filter(|l| !l.contains("AccessionNumber"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Lines that a Python script prints; the script gets `path` as its argument.
+pub fn python_says(script: &str, path: &Path) -> Option<Vec<String>> {
+    let Some(python) = python() else {
+        println!("skipped: GANTRY_PYTHON names no Python with highdicom");
+        return None;
+    };
+    let said = output(&python, &["-W", "ignore", "-c", script, &path.display().to_string()])?;
+    Some(said.lines().map(str::to_owned).collect())
+}
+
+/// What dcmqi reads from a TID 1500 report, as JSON text.
+pub fn measurements_by_dcmqi(path: &Path, folder: &Path) -> Option<String> {
+    let reader = python()?.with_file_name("tid1500reader");
+    if !reader.is_file() {
+        println!("skipped: tid1500reader is not beside the Python of GANTRY_PYTHON");
+        return None;
+    }
+    let json = folder.join("measurements.json");
+    let (from, to) = (path.display().to_string(), json.display().to_string());
+    let said = output(&reader, &["--inputDICOM", &from, "--outputMetadata", &to])?;
+    Some(std::fs::read_to_string(&json).unwrap_or(said))
+}
