@@ -10,8 +10,10 @@ tools/onnxruntime.sh
 . tools/test-tools.sh
 if [ -z "${ORT_DYLIB_PATH:-}" ]; then
     libraries=("$PWD"/.onnxruntime/libonnxruntime.so*)
-    export ORT_DYLIB_PATH=${libraries[0]}
+    ORT_DYLIB_PATH=${libraries[0]}
 fi
+ORT_DYLIB_PATH=$(realpath "$ORT_DYLIB_PATH") # each test runs in the folder of its crate
+export ORT_DYLIB_PATH
 # DCMTK waits for delayed acknowledgements without it, some 45 ms for each image.
 export TCP_NODELAY=1
 
@@ -35,7 +37,7 @@ RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --workspace "${FEATURES[@]}"
 
 # A skipping test passes and prints `skipped: why`; --show-output brings that out.
 passed=yes
-step cargo test --workspace "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log || passed=no
+step cargo test --workspace --no-fail-fast "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log || passed=no
 
 printf '\n== What was said at the end\n'
 grep -E '^test result:|^test .*FAILED|^error' .tools/test.log || true
