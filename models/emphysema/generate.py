@@ -183,12 +183,12 @@ def build():
             helper.make_tensor_value_info("metrics", TensorProto.FLOAT, [4]),
         ],
         graph.constants,
+        doc_string=NOTE,
     )
     model = helper.make_model(
         built,
         opset_imports=[helper.make_opsetid("", 17)],
         producer_name="onnx_lung.py",
-        doc_string=NOTE,
         ir_version=8,
     )
     onnx.checker.check_model(model)
