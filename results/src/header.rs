@@ -12,6 +12,7 @@ use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
+use gantry_terms::volume::Volume;
 
 pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
 
@@ -19,6 +20,7 @@ pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
     pub source: &'a Source,
+    pub volume: &'a Volume,
     pub findings: &'a Findings,
     pub provenance: &'a Provenance,
 }
@@ -33,7 +35,29 @@ pub struct Kind {
     pub what: &'static str,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// Checks that findings and volume belong together, so that nothing behind this can reach
+    /// beyond a slice.
+    pub fn new(
+        source: &'a Source,
+        volume: &'a Volume,
+        findings: &'a Findings,
+        provenance: &'a Provenance,
+    ) -> Result<Self, ComposeError> {
+        let geometry = &volume.geometry;
+        let wrong = |what: &str| Err(ComposeError::Mismatch(what.to_owned()));
+        if geometry.voxels() == 0 || volume.voxels.len() != geometry.voxels() {
+            return wrong("the volume has not as many voxels as its geometry says");
+        }
+        if volume.slices.len() != geometry.slices {
+            return wrong("the volume has not as many sources as slices");
+        }
+        if findings.masks.iter().any(|mask| mask.voxels.len() != geometry.voxels()) {
+            return wrong("a mask has not as many voxels as the volume");
+        }
+        Ok(Self { source, volume, findings, provenance })
+    }
+
     /// Title and version of the model, as in "Lung densitometry 1.0.0".
     pub fn algorithm(&self) -> String {
         format!("{} {}", self.findings.algorithm.title, self.findings.algorithm.version)
@@ -45,6 +69,12 @@ impl Job<'_> {
             true => format!("{text}. {RESEARCH_ONLY}"),
             false => text,
         }
+    }
+
+    /// Slice Thickness of the source, if it is a usable number.
+    pub fn slice_thickness(&self) -> Option<f64> {
+        let thickness: f64 = self.source.text(tags::SLICE_THICKNESS)?.parse().ok()?;
+        (thickness.is_finite() && thickness > 0.0).then_some(thickness)
     }
 
     /// A data set with all that the kinds have in common.

@@ -1,27 +1,44 @@
 //! Findings as a picture: the masks over the windowed source, in one Multi-frame True Color Secondary Capture (PS3.3 A.8.5).
 
+mod captions;
+mod frames;
+mod glyphs;
+mod overlay;
+mod picture;
+mod window;
+
+pub use crate::secondary_capture::picture::Picture;
+
+use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
+use crate::data_set::{DataSet, referenced};
+use crate::header::{Job, Kind};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
+use crate::secondary_capture::captions::patient_direction;
+use crate::secondary_capture::frames::Frames;
+use crate::secondary_capture::overlay::Overlay;
 use crate::source::Source;
+use crate::source::attributes::Scope;
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
 use gantry_terms::volume::Volume;
 
-/// A picture of one slice: rows from the top, three bytes (red, green, blue) a pixel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Picture {
-    pub width: usize,
-    pub height: usize,
-    pub rgb: Vec<u8>,
-}
+const KIND: Kind = Kind { name: "sc", sop_class: "1.2.840.10008.5.1.4.1.1.7.4", what: "overlay" };
 
 /// The picture of one slice exactly as the Secondary Capture shows it.
 pub fn render(
     source: &Source,
     volume: &Volume,
     findings: &Findings,
+    provenance: &Provenance,
     slice: usize,
 ) -> Result<Picture, ComposeError> {
-    todo!()
+    let job = Job::new(source, volume, findings, provenance)?;
+    if slice >= volume.geometry.slices {
+        return Err(ComposeError::Mismatch(format!("there is no slice {slice}")));
+    }
+    Ok(Overlay::new(&job).picture(slice))
 }
 
 /// The pictures of one job. The same inputs give the same bytes.
@@ -31,5 +48,115 @@ pub fn secondary_capture(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    todo!()
+    let job = Job::new(source, volume, findings, provenance)?;
+    let overlay = Overlay::new(&job);
+    let frames = Frames::choose(&job, &overlay);
+    let mut capture = job.header(&KIND, &source.modality())?;
+    image(&job, &mut capture);
+    references(&job, &mut capture);
+    derivation(&job, &overlay, &frames, &mut capture);
+    frames.describe(&job, &mut capture)?;
+    pixels(&overlay, &frames, &mut capture)?;
+    job.finish(&KIND, &capture)
+}
+
+/// SC Equipment, General Image and Multi-frame SC modules (PS3.3 C.8.6.1, C.7.6.1, C.8.6.3).
+fn image(job: &Job, capture: &mut DataSet) {
+    let geometry = &job.volume.geometry;
+    let orientation = [geometry.row_direction, geometry.column_direction].map(patient_direction);
+    let station = &job.provenance.station;
+    job.source.copy_to(Scope::Image, capture);
+    capture
+        .texts(tags::IMAGE_TYPE, &["DERIVED", "SECONDARY"])
+        .text(tags::CONVERSION_TYPE, "WSD")
+        .text(tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER, &station.manufacturer)
+        .text(tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER_MODEL_NAME, &station.model_name)
+        .text(tags::SECONDARY_CAPTURE_DEVICE_SOFTWARE_VERSIONS, &station.version)
+        .texts(tags::PATIENT_ORIENTATION, &orientation)
+        .text(tags::BURNED_IN_ANNOTATION, "YES");
+    if capture.element(tags::BODY_PART_EXAMINED).is_none() {
+        // Without a body part nobody can tell that it is not a paired one (Type 2C).
+        capture.empty(tags::LATERALITY);
+    }
+    lossy(job.source, capture);
+}
+
+/// What was once lossy stays so (PS3.3 C.7.6.1.1.5).
+fn lossy(source: &Source, capture: &mut DataSet) {
+    if source.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() != Some("01") {
+        capture.text(tags::LOSSY_IMAGE_COMPRESSION, "00");
+        return;
+    }
+    capture.text(tags::LOSSY_IMAGE_COMPRESSION, "01");
+    for tag in [tags::LOSSY_IMAGE_COMPRESSION_RATIO, tags::LOSSY_IMAGE_COMPRESSION_METHOD] {
+        capture.values(tag, source.texts(tag));
+    }
+}
+
+/// General Reference and Common Instance Reference modules (PS3.3 C.12.4, C.12.2).
+fn references(job: &Job, capture: &mut DataSet) {
+    let instances = &job.source.instances;
+    let preserved = if Overlay::new(job).factor == 1 { "YES" } else { "NO" };
+    let sources = instances.iter().map(|instance| {
+        let mut item = referenced(&instance.sop_class, &instance.sop_instance);
+        item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
+            .text(tags::SPATIAL_LOCATIONS_PRESERVED, preserved);
+        item
+    });
+    let mut series = DataSet::new();
+    let plain = instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
+    series
+        .uid(tags::SERIES_INSTANCE_UID, &job.source.series)
+        .items(tags::REFERENCED_INSTANCE_SEQUENCE, plain.collect());
+    capture
+        .items(tags::SOURCE_IMAGE_SEQUENCE, sources.collect())
+        .item(tags::REFERENCED_SERIES_SEQUENCE, series);
+}
+
+fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataSet) {
+    let labels: Vec<&str> = job.findings.masks.iter().map(|mask| mask.label.as_str()).collect();
+    let masks = match labels.is_empty() {
+        true => "no mask".to_owned(),
+        false => format!("masks {}", labels.join(", ")),
+    };
+    let window = overlay.window;
+    let mut text = format!(
+        "{}: {masks} over images windowed at {}/{}; {}",
+        job.algorithm(),
+        window.centre,
+        window.width,
+        frames.selection(),
+    );
+    if overlay.factor > 1 {
+        text += &format!("; scaled up {} times", overlay.factor);
+    }
+    capture.text(tags::DERIVATION_DESCRIPTION, &job.marked(text));
+    if !labels.is_empty() {
+        capture.code(tags::DERIVATION_CODE_SEQUENCE, &SEGMENTATION.into());
+    }
+}
+
+fn pixels(overlay: &Overlay, frames: &Frames, capture: &mut DataSet) -> Result<(), ComposeError> {
+    let size = |pixels: usize| {
+        u16::try_from(pixels).map_err(|_| ComposeError::Mismatch("the images are too large".into()))
+    };
+    capture
+        .number(tags::SAMPLES_PER_PIXEL, 3)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, "RGB")
+        .number(tags::PLANAR_CONFIGURATION, 0)
+        .number(tags::ROWS, size(overlay.height())?)
+        .number(tags::COLUMNS, size(overlay.width())?)
+        .number(tags::BITS_ALLOCATED, 8)
+        .number(tags::BITS_STORED, 8)
+        .number(tags::HIGH_BIT, 7)
+        .number(tags::PIXEL_REPRESENTATION, 0);
+    let mut pixels = Vec::with_capacity(overlay.width() * overlay.height() * 3 * frames.count());
+    for slice in frames.slices() {
+        pixels.extend(overlay.picture(slice).rgb);
+    }
+    if pixels.len() % 2 == 1 {
+        pixels.push(0);
+    }
+    capture.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(pixels.into())));
+    Ok(())
 }

@@ -26,7 +26,7 @@ pub fn structured_report(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { source, findings, provenance };
+    let job = Job::new(source, volume, findings, provenance)?;
     let mut report = job.header(&KIND, "SR")?;
     document(&job, &mut report);
     report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(source)]);
@@ -38,7 +38,7 @@ pub fn structured_report(
         .text(tags::VALUE_TYPE, "CONTAINER")
         .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &IMAGING_MEASUREMENT_REPORT.into())
         .text(tags::CONTINUITY_OF_CONTENT, "SEPARATE")
-        .items(tags::CONTENT_SEQUENCE, tree::report(&job, volume)?);
+        .items(tags::CONTENT_SEQUENCE, tree::report(&job)?);
     content::template(&mut report, "1500");
     job.finish(&KIND, &report)
 }

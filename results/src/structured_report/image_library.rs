@@ -7,15 +7,15 @@ use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use dicom_dictionary_std::tags;
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::{SliceSource, Volume};
+use gantry_terms::volume::SliceSource;
 use std::collections::BTreeMap;
 
 /// One group with one IMAGE for each instance (TID 1601). A library of a thousand slices stays
 /// small because only the position is told for each.
-pub fn image_library(job: &Job, volume: &Volume) -> Result<DataSet, ComposeError> {
-    let mut rows = descriptors(job, volume)?;
+pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
+    let mut rows = descriptors(job)?;
     let slices: BTreeMap<&Uid, &SliceSource> =
-        volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
+        job.volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
     for instance in &job.source.instances {
         let image = content::image(None, referenced(&instance.sop_class, &instance.sop_instance));
         let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
@@ -26,8 +26,8 @@ pub fn image_library(job: &Job, volume: &Volume) -> Result<DataSet, ComposeError
 }
 
 /// TID 1602 and TID 1604, as far as they hold for the whole group.
-fn descriptors(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError> {
-    let geometry = &volume.geometry;
+fn descriptors(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
+    let geometry = &job.volume.geometry;
     let modality = modality(&job.source.modality());
     let mut rows = vec![content::code(HasAcquisitionContext, MODALITY, &modality.into())];
     let body_part = job.source.text(tags::BODY_PART_EXAMINED);
@@ -37,7 +37,7 @@ fn descriptors(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError>
             .map(|region| content::code(HasAcquisitionContext, TARGET_REGION, &region.into())),
     );
     rows.extend(
-        volume
+        job.volume
             .frame_of_reference
             .as_ref()
             .map(|uid| content::uid(HasAcquisitionContext, FRAME_OF_REFERENCE_UID, uid)),
@@ -49,7 +49,7 @@ fn descriptors(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError>
     if geometry.slices > 1 {
         rows.push(number(SPACING_BETWEEN_SLICES, geometry.slice_step, MILLIMETER)?);
     }
-    if let Some(thickness) = thickness(job) {
+    if let Some(thickness) = job.slice_thickness() {
         rows.push(number(SLICE_THICKNESS, thickness, MILLIMETER)?);
     }
     let cosines = geometry.row_direction.iter().chain(&geometry.column_direction);
@@ -57,12 +57,6 @@ fn descriptors(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError>
         rows.push(number(name, *cosine, DIRECTION_COSINE)?);
     }
     Ok(rows)
-}
-
-/// Slice Thickness of the source, if it is a usable number.
-pub fn thickness(job: &Job) -> Option<f64> {
-    let thickness: f64 = job.source.text(tags::SLICE_THICKNESS)?.parse().ok()?;
-    (thickness.is_finite() && thickness > 0.0).then_some(thickness)
 }
 
 fn position(slice: &SliceSource) -> Result<Vec<DataSet>, ComposeError> {

@@ -8,14 +8,13 @@ use crate::structured_report::content::{self, Relation::*};
 use crate::structured_report::image_library::image_library;
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue};
-use gantry_terms::volume::Volume;
 
 /// Children of the root container.
-pub fn report(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError> {
+pub fn report(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
     let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
     rows.extend(observer(job));
     rows.push(content::code(HasConceptModifier, PROCEDURE_REPORTED, &job.findings.procedure));
-    rows.push(image_library(job, volume)?);
+    rows.push(image_library(job)?);
     rows.push(measurements(job)?);
     Ok(rows)
 }

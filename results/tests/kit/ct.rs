@@ -24,12 +24,16 @@ pub fn folder() -> Option<PathBuf> {
 
 /// The series, ordered towards the head.
 pub fn scan() -> Option<Scan> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder()?).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder()?)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
     let mut slices: Vec<(Vec<u8>, Object)> = paths
         .iter()
-        .map(|path| (std::fs::read(path).expect("a file"), dicom_object::open_file(path).expect("a CT")))
+        .map(|path| {
+            (std::fs::read(path).expect("a file"), dicom_object::open_file(path).expect("a CT"))
+        })
         .collect();
     slices.sort_by(|a, b| position(&a.1)[2].total_cmp(&position(&b.1)[2]));
     let volume = volume(&slices.iter().map(|(_, object)| object).collect::<Vec<_>>());
@@ -47,7 +51,9 @@ fn position(object: &Object) -> [f64; 3] {
 }
 
 fn volume(objects: &[&Object]) -> Volume {
-    let uid = |object: &Object, tag| Uid::parse(&object.element(tag).expect("a UID").to_str().expect("text")).expect("a UID");
+    let uid = |object: &Object, tag| {
+        Uid::parse(&object.element(tag).expect("a UID").to_str().expect("text")).expect("a UID")
+    };
     let spacing = numbers(objects[0], tags::PIXEL_SPACING);
     let voxels = objects.iter().flat_map(|object| {
         let pixels = object.element(tags::PIXEL_DATA).expect("pixels").to_bytes().expect("bytes");
@@ -84,8 +90,11 @@ fn volume(objects: &[&Object]) -> Volume {
 /// Air inside the body: what is below -500 HU and not reached from the border of its slice.
 pub fn findings(volume: &Volume) -> Findings {
     let size = volume.geometry.rows * volume.geometry.columns;
-    let lung: Vec<u8> =
-        volume.voxels.chunks(size).flat_map(|slice| inside(slice, volume.geometry.columns)).collect();
+    let lung: Vec<u8> = volume
+        .voxels
+        .chunks(size)
+        .flat_map(|slice| inside(slice, volume.geometry.columns))
+        .collect();
     let low = lung.iter().zip(&volume.voxels).map(|(l, hu)| u8::from(*l == 1 && *hu < -930.0));
     let low = low.collect();
     Findings { masks: model::masks(lung, low), ..model::findings(volume) }

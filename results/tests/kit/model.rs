@@ -42,7 +42,10 @@ pub fn groups() -> Vec<MeasurementGroup> {
             finding: Some(Code::new("39607008", "SCT", "Lung")),
             site: site.clone(),
             method: Some(Code::new("THRESHOLD", "99GANTRY", "Threshold and region growing")),
-            measurements: vec![number("lung-volume", volume.clone(), millilitre.clone(), Ok(2556.721_923_828_125)), density],
+            measurements: vec![
+                number("lung-volume", volume.clone(), millilitre.clone(), Ok(2556.721_923_828_125)),
+                density,
+            ],
         },
         MeasurementGroup {
             label: "Emphysema".into(),

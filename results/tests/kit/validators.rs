@@ -29,7 +29,9 @@ fn output(program: &Path, arguments: &[&str]) -> Option<String> {
 
 /// Messages that validation may give: private codes, nothing else.
 fn allowed(line: &str) -> bool {
-    line.contains("99GANTRY") || line.contains("CodingSchemeUID") || line.contains("Coding Scheme UID")
+    line.contains("99GANTRY")
+        || line.contains("CodingSchemeUID")
+        || line.contains("Coding Scheme UID")
 }
 
 /// Errors, and warnings that are not on the list of accepted ones.

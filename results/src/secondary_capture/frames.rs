@@ -1,0 +1,118 @@
+//! Which slices become frames, and where the frames lie (PS3.3 C.7.6.6, C.7.6.16).
+
+use crate::data_set::DataSet;
+use crate::header::Job;
+use crate::object::ComposeError;
+use crate::secondary_capture::overlay::Overlay;
+use crate::source::attributes::Scope;
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use gantry_terms::geometry::dot;
+
+/// More are a burden for the viewer and no help for the reader.
+const MOST: usize = 64;
+/// A result must not be larger than many a whole study.
+const MOST_BYTES: usize = 256 << 20;
+
+/// Every `stride`th slice, from the first.
+#[derive(Debug)]
+pub struct Frames {
+    total: usize,
+    stride: usize,
+    factor: usize,
+}
+
+impl Frames {
+    pub fn choose(job: &Job, overlay: &Overlay) -> Self {
+        let total = job.volume.geometry.slices;
+        let bytes = overlay.width() * overlay.height() * 3;
+        let most = (MOST_BYTES / bytes).clamp(1, MOST);
+        Self { total, stride: total.div_ceil(most), factor: overlay.factor }
+    }
+
+    pub fn slices(&self) -> impl Iterator<Item = usize> {
+        (0..self.total).step_by(self.stride)
+    }
+
+    pub fn count(&self) -> usize {
+        self.slices().count()
+    }
+
+    /// In words.
+    pub fn selection(&self) -> String {
+        match self.stride {
+            1 => format!("all {} slices", self.total),
+            n => format!("{} evenly spaced slices of {}, every {n}.", self.count(), self.total),
+        }
+    }
+
+    /// Multi-frame module with its vector, and the functional groups when the source has a frame
+    /// of reference: Pixel Measures and Plane Orientation shared, Plane Position per frame.
+    pub fn describe(&self, job: &Job, capture: &mut DataSet) -> Result<(), ComposeError> {
+        capture.text(tags::NUMBER_OF_FRAMES, &self.count().to_string());
+        if self.count() > 1 {
+            let vector = PrimitiveValue::from(tags::SLICE_LOCATION_VECTOR);
+            capture.put(DataElement::new(tags::FRAME_INCREMENT_POINTER, VR::AT, vector));
+            let normal = job.volume.geometry.normal();
+            let locations: Vec<f64> =
+                self.slices().map(|slice| dot(job.volume.slices[slice].position, normal)).collect();
+            capture.decimals(tags::SLICE_LOCATION_VECTOR, &locations)?;
+        }
+        if let Some(uid) = &job.volume.frame_of_reference {
+            job.source.copy_to(Scope::FrameOfReference, capture);
+            capture.uid(tags::FRAME_OF_REFERENCE_UID, uid);
+            self.functional_groups(job, capture)?;
+        }
+        Ok(())
+    }
+
+    fn functional_groups(&self, job: &Job, capture: &mut DataSet) -> Result<(), ComposeError> {
+        let geometry = &job.volume.geometry;
+        let mut shared = DataSet::new();
+        let mut orientation = DataSet::new();
+        let cosines = [geometry.row_direction, geometry.column_direction].concat();
+        orientation.decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines)?;
+        shared
+            .item(tags::PLANE_ORIENTATION_SEQUENCE, orientation)
+            .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(job)?);
+        let positions: Result<Vec<DataSet>, ComposeError> =
+            self.slices().map(|slice| self.position(job, slice)).collect();
+        capture
+            .item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, shared)
+            .items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, positions?);
+        Ok(())
+    }
+
+    fn measures(&self, job: &Job) -> Result<DataSet, ComposeError> {
+        let geometry = &job.volume.geometry;
+        let thickness = job.slice_thickness().unwrap_or(geometry.slice_step);
+        let spacing = geometry.pixel_spacing.map(|spacing| spacing / self.factor as f64);
+        let mut measures = DataSet::new();
+        measures
+            .decimals(tags::SLICE_THICKNESS, &[thickness])?
+            .decimals(tags::PIXEL_SPACING, &spacing)?;
+        if self.count() > 1 {
+            let apart = geometry.slice_step * self.stride as f64;
+            measures.decimals(tags::SPACING_BETWEEN_SLICES, &[apart])?;
+        }
+        Ok(measures)
+    }
+
+    /// The centre of the frame's first pixel. Where the source was scaled up, that is the corner
+    /// one of those that its first pixel became.
+    fn position(&self, job: &Job, slice: usize) -> Result<DataSet, ComposeError> {
+        let geometry = &job.volume.geometry;
+        let shift = (1.0 - 1.0 / self.factor as f64) / 2.0;
+        let (down, along) = (geometry.pixel_spacing[0] * shift, geometry.pixel_spacing[1] * shift);
+        let first: [f64; 3] = std::array::from_fn(|axis| {
+            job.volume.slices[slice].position[axis]
+                - geometry.row_direction[axis] * along
+                - geometry.column_direction[axis] * down
+        });
+        let mut position = DataSet::new();
+        position.decimals(tags::IMAGE_POSITION_PATIENT, &first)?;
+        let mut frame = DataSet::new();
+        frame.item(tags::PLANE_POSITION_SEQUENCE, position);
+        Ok(frame)
+    }
+}

@@ -1,0 +1,92 @@
+//! The masks over the windowed source: what a frame shows before and after the words are on it.
+
+use crate::header::Job;
+use crate::secondary_capture::captions::Captions;
+use crate::secondary_capture::picture::Picture;
+use crate::secondary_capture::window::Window;
+use gantry_terms::findings::Mask;
+
+/// Text needs this many pixels across to be read.
+const LEGIBLE: usize = 512;
+/// Scaling up stops here, however narrow the image is.
+const TALLEST: usize = 2048;
+const TINT: u8 = 80;
+
+/// How the frames of one job are drawn: the same for all of them.
+pub struct Overlay<'a> {
+    job: &'a Job<'a>,
+    pub window: Window,
+    /// How many pixels of the frame one pixel of the source becomes, in each direction.
+    pub factor: usize,
+    captions: Captions,
+}
+
+impl<'a> Overlay<'a> {
+    pub fn new(job: &'a Job<'a>) -> Self {
+        let geometry = &job.volume.geometry;
+        let wanted = LEGIBLE.div_ceil(geometry.columns);
+        let factor = wanted.min(TALLEST / geometry.rows).max(1);
+        let window = Window::choose(job.source, job.volume, job.findings);
+        Self { job, window, factor, captions: Captions::new(job) }
+    }
+
+    pub fn width(&self) -> usize {
+        self.job.volume.geometry.columns * self.factor
+    }
+
+    pub fn height(&self) -> usize {
+        self.job.volume.geometry.rows * self.factor
+    }
+
+    /// The frame of one slice.
+    pub fn picture(&self, slice: usize) -> Picture {
+        let mut picture = Picture::black(self.width(), self.height());
+        self.draw_source(slice, &mut picture);
+        for mask in &self.job.findings.masks {
+            self.draw_mask(mask, slice, &mut picture);
+        }
+        let slices = self.job.volume.geometry.slices;
+        self.captions.draw(&mut picture, &format!("Slice {} of {slices}", slice + 1));
+        picture
+    }
+
+    fn draw_source(&self, slice: usize, picture: &mut Picture) {
+        let voxels = self.slice(&self.job.volume.voxels, slice);
+        let columns = self.job.volume.geometry.columns;
+        let greys: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
+        let pixels = picture.rgb.chunks_exact_mut(3);
+        for (at, pixel) in pixels.enumerate() {
+            let (x, y) = (at % picture.width / self.factor, at / picture.width / self.factor);
+            pixel.fill(greys[y * columns + x]);
+        }
+    }
+
+    /// A tint inside and a full line along the border, in pixels of the frame.
+    fn draw_mask(&self, mask: &Mask, slice: usize, picture: &mut Picture) {
+        let voxels = self.slice(&mask.voxels, slice);
+        if voxels.iter().all(|voxel| *voxel == 0) {
+            return;
+        }
+        let columns = self.job.volume.geometry.columns;
+        let (width, height) = (picture.width, picture.height);
+        let inside = |x: usize, y: usize| voxels[y / self.factor * columns + x / self.factor] != 0;
+        for y in 0..height {
+            for x in (0..width).filter(|x| inside(*x, y)) {
+                let border = x == 0
+                    || y == 0
+                    || x + 1 == width
+                    || y + 1 == height
+                    || !(inside(x - 1, y)
+                        && inside(x + 1, y)
+                        && inside(x, y - 1)
+                        && inside(x, y + 1));
+                picture.blend(x, y, mask.colour, if border { 255 } else { TINT });
+            }
+        }
+    }
+
+    fn slice<'v, T>(&self, voxels: &'v [T], slice: usize) -> &'v [T] {
+        let size = self.job.volume.geometry.rows * self.job.volume.geometry.columns;
+        &voxels[slice * size..(slice + 1) * size]
+    }
+}
