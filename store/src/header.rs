@@ -1,9 +1,17 @@
 //! Reads the attributes of an instance before its pixels, whatever its transfer syntax, and never panics on them.
 
+use crate::data_set::{Syntax, Walker};
+use crate::part10::read_head;
+use crate::source::Source;
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_encoding::{Codec, Endianness};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use gantry_terms::header::{Header, Tag};
+use gantry_terms::transfer_syntaxes::IMPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
+use std::fs::File;
 
-pub use crate::part10::{part10, part10_head};
+pub use crate::part10::{implementation_class, part10, part10_head};
 
 /// Why a data set cannot be read. Names tags, never values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,25 +23,50 @@ pub enum HeaderError {
     Malformed { tag: Tag, what: &'static str },
 }
 
+/// How far to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    Pixels,
+    End,
+}
+
 /// The header of a Part 10 file, which may be cut anywhere behind the last attribute before
-/// Pixel Data.
-pub fn read_header(_part10: &[u8]) -> Result<Header, HeaderError> {
-    todo!()
+/// Pixel Data. A deep sequence, a long list of items and bulk data are walked over, not kept
+/// (`data_set.rs` has the limits).
+pub fn read_header(part10: &[u8]) -> Result<Header, HeaderError> {
+    let head = read_head(part10)?;
+    let syntax = head.transfer_syntax.ok_or(HeaderError::Malformed {
+        tag: 0x0002_0010,
+        what: "there is no Transfer Syntax UID",
+    })?;
+    read_data_set_header(&part10[head.data_set..], &syntax)
 }
 
 /// The header of a bare data set, which may be cut in the same way.
-pub fn read_data_set_header(
-    _data_set: &[u8],
-    _transfer_syntax: &Uid,
-) -> Result<Header, HeaderError> {
-    todo!()
+pub fn read_data_set_header(data_set: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
+    read(Source::bytes(data_set), syntax, Until::Pixels)
 }
 
 /// As [`read_data_set_header`], and walks on to the last byte: a data set that ends inside its
 /// pixels is truncated too.
-pub fn read_whole_data_set(
-    _data_set: &[u8],
-    _transfer_syntax: &Uid,
-) -> Result<Header, HeaderError> {
-    todo!()
+pub fn read_whole_data_set(data_set: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
+    read(Source::bytes(data_set), syntax, Until::End)
+}
+
+/// The header of a data set that lies in a file from its position on, in bounded memory.
+pub(crate) fn read_file(file: File, length: u64, syntax: &Uid) -> Result<Header, HeaderError> {
+    read(Source::file(file, length), syntax, Until::Pixels)
+}
+
+fn read(source: Source<'_>, syntax: &Uid, until: Until) -> Result<Header, HeaderError> {
+    let known = TransferSyntaxRegistry.get(syntax.as_str());
+    // A syntax that nobody has heard of has encapsulated pixels, so that its data set is in
+    // Explicit VR Little Endian (PS3.5 A.4).
+    let big_endian = known.is_some_and(|known| known.endianness() == Endianness::Big);
+    let implicit = syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN;
+    let source = match known.map(|known| known.codec()) {
+        Some(Codec::Dataset(Some(adapter))) => source.inflated(|read| adapter.adapt_reader(read)),
+        _ => source,
+    };
+    Walker::new(source, until).whole(Syntax { big_endian, implicit })
 }

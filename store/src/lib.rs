@@ -1,5 +1,6 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+mod data_set;
 pub mod decisions;
 pub mod error;
 pub mod events;
@@ -13,7 +14,11 @@ mod part10;
 pub mod reader;
 pub mod reindex;
 pub mod series;
+mod source;
 pub mod store;
 pub mod stream;
 pub mod summary;
+#[cfg(test)]
+mod testing;
+mod values;
 pub mod verify;

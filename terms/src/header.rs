@@ -9,7 +9,7 @@ pub type Tag = u32;
 /// Attributes by tag. Bulk data (pixel data, values above 1 KiB, OB/OW/OF/OD/OL/OV/UN) are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Header(pub BTreeMap<Tag, Attribute>);
+pub struct Header(#[serde(with = "tags")] pub BTreeMap<Tag, Attribute>);
 
 /// One attribute: its two-letter VR and its values. No values means present and empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,5 +64,28 @@ impl Value {
             Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
             Value::Item(_) => None,
         }
+    }
+}
+
+/// Tags as eight hexadecimal digits, as in PS3.18 F.2. A number would do for the outermost header
+/// alone: inside an item serde looks for text.
+mod tags {
+    use super::{Attribute, Tag};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: Serializer>(
+        attributes: &BTreeMap<Tag, Attribute>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(attributes.iter().map(|(tag, value)| (format!("{tag:08X}"), value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Tag, Attribute>, D::Error> {
+        let attributes = BTreeMap::<String, Attribute>::deserialize(deserializer)?;
+        let tag = |text: String| Tag::from_str_radix(&text, 16).map_err(D::Error::custom);
+        attributes.into_iter().map(|(text, value)| Ok((tag(text)?, value))).collect()
     }
 }
