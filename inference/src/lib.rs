@@ -1,1 +1,16 @@
-//! placeholder
+//! Voxels in, findings out: model manifests, volume assembly, and ONNX Runtime with one owner. Knows no job and no PACS.
+
+pub mod assembly;
+pub mod decode;
+mod elements;
+pub mod engine;
+mod codestream;
+mod findings;
+mod graph;
+pub mod manifest;
+pub mod models;
+pub mod problem;
+pub mod runtime;
+mod slice;
+mod stack;
+mod written;

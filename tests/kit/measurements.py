@@ -1,4 +1,4 @@
-"""Prints the measurements of a TID 1500 report as highdicom reads them: a JSON array of concept, value, unit."""
+"""Prints the measurements of a TID 1500 report as highdicom reads them: a JSON array of code, value, unit."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ groups = (
     + content.get_volumetric_roi_measurement_groups()
 )
 rows = [
-    {"concept": item.name.meaning, "value": float(item.value), "unit": item.unit.value}
+    {"code": item.name.value, "value": float(item.value), "unit": item.unit.value}
     for group in groups
     for item in group.get_measurements()
 ]

@@ -39,6 +39,14 @@ pub fn dcmtk() -> Option<()> {
     there.then_some(())
 }
 
+/// The decoder of JPEG-LS, which a build without a C++ compiler lacks.
+pub fn jpeg_ls() -> Option<()> {
+    if !cfg!(feature = "jpeg-ls") {
+        skipped("JPEG-LS cannot be decoded: the build has no C++ compiler");
+    }
+    cfg!(feature = "jpeg-ls").then_some(())
+}
+
 /// ONNX Runtime, without which no model runs.
 pub fn onnx_runtime() -> Option<PathBuf> {
     let library = onnx_runtime_library();

@@ -251,6 +251,7 @@ pub fn program() -> &'static Path {
             .current_dir(need::root())
             .args(["build", "--package", "gantry", "--bin", "gantry"])
             .args(["--message-format", "json-render-diagnostics"])
+            .args((!cfg!(feature = "jpeg-ls")).then_some("--no-default-features"))
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo starts");

@@ -16,15 +16,14 @@ pub fn chest(name: &str) -> PhantomSeries {
     make(name, &PhantomOptions::default())
 }
 
-/// A chest with the coarsest pixels and slices that the densitometry still measures well:
-/// for scenarios that send many.
+/// A short chest with the largest pixels that the densitometry takes: for scenarios that send many.
 pub fn small_chest(name: &str) -> PhantomSeries {
     let coarse = PhantomOptions {
         rows: 334,
         columns: 334,
         pixel_mm: 1.0,
-        slices: 14,
-        slice_mm: 20.0,
+        slices: 20,
+        slice_mm: 9.0,
         ..Default::default()
     };
     make(name, &coarse)

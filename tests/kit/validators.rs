@@ -35,10 +35,15 @@ pub fn report_tree(path: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// One measurement of a report: the concept's meaning, the value and the unit's code.
+/// Concepts of the shipped densitometry, by the code values of its manifest.
+pub const LUNG_VOLUME: &str = "118565006";
+pub const LAA_950: &str = "LAA950";
+pub const MEAN_DENSITY: &str = "112031";
+
+/// One measurement of a report: the concept's and the unit's code values, and the number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    pub concept: String,
+    pub code: String,
     pub value: f64,
     pub unit: String,
 }
@@ -57,17 +62,18 @@ pub fn measurements(path: &Path) -> Option<Vec<Measured>> {
     let rows = rows.as_array().expect("an array of measurements").iter();
     let word = |row: &Value, key: &str| row[key].as_str().expect("text").to_string();
     let measured = rows.map(|row| Measured {
-        concept: word(row, "concept"),
+        code: word(row, "code"),
         value: row["value"].as_f64().expect("a number"),
         unit: word(row, "unit"),
     });
     Some(measured.collect())
 }
 
-/// The only measurement in this unit.
-pub fn in_unit(measured: &[Measured], unit: &str) -> f64 {
-    let found: Vec<&Measured> = measured.iter().filter(|one| one.unit == unit).collect();
-    assert_eq!(found.len(), 1, "one measurement in {unit:?} of {measured:?}");
+/// The only measurement of this concept, which has to be in this unit.
+pub fn figure(measured: &[Measured], code: &str, unit: &str) -> f64 {
+    let found: Vec<&Measured> = measured.iter().filter(|one| one.code == code).collect();
+    assert_eq!(found.len(), 1, "one measurement {code:?} of {measured:?}");
+    assert_eq!(found[0].unit, unit);
     found[0].value
 }
 

@@ -1,7 +1,9 @@
 //! The demo that a new user runs first: it ends well, and what it leaves behind is what it says.
 
 use kit::instance::{ReceivedFile, files_below};
-use kit::validators::{assert_valid, in_unit, measurements};
+use kit::validators::{
+    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements,
+};
 use kit::{need, node};
 use std::process::Command;
 
@@ -31,8 +33,8 @@ fn the_demo_sends_a_phantom_through_the_node_and_lays_report_capture_and_picture
     objects.iter().for_each(|object| assert_valid(&object.path));
 
     let Some(measured) = measurements(&report.path) else { return };
-    for unit in ["mL", "%", "[hnsf'U]"] {
-        let figure = format!("{:.3}", in_unit(&measured, unit));
+    for (code, unit) in [(LUNG_VOLUME, "mL"), (LAA_950, "%"), (MEAN_DENSITY, "[hnsf'U]")] {
+        let figure = format!("{:.3}", figure(&measured, code, unit));
         assert!(said.contains(&figure), "the table does not tell {figure}:\n{said}");
     }
 }

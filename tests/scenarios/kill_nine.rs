@@ -26,7 +26,7 @@ Modality = "CT"
 PatientID = "PHANTOM"
 
 [rule.require]
-images = { min = 14 }
+images = { min = 20 }
 
 [rule.then]
 run = "emphysema"

@@ -3,7 +3,9 @@
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Setup};
 use kit::pacs::Pacs;
-use kit::validators::{assert_valid, in_unit, measurements};
+use kit::validators::{
+    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements,
+};
 use kit::{instance::Instance, need, phantom};
 use std::time::Duration;
 
@@ -39,11 +41,11 @@ fn the_report_of_a_phantom_tells_its_lung_volume_and_its_emphysema() {
 
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
     let Some(measured) = measurements(&report.path) else { return };
-    let volume = in_unit(&measured, "mL") / chest.truth.lung_volume_ml;
+    let volume = figure(&measured, LUNG_VOLUME, "mL") / chest.truth.lung_volume_ml;
     assert!((volume - 1.0).abs() < 0.02, "lung volume is {volume} times the truth");
-    let emphysema = in_unit(&measured, "%") - chest.truth.laa950_percent;
+    let emphysema = figure(&measured, LAA_950, "%") - chest.truth.laa950_percent;
     assert!(emphysema.abs() < 0.3, "LAA-950 is {emphysema} percentage points off");
-    let density = in_unit(&measured, "[hnsf'U]") - chest.truth.mean_lung_hu;
+    let density = figure(&measured, MEAN_DENSITY, "[hnsf'U]") - chest.truth.mean_lung_hu;
     assert!(density.abs() < 5.0, "mean lung density is {density} HU off");
 }
 

@@ -1,0 +1,133 @@
+//! The models on disk: each folder below `models/` with its manifest and its graph, read and checked without ONNX Runtime.
+
+use crate::manifest::Manifest;
+use crate::problem::{ModelProblem, suggestion};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file in a model's folder that makes it a model.
+pub const MANIFEST: &str = "model.toml";
+
+/// One model: what its manifest says and which graph it is.
+#[derive(Debug)]
+pub struct Model {
+    /// Its folder's name, as rules call it.
+    pub name: String,
+    pub manifest: Manifest,
+    /// SHA-256 of the graph file, lower-case hexadecimal.
+    pub digest: String,
+    pub graph: PathBuf,
+}
+
+/// All models by name.
+#[derive(Debug, Default)]
+pub struct Models(BTreeMap<String, Arc<Model>>);
+
+impl Models {
+    /// Reads every folder below `folder`. One faulty model is enough to give all problems of all
+    /// models instead: what runs is what the folder says, or nothing.
+    pub fn load(folder: &Path) -> Result<Self, Vec<ModelProblem>> {
+        let mut models = BTreeMap::new();
+        let mut problems = Vec::new();
+        for entry in folders(folder).map_err(|problem| vec![problem])? {
+            match load_model(&entry) {
+                Ok(model) => drop(models.insert(model.name.clone(), Arc::new(model))),
+                Err(faults) => problems.extend(faults),
+            }
+        }
+        if problems.is_empty() { Ok(Self(models)) } else { Err(problems) }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.0.get(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.values()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, ModelProblem> {
+    let unreadable = |error: std::io::Error| {
+        ModelProblem::of_file(folder, format!("the folder of the models can not be read: {error}"))
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn load_model(folder: &Path) -> Result<Model, Vec<ModelProblem>> {
+    let name = model_name(folder).map_err(|problem| vec![problem])?;
+    let file = folder.join(MANIFEST);
+    let source = std::fs::read_to_string(&file).map_err(|error| {
+        let text = format!("each folder of a model has a {MANIFEST}, this one can not be read: {error}");
+        vec![ModelProblem::of_file(&file, text)]
+    })?;
+    let manifest = Manifest::parse(&file, &source)?;
+    let graph = folder.join(&manifest.graph);
+    let digest = check_graph(&graph, &manifest).map_err(|problem| vec![problem])?;
+    Ok(Model { name, manifest, digest, graph })
+}
+
+/// The name stands in rules, in results and in UIDs: it is kept plain.
+fn model_name(folder: &Path) -> Result<String, ModelProblem> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+        let text = "the folder's name is the model's name: 1 to 64 of a-z, 0-9, - and _";
+        return Err(ModelProblem::of_file(folder, text));
+    }
+    Ok(name.to_string())
+}
+
+fn check_graph(graph: &Path, manifest: &Manifest) -> Result<String, ModelProblem> {
+    let bytes = std::fs::read(graph).map_err(|error| {
+        ModelProblem::of_file(graph, format!("the graph can not be read: {error}{}", beside(graph)))
+    })?;
+    let digest = digest(&bytes);
+    match &manifest.sha256 {
+        Some(expected) if *expected != digest => Err(ModelProblem::of_file(
+            graph,
+            format!(
+                "its SHA-256 is {digest}, but the manifest says {expected}: \
+                 restore the graph, or release it as a new version with the new digest"
+            ),
+        )),
+        _ => Ok(digest),
+    }
+}
+
+/// A hint at a graph with another name in the same folder.
+fn beside(graph: &Path) -> String {
+    let entries = graph.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let names: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".onnx"))
+        .collect();
+    let written = graph.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    suggestion(written, names.iter().map(String::as_str))
+}
