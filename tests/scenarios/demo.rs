@@ -1,9 +1,7 @@
 //! The demo that a new user runs first: it ends well, and what it leaves behind is what it says.
 
 use kit::instance::{ReceivedFile, files_below};
-use kit::validators::{
-    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements,
-};
+use kit::validators::{LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements};
 use kit::{need, node};
 use std::process::Command;
 

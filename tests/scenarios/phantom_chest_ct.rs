@@ -3,9 +3,7 @@
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Setup};
 use kit::pacs::Pacs;
-use kit::validators::{
-    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements,
-};
+use kit::validators::{LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements};
 use kit::{instance::Instance, need, phantom};
 use std::time::Duration;
 

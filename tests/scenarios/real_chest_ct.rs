@@ -4,7 +4,8 @@ use kit::modality::dcmsend;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::validators::{
-    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_close, assert_valid, figure, measurements, report_tree,
+    LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_close, assert_valid, figure, measurements,
+    report_tree,
 };
 use kit::{instance::Instance, need};
 use std::path::Path;
@@ -59,7 +60,10 @@ fn assert_figures(report: &Path, series: &str) {
     let Some(measured) = measurements(report) else { return };
     assert_close(figure(&measured, LUNG_VOLUME, "mL"), expected(series, "lung_volume_ml"));
     assert_close(figure(&measured, LAA_950, "%"), expected(series, "laa950_percent"));
-    assert_close(figure(&measured, MEAN_DENSITY, "[hnsf'U]"), expected(series, "mean_lung_density_hu"));
+    assert_close(
+        figure(&measured, MEAN_DENSITY, "[hnsf'U]"),
+        expected(series, "mean_lung_density_hu"),
+    );
 }
 
 fn started(rules: &str, pacs: &Pacs) -> Node {
