@@ -1,0 +1,283 @@
+//! The images of a case: headers written as TOML, and simple means to make a whole stack of them.
+
+use super::dictionary::{self, Kind};
+use super::judge::ImageFacts;
+use super::reader::Reader;
+use super::scale::Scale;
+use super::subject::{Fact, Subject};
+use super::tree::{Entry, Node, Toml};
+use dicom_core::VR;
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::geometry::cross;
+use gantry_terms::header::{Attribute, Header, Tag, Value};
+use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use gantry_terms::uid::Uid;
+
+/// An image that owns its facts.
+#[derive(Debug, Clone)]
+pub(super) struct MadeUp {
+    sop_instance: Uid,
+    sop_class: Uid,
+    transfer_syntax: Uid,
+    calling_ae: AeTitle,
+    called_ae: AeTitle,
+    header: Header,
+}
+
+/// How many of an image there are, and where they lie.
+#[derive(Default)]
+struct Repeat {
+    count: Option<usize>,
+    spacing: Option<f64>,
+    start: Option<f64>,
+}
+
+/// A case is a sketch, not a study.
+const MOST_IMAGES: usize = 5000;
+const CT_IMAGE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
+const SOP_CLASS_UID: Tag = 0x0008_0016;
+const SOP_INSTANCE_UID: Tag = 0x0008_0018;
+const INSTANCE_NUMBER: Tag = 0x0020_0013;
+const IMAGE_POSITION_PATIENT: Tag = 0x0020_0032;
+const IMAGE_ORIENTATION_PATIENT: Tag = 0x0020_0037;
+const FRAME_OF_REFERENCE_UID: Tag = 0x0020_0052;
+
+/// Reads the list of images. Faults are noted.
+pub(super) fn read(reader: &mut Reader, node: &Node) -> Vec<MadeUp> {
+    let mut images = Vec::new();
+    for node in reader.list(node, "images").unwrap_or_default() {
+        let Some((pattern, repeat)) = pattern(reader, node) else { continue };
+        let count = repeat.count.unwrap_or(1);
+        if images.len().saturating_add(count) > MOST_IMAGES {
+            reader.fault(&node.span, format!("a case has at most {MOST_IMAGES} images"), None);
+            break;
+        }
+        for at in 0..count {
+            let number = images.len() + 1;
+            images.extend(instance(&pattern, &repeat, at, number));
+        }
+    }
+    images
+}
+
+impl MadeUp {
+    pub(super) fn facts(&self) -> ImageFacts<'_> {
+        ImageFacts {
+            sop_instance: &self.sop_instance,
+            sop_class: &self.sop_class,
+            transfer_syntax: &self.transfer_syntax,
+            calling_ae: &self.calling_ae,
+            called_ae: &self.called_ae,
+            header: &self.header,
+            made_here: false,
+        }
+    }
+}
+
+/// The image that a table describes, before it is repeated.
+fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
+    let before = reader.faults.len();
+    let entries = reader.table(node, "images")?;
+    let mut repeat = Repeat::default();
+    let mut image = MadeUp {
+        sop_instance: Uid::parse("2.25.1").ok()?,
+        sop_class: Uid::parse(CT_IMAGE_STORAGE).ok()?,
+        transfer_syntax: Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).ok()?,
+        calling_ae: AeTitle::parse("SCANNER").ok()?,
+        called_ae: AeTitle::parse("GANTRY").ok()?,
+        header: Header::default(),
+    };
+    for entry in entries {
+        match entry.key.as_str() {
+            "count" => repeat.count = reader.count(&entry.node, "count"),
+            "spacing" => repeat.spacing = reader.number(&entry.node, "spacing"),
+            "start" => repeat.start = reader.number(&entry.node, "start"),
+            _ => attribute(reader, entry, &mut image),
+        }
+    }
+    let placed = image.header.attribute(IMAGE_POSITION_PATIENT).is_some();
+    if repeat.spacing.is_some() && placed {
+        reader.fault(&node.span, "`spacing` makes ImagePositionPatient; leave one of them out", None);
+    }
+    if repeat.start.is_some() && repeat.spacing.is_none() {
+        reader.fault(&node.span, "`start` has no effect without `spacing`", None);
+    }
+    (reader.faults.len() == before).then_some((image, repeat))
+}
+
+fn attribute(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
+    let Some(subject) = Subject::read(reader, &entry.key, &entry.key_span) else { return };
+    match subject {
+        Subject::Fact(fact) => read_fact(reader, entry, fact, image),
+        Subject::Attribute { tag, vr, kind } => {
+            if let Some(values) = values(reader, &entry.key, vr, kind, &entry.node) {
+                image.header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+            }
+        }
+        Subject::Private { group, element, creator } => {
+            let vr = match first(&entry.node).value {
+                Toml::Integer(_) => VR::SL,
+                Toml::Float(_) => VR::FD,
+                _ => VR::LO,
+            };
+            let kind = if vr == VR::LO { Kind::Text } else { Kind::Number };
+            let Some(values) = values(reader, &entry.key, vr, kind, &entry.node) else { return };
+            let block = block(&mut image.header, group, &creator);
+            let tag = Tag::from(group) << 16 | block << 8 | Tag::from(element);
+            image.header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+        }
+    }
+}
+
+fn read_fact(reader: &mut Reader, entry: &Entry, fact: Fact, image: &mut MadeUp) {
+    let Some(text) = reader.text_value(&entry.node, &entry.key) else { return };
+    let read = match fact {
+        Fact::CallingAe | Fact::CalledAe => AeTitle::parse(text).map_err(|e| e.to_string()).map(|title| {
+            let place =
+                if fact == Fact::CallingAe { &mut image.calling_ae } else { &mut image.called_ae };
+            *place = title;
+        }),
+        Fact::SopClass | Fact::TransferSyntax => {
+            Uid::parse(text).map_err(|e| format!("not a UID: {e}")).map(|uid| match fact {
+                Fact::SopClass => image.sop_class = uid,
+                _ => image.transfer_syntax = uid,
+            })
+        }
+    };
+    if let Err(why) = read {
+        reader.fault(&entry.node.span, format!("`{}`: {why}", entry.key), None);
+    }
+}
+
+/// The block of a private creator, reserved if it is not there yet.
+fn block(header: &mut Header, group: u16, creator: &str) -> Tag {
+    let group = Tag::from(group) << 16;
+    let mut block = 0x10;
+    while header.attribute(group | block).is_some() && header.text(group | block) != Some(creator) {
+        block += 1;
+    }
+    header.0.insert(group | block, text_attribute(VR::LO, creator));
+    block
+}
+
+fn first(node: &Node) -> &Node {
+    match &node.value {
+        Toml::Array(nodes) => nodes.first().unwrap_or(node),
+        _ => node,
+    }
+}
+
+fn values(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Option<Vec<Value>> {
+    let nodes = match &node.value {
+        Toml::Array(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let values: Vec<_> = nodes.iter().map(|node| value(reader, key, vr, kind, node)).collect();
+    values.into_iter().collect()
+}
+
+fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Option<Value> {
+    let value = match (kind, &node.value) {
+        (Kind::Sequence, Toml::Table(entries)) => return item(reader, entries),
+        (Kind::Number, Toml::Integer(number)) => Some(match vr {
+            VR::DS | VR::IS => Value::Text(number.to_string()),
+            VR::FL | VR::FD => Value::Decimal(*number as f64),
+            _ => Value::Integer(*number),
+        }),
+        (Kind::Number, Toml::Float(number)) if number.is_finite() => match vr {
+            VR::DS => Some(Value::Text(number.to_string())),
+            VR::FL | VR::FD => Some(Value::Decimal(*number)),
+            _ => None,
+        },
+        (Kind::Date | Kind::Time | Kind::Age, Toml::Text(_) | Toml::Moment(_)) => {
+            moment(kind, node).map(Value::Text)
+        }
+        (Kind::Uid, Toml::Text(text)) => Uid::parse(text).ok().map(|uid| Value::Text(uid.to_string())),
+        (Kind::Number | Kind::Sequence | Kind::Date | Kind::Time | Kind::Age, _) => None,
+        (_, Toml::Text(text)) if kind == Kind::FreeText || !text.contains('\\') => {
+            Some(Value::Text(text.trim().to_string()))
+        }
+        _ => None,
+    };
+    if value.is_none() {
+        let found = reader.written(&node.span);
+        let help = match kind {
+            Kind::Number if matches!(vr, VR::DS | VR::FL | VR::FD) => "a number",
+            Kind::Number => "a whole number",
+            Kind::Date => "a date such as 2026-01-31 or \"20260131\"",
+            Kind::Time => "a time such as 07:30:00 or \"073000\"",
+            Kind::Age => "an age such as \"018Y\"",
+            Kind::Uid => "a UID in quotes",
+            Kind::Sequence => "a list of tables",
+            _ => "a text in quotes; several values are a list, not parted by a backslash",
+        };
+        reader.fault(&node.span, format!("{found} is no value of {key}"), format!("write {help}"));
+    }
+    value
+}
+
+fn item(reader: &mut Reader, entries: &[Entry]) -> Option<Value> {
+    let mut item = Header::default();
+    for entry in entries {
+        match dictionary::keyword(&entry.key) {
+            Ok((tag, vr, kind)) => {
+                let values = values(reader, &entry.key, vr, kind, &entry.node)?;
+                item.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+            }
+            Err(_) => {
+                let near = dictionary::nearest_keyword(&entry.key);
+                let help = near.map(|near| format!("did you mean \"{near}\"?"));
+                reader.fault(&entry.key_span, format!("\"{}\" is not a DICOM keyword", entry.key), help);
+                return None;
+            }
+        }
+    }
+    Some(Value::Item(item))
+}
+
+/// As DICOM writes it, if it is one.
+fn moment(kind: Kind, node: &Node) -> Option<String> {
+    Scale::of(kind)?.literal(node)?;
+    match &node.value {
+        Toml::Moment(moment) => Some(moment.to_string().replace(['-', ':'], "")),
+        Toml::Text(text) => Some(text.trim().to_string()),
+        _ => None,
+    }
+}
+
+/// Image `at` of its table, `number` of the case. What the table gives stays as it is.
+fn instance(pattern: &MadeUp, repeat: &Repeat, at: usize, number: usize) -> Option<MadeUp> {
+    let mut image = pattern.clone();
+    image.sop_instance = Uid::parse(&format!("2.25.{number}")).ok()?;
+    if let Some(class) = pattern.header.text(SOP_CLASS_UID) {
+        image.sop_class = Uid::parse(class).ok()?;
+    }
+    let mut add = |tag: Tag, vr: VR, text: &str| {
+        image.header.0.entry(tag).or_insert_with(|| text_attribute(vr, text));
+    };
+    add(SOP_CLASS_UID, VR::UI, pattern.sop_class.as_str());
+    add(SOP_INSTANCE_UID, VR::UI, image.sop_instance.as_str());
+    add(INSTANCE_NUMBER, VR::IS, &number.to_string());
+    if let Some(spacing) = repeat.spacing {
+        let place = repeat.start.unwrap_or(0.0) + spacing * at as f64;
+        add(FRAME_OF_REFERENCE_UID, VR::UI, "2.25.1");
+        add(IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0");
+        let position = normal(&image.header).map(|n| (n * place).to_string()).join("\\");
+        image.header.0.insert(IMAGE_POSITION_PATIENT, text_attribute(VR::DS, &position));
+    }
+    Some(image)
+}
+
+/// Along the body unless the case turns the images.
+fn normal(header: &Header) -> [f64; 3] {
+    match header.numbers(IMAGE_ORIENTATION_PATIENT).as_deref() {
+        Some(&[a, b, c, d, e, f]) => cross([a, b, c], [d, e, f]),
+        _ => [0.0, 0.0, 1.0],
+    }
+}
+
+/// Values parted by backslashes.
+fn text_attribute(vr: VR, text: &str) -> Attribute {
+    let values = text.split('\\').map(|text| Value::Text(text.to_string())).collect();
+    Attribute { vr: vr.to_string().into(), values }
+}

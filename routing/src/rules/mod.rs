@@ -1,0 +1,33 @@
+//! The rule language: text in, checked rules out, and their judgement of a series. Pure: no clock, no disk, no network.
+//!
+//! `rules/README.md` is the language's guide. A file is read in three steps: `tree` (TOML with positions),
+//! then one reader a part of the grammar (`rule`, `select`, `require`, `then`, `case`), all of which go on
+//! after a fault so that every problem is told at once; then the cases run against the whole set.
+
+mod case;
+mod dictionary;
+mod even;
+mod judge;
+mod made_up;
+mod problem;
+mod reader;
+mod require;
+mod rule;
+mod rule_set;
+mod scale;
+mod select;
+mod subject;
+mod then;
+mod trace;
+mod tree;
+mod wanted;
+
+#[cfg(test)]
+mod tests;
+
+pub use judge::{ImageFacts, Judgement};
+pub use problem::{Problem, Problems};
+pub use rule::Rule;
+pub use rule_set::{ModelFacts, RuleSet, SourceFile, World};
+pub use then::{Priority, Then};
+pub use trace::{ConditionTrace, Found, Part};

@@ -1,0 +1,96 @@
+//! `[[rule]]`: one rule, read and checked.
+
+use super::reader::Reader;
+use super::require::{self, Require};
+use super::select::{self, Condition};
+use super::then::{self, Then};
+use super::tree::{Entry, Node, Span};
+use std::path::PathBuf;
+
+/// A rule that can be judged by: all that it names exists.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub name: String,
+    /// The file in which it stands, and the line of its name.
+    pub path: PathBuf,
+    pub line: usize,
+    pub then: Then,
+    pub(super) select: Vec<Condition>,
+    pub(super) require: Require,
+}
+
+/// A rule as far as it could be read: a broken one still has its name, so that cases and
+/// duplicates of it are understood.
+pub(super) struct ReadRule {
+    pub(super) name: String,
+    pub(super) name_span: Span,
+    pub(super) rule: Option<Rule>,
+}
+
+const KEYS: [&str; 5] = ["name", "on", "select", "require", "then"];
+
+/// Reads one rule. Without a name there is none; the faults say so.
+pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
+    let before = reader.faults.len();
+    let entries = reader.table(node, "rule")?;
+    for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
+        unknown(reader, entry);
+    }
+    let of = |key: &str| entries.iter().find(|entry| entry.key == key);
+    if let Some(on) = of("on") {
+        read_on(reader, on);
+    }
+    let select = of("select").map(|entry| select::read(reader, &entry.node));
+    let require = of("require").map(|entry| require::read(reader, &entry.node));
+    let then = match of("then") {
+        Some(entry) => then::read(reader, &entry.node, &entry.key_span),
+        None => {
+            let help = "add [rule.then] with run, forward or stop".to_string();
+            reader.fault(&node.span, "the rule does nothing", help);
+            None
+        }
+    };
+    let Some(name) = of("name") else {
+        reader.fault(&node.span, "the rule has no name", "add name = \"..\"".to_string());
+        return None;
+    };
+    let name_span = name.node.span.clone();
+    let name = reader.text_value(&name.node, "name")?.trim().to_string();
+    let then = then.filter(|_| reader.faults.len() == before);
+    let rule = then.map(|then| Rule {
+        name: name.clone(),
+        path: reader.path.to_path_buf(),
+        line: reader.text[..name_span.start.min(reader.text.len())].matches('\n').count() + 1,
+        then,
+        select: select.unwrap_or_default(),
+        require: require.unwrap_or_default(),
+    });
+    if let Some(rule) = rule.as_ref().filter(|rule| rule.select.is_empty() && rule.then.run.is_some()) {
+        let message = format!("\"{}\" analyses every image of every series", rule.name);
+        reader.warn(&name_span, message, "add conditions under [rule.select]".to_string());
+    }
+    Some(ReadRule { name, name_span, rule })
+}
+
+fn read_on(reader: &mut Reader, entry: &Entry) {
+    let help = "write on = \"series\"".to_string();
+    match reader.text_value(&entry.node, "on") {
+        Some("series") | None => {}
+        Some(later @ ("instance" | "study")) => {
+            let message = format!("rules on = \"{later}\" are not supported in this version");
+            reader.fault(&entry.node.span, message, help);
+        }
+        Some(other) => {
+            reader.fault(&entry.node.span, format!("a rule cannot be on \"{other}\""), help);
+        }
+    }
+}
+
+fn unknown(reader: &mut Reader, entry: &Entry) {
+    if then::KEYS.contains(&entry.key.as_str()) {
+        let help = format!("write `{}` in [rule.then]", entry.key);
+        let message = format!("`{}` is of what happens then", entry.key);
+        return reader.fault(&entry.key_span, message, help);
+    }
+    reader.unknown_key(entry, "[[rule]]", &KEYS);
+}

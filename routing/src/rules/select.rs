@@ -1,0 +1,176 @@
+//! `[rule.select]`: which images of a series a rule looks at.
+
+use super::dictionary::{Kind, nearest};
+use super::judge::ImageFacts;
+use super::reader::Reader;
+use super::subject::{FACTS, Subject};
+use super::trace::{ConditionTrace, Found, Part};
+use super::tree::{Entry, Node, Toml};
+use super::wanted::Wanted;
+use std::collections::BTreeMap;
+
+/// One line of the table.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    pub(super) key: String,
+    wanted: String,
+    test: Test,
+}
+
+#[derive(Debug, Clone)]
+enum Test {
+    Value { subject: Subject, wanted: Wanted },
+    Groups { how: How, groups: Vec<Vec<Condition>> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Any,
+    All,
+    None,
+}
+
+const COMBINATIONS: [(&str, How); 3] = [("any", How::Any), ("all", How::All), ("none", How::None)];
+/// Distinct values that a trace shows.
+const SHOWN: usize = 5;
+/// Characters of one value that a trace shows.
+const SHOWN_CHARACTERS: usize = 64;
+
+/// Reads the conditions of a table, in their order.
+pub(super) fn read(reader: &mut Reader, node: &Node) -> Vec<Condition> {
+    let entries = reader.table(node, "select").unwrap_or_default();
+    entries.iter().filter_map(|entry| condition(reader, entry)).collect()
+}
+
+fn condition(reader: &mut Reader, entry: &Entry) -> Option<Condition> {
+    let combination = COMBINATIONS.iter().find(|(name, _)| *name == entry.key);
+    let test = match combination {
+        Some((_, how)) => Test::Groups { how: *how, groups: groups(reader, entry)? },
+        None if names_a_selection(entry) => {
+            let help = "put the conditions under [rule.select]".to_string();
+            let message = format!("named selections such as \"{}\" are not supported in this version", entry.key);
+            reader.fault(&entry.key_span, message, help);
+            return None;
+        }
+        None => {
+            let subject = Subject::read(reader, &entry.key, &entry.key_span)?;
+            let wanted = Wanted::read(reader, &entry.key, subject.kind(), &entry.node)?;
+            Test::Value { subject, wanted }
+        }
+    };
+    let wanted = shortened(&reader.written(&entry.node.span), 8 * SHOWN_CHARACTERS);
+    Some(Condition { key: entry.key.clone(), wanted, test })
+}
+
+/// `[rule.select.flair]` with conditions below it, as `on = "study"` will have them.
+fn names_a_selection(entry: &Entry) -> bool {
+    let Toml::Table(inner) = &entry.node.value else { return false };
+    let near_a_fact = nearest(&entry.key, FACTS.iter().map(|(name, _)| *name)).is_some();
+    let lower = entry.key.starts_with(|c: char| c.is_ascii_lowercase());
+    lower && !near_a_fact && inner.iter().any(|e| e.key.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+fn groups(reader: &mut Reader, entry: &Entry) -> Option<Vec<Vec<Condition>>> {
+    if matches!(entry.node.value, Toml::Table(_)) {
+        let help = format!("write {} = [ {{ .. }}, {{ .. }} ]", entry.key);
+        reader.fault(&entry.node.span, format!("`{}` must be a list of tables", entry.key), help);
+        return None;
+    }
+    let before = reader.faults.len();
+    let nodes = reader.list(&entry.node, &entry.key)?;
+    let mut groups = Vec::new();
+    for node in nodes {
+        if matches!(&node.value, Toml::Table(inner) if inner.is_empty()) {
+            reader.fault(&node.span, format!("an empty table in `{}` fits every image", entry.key), None);
+        }
+        groups.push(read(reader, node));
+    }
+    (reader.faults.len() == before).then_some(groups)
+}
+
+impl Condition {
+    pub(super) fn matches(&self, image: &ImageFacts) -> bool {
+        match &self.test {
+            Test::Value { subject, wanted } => wanted.matches(&subject.held(image)),
+            Test::Groups { how, groups } => {
+                let mut fits = groups.iter().map(|group| group.iter().all(|c| c.matches(image)));
+                match how {
+                    How::Any => fits.any(|fits| fits),
+                    How::All => fits.all(|fits| fits),
+                    How::None => !fits.any(|fits| fits),
+                }
+            }
+        }
+    }
+
+    /// What this condition, on its own, makes of these images.
+    pub(super) fn trace(&self, images: &[&ImageFacts], left: Option<usize>) -> ConditionTrace {
+        let (found, more) = self.found(images);
+        let inner = match &self.test {
+            Test::Value { .. } => Vec::new(),
+            Test::Groups { groups, .. } => {
+                groups.iter().flatten().map(|condition| condition.trace(images, None)).collect()
+            }
+        };
+        ConditionTrace {
+            part: Part::Select,
+            key: self.key.clone(),
+            wanted: self.wanted.clone(),
+            found,
+            more,
+            matched: images.iter().filter(|image| self.matches(image)).count(),
+            of: images.len(),
+            left,
+            inner,
+        }
+    }
+
+    fn found(&self, images: &[&ImageFacts]) -> (Vec<Found>, usize) {
+        let Test::Value { subject, .. } = &self.test else { return (Vec::new(), 0) };
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for image in images {
+            *counts.entry(shown(subject, image)).or_default() += 1;
+        }
+        let found = counts.into_iter().map(|(value, images)| Found { value, images });
+        let mut found: Vec<Found> = found.collect();
+        found.sort_by(|a, b| b.images.cmp(&a.images).then_with(|| a.value.cmp(&b.value)));
+        let more = found.len().saturating_sub(SHOWN);
+        found.truncate(SHOWN);
+        (found, more)
+    }
+
+    /// What was found and what was wanted, for the reason of a verdict.
+    pub(super) fn contrast(&self, images: &[&ImageFacts]) -> String {
+        let wanted = shortened(&self.wanted, 2 * SHOWN_CHARACTERS);
+        let trace = self.trace(images, None);
+        let found: Vec<String> = match trace.inner.as_slice() {
+            [] => vec![trace.found_text()],
+            inner => inner.iter().map(|t| format!("{} {}", t.key, t.found_text())).collect(),
+        };
+        format!("found {}, wanted {wanted}", shortened(&found.join("; "), 4 * SHOWN_CHARACTERS))
+    }
+}
+
+pub(super) fn keys(conditions: &[Condition]) -> Vec<&str> {
+    conditions.iter().map(|condition| condition.key.as_str()).collect()
+}
+
+fn shown(subject: &Subject, image: &ImageFacts) -> String {
+    let held = subject.held(image);
+    match held.as_slice() {
+        [] => "(absent)".to_string(),
+        _ if !subject.shows_values() => "(present)".to_string(),
+        [one] if subject.kind() == Kind::Number => one.text.clone(),
+        values => {
+            let texts: Vec<&str> = values.iter().map(|value| value.text.as_str()).collect();
+            format!("\"{}\"", shortened(&texts.join("\\"), SHOWN_CHARACTERS))
+        }
+    }
+}
+
+fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => format!("{}..", &text[..at]),
+        None => text.to_string(),
+    }
+}

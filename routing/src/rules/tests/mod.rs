@@ -1,0 +1,1 @@
+//! What the rule language promises, as tables of small rule files.

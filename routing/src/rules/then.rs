@@ -1,0 +1,141 @@
+//! `[rule.then]`: what happens to the images that a rule selected.
+
+use super::reader::Reader;
+use super::tree::{Entry, Node, Span};
+use serde::{Deserialize, Serialize};
+
+/// What a rule asks for when it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Then {
+    /// The model that analyses the selected images.
+    pub run: Option<String>,
+    /// Peers that get the model's results.
+    pub send_to: Vec<String>,
+    /// The kinds of result that are made: `structured-report`, `secondary-capture`.
+    pub send_as: Vec<String>,
+    /// Peers that get the selected images as they came.
+    pub forward: Vec<String>,
+    pub priority: Priority,
+    /// Run and keep, but send nothing and forward nothing.
+    pub shadow: bool,
+    /// No rule without `stop` runs on the same series.
+    pub stop: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    #[default]
+    Routine,
+    /// Goes first.
+    Stat,
+}
+
+pub(super) const KEYS: [&str; 6] = ["run", "send", "forward", "priority", "mode", "stop"];
+
+/// `key_span` is the place of the word `then`. A fault is noted and gives `None`.
+pub(super) fn read(reader: &mut Reader, node: &Node, key_span: &Span) -> Option<Then> {
+    let before = reader.faults.len();
+    let entries = reader.table(node, "then")?;
+    let mut then = Then::default();
+    for entry in entries {
+        match entry.key.as_str() {
+            "run" => then.run = run(reader, &entry.node),
+            "send" => {} // needs `run`
+            "forward" => {
+                let peers = &reader.world.peers;
+                then.forward = reader.names(&entry.node, "forward", "there is no peer", peers);
+            }
+            "priority" => {
+                then.priority = match one_of(reader, entry, &["routine", "stat"]) {
+                    Some("stat") => Priority::Stat,
+                    _ => Priority::Routine,
+                }
+            }
+            "mode" => then.shadow = one_of(reader, entry, &["live", "shadow"]) == Some("shadow"),
+            "stop" => then.stop = reader.boolean(&entry.node, "stop") == Some(true),
+            _ => reader.unknown_key(entry, "[rule.then]", &KEYS),
+        }
+    }
+    let of = |key: &str| entries.iter().find(|entry| entry.key == key);
+    if let Some(entry) = of("send") {
+        send(reader, entry, of("run").is_some(), &mut then);
+    }
+    if reader.faults.len() == before {
+        check_effect(reader, entries, key_span, &then);
+    }
+    (reader.faults.len() == before).then_some(then)
+}
+
+fn run(reader: &mut Reader, node: &Node) -> Option<String> {
+    let name = reader.text_value(node, "run")?;
+    let known: Vec<String> = reader.world.models.iter().map(|model| model.name.clone()).collect();
+    if !known.iter().any(|known| known == name) {
+        reader.unknown_name(&node.span, name, "there is no model", &known);
+        return None;
+    }
+    Some(name.to_string())
+}
+
+fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
+    let Some(entries) = reader.table(&entry.node, "send") else { return };
+    if !runs {
+        let help = "the originals go by forward = [..]".to_string();
+        reader.fault(&entry.key_span, "`send` sends what a model makes, but nothing runs", help);
+    }
+    for key in ["to", "as"].iter().filter(|key| !entries.iter().any(|entry| entry.key == **key)) {
+        let help = "send = { to = [\"PACS\"], as = [\"structured-report\"] }".to_string();
+        reader.fault(&entry.node.span, format!("`send` lacks `{key}`"), help);
+    }
+    for entry in entries {
+        match entry.key.as_str() {
+            "to" => {
+                let peers = &reader.world.peers;
+                then.send_to = reader.names(&entry.node, "to", "there is no peer", peers);
+            }
+            "as" => then.send_as = results(reader, &entry.node, then.run.as_deref()),
+            _ => reader.unknown_key(entry, "`send`", &["to", "as"]),
+        }
+    }
+}
+
+/// Without a known model nothing is known of its results either; that fault is told already.
+fn results(reader: &mut Reader, node: &Node, model: Option<&str>) -> Vec<String> {
+    let model = reader.world.models.iter().find(|known| Some(known.name.as_str()) == model);
+    let Some(model) = model else { return Vec::new() };
+    let noun = format!("model \"{}\" does not make", model.name);
+    reader.names(node, "as", &noun, &model.results)
+}
+
+fn one_of<'k>(reader: &mut Reader, entry: &Entry, known: &[&'k str]) -> Option<&'k str> {
+    let text = reader.text_value(&entry.node, &entry.key)?;
+    let found = known.iter().find(|known| **known == text).copied();
+    if found.is_none() {
+        let known: Vec<String> = known.iter().map(|known| known.to_string()).collect();
+        let noun = format!("there is no {}", entry.key);
+        reader.unknown_name(&entry.node.span, text, &noun, &known);
+    }
+    found
+}
+
+/// Refuses what has no effect; warns of what is unlikely to be meant.
+fn check_effect(reader: &mut Reader, entries: &[Entry], key_span: &Span, then: &Then) {
+    let acts = then.run.is_some() || !then.forward.is_empty();
+    if !acts && !then.stop {
+        let help = "name a model (run), peers (forward) or stop = true".to_string();
+        reader.fault(key_span, "the rule does nothing", help);
+    }
+    for entry in entries {
+        let without = match entry.key.as_str() {
+            "priority" if then.run.is_none() => "`run`",
+            "mode" if !acts => "`run` or `forward`",
+            _ => continue,
+        };
+        reader.fault(&entry.key_span, format!("`{}` has no effect without {without}", entry.key), None);
+    }
+    if then.run.is_some() && then.send_to.is_empty() && !then.shadow {
+        let help = "add send = { to = [..], as = [..] }, or mode = \"shadow\"".to_string();
+        reader.warn(key_span, "what the model makes is sent to nobody", help);
+    }
+}

@@ -1,0 +1,79 @@
+//! What a rule looked at and what it found there: the answer to "why did this series (not) run?"
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One condition of a rule, looked at on its own. It is stored and printed, so what identifies a
+/// patient is never in it (see `Subject::shows_values`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConditionTrace {
+    pub part: Part,
+    /// The keyword or fact, or `any`, `none`, `all`.
+    pub key: String,
+    /// As the rule has it.
+    pub wanted: String,
+    /// The most frequent values, at most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Found>,
+    /// How many further values there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+    /// Select: images that match this condition, whatever the others say. Require: the selected
+    /// images if the fact holds, else 0.
+    pub matched: usize,
+    /// Images that were looked at.
+    pub of: usize,
+    /// Select: images that are left after this condition and those above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<usize>,
+    /// The conditions inside `any`, `none`, `all`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<ConditionTrace>,
+}
+
+/// A value and how many images have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    pub value: String,
+    pub images: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    Select,
+    Require,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+impl ConditionTrace {
+    /// The values found, the most frequent first: `"B70f" in 30, (absent) in 2`.
+    pub fn found_text(&self) -> String {
+        let mut texts: Vec<String> = match self.found.as_slice() {
+            [] => vec!["nothing".into()],
+            [only] => vec![only.value.clone()],
+            several => several.iter().map(|f| format!("{} in {}", f.value, f.images)).collect(),
+        };
+        if self.more > 0 {
+            texts.push(format!("and {} more", self.more));
+        }
+        texts.join(", ")
+    }
+}
+
+impl fmt::Display for ConditionTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}: {} of {}", self.key, self.wanted, self.matched, self.of)?;
+        if !self.found.is_empty() {
+            write!(f, ", found {}", self.found_text())?;
+        }
+        for inner in &self.inner {
+            write!(f, "\n  {}", inner.to_string().replace('\n', "\n  "))?;
+        }
+        Ok(())
+    }
+}
