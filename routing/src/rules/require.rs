@@ -138,10 +138,10 @@ fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
 }
 
 /// Reads `{ min = .., max = .. }`, one of which may be left out.
-fn ends<T: Copy>(
-    reader: &mut Reader,
+fn ends<'r, T>(
+    reader: &mut Reader<'r>,
     entry: &Entry,
-    number: fn(&mut Reader<'_>, &Node, &str) -> Option<T>,
+    number: fn(&mut Reader<'r>, &Node, &str) -> Option<T>,
 ) -> Option<(Option<T>, Option<T>)> {
     let before = reader.faults.len();
     let Toml::Table(entries) = &entry.node.value else {
