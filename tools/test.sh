@@ -47,7 +47,8 @@ skipped=$(
 )
 if [ -n "$skipped" ]; then
     printf 'Not checked here:\n%s\n' "$skipped"
-    [ -d ../shared ] || skipped=$(grep -vF '../shared' <<<"$skipped" || true)
+    # A reason that speaks of the shared data is a good one where they are not.
+    [ -d ../shared ] || skipped=$(grep -v 'shared' <<<"$skipped" || true)
 fi
 if [ "$passed" = no ]; then
     echo 'Tests failed.'
