@@ -1,10 +1,10 @@
 //! Voxels in, findings out: model manifests, volume assembly, and ONNX Runtime with one owner. Knows no job and no PACS.
 
 pub mod assembly;
+mod codestream;
 pub mod decode;
 mod elements;
 pub mod engine;
-mod codestream;
 mod findings;
 mod graph;
 pub mod manifest;

@@ -183,7 +183,9 @@ fn check_version(file: &Path, source: &str) -> Result<(), ModelProblem> {
     match head.manifest {
         None => Err(ModelProblem::of_file(
             file,
-            format!("`manifest = {VERSION}` is missing: it says which version of the format this is"),
+            format!(
+                "`manifest = {VERSION}` is missing: it says which version of the format this is"
+            ),
         )),
         Some(version) if version.get_ref().as_integer() == Some(VERSION) => Ok(()),
         Some(version) => Err(ModelProblem::at(
@@ -230,16 +232,28 @@ impl Check<'_> {
         self.references(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
-            self.fault(written.graph.span(), "the graph is a file beside its manifest: a plain name");
+            self.fault(
+                written.graph.span(),
+                "the graph is a file beside its manifest: a plain name",
+            );
         }
         if let Some(digest) = &written.sha256 {
             let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-            let digest_holds = digest.get_ref().len() == 64 && digest.get_ref().bytes().all(hexadecimal);
-            self.require(digest_holds, digest.span(), "a SHA-256 is 64 lower-case hexadecimal digits");
+            let digest_holds =
+                digest.get_ref().len() == 64 && digest.get_ref().bytes().all(hexadecimal);
+            self.require(
+                digest_holds,
+                digest.span(),
+                "a SHA-256 is 64 lower-case hexadecimal digits",
+            );
         }
         let seconds = *written.time_out.get_ref();
         let in_range = seconds.is_finite() && seconds > 0.0 && seconds <= 3600.0;
-        self.require(in_range, written.time_out.span(), "time-out is in seconds, above 0 and at most 3600");
+        self.require(
+            in_range,
+            written.time_out.span(),
+            "time-out is in seconds, above 0 and at most 3600",
+        );
         let some_results = !written.results.get_ref().is_empty();
         self.require(some_results, written.results.span(), "name at least one result");
         let mut segmentations = written.segmentations;
@@ -275,11 +289,15 @@ impl Check<'_> {
             let group = measurement.group.get_ref().as_str();
             if !groups.contains(group) {
                 let nearest = suggestion(group, groups.iter().copied());
-                self.fault(measurement.group.span(), &format!("there is no group `{group}`{nearest}"));
+                self.fault(
+                    measurement.group.span(),
+                    &format!("there is no group `{group}`{nearest}"),
+                );
             }
         }
         for group in &written.groups {
-            let used = written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
+            let used =
+                written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
             self.require(used, group.key.span(), "no measurement is in this group");
         }
         if outputs.is_empty() {
@@ -379,8 +397,11 @@ impl Check<'_> {
     fn code(&mut self, written: Spanned<Code>) -> Code {
         let span = written.span();
         let code = written.into_inner();
-        let parts =
-            [("value", &code.value, 16), ("scheme", &code.scheme, 16), ("meaning", &code.meaning, 64)];
+        let parts = [
+            ("value", &code.value, 16),
+            ("scheme", &code.scheme, 16),
+            ("meaning", &code.meaning, 64),
+        ];
         for (name, text, most) in parts {
             self.plain(name, text, most, span.clone());
         }

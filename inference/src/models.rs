@@ -82,7 +82,8 @@ fn load_model(folder: &Path) -> Result<Model, Vec<ModelProblem>> {
     let name = model_name(folder).map_err(|problem| vec![problem])?;
     let file = folder.join(MANIFEST);
     let source = std::fs::read_to_string(&file).map_err(|error| {
-        let text = format!("each folder of a model has a {MANIFEST}, this one can not be read: {error}");
+        let text =
+            format!("each folder of a model has a {MANIFEST}, this one can not be read: {error}");
         vec![ModelProblem::of_file(&file, text)]
     })?;
     let manifest = Manifest::parse(&file, &source)?;

@@ -1,0 +1,90 @@
+//! A series becomes a volume: slices are read one at a time, put in order, and refused with a reason where they don't fit.
+
+use crate::manifest::{Input, Limit, Manifest};
+use crate::slice::{Slice, SliceError, SliceName};
+use crate::stack::{self, StackError};
+use gantry_terms::geometry::Geometry;
+use gantry_terms::volume::Volume;
+
+/// A volume may have this many voxels: 2 GiB of float32, as 2048 slices of 512 x 512.
+pub const MOST_VOXELS: usize = 1 << 29;
+
+/// Why a series is not a volume that the model takes. All of them are permanent: the same images
+/// give the same answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AssemblyError {
+    #[error("{name} {error}")]
+    Slice { name: SliceName, error: SliceError },
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    #[error("the series has more than {MOST_VOXELS} voxels")]
+    TooLarge,
+    #[error("{what} is {value:.2}, the model takes {limit}")]
+    OutsideLimit { what: &'static str, value: f64, limit: String },
+}
+
+/// Collects the slices of one series for one model. `add` and `finish` block for as long as
+/// decoding takes: call them where blocking is allowed.
+pub struct Assembly {
+    input: Input,
+    slices: Vec<Slice>,
+    voxels: usize,
+}
+
+impl Assembly {
+    pub fn new(manifest: &Manifest) -> Self {
+        Self { input: manifest.input.clone(), slices: Vec::new(), voxels: 0 }
+    }
+
+    /// Adds one image, a Part 10 file, in any order.
+    pub fn add(&mut self, part10: &[u8]) -> Result<(), AssemblyError> {
+        let slice = Slice::read(part10, self.slices.len() + 1, &self.input.modality)
+            .map_err(|(name, error)| AssemblyError::Slice { name, error })?;
+        self.voxels += slice.voxels.len();
+        if self.voxels > MOST_VOXELS {
+            return Err(AssemblyError::TooLarge);
+        }
+        self.slices.push(slice);
+        Ok(())
+    }
+
+    /// The volume of all slices given, ordered so that the position along the normal grows.
+    pub fn finish(mut self) -> Result<Volume, AssemblyError> {
+        let slices = self.slices.len() as f64;
+        check("the number of slices", slices, self.input.limits.slices)?;
+        let geometry = stack::order(&mut self.slices)?;
+        self.check_limits(&geometry)?;
+        let frame_of_reference = self.slices[0].frame_of_reference.clone();
+        let mut voxels = Vec::with_capacity(self.voxels);
+        let mut sources = Vec::with_capacity(self.slices.len());
+        for slice in self.slices {
+            // One slice at a time is copied and freed, so that the peak stays near one volume.
+            voxels.extend_from_slice(&slice.voxels);
+            sources.push(slice.source);
+        }
+        Ok(Volume { geometry, voxels, slices: sources, frame_of_reference })
+    }
+
+    fn check_limits(&self, geometry: &Geometry) -> Result<(), AssemblyError> {
+        let limits = &self.input.limits;
+        for spacing in geometry.pixel_spacing {
+            check("the pixel spacing in mm", spacing, limits.pixel_spacing)?;
+        }
+        check("the distance of slices in mm", geometry.slice_step, limits.slice_step)?;
+        let from_axial = geometry.normal()[2].abs().min(1.0).acos().to_degrees();
+        check("the angle to the axial plane in degrees", from_axial, limits.degrees_from_axial)
+    }
+}
+
+fn check(what: &'static str, value: f64, limit: Limit) -> Result<(), AssemblyError> {
+    if limit.holds(value) {
+        return Ok(());
+    }
+    let limit = match (limit.min, limit.max) {
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!("{min} and more"),
+        (None, Some(max)) => format!("up to {max}"),
+        (None, None) => "any".to_string(),
+    };
+    Err(AssemblyError::OutsideLimit { what, value, limit })
+}

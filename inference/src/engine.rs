@@ -1,0 +1,258 @@
+//! One thread owns ONNX Runtime's sessions and takes volumes from one bounded queue; callers wait for their findings.
+
+use crate::findings::{Outputs, interpret};
+use crate::graph;
+use crate::models::{Model, Models};
+use crate::problem::ModelProblem;
+use crate::runtime::{self, RuntimeError};
+use gantry_terms::findings::Findings;
+use gantry_terms::volume::Volume;
+use ort::environment::Environment;
+use ort::session::{RunOptions, Session, SessionOutputs};
+use ort::value::TensorRef;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many volumes may wait. Each one is held in memory, so few: who comes later waits with an
+/// `Arc` in hand and the job still leased.
+const QUEUE: usize = 4;
+/// How often a run looks whether its caller is still there.
+const WATCH: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// The library of ONNX Runtime; without it see [`runtime::find_library`].
+    pub library: Option<PathBuf>,
+    /// Threads of one run; without it as many as there are cores.
+    pub threads: Option<usize>,
+}
+
+/// Why no model can run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The machine lacks what models need. Everything else of the node works without.
+    #[error(transparent)]
+    NoRuntime(#[from] RuntimeError),
+    /// The models do not keep their manifests: their author must act.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Models(Vec<ModelProblem>),
+    #[error("the thread of the engine does not start: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why one volume has no findings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InferError {
+    /// May work later: too slow this time, out of memory, shutting down.
+    #[error("{0}")]
+    Transient(String),
+    /// Will be the same next time.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+/// A handle on the owner thread. When the last one is dropped, the thread ends after its job.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    models: Arc<Models>,
+    queue: mpsc::Sender<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    model: Arc<Model>,
+    volume: Arc<Volume>,
+    reply: oneshot::Sender<Result<Findings, InferError>>,
+}
+
+impl Engine {
+    /// Loads the library, opens every graph once to compare it with its manifest, and starts the
+    /// owner thread. Blocks for as long as that takes. All problems of all models come at once.
+    pub fn start(models: Arc<Models>, options: EngineOptions) -> Result<Self, EngineError> {
+        let library = runtime::find_library(options.library.as_deref())?;
+        let environment = runtime::environment(&library)?;
+        let problems: Vec<_> =
+            models.iter().flat_map(|model| check(&environment, model, &options)).collect();
+        if !problems.is_empty() {
+            return Err(EngineError::Models(problems));
+        }
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let owner =
+            Owner { environment, threads: options.threads, sessions: HashMap::new(), requests };
+        let thread = std::thread::Builder::new().name("inference".into());
+        thread.spawn(move || owner.work()).map_err(EngineError::Thread)?;
+        tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
+        Ok(Self { models, queue })
+    }
+
+    /// Waits for its turn, then for the run. Dropping the future ends the run.
+    pub async fn infer(&self, model: &str, volume: Arc<Volume>) -> Result<Findings, InferError> {
+        let found = self.models.model(model).cloned();
+        let model =
+            found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
+        let (reply, answer) = oneshot::channel();
+        let gone = || InferError::Transient("the engine has stopped".into());
+        self.queue.send(Request { model, volume, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> Vec<ModelProblem> {
+    match graph::open(environment, model, options.threads) {
+        Ok(session) => graph::check(&session, model),
+        Err(problem) => vec![problem],
+    }
+}
+
+/// What lives on the owner thread only.
+struct Owner {
+    environment: Environment,
+    threads: Option<usize>,
+    /// By the model's name, opened at its first volume.
+    sessions: HashMap<String, Session>,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Owner {
+    fn work(mut self) {
+        while let Some(Request { model, volume, reply }) = self.requests.blocking_recv() {
+            if reply.is_closed() {
+                continue; // nobody waits any more
+            }
+            let run = AssertUnwindSafe(|| self.run(&model, &volume, &reply));
+            let findings = catch_unwind(run).unwrap_or_else(|_| {
+                self.sessions.remove(&model.name);
+                let text = format!("the model `{}` made the engine panic", model.name);
+                Err(InferError::Permanent(text))
+            });
+            // The caller may have left meanwhile: then the findings are of no use to anyone.
+            let _ = reply.send(findings);
+        }
+    }
+
+    fn run(
+        &mut self,
+        model: &Model,
+        volume: &Volume,
+        reply: &oneshot::Sender<Result<Findings, InferError>>,
+    ) -> Result<Findings, InferError> {
+        if !self.sessions.contains_key(&model.name) {
+            let session = graph::open(&self.environment, model, self.threads)
+                .map_err(|problem| InferError::Permanent(problem.to_string()))?;
+            self.sessions.insert(model.name.clone(), session);
+        }
+        let session = self.sessions.get_mut(&model.name);
+        let session = session.ok_or_else(|| InferError::Permanent("no session".into()))?;
+        run(session, model, volume, reply)
+    }
+}
+
+/// One run under watch: ended when it takes too long or when nobody waits for it.
+fn run(
+    session: &mut Session,
+    model: &Model,
+    volume: &Volume,
+    reply: &oneshot::Sender<Result<Findings, InferError>>,
+) -> Result<Findings, InferError> {
+    let failed = |error: ort::Error| failure(model, &error);
+    let geometry = &volume.geometry;
+    let shape = [geometry.slices, geometry.rows, geometry.columns];
+    let [between_rows, between_columns] = geometry.pixel_spacing;
+    let spacing = [geometry.slice_step, between_rows, between_columns].map(|mm| mm as f32);
+    let input = &model.manifest.input;
+    let voxels = TensorRef::from_array_view((shape, volume.voxels.as_slice())).map_err(failed)?;
+    let mut inputs = ort::inputs! { input.tensor.as_str() => voxels };
+    if let Some(tensor) = &input.spacing_tensor {
+        let spacing = TensorRef::from_array_view(([3usize], spacing.as_slice())).map_err(failed)?;
+        inputs.push((tensor.as_str().into(), spacing.into()));
+    }
+    let options = RunOptions::new().map_err(failed)?;
+    let limit = model.manifest.time_out;
+    let (outputs, end) =
+        watched(limit, &options, reply, || session.run_with_options(inputs, &options));
+    match (outputs, end) {
+        (Ok(outputs), _) => interpret(model, geometry, &Tensors(outputs))
+            .map_err(|text| InferError::Permanent(format!("the model `{}`: {text}", model.name))),
+        (Err(_), Some(End::TooLong)) => {
+            let (name, seconds) = (&model.name, limit.as_secs_f64());
+            let text = format!("the model `{name}` took longer than its {seconds} s and was ended");
+            Err(InferError::Transient(text))
+        }
+        (Err(_), Some(End::NobodyWaits)) => {
+            Err(InferError::Transient("the run was ended because nobody waited for it".into()))
+        }
+        (Err(error), None) => Err(failure(model, &error)),
+    }
+}
+
+/// Why the watch ended a run.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    TooLong,
+    NobodyWaits,
+}
+
+/// Runs `work` here while another thread looks at the clock and at the caller.
+fn watched<T>(
+    limit: Duration,
+    options: &RunOptions,
+    reply: &oneshot::Sender<Result<Findings, InferError>>,
+    work: impl FnOnce() -> T,
+) -> (T, Option<End>) {
+    let (finished, running) = std::sync::mpsc::channel::<()>();
+    let deadline = Instant::now() + limit;
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(move || {
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if running.recv_timeout(left.min(WATCH)) == Err(RecvTimeoutError::Disconnected) {
+                    return None;
+                }
+                let end = match (left.is_zero(), reply.is_closed()) {
+                    (true, _) => End::TooLong,
+                    (_, true) => End::NobodyWaits,
+                    _ => continue,
+                };
+                if options.terminate().is_ok() {
+                    return Some(end);
+                }
+            }
+        });
+        // Dropped when the work returns or panics: either way the watch ends.
+        let finished = finished;
+        let result = work();
+        drop(finished);
+        (result, watch.join().unwrap_or(None))
+    })
+}
+
+/// Memory may be there next time; what else ONNX Runtime says will be the same.
+fn failure(model: &Model, error: &ort::Error) -> InferError {
+    let text = format!("the model `{}` failed in ONNX Runtime: {error}", model.name);
+    if text.contains("allocate") || text.contains("bad_alloc") {
+        InferError::Transient(text)
+    } else {
+        InferError::Permanent(text)
+    }
+}
+
+struct Tensors<'a>(SessionOutputs<'a>);
+
+impl Outputs for Tensors<'_> {
+    fn numbers(&self, tensor: &str) -> Result<&[f32], String> {
+        let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
+        let extracted = value.try_extract_tensor::<f32>();
+        extracted.map(|(_, numbers)| numbers).map_err(|error| error.to_string())
+    }
+
+    fn labels(&self, tensor: &str) -> Result<(&[i64], &[u8]), String> {
+        let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
+        let extracted = value.try_extract_tensor::<u8>();
+        extracted.map(|(shape, labels)| (&**shape, labels)).map_err(|error| error.to_string())
+    }
+}

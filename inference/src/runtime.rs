@@ -1,0 +1,96 @@
+//! Finds ONNX Runtime's library and loads it once: ort panics on any call before a library is loaded.
+
+use ort::environment::Environment;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The folder of a checkout into which `make` puts the library.
+const FOLDER: &str = ".onnxruntime";
+
+/// Why there is no ONNX Runtime.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RuntimeError {
+    #[error(
+        "no ONNX Runtime library (libonnxruntime.so) was found; looked at {}: \
+         install one or name it in the configuration",
+        list(.searched)
+    )]
+    NotFound { searched: Vec<PathBuf> },
+    #[error("the ONNX Runtime library {} does not load: {reason}; version 1.24 or later is needed", .library.display())]
+    Unusable { library: PathBuf, reason: String },
+    #[error("ONNX Runtime is loaded from {} already, and a process has only one", .0.display())]
+    LoadedFromElsewhere(PathBuf),
+}
+
+fn list(searched: &[PathBuf]) -> String {
+    searched.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Looks at the configured path, at `ORT_DYLIB_PATH`, beside the executable, and in
+/// `.onnxruntime` of the working folder and the folders above it. Who names a path means it:
+/// a configured path or a variable that leads nowhere is an error, not a reason to look further.
+pub fn find_library(configured: Option<&Path>) -> Result<PathBuf, RuntimeError> {
+    let variable = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty());
+    let named = configured.map(Path::to_path_buf).or_else(|| variable.map(PathBuf::from));
+    let searched = match named {
+        Some(path) => vec![path],
+        None => usual_folders(),
+    };
+    let found = searched.iter().find_map(|place| library_at(place));
+    found.ok_or(RuntimeError::NotFound { searched })
+}
+
+fn usual_folders() -> Vec<PathBuf> {
+    let executable = std::env::current_exe().ok();
+    let beside = executable.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    let here = std::env::current_dir().unwrap_or_default();
+    let above = here.ancestors().map(|folder| folder.join(FOLDER));
+    beside.into_iter().chain(above).collect()
+}
+
+/// The file itself, or the library in a folder: the plain name first, then the greatest version.
+fn library_at(place: &Path) -> Option<PathBuf> {
+    if place.is_file() {
+        return std::path::absolute(place).ok();
+    }
+    let plain = place.join("libonnxruntime.so");
+    if plain.is_file() {
+        return std::path::absolute(plain).ok();
+    }
+    let entries = std::fs::read_dir(place).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let named = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libonnxruntime.so.") && path.is_file()
+    };
+    let newest = entries.filter(named).max_by_key(|path| version(path))?;
+    std::path::absolute(newest).ok()
+}
+
+/// The numbers behind `.so.`, so that 1.31 is above 1.9.
+fn version(path: &Path) -> Vec<u32> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let digits = name.rsplit_once(".so.").map_or("", |(_, version)| version);
+    digits.split('.').filter_map(|part| part.parse().ok()).collect()
+}
+
+/// What this process has loaded; it stays until the process ends.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+/// Loads the library, or hands out what the same library gave before.
+pub(crate) fn environment(library: &Path) -> Result<Environment, RuntimeError> {
+    let unusable = |reason: String| RuntimeError::Unusable { library: library.into(), reason };
+    let mut loaded = LOADED.lock().map_err(|_| unusable("a load before this one failed".into()))?;
+    match &*loaded {
+        Some((path, environment)) if path == library => return Ok(environment.clone()),
+        Some((path, _)) => return Err(RuntimeError::LoadedFromElsewhere(path.clone())),
+        None => {}
+    }
+    let builder = ort::init_from(library).map_err(|error| unusable(error.to_string()))?;
+    let environment = builder
+        .with_name("gantry")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| unusable(error.to_string()))?;
+    *loaded = Some((library.into(), environment.clone()));
+    Ok(environment)
+}
