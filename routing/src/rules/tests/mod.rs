@@ -1,1 +1,57 @@
 //! What the rule language promises, as tables of small rule files.
+
+mod judging;
+mod mutated;
+mod operators;
+mod refused;
+mod shipped;
+mod warned;
+
+use super::rule_set::{ModelFacts, RuleSet, SourceFile, World};
+
+/// What the rules of the tests may name.
+fn world() -> World {
+    let both = vec!["structured-report".to_string(), "secondary-capture".to_string()];
+    let model = |name: &str, results: &[String]| ModelFacts {
+        name: name.to_string(),
+        results: results.to_vec(),
+    };
+    World {
+        models: vec![model("emphysema", &both), model("lung-nodules", &both[..1])],
+        peers: vec!["PACS".to_string(), "ARCHIVE".to_string()],
+    }
+}
+
+fn file(name: &str, text: &str) -> SourceFile {
+    SourceFile { path: format!("rules/{name}").into(), text: text.to_string() }
+}
+
+fn parse(text: &str) -> Result<RuleSet, String> {
+    RuleSet::parse(vec![file("a.toml", text)], &world()).map_err(|problems| problems.to_string())
+}
+
+/// A rule that forwards what `select` and `require` leave, and one case.
+fn rule(select: &str, require: &str, image: &str, expected: &str) -> String {
+    format!(
+        "[[rule]]\nname = \"r\"\n[rule.select]\n{select}\n[rule.require]\n{require}\n\
+         [rule.then]\nforward = [\"PACS\"]\n\
+         [[case]]\nsays = \"c\"\nimages = [{image}]\nexpect = {{ r = \"{expected}\" }}\n"
+    )
+}
+
+/// The verdict of a rule with these conditions on these images: `runs` or `skipped: ...`.
+fn verdict(select: &str, require: &str, images: &str) -> String {
+    let text = rule(select, require, images, "skipped: stopped");
+    let problems = match RuleSet::parse(vec![file("a.toml", &text)], &world()) {
+        Err(problems) => problems,
+        Ok(_) => panic!("no rule stops this one, so the case must fail:\n{text}"),
+    };
+    let said: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+    match said.as_slice() {
+        [one] => match one.split_once("but the rule says: ") {
+            Some((_, verdict)) => verdict.to_string(),
+            None => panic!("{problems}"),
+        },
+        _ => panic!("{problems}"),
+    }
+}
