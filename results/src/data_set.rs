@@ -80,6 +80,10 @@ impl DataSet {
         self
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().next().is_none()
+    }
+
     pub fn element(&self, tag: Tag) -> Option<&InMemElement> {
         self.0.get(tag)
     }
@@ -100,9 +104,10 @@ impl DataSet {
 pub fn coded(code: &Code) -> DataSet {
     let mut item = DataSet::new();
     let long = code.value.chars().count() > 16;
+    let meaning = if code.meaning.trim().is_empty() { &code.value } else { &code.meaning };
     item.text(if long { tags::LONG_CODE_VALUE } else { tags::CODE_VALUE }, &code.value)
         .text(tags::CODING_SCHEME_DESIGNATOR, &code.scheme)
-        .text(tags::CODE_MEANING, &code.meaning);
+        .text(tags::CODE_MEANING, meaning);
     item
 }
 

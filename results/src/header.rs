@@ -16,12 +16,18 @@ use gantry_terms::volume::Volume;
 
 pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
 
-/// What a job makes, and for whom.
+/// What a result is about.
 #[derive(Debug, Clone, Copy)]
-pub struct Job<'a> {
+pub struct Subject<'a> {
     pub source: &'a Source,
     pub volume: &'a Volume,
     pub findings: &'a Findings,
+}
+
+/// What a job makes, and on whose behalf.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    pub subject: Subject<'a>,
     pub provenance: &'a Provenance,
 }
 
@@ -35,14 +41,13 @@ pub struct Kind {
     pub what: &'static str,
 }
 
-impl<'a> Job<'a> {
+impl<'a> Subject<'a> {
     /// Checks that findings and volume belong together, so that nothing behind this can reach
     /// beyond a slice.
     pub fn new(
         source: &'a Source,
         volume: &'a Volume,
         findings: &'a Findings,
-        provenance: &'a Provenance,
     ) -> Result<Self, ComposeError> {
         let geometry = &volume.geometry;
         let wrong = |what: &str| Err(ComposeError::Mismatch(what.to_owned()));
@@ -55,7 +60,7 @@ impl<'a> Job<'a> {
         if findings.masks.iter().any(|mask| mask.voxels.len() != geometry.voxels()) {
             return wrong("a mask has not as many voxels as the volume");
         }
-        Ok(Self { source, volume, findings, provenance })
+        Ok(Self { source, volume, findings })
     }
 
     /// Title and version of the model, as in "Lung densitometry 1.0.0".
@@ -63,29 +68,31 @@ impl<'a> Job<'a> {
         format!("{} {}", self.findings.algorithm.title, self.findings.algorithm.version)
     }
 
-    /// `text`, with the mark of 2.7 behind it when the model is for research.
-    pub fn marked(&self, text: String) -> String {
-        match self.findings.algorithm.research_only {
-            true => format!("{text}. {RESEARCH_ONLY}"),
-            false => text,
-        }
-    }
-
     /// Slice Thickness of the source, if it is a usable number.
     pub fn slice_thickness(&self) -> Option<f64> {
         let thickness: f64 = self.source.text(tags::SLICE_THICKNESS)?.parse().ok()?;
         (thickness.is_finite() && thickness > 0.0).then_some(thickness)
     }
+}
+
+impl Job<'_> {
+    /// `text`, with a mark behind it when the model is for research.
+    pub fn marked(&self, text: String) -> String {
+        match self.subject.findings.algorithm.research_only {
+            true => format!("{text}. {RESEARCH_ONLY}"),
+            false => text,
+        }
+    }
 
     /// A data set with all that the kinds have in common.
     pub fn header(&self, kind: &Kind, modality: &str) -> Result<DataSet, ComposeError> {
-        let offset = self.source.text(tags::TIMEZONE_OFFSET_FROM_UTC);
+        let offset = self.subject.source.text(tags::TIMEZONE_OFFSET_FROM_UTC);
         let offset = offset.as_deref().filter(|offset| zone(offset).is_some());
         let stamp = self.provenance.stamp(offset)?;
         let mut data_set = DataSet::new();
         data_set.text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192");
-        self.source.copy_to(Scope::Study, &mut data_set);
-        data_set.uid(tags::STUDY_INSTANCE_UID, &self.source.study);
+        self.subject.source.copy_to(Scope::Study, &mut data_set);
+        data_set.uid(tags::STUDY_INSTANCE_UID, &self.subject.source.study);
         if let Some(offset) = offset {
             data_set.text(tags::TIMEZONE_OFFSET_FROM_UTC, offset);
         }
@@ -115,9 +122,9 @@ impl<'a> Job<'a> {
 
     /// The title is cut so that the mark behind it stays.
     fn series_description(&self, what: &str) -> String {
-        let mark = if self.findings.algorithm.research_only { " (RUO)" } else { "" };
+        let mark = if self.subject.findings.algorithm.research_only { " (RUO)" } else { "" };
         let room = 64 - what.len() - mark.len() - 1;
-        let title: String = fitted(VR::LO, &self.findings.algorithm.title);
+        let title: String = fitted(VR::LO, &self.subject.findings.algorithm.title);
         let title: String = title.chars().take(room).collect();
         format!("{} {what}{mark}", title.trim_end())
     }
@@ -128,7 +135,7 @@ impl<'a> Job<'a> {
         let mut node = DataSet::new();
         self.station(&mut node);
         let at = format!("{}{}{}", stamp.date, stamp.time, stamp.offset);
-        let rule = format!("{} by rule \"{}\"", self.algorithm(), self.provenance.rule);
+        let rule = format!("{} by rule \"{}\"", self.subject.algorithm(), self.provenance.rule);
         node.values(tags::CONTRIBUTION_DATE_TIME, vec![at])
             .text(tags::CONTRIBUTION_DESCRIPTION, &self.marked(rule))
             .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &PROCESSING_EQUIPMENT.into());
@@ -142,12 +149,12 @@ impl<'a> Job<'a> {
             .text(tags::MANUFACTURER, &station.manufacturer)
             .text(tags::MANUFACTURER_MODEL_NAME, &station.model_name)
             .text(tags::DEVICE_SERIAL_NUMBER, &station.serial)
-            .texts(tags::SOFTWARE_VERSIONS, &[station.version.clone(), self.algorithm()]);
+            .texts(tags::SOFTWARE_VERSIONS, &[station.version.clone(), self.subject.algorithm()]);
     }
 
     /// The scanner stays on record; its Manufacturer is Type 1 here.
     fn scanner(&self) -> Option<DataSet> {
-        self.source.text(tags::MANUFACTURER)?;
+        self.subject.source.text(tags::MANUFACTURER)?;
         let mut item = DataSet::new();
         for tag in [
             tags::MANUFACTURER,
@@ -164,7 +171,7 @@ impl<'a> Job<'a> {
     }
 
     fn copy_text(&self, tag: Tag, item: &mut DataSet) {
-        let texts = self.source.texts(tag);
+        let texts = self.subject.source.texts(tag);
         if !texts.is_empty() {
             let vr = vr_of(tag);
             item.values(tag, texts.iter().map(|text| fitted(vr, text)).collect());
@@ -173,7 +180,7 @@ impl<'a> Job<'a> {
 
     /// The UID of one thing that this job makes.
     pub fn uid(&self, kind: &str) -> Uid {
-        self.provenance.uid(kind, self.source, self.findings)
+        self.provenance.uid(kind, self.subject.source, self.subject.findings)
     }
 
     pub fn finish(&self, kind: &Kind, data_set: &DataSet) -> Result<ResultObject, ComposeError> {
@@ -182,7 +189,7 @@ impl<'a> Job<'a> {
             sop_class: class(kind.sop_class)?,
             sop_instance: self.uid(kind.name),
             series: self.uid(&format!("{} series", kind.name)),
-            study: self.source.study.clone(),
+            study: self.subject.source.study.clone(),
             transfer_syntax: class(EXPLICIT_VR_LITTLE_ENDIAN)?,
             data_set: data_set.encode()?,
         })

@@ -11,7 +11,7 @@ pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
 use crate::data_set::{DataSet, referenced};
-use crate::header::{Job, Kind};
+use crate::header::{Job, Kind, Subject};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::secondary_capture::captions::patient_direction;
@@ -31,14 +31,13 @@ pub fn render(
     source: &Source,
     volume: &Volume,
     findings: &Findings,
-    provenance: &Provenance,
     slice: usize,
 ) -> Result<Picture, ComposeError> {
-    let job = Job::new(source, volume, findings, provenance)?;
+    let subject = Subject::new(source, volume, findings)?;
     if slice >= volume.geometry.slices {
         return Err(ComposeError::Mismatch(format!("there is no slice {slice}")));
     }
-    Ok(Overlay::new(&job).picture(slice))
+    Ok(Overlay::new(subject).picture(slice))
 }
 
 /// The pictures of one job. The same inputs give the same bytes.
@@ -48,24 +47,24 @@ pub fn secondary_capture(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job::new(source, volume, findings, provenance)?;
-    let overlay = Overlay::new(&job);
-    let frames = Frames::choose(&job, &overlay);
+    let job = Job { subject: Subject::new(source, volume, findings)?, provenance };
+    let overlay = Overlay::new(job.subject);
+    let frames = Frames::choose(&overlay);
     let mut capture = job.header(&KIND, &source.modality())?;
     image(&job, &mut capture);
-    references(&job, &mut capture);
+    references(source, &overlay, &mut capture);
     derivation(&job, &overlay, &frames, &mut capture);
-    frames.describe(&job, &mut capture)?;
+    frames.describe(&job.subject, &mut capture)?;
     pixels(&overlay, &frames, &mut capture)?;
     job.finish(&KIND, &capture)
 }
 
 /// SC Equipment, General Image and Multi-frame SC modules (PS3.3 C.8.6.1, C.7.6.1, C.8.6.3).
 fn image(job: &Job, capture: &mut DataSet) {
-    let geometry = &job.volume.geometry;
+    let geometry = &job.subject.volume.geometry;
     let orientation = [geometry.row_direction, geometry.column_direction].map(patient_direction);
     let station = &job.provenance.station;
-    job.source.copy_to(Scope::Image, capture);
+    job.subject.source.copy_to(Scope::Image, capture);
     capture
         .texts(tags::IMAGE_TYPE, &["DERIVED", "SECONDARY"])
         .text(tags::CONVERSION_TYPE, "WSD")
@@ -78,7 +77,7 @@ fn image(job: &Job, capture: &mut DataSet) {
         // Without a body part nobody can tell that it is not a paired one (Type 2C).
         capture.empty(tags::LATERALITY);
     }
-    lossy(job.source, capture);
+    lossy(job.subject.source, capture);
 }
 
 /// What was once lossy stays so (PS3.3 C.7.6.1.1.5).
@@ -94,9 +93,9 @@ fn lossy(source: &Source, capture: &mut DataSet) {
 }
 
 /// General Reference and Common Instance Reference modules (PS3.3 C.12.4, C.12.2).
-fn references(job: &Job, capture: &mut DataSet) {
-    let instances = &job.source.instances;
-    let preserved = if Overlay::new(job).factor == 1 { "YES" } else { "NO" };
+fn references(source: &Source, overlay: &Overlay, capture: &mut DataSet) {
+    let instances = &source.instances;
+    let preserved = if overlay.factor == 1 { "YES" } else { "NO" };
     let sources = instances.iter().map(|instance| {
         let mut item = referenced(&instance.sop_class, &instance.sop_instance);
         item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
@@ -106,7 +105,7 @@ fn references(job: &Job, capture: &mut DataSet) {
     let mut series = DataSet::new();
     let plain = instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
     series
-        .uid(tags::SERIES_INSTANCE_UID, &job.source.series)
+        .uid(tags::SERIES_INSTANCE_UID, &source.series)
         .items(tags::REFERENCED_INSTANCE_SEQUENCE, plain.collect());
     capture
         .items(tags::SOURCE_IMAGE_SEQUENCE, sources.collect())
@@ -114,7 +113,8 @@ fn references(job: &Job, capture: &mut DataSet) {
 }
 
 fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataSet) {
-    let labels: Vec<&str> = job.findings.masks.iter().map(|mask| mask.label.as_str()).collect();
+    let labels: Vec<&str> =
+        job.subject.findings.masks.iter().map(|mask| mask.label.as_str()).collect();
     let masks = match labels.is_empty() {
         true => "no mask".to_owned(),
         false => format!("masks {}", labels.join(", ")),
@@ -122,7 +122,7 @@ fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataS
     let window = overlay.window;
     let mut text = format!(
         "{}: {masks} over images windowed at {}/{}; {}",
-        job.algorithm(),
+        job.subject.algorithm(),
         window.centre,
         window.width,
         frames.selection(),

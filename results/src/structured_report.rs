@@ -6,7 +6,7 @@ mod tree;
 
 use crate::codes::IMAGING_MEASUREMENT_REPORT;
 use crate::data_set::{DataSet, referenced};
-use crate::header::{Job, Kind};
+use crate::header::{Job, Kind, Subject};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::Source;
@@ -26,7 +26,7 @@ pub fn structured_report(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job::new(source, volume, findings, provenance)?;
+    let job = Job { subject: Subject::new(source, volume, findings)?, provenance };
     let mut report = job.header(&KIND, "SR")?;
     document(&job, &mut report);
     report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(source)]);
@@ -51,7 +51,7 @@ fn document(job: &Job, report: &mut DataSet) {
         .text(tags::COMPLETION_FLAG, "COMPLETE")
         .text(tags::VERIFICATION_FLAG, "UNVERIFIED")
         .text(tags::PRELIMINARY_FLAG, "PRELIMINARY");
-    let requests = requests(job.source);
+    let requests = requests(job.subject.source);
     if !requests.is_empty() {
         report.items(tags::REFERENCED_REQUEST_SEQUENCE, requests);
     }

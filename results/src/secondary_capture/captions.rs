@@ -1,6 +1,6 @@
 //! The words on every frame: the mark, what was measured, and which colour means what.
 
-use crate::header::{Job, RESEARCH_ONLY};
+use crate::header::{RESEARCH_ONLY, Subject};
 use crate::secondary_capture::picture::{Area, Colour, Picture, advance, line_height};
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup};
@@ -9,7 +9,7 @@ const WHITE: Colour = [255, 255, 255];
 const BLACK: Colour = [0, 0, 0];
 const AMBER: Colour = [255, 190, 60];
 /// How far text darkens the picture behind it.
-const SHADE: u8 = 150;
+const SHADE: u8 = 190;
 
 /// A line of text: what may be cut when it is too long, and what may not.
 #[derive(Debug, Clone)]
@@ -31,21 +31,21 @@ pub struct Captions {
 }
 
 impl Captions {
-    pub fn new(job: &Job) -> Self {
+    pub fn new(subject: &Subject) -> Self {
         let line =
             |words: String, colour| Line { words, figure: String::new(), colour, swatch: false };
         let mut upper = Vec::new();
-        if job.findings.algorithm.research_only {
+        if subject.findings.algorithm.research_only {
             upper.push(line(RESEARCH_ONLY.to_owned(), AMBER));
         }
-        upper.push(line(job.algorithm(), WHITE));
-        let several = job.findings.groups.len() > 1;
-        for group in &job.findings.groups {
+        upper.push(line(subject.algorithm(), WHITE));
+        let several = subject.findings.groups.len() > 1;
+        for group in &subject.findings.groups {
             upper.extend(group.measurements.iter().map(|m| figure(group, m, several)));
         }
-        let masks = job.findings.masks.iter();
+        let masks = subject.findings.masks.iter();
         let legend = masks.map(|m| Line { swatch: true, ..line(m.label.clone(), m.colour) });
-        let row = job.volume.geometry.row_direction;
+        let row = subject.volume.geometry.row_direction;
         let sides = [patient_direction(row.map(|c| -c)), patient_direction(row)];
         Self { upper, lower: legend.collect(), sides }
     }

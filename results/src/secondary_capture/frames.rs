@@ -1,7 +1,7 @@
 //! Which slices become frames, and where the frames lie (PS3.3 C.7.6.6, C.7.6.16).
 
 use crate::data_set::DataSet;
-use crate::header::Job;
+use crate::header::Subject;
 use crate::object::ComposeError;
 use crate::secondary_capture::overlay::Overlay;
 use crate::source::attributes::Scope;
@@ -23,8 +23,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    pub fn choose(job: &Job, overlay: &Overlay) -> Self {
-        let total = job.volume.geometry.slices;
+    pub fn choose(overlay: &Overlay) -> Self {
+        let total = overlay.slices();
         let bytes = overlay.width() * overlay.height() * 3;
         let most = (MOST_BYTES / bytes).clamp(1, MOST);
         Self { total, stride: total.div_ceil(most), factor: overlay.factor }
@@ -42,50 +42,61 @@ impl Frames {
     pub fn selection(&self) -> String {
         match self.stride {
             1 => format!("all {} slices", self.total),
-            n => format!("{} evenly spaced slices of {}, every {n}.", self.count(), self.total),
+            n => {
+                let count = self.count();
+                format!("{count} of {} slices, evenly spaced (one in {n})", self.total)
+            }
         }
     }
 
     /// Multi-frame module with its vector, and the functional groups when the source has a frame
     /// of reference: Pixel Measures and Plane Orientation shared, Plane Position per frame.
-    pub fn describe(&self, job: &Job, capture: &mut DataSet) -> Result<(), ComposeError> {
+    pub fn describe(&self, subject: &Subject, capture: &mut DataSet) -> Result<(), ComposeError> {
         capture.text(tags::NUMBER_OF_FRAMES, &self.count().to_string());
         if self.count() > 1 {
             let vector = PrimitiveValue::from(tags::SLICE_LOCATION_VECTOR);
             capture.put(DataElement::new(tags::FRAME_INCREMENT_POINTER, VR::AT, vector));
-            let normal = job.volume.geometry.normal();
-            let locations: Vec<f64> =
-                self.slices().map(|slice| dot(job.volume.slices[slice].position, normal)).collect();
+            let normal = subject.volume.geometry.normal();
+            let locations: Vec<f64> = self
+                .slices()
+                .map(|slice| dot(subject.volume.slices[slice].position, normal))
+                .collect();
             capture.decimals(tags::SLICE_LOCATION_VECTOR, &locations)?;
         }
-        if let Some(uid) = &job.volume.frame_of_reference {
-            job.source.copy_to(Scope::FrameOfReference, capture);
+        if let Some(uid) = &subject.volume.frame_of_reference {
+            subject.source.copy_to(Scope::FrameOfReference, capture);
             capture.uid(tags::FRAME_OF_REFERENCE_UID, uid);
-            self.functional_groups(job, capture)?;
+            self.functional_groups(subject, capture)?;
+        } else {
+            aspect(subject.volume.geometry.pixel_spacing, capture);
         }
         Ok(())
     }
 
-    fn functional_groups(&self, job: &Job, capture: &mut DataSet) -> Result<(), ComposeError> {
-        let geometry = &job.volume.geometry;
+    fn functional_groups(
+        &self,
+        subject: &Subject,
+        capture: &mut DataSet,
+    ) -> Result<(), ComposeError> {
+        let geometry = &subject.volume.geometry;
         let mut shared = DataSet::new();
         let mut orientation = DataSet::new();
         let cosines = [geometry.row_direction, geometry.column_direction].concat();
         orientation.decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines)?;
         shared
             .item(tags::PLANE_ORIENTATION_SEQUENCE, orientation)
-            .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(job)?);
+            .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(subject)?);
         let positions: Result<Vec<DataSet>, ComposeError> =
-            self.slices().map(|slice| self.position(job, slice)).collect();
+            self.slices().map(|slice| self.position(subject, slice)).collect();
         capture
             .item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, shared)
             .items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, positions?);
         Ok(())
     }
 
-    fn measures(&self, job: &Job) -> Result<DataSet, ComposeError> {
-        let geometry = &job.volume.geometry;
-        let thickness = job.slice_thickness().unwrap_or(geometry.slice_step);
+    fn measures(&self, subject: &Subject) -> Result<DataSet, ComposeError> {
+        let geometry = &subject.volume.geometry;
+        let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
         let spacing = geometry.pixel_spacing.map(|spacing| spacing / self.factor as f64);
         let mut measures = DataSet::new();
         measures
@@ -100,12 +111,12 @@ impl Frames {
 
     /// The centre of the frame's first pixel. Where the source was scaled up, that is the corner
     /// one of those that its first pixel became.
-    fn position(&self, job: &Job, slice: usize) -> Result<DataSet, ComposeError> {
-        let geometry = &job.volume.geometry;
+    fn position(&self, subject: &Subject, slice: usize) -> Result<DataSet, ComposeError> {
+        let geometry = &subject.volume.geometry;
         let shift = (1.0 - 1.0 / self.factor as f64) / 2.0;
         let (down, along) = (geometry.pixel_spacing[0] * shift, geometry.pixel_spacing[1] * shift);
         let first: [f64; 3] = std::array::from_fn(|axis| {
-            job.volume.slices[slice].position[axis]
+            subject.volume.slices[slice].position[axis]
                 - geometry.row_direction[axis] * along
                 - geometry.column_direction[axis] * down
         });
@@ -114,5 +125,14 @@ impl Frames {
         let mut frame = DataSet::new();
         frame.item(tags::PLANE_POSITION_SEQUENCE, position);
         Ok(frame)
+    }
+}
+
+/// Pixels that are not square must say so where no spacing does (PS3.3 C.7.6.3.1.7).
+fn aspect(spacing: [f64; 2], capture: &mut DataSet) {
+    let micrometres = spacing.map(|spacing| (spacing * 1000.0).round());
+    let sound = micrometres.iter().all(|length| (1.0..1e6).contains(length));
+    if sound && micrometres[0] != micrometres[1] {
+        capture.values(tags::PIXEL_ASPECT_RATIO, micrometres.map(|m| format!("{m}")).to_vec());
     }
 }

@@ -1,6 +1,6 @@
 //! The masks over the windowed source: what a frame shows before and after the words are on it.
 
-use crate::header::Job;
+use crate::header::Subject;
 use crate::secondary_capture::captions::Captions;
 use crate::secondary_capture::picture::Picture;
 use crate::secondary_capture::window::Window;
@@ -14,7 +14,7 @@ const TINT: u8 = 80;
 
 /// How the frames of one job are drawn: the same for all of them.
 pub struct Overlay<'a> {
-    job: &'a Job<'a>,
+    subject: Subject<'a>,
     pub window: Window,
     /// How many pixels of the frame one pixel of the source becomes, in each direction.
     pub factor: usize,
@@ -22,37 +22,41 @@ pub struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(job: &'a Job<'a>) -> Self {
-        let geometry = &job.volume.geometry;
+    pub fn new(subject: Subject<'a>) -> Self {
+        let geometry = &subject.volume.geometry;
         let wanted = LEGIBLE.div_ceil(geometry.columns);
         let factor = wanted.min(TALLEST / geometry.rows).max(1);
-        let window = Window::choose(job.source, job.volume, job.findings);
-        Self { job, window, factor, captions: Captions::new(job) }
+        let window = Window::choose(subject.source, subject.volume, subject.findings);
+        Self { subject, window, factor, captions: Captions::new(&subject) }
+    }
+
+    pub fn slices(&self) -> usize {
+        self.subject.volume.geometry.slices
     }
 
     pub fn width(&self) -> usize {
-        self.job.volume.geometry.columns * self.factor
+        self.subject.volume.geometry.columns * self.factor
     }
 
     pub fn height(&self) -> usize {
-        self.job.volume.geometry.rows * self.factor
+        self.subject.volume.geometry.rows * self.factor
     }
 
     /// The frame of one slice.
     pub fn picture(&self, slice: usize) -> Picture {
         let mut picture = Picture::black(self.width(), self.height());
         self.draw_source(slice, &mut picture);
-        for mask in &self.job.findings.masks {
+        for mask in &self.subject.findings.masks {
             self.draw_mask(mask, slice, &mut picture);
         }
-        let slices = self.job.volume.geometry.slices;
+        let slices = self.subject.volume.geometry.slices;
         self.captions.draw(&mut picture, &format!("Slice {} of {slices}", slice + 1));
         picture
     }
 
     fn draw_source(&self, slice: usize, picture: &mut Picture) {
-        let voxels = self.slice(&self.job.volume.voxels, slice);
-        let columns = self.job.volume.geometry.columns;
+        let voxels = self.slice(&self.subject.volume.voxels, slice);
+        let columns = self.subject.volume.geometry.columns;
         let greys: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
         let pixels = picture.rgb.chunks_exact_mut(3);
         for (at, pixel) in pixels.enumerate() {
@@ -67,7 +71,7 @@ impl<'a> Overlay<'a> {
         if voxels.iter().all(|voxel| *voxel == 0) {
             return;
         }
-        let columns = self.job.volume.geometry.columns;
+        let columns = self.subject.volume.geometry.columns;
         let (width, height) = (picture.width, picture.height);
         let inside = |x: usize, y: usize| voxels[y / self.factor * columns + x / self.factor] != 0;
         for y in 0..height {
@@ -86,7 +90,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn slice<'v, T>(&self, voxels: &'v [T], slice: usize) -> &'v [T] {
-        let size = self.job.volume.geometry.rows * self.job.volume.geometry.columns;
+        let size = self.subject.volume.geometry.rows * self.subject.volume.geometry.columns;
         &voxels[slice * size..(slice + 1) * size]
     }
 }

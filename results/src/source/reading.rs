@@ -52,7 +52,7 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
             || COPIED.iter().any(|c| c.tag == *tag)
             || *tag == tags::SPECIFIC_CHARACTER_SET
     });
-    Ok(decoded(&wanted.collect(), &CharacterSets::default(), true))
+    Ok(decoded(&wanted.collect(), &CharacterSets::default(), 0))
 }
 
 struct Tokens<I> {
@@ -115,7 +115,9 @@ where
 }
 
 /// Text attributes and sequences of the dictionary; an item may bring its own character set.
-fn decoded(raw: &Raw, outer: &CharacterSets, top: bool) -> DataSet {
+/// Inside items what is empty is left out: where a conditional attribute must not be empty, it
+/// may be absent.
+fn decoded(raw: &Raw, outer: &CharacterSets, depth: usize) -> DataSet {
     let sets = match raw.get(&tags::SPECIFIC_CHARACTER_SET) {
         Some(RawValue::Bytes(bytes)) => CharacterSets::from_attribute(bytes),
         _ => outer.clone(),
@@ -124,11 +126,15 @@ fn decoded(raw: &Raw, outer: &CharacterSets, top: bool) -> DataSet {
     for (tag, value) in raw.iter().filter(|(tag, _)| **tag != tags::SPECIFIC_CHARACTER_SET) {
         match (value, vr_of(*tag)) {
             (RawValue::Items(items), VR::SQ) => {
-                let items = items.iter().map(|item| decoded(item, &sets, false)).collect();
-                data_set.items(*tag, items);
+                let items = items.iter().map(|item| decoded(item, &sets, depth + 1));
+                let items: Vec<DataSet> = items.filter(|item| !item.is_empty()).collect();
+                if depth == 0 || !items.is_empty() {
+                    data_set.items(*tag, items);
+                }
             }
             (RawValue::Bytes(bytes), vr) if vr != VR::SQ => {
-                if let Some(values) = values(*tag, vr, bytes, &sets, top) {
+                let values = values(*tag, vr, bytes, &sets).unwrap_or_default();
+                if depth == 0 || values.iter().any(|value| !value.is_empty()) {
                     data_set.values(*tag, values);
                 }
             }
@@ -140,7 +146,7 @@ fn decoded(raw: &Raw, outer: &CharacterSets, top: bool) -> DataSet {
 
 /// The values that may be copied. A bad one takes the whole attribute with it, so that the
 /// others do not change their places.
-fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets, top: bool) -> Option<Vec<String>> {
+fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets) -> Option<Vec<String>> {
     let plain = CharacterSets::default();
     let texts = match vr {
         VR::PN | VR::LO | VR::SH | VR::UC => sets.values(bytes),
@@ -150,7 +156,7 @@ fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets, top: bool) -> Op
         }
         _ => return None,
     };
-    if texts.iter().all(String::is_empty) || (top && NEVER_CUT.contains(&tag)) {
+    if texts.iter().all(String::is_empty) || NEVER_CUT.contains(&tag) {
         return Some(texts);
     }
     texts.iter().map(|text| copied(vr, text)).collect()

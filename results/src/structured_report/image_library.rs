@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
     let mut rows = descriptors(job)?;
     let slices: BTreeMap<&Uid, &SliceSource> =
-        job.volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
-    for instance in &job.source.instances {
+        job.subject.volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
+    for instance in &job.subject.source.instances {
         let image = content::image(None, referenced(&instance.sop_class, &instance.sop_instance));
         let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
         rows.push(content::with_children(image, position.transpose()?.unwrap_or_default()));
@@ -27,17 +27,18 @@ pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
 
 /// TID 1602 and TID 1604, as far as they hold for the whole group.
 fn descriptors(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
-    let geometry = &job.volume.geometry;
-    let modality = modality(&job.source.modality());
+    let geometry = &job.subject.volume.geometry;
+    let modality = modality(&job.subject.source.modality());
     let mut rows = vec![content::code(HasAcquisitionContext, MODALITY, &modality.into())];
-    let body_part = job.source.text(tags::BODY_PART_EXAMINED);
+    let body_part = job.subject.source.text(tags::BODY_PART_EXAMINED);
     rows.extend(
         body_part
             .and_then(|part| region(&part))
             .map(|region| content::code(HasAcquisitionContext, TARGET_REGION, &region.into())),
     );
     rows.extend(
-        job.volume
+        job.subject
+            .volume
             .frame_of_reference
             .as_ref()
             .map(|uid| content::uid(HasAcquisitionContext, FRAME_OF_REFERENCE_UID, uid)),
@@ -49,7 +50,7 @@ fn descriptors(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
     if geometry.slices > 1 {
         rows.push(number(SPACING_BETWEEN_SLICES, geometry.slice_step, MILLIMETER)?);
     }
-    if let Some(thickness) = job.slice_thickness() {
+    if let Some(thickness) = job.subject.slice_thickness() {
         rows.push(number(SLICE_THICKNESS, thickness, MILLIMETER)?);
     }
     let cosines = geometry.row_direction.iter().chain(&geometry.column_direction);

@@ -13,7 +13,11 @@ use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue};
 pub fn report(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
     let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
     rows.extend(observer(job));
-    rows.push(content::code(HasConceptModifier, PROCEDURE_REPORTED, &job.findings.procedure));
+    rows.push(content::code(
+        HasConceptModifier,
+        PROCEDURE_REPORTED,
+        &job.subject.findings.procedure,
+    ));
     rows.push(image_library(job)?);
     rows.push(measurements(job)?);
     Ok(rows)
@@ -38,7 +42,7 @@ fn observer(job: &Job) -> Vec<DataSet> {
 
 fn measurements(job: &Job) -> Result<DataSet, ComposeError> {
     let mut rows = algorithm(job);
-    for (index, group) in job.findings.groups.iter().enumerate() {
+    for (index, group) in job.subject.findings.groups.iter().enumerate() {
         rows.push(measurement_group(job, index, group)?);
     }
     Ok(content::container(Contains, IMAGING_MEASUREMENTS, rows))
@@ -46,7 +50,7 @@ fn measurements(job: &Job) -> Result<DataSet, ComposeError> {
 
 /// TID 4019, once for all groups.
 fn algorithm(job: &Job) -> Vec<DataSet> {
-    let algorithm = &job.findings.algorithm;
+    let algorithm = &job.subject.findings.algorithm;
     let text = |name: Concept, value: &str| content::text(HasConceptModifier, name, value);
     let parameter = |key: &str, value: &str| text(ALGORITHM_PARAMETERS, &format!("{key}={value}"));
     let mut rows = vec![
@@ -96,7 +100,7 @@ fn measurement_group(
 /// Source of Measurement tells something only where one image is the source; for a stack it
 /// would repeat the image library in every group.
 fn only_source(job: &Job) -> Option<DataSet> {
-    match job.source.instances.as_slice() {
+    match job.subject.source.instances.as_slice() {
         [only] => Some(content::image(
             Some(SOURCE_OF_MEASUREMENT.into()),
             referenced(&only.sop_class, &only.sop_instance),

@@ -1,9 +1,11 @@
 //! The actors of these tests: a phantom that is scanned, a model that finds something in it, and the validators of other makers.
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
+pub mod cases;
 pub mod ct;
 pub mod model;
 pub mod phantom;
+pub mod reading;
 pub mod validators;
 
 use gantry_results::{Provenance, ResultObject, Station};
@@ -40,4 +42,14 @@ pub fn file(folder: &Path, name: &str, result: &ResultObject) -> PathBuf {
     let meta = phantom::meta(&result.sop_class, &result.sop_instance, &result.transfer_syntax);
     std::fs::write(&path, [meta, result.data_set.clone()].concat()).expect("a file");
     path
+}
+
+/// The source instances as files in `folder`.
+pub fn source_files(folder: &Path, scan: &phantom::Scan) -> Vec<PathBuf> {
+    let write = |(index, file): (usize, &Vec<u8>)| {
+        let path = folder.join(format!("source-{index:04}.dcm"));
+        std::fs::write(&path, file).expect("a file");
+        path
+    };
+    scan.files.iter().enumerate().map(write).collect()
 }

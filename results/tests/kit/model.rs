@@ -43,7 +43,12 @@ pub fn groups() -> Vec<MeasurementGroup> {
             site: site.clone(),
             method: Some(Code::new("THRESHOLD", "99GANTRY", "Threshold and region growing")),
             measurements: vec![
-                number("lung-volume", volume.clone(), millilitre.clone(), Ok(2556.721_923_828_125)),
+                number(
+                    "lung-volume",
+                    volume.clone(),
+                    millilitre.clone(),
+                    Ok(2_556.721_923_828_125),
+                ),
                 density,
             ],
         },

@@ -1,0 +1,66 @@
+//! Report and picture of every kind of source before the validators of other makers.
+
+mod kit;
+
+use gantry_results::{secondary_capture, structured_report};
+use gantry_terms::findings::Findings;
+use kit::phantom::Scan;
+use kit::{cases, ct, model, validators};
+
+/// Composes both results of one scan and lets everybody look at them.
+fn check(case: &str, scan: &Scan, findings: &Findings) {
+    let job = kit::provenance();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut files = kit::source_files(folder.path(), scan);
+    let report = structured_report(&scan.source, &scan.volume, findings, &job).expect("a report");
+    let capture = secondary_capture(&scan.source, &scan.volume, findings, &job).expect("a picture");
+    let report = kit::file(folder.path(), "report.dcm", &report);
+    let capture = kit::file(folder.path(), "capture.dcm", &capture);
+    let none = Vec::<String>::new();
+    assert_eq!(validators::complaints(&report, &files[0]), none, "{case}");
+    assert_eq!(validators::complaints(&capture, &files[0]), none, "{case}");
+    assert_eq!(validators::report_complaints(&report), none, "{case}");
+    let before = validators::contradictions(&files);
+    files.extend([report, capture]);
+    let mut contradictions = validators::contradictions(&files);
+    contradictions.retain(|contradiction| !before.contains(contradiction));
+    assert_eq!(contradictions, none, "{case}");
+}
+
+#[test]
+fn results_of_every_kind_of_source_are_valid() {
+    for (case, phantom) in cases::all() {
+        let scan = phantom.scan();
+        check(case, &scan, &model::findings(&scan.volume));
+    }
+}
+
+#[test]
+fn results_of_every_kind_of_model_are_valid() {
+    let scan = kit::phantom::Phantom::axial(3, 64, 64).scan();
+    let usual = model::findings(&scan.volume);
+    let mut nothing = usual.clone();
+    nothing.groups.clear();
+    nothing.masks.clear();
+    nothing.algorithm.research_only = false;
+    check("nothing measured", &scan, &nothing);
+    let mut wordy = usual.clone();
+    wordy.algorithm.title = "A very long title of a model that nobody cut, \\ and more ".repeat(3);
+    wordy.algorithm.version =
+        "1.0.0-alpha+2026.11.23.build.4711.of.a.very.long.pipeline.name.x".into();
+    wordy.groups[0].label = "Ein Name, länger als vierundsechzig Zeichen, ".repeat(4);
+    wordy.groups[0].measurements[0].concept.value = "a-code-value-of-more-than-16".into();
+    wordy.groups[0].measurements[0].concept.meaning = "A meaning ".repeat(12);
+    wordy.masks[0].label = "µ³ 山田 \\ ".repeat(90);
+    check("a wordy model", &scan, &wordy);
+    let mut broken = usual;
+    broken.groups[0].measurements[0].value = Ok(f64::NAN);
+    broken.groups[0].measurements[1].value = Ok(-1.0e-300 / 3.0);
+    check("a number that is none", &scan, &broken);
+}
+
+#[test]
+fn results_of_a_real_chest_ct_are_valid() {
+    let Some(scan) = ct::scan() else { return };
+    check("chest CT", &scan, &ct::findings(&scan.volume));
+}
