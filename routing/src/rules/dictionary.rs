@@ -48,7 +48,6 @@ pub(super) fn keyword(name: &str) -> Result<(Tag, VR, Kind), Unusable> {
     match tag.group() {
         0x0000 => return Err(Unusable::Unseen("belongs to messages on the network, not to images")),
         0x0002 => return Err(Unusable::Unseen("belongs to the file header, not to the data set")),
-        0xFFFE => return Err(Unusable::Unseen("is a mark between items")),
         _ => {}
     }
     let vr = match entry.vr() {
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_the_index_does_not_hold_cannot_be_asked_for() {
-        for unseen in ["PixelData", "TransferSyntaxUID", "OverlayRows", "Item", "CommandField"] {
+        for unseen in ["PixelData", "TransferSyntaxUID", "OverlayRows", "CommandField"] {
             assert!(matches!(keyword(unseen), Err(Unusable::Unseen(_))), "{unseen}");
         }
         assert_eq!(keyword("Nonsense"), Err(Unusable::Unknown));

@@ -37,10 +37,10 @@ impl Problems {
 impl Problem {
     /// `span` counts bytes of `text`.
     pub(super) fn new(path: &Path, text: &str, span: Range<usize>, message: String) -> Self {
-        let start = floor(text, span.start);
+        let start = text.floor_char_boundary(span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let end = floor(text, span.end).clamp(start, line_end);
+        let end = text.floor_char_boundary(span.end).clamp(start, line_end);
         Self {
             path: path.to_path_buf(),
             line: text[..start].matches('\n').count() + 1,
@@ -56,11 +56,6 @@ impl Problem {
         self.help = help;
         self
     }
-}
-
-/// The last border between characters at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 impl fmt::Display for Problem {

@@ -151,10 +151,6 @@ impl Condition {
     }
 }
 
-pub(super) fn keys(conditions: &[Condition]) -> Vec<&str> {
-    conditions.iter().map(|condition| condition.key.as_str()).collect()
-}
-
 fn shown(subject: &Subject, image: &ImageFacts) -> String {
     let held = subject.held(image);
     match held.as_slice() {
