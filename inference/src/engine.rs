@@ -124,12 +124,7 @@ impl Owner {
             if reply.is_closed() {
                 continue; // nobody waits any more
             }
-            let run = AssertUnwindSafe(|| self.run(&model, &volume, &reply));
-            let findings = catch_unwind(run).unwrap_or_else(|_| {
-                self.sessions.remove(&model.name);
-                let text = format!("the model `{}` made the engine panic", model.name);
-                Err(InferError::Permanent(text))
-            });
+            let findings = guarded(&model, || self.run(&model, &volume, &reply));
             // The caller may have left meanwhile: then the findings are of no use to anyone.
             let _ = reply.send(findings);
         }
@@ -141,15 +136,29 @@ impl Owner {
         volume: &Volume,
         reply: &oneshot::Sender<Result<Findings, InferError>>,
     ) -> Result<Findings, InferError> {
-        if !self.sessions.contains_key(&model.name) {
-            let session = graph::open(&self.environment, model, self.threads)
-                .map_err(|problem| InferError::Permanent(problem.to_string()))?;
-            self.sessions.insert(model.name.clone(), session);
-        }
-        let session = self.sessions.get_mut(&model.name);
-        let session = session.ok_or_else(|| InferError::Permanent("no session".into()))?;
-        run(session, model, volume, reply)
+        // Taken out while it runs: after a panic it is not used again.
+        let session = self.sessions.remove(&model.name);
+        let mut session = session.map_or_else(|| self.open(model), Ok)?;
+        let findings = run(&mut session, model, volume, reply);
+        self.sessions.insert(model.name.clone(), session);
+        findings
     }
+
+    fn open(&self, model: &Model) -> Result<Session, InferError> {
+        graph::open(&self.environment, model, self.threads)
+            .map_err(|problem| InferError::Permanent(problem.to_string()))
+    }
+}
+
+/// A panic costs the job, not the thread that all jobs need.
+fn guarded<T>(
+    model: &Model,
+    work: impl FnOnce() -> Result<T, InferError>,
+) -> Result<T, InferError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let text = format!("the model `{}` made the engine panic", model.name);
+        Err(InferError::Permanent(text))
+    })
 }
 
 /// One run under watch: ended when it takes too long or when nobody waits for it.
@@ -244,15 +253,31 @@ fn failure(model: &Model, error: &ort::Error) -> InferError {
 struct Tensors<'a>(SessionOutputs<'a>);
 
 impl Outputs for Tensors<'_> {
-    fn numbers(&self, tensor: &str) -> Result<&[f32], String> {
+    fn numbers(&self, tensor: &str) -> Result<(&[i64], &[f32]), String> {
         let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
         let extracted = value.try_extract_tensor::<f32>();
-        extracted.map(|(_, numbers)| numbers).map_err(|error| error.to_string())
+        extracted.map(|(shape, numbers)| (&**shape, numbers)).map_err(|error| error.to_string())
     }
 
     fn labels(&self, tensor: &str) -> Result<(&[i64], &[u8]), String> {
         let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
         let extracted = value.try_extract_tensor::<u8>();
         extracted.map(|(shape, labels)| (&**shape, labels)).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_panic_in_the_owner_thread_fails_the_job_and_not_the_node() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+        let models = Models::load(&shipped).unwrap();
+        let model = models.model("emphysema").unwrap();
+        let error = guarded::<()>(model, || panic!("as a defect would")).unwrap_err();
+        let text = "the model `emphysema` made the engine panic";
+        assert_eq!(error, InferError::Permanent(text.into()));
     }
 }

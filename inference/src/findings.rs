@@ -7,7 +7,8 @@ use gantry_terms::geometry::Geometry;
 
 /// Tensors by name, as the run gave them.
 pub trait Outputs {
-    fn numbers(&self, tensor: &str) -> Result<&[f32], String>;
+    /// The shape and the elements of a tensor of numbers.
+    fn numbers(&self, tensor: &str) -> Result<(&[i64], &[f32]), String>;
     /// The shape and the elements of a tensor of labels.
     fn labels(&self, tensor: &str) -> Result<(&[i64], &[u8]), String>;
 }
@@ -58,10 +59,10 @@ fn measure(
 }
 
 fn number(output: &MeasurementOutput, outputs: &impl Outputs) -> Result<Measurement, String> {
-    let numbers = outputs.numbers(&output.tensor)?;
-    let raw = numbers.get(output.index).copied().ok_or_else(|| {
-        let (tensor, count, index) = (&output.tensor, numbers.len(), output.index);
-        format!("the output `{tensor}` has {count} elements, the manifest means index {index}")
+    let (shape, numbers) = outputs.numbers(&output.tensor)?;
+    let raw = numbers.get(output.index).filter(|_| shape.len() == 1).copied().ok_or_else(|| {
+        let (tensor, index) = (&output.tensor, output.index);
+        format!("the output `{tensor}` has the shape {shape:?}, the manifest means index {index}")
     })?;
     let scaled = f64::from(raw) * output.scale;
     let value = match raw {

@@ -1,0 +1,157 @@
+//! A model's author: writes a folder with a small graph (protobuf by hand) and a manifest.
+
+use std::path::{Path, PathBuf};
+
+/// ONNX element types (TensorProto.DataType).
+pub const FLOAT: u64 = 1;
+pub const UINT8: u64 = 2;
+pub const DOUBLE: u64 = 11;
+
+/// A model that gives the square roots of the voxels.
+pub struct Author {
+    /// Text of the manifest.
+    pub manifest: String,
+    pub graph: Vec<u8>,
+}
+
+impl Default for Author {
+    fn default() -> Self {
+        Self { manifest: MANIFEST.into(), graph: graph(FLOAT, 3, "numbers", "Sqrt") }
+    }
+}
+
+impl Author {
+    /// Writes `models/tiny` below `folder`, gives back `models`.
+    pub fn write(&self, folder: &Path) -> PathBuf {
+        let model = folder.join("models/tiny");
+        std::fs::create_dir_all(&model).unwrap();
+        std::fs::write(model.join("model.toml"), &self.manifest).unwrap();
+        std::fs::write(model.join("model.onnx"), &self.graph).unwrap();
+        folder.join("models")
+    }
+}
+
+pub const MANIFEST: &str = r#"manifest = 1
+graph    = "model.onnx"
+results  = ["structured-report"]
+time-out = 10
+
+[algorithm]
+title         = "Square root of the first voxel"
+version       = "1"
+manufacturer  = "Test"
+family        = { value = "123110", scheme = "DCM", meaning = "Artificial Intelligence" }
+research-only = true
+
+[procedure]
+value   = "25045-6"
+scheme  = "LN"
+meaning = "CT unspecified body region"
+
+[input]
+kind        = "volume"
+modality    = "CT"
+tensor      = "voxels"
+intensity   = "hounsfield"
+axes        = "slice-row-column"
+slice-order = "along-normal"
+
+[[group]]
+key   = "all"
+label = "Everything"
+
+[[measurement]]
+key     = "number"
+group   = "all"
+tensor  = "numbers"
+index   = 0
+concept = { value = "N", scheme = "99TEST", meaning = "Number" }
+unit    = { value = "1", scheme = "UCUM", meaning = "no units" }
+scale   = 10.0
+"#;
+
+/// `output = operator(voxels)` as one dimension: the volume's own values, so that a test chooses
+/// what comes out by what it puts in. `mask` is the volume as uint8 without axes of length 1, so
+/// that its shape is wrong for a single slice.
+pub fn graph(element: u64, rank: usize, output: &str, operator: &str) -> Vec<u8> {
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["voxels"], "row", Some(("axis", 0)));
+    node(&mut graph, operator, &["row"], "result", None);
+    node(&mut graph, "Squeeze", &["result"], output, None);
+    node(&mut graph, "Cast", &["voxels"], "labels", Some(("to", UINT8)));
+    node(&mut graph, "Squeeze", &["labels"], "mask", None);
+    bytes(&mut graph, 2, b"tiny");
+    bytes(&mut graph, 11, &tensor("voxels", element, rank));
+    bytes(&mut graph, 12, &tensor(output, element, 1));
+    bytes(&mut graph, 12, &tensor("mask", UINT8, 3));
+    model(&graph)
+}
+
+fn model(graph: &[u8]) -> Vec<u8> {
+    let mut model = Vec::new();
+    number(&mut model, 1, 8);
+    let mut opset = Vec::new();
+    bytes(&mut opset, 1, b"");
+    number(&mut opset, 2, 17);
+    bytes(&mut model, 8, &opset);
+    bytes(&mut model, 7, graph);
+    model
+}
+
+fn node(
+    graph: &mut Vec<u8>,
+    operator: &str,
+    inputs: &[&str],
+    output: &str,
+    attribute: Option<(&str, u64)>,
+) {
+    let mut node = Vec::new();
+    inputs.iter().for_each(|input| bytes(&mut node, 1, input.as_bytes()));
+    bytes(&mut node, 2, output.as_bytes());
+    bytes(&mut node, 4, operator.as_bytes());
+    if let Some((name, value)) = attribute {
+        let mut attribute = Vec::new();
+        bytes(&mut attribute, 1, name.as_bytes());
+        number(&mut attribute, 3, value);
+        number(&mut attribute, 20, 2); // AttributeProto.INT
+        bytes(&mut node, 5, &attribute);
+    }
+    bytes(graph, 1, &node);
+}
+
+fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for axis in 0..rank {
+        let mut dimension = Vec::new();
+        bytes(&mut dimension, 2, format!("{name}{axis}").as_bytes());
+        bytes(&mut shape, 1, &dimension);
+    }
+    let mut tensor_type = Vec::new();
+    number(&mut tensor_type, 1, element);
+    bytes(&mut tensor_type, 2, &shape);
+    let mut kind = Vec::new();
+    bytes(&mut kind, 1, &tensor_type);
+    let mut info = Vec::new();
+    bytes(&mut info, 1, name.as_bytes());
+    bytes(&mut info, 2, &kind);
+    info
+}
+
+fn number(into: &mut Vec<u8>, field: u64, value: u64) {
+    varint(into, field << 3);
+    varint(into, value);
+}
+
+fn bytes(into: &mut Vec<u8>, field: u64, value: &[u8]) {
+    varint(into, field << 3 | 2);
+    varint(into, value.len() as u64);
+    into.extend_from_slice(value);
+}
+
+fn varint(into: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        into.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push(value as u8);
+}
