@@ -45,3 +45,31 @@ pub enum StoreError {
     #[error("the index holds something unreadable in {0}: run gantry reindex")]
     Unreadable(&'static str),
 }
+
+impl From<io::Error> for KeepError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full(Arc::new(error)),
+            _ => Self::Failed(Arc::new(error)),
+        }
+    }
+}
+
+impl From<StoreError> for KeepError {
+    /// The index could not be asked while an object was kept.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Index(sqlx::Error::PoolClosed) => Self::Closed,
+            error => Self::Failed(Arc::new(io::Error::other(error))),
+        }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,11 +1,13 @@
 //! Work for models: leased, safe to run twice, finished together with what it gives to deliver.
 
 use crate::error::StoreError;
-use crate::outbox::NewDelivery;
+use crate::outbox::{self, NewDelivery, NewRow};
 use crate::reader::Reader;
+use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use sqlx::sqlite::SqliteRow;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,44 +75,182 @@ pub struct JobRow {
     pub results: Vec<Uid>,
 }
 
+impl Priority {
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Stat => 0,
+            Self::Routine => 1,
+        }
+    }
+}
+
 impl Reader {
     /// Jobs of every revision of the series, oldest first.
-    pub async fn jobs(&self, _series: &Uid) -> Result<Vec<JobRow>, StoreError> {
-        todo!()
+    pub async fn jobs(&self, series: &Uid) -> Result<Vec<JobRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM jobs WHERE series = $1 ORDER BY id")
+            .bind(series.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(job_row).collect()
     }
-    pub async fn job(&self, _id: i64) -> Result<Option<JobRow>, StoreError> {
-        todo!()
+
+    pub async fn job(&self, id: i64) -> Result<Option<JobRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        found.as_ref().map(job_row).transpose()
     }
+
     /// When the next queued job is due or the next lease runs out.
     pub async fn next_job_due(&self) -> Result<Option<Moment>, StoreError> {
-        todo!()
+        let due: Option<i64> =
+            sqlx::query_scalar("SELECT min(due_at) FROM jobs WHERE state IN ('queued', 'running')")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(due.map(Moment))
     }
 }
 
 impl Store {
     /// The next job that is due: stat first, then oldest. A job whose lease ran out is due again.
-    pub async fn lease_job(
-        &self,
-        _owner: &str,
-        _lease: Duration,
-    ) -> Result<Option<Job>, StoreError> {
-        todo!()
+    pub async fn lease_job(&self, owner: &str, lease: Duration) -> Result<Option<Job>, StoreError> {
+        let now = Moment::now();
+        let found = sqlx::query(
+            "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
+                 lease_owner = $1, due_at = $2, started_at = $3
+             WHERE id = (SELECT id FROM jobs
+                         WHERE state IN ('queued', 'running') AND due_at <= $3
+                         ORDER BY priority, decided_at, id LIMIT 1)
+             RETURNING *",
+        )
+        .bind(owner)
+        .bind(now.plus(lease).0)
+        .bind(now.0)
+        .fetch_optional(&self.shared.write)
+        .await?;
+        let job = found.as_ref().map(job).transpose()?;
+        if job.is_some() {
+            self.shared.progress.ring();
+        }
+        Ok(job)
     }
+
     /// For `status` only.
-    pub async fn set_job_station(&self, _id: i64, _station: &str) -> Result<(), StoreError> {
-        todo!()
+    pub async fn set_job_station(&self, id: i64, station: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE jobs SET station = $2 WHERE id = $1 AND state = 'running'")
+            .bind(id)
+            .bind(station)
+            .execute(&self.shared.write)
+            .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+
     /// The job and its deliveries in one transaction. A second time changes nothing.
-    pub async fn finish_job(&self, _id: i64, _finished: FinishedJob) -> Result<(), StoreError> {
-        todo!()
+    pub async fn finish_job(&self, id: i64, finished: FinishedJob) -> Result<(), StoreError> {
+        let now = Moment::now();
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        let done = sqlx::query(
+            "UPDATE jobs SET state = 'finished', station = NULL, reason = NULL, finished_at = $2,
+                 seconds = $3, findings = $4, results = $5
+             WHERE id = $1 AND state <> 'finished'",
+        )
+        .bind(id)
+        .bind(now.0)
+        .bind(finished.seconds)
+        .bind(rows::to_json(&finished.findings)?)
+        .bind(rows::to_json(&finished.results)?)
+        .execute(&mut *transaction)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        for delivery in &finished.deliveries {
+            let row = NewRow {
+                peer: &delivery.peer,
+                sop_instance: &delivery.sop_instance,
+                priority: delivery.priority,
+                job: Some(id),
+                at: now,
+            };
+            outbox::add(&mut transaction, row).await?;
+        }
+        transaction.commit().await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+
     /// Without `again_at` the failure is permanent. A finished job stays finished.
     pub async fn fail_job(
         &self,
-        _id: i64,
-        _reason: &str,
-        _again_at: Option<Moment>,
+        id: i64,
+        reason: &str,
+        again_at: Option<Moment>,
     ) -> Result<(), StoreError> {
-        todo!()
+        let now = Moment::now();
+        sqlx::query(
+            "UPDATE jobs SET state = $2, station = NULL, reason = $3, due_at = $4,
+                 finished_at = $5, lease_owner = NULL
+             WHERE id = $1 AND state IN ('queued', 'running')",
+        )
+        .bind(id)
+        .bind(if again_at.is_some() { "queued" } else { "failed" })
+        .bind(reason)
+        .bind(again_at.unwrap_or(now).0)
+        .bind(again_at.is_none().then_some(now.0))
+        .execute(&self.shared.write)
+        .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+}
+
+fn job(row: &SqliteRow) -> Result<Job, StoreError> {
+    Ok(Job {
+        id: rows::column(row, "id")?,
+        series: rows::uid(row, "series")?,
+        study: rows::uid(row, "study")?,
+        revision: rows::small(row, "revision")?,
+        rule: rows::column(row, "rule")?,
+        rules_digest: rows::column(row, "rules_digest")?,
+        model: rows::column(row, "model")?,
+        model_digest: rows::column(row, "model_digest")?,
+        priority: match rows::column::<i64>(row, "priority")? {
+            0 => Priority::Stat,
+            _ => Priority::Routine,
+        },
+        shadow: rows::column(row, "shadow")?,
+        selected: rows::json(row, "selected")?,
+        send_to: rows::json(row, "send_to")?,
+        send_as: rows::json(row, "send_as")?,
+        decided_at: rows::moment(row, "decided_at")?,
+        attempts: rows::small(row, "attempts")?,
+    })
+}
+
+fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
+    let findings = match rows::column::<Option<&str>>(row, "findings")? {
+        Some(_) => Some(rows::json(row, "findings")?),
+        None => None,
+    };
+    Ok(JobRow {
+        job: job(row)?,
+        state: match rows::column(row, "state")? {
+            "queued" => JobState::Queued,
+            "running" => JobState::Running,
+            "finished" => JobState::Finished,
+            "failed" => JobState::Failed,
+            "superseded" => JobState::Superseded,
+            _ => return Err(StoreError::Unreadable("state")),
+        },
+        station: rows::column(row, "station")?,
+        reason: rows::column(row, "reason")?,
+        due_at: rows::moment(row, "due_at")?,
+        started_at: rows::maybe_moment(row, "started_at")?,
+        finished_at: rows::maybe_moment(row, "finished_at")?,
+        seconds: rows::column(row, "seconds")?,
+        findings,
+        results: rows::json(row, "results")?,
+    })
 }

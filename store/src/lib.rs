@@ -1,5 +1,6 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+mod claims;
 mod data_set;
 pub mod decisions;
 pub mod error;
@@ -7,12 +8,19 @@ pub mod events;
 pub mod export;
 pub mod header;
 pub mod incoming;
+mod index;
+mod indexer;
 pub mod jobs;
 pub mod options;
 pub mod outbox;
 mod part10;
+mod progress;
 pub mod reader;
+mod record;
+mod recovery;
 pub mod reindex;
+mod rows;
+mod segment;
 pub mod series;
 mod source;
 pub mod store;
@@ -22,3 +30,4 @@ pub mod summary;
 mod testing;
 mod values;
 pub mod verify;
+mod writer;

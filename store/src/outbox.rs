@@ -3,9 +3,11 @@
 use crate::error::StoreError;
 use crate::jobs::Priority;
 use crate::reader::Reader;
+use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -55,43 +57,176 @@ pub struct DeliveryRow {
 
 impl Reader {
     /// Deliveries of the series' own instances and of the results of its jobs.
-    pub async fn deliveries(&self, _series: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        todo!()
+    pub async fn deliveries(&self, series: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM outbox
+             WHERE sop_instance IN (SELECT sop_instance FROM instances WHERE series = $1)
+                OR job IN (SELECT id FROM jobs WHERE series = $1)
+             ORDER BY id",
+        )
+        .bind(series.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(delivery_row).collect()
     }
+
     /// Peers with something to deliver at this time.
-    pub async fn peers_due(&self, _now: Moment) -> Result<Vec<String>, StoreError> {
-        todo!()
+    pub async fn peers_due(&self, now: Moment) -> Result<Vec<String>, StoreError> {
+        let peers = sqlx::query_scalar(
+            "SELECT DISTINCT peer FROM outbox WHERE state = 'queued' AND due_at <= $1
+             ORDER BY peer",
+        );
+        Ok(peers.bind(now.0).fetch_all(&self.pool).await?)
     }
+
     /// When the next delivery is due.
     pub async fn next_due(&self) -> Result<Option<Moment>, StoreError> {
-        todo!()
+        let due: Option<i64> =
+            sqlx::query_scalar("SELECT min(due_at) FROM outbox WHERE state = 'queued'")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(due.map(Moment))
     }
 }
 
 impl Store {
-    /// Up to `limit` deliveries that are due: stat first, then oldest.
+    /// Up to `limit` deliveries that are due: stat first, then oldest. An instance that is not in
+    /// the index (yet) waits.
     pub async fn lease_deliveries(
         &self,
-        _peer: &str,
-        _limit: u32,
-        _lease: Duration,
+        peer: &str,
+        limit: u32,
+        lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
-        todo!()
+        let now = Moment::now();
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        let found = sqlx::query(
+            "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
+                 attempts + 1 AS attempts, queued_at
+             FROM outbox JOIN instances ON instances.sop_instance = outbox.sop_instance
+             WHERE peer = $1 AND state = 'queued' AND due_at <= $2
+             ORDER BY priority, queued_at, outbox.id LIMIT $3",
+        )
+        .bind(peer)
+        .bind(now.0)
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+        for delivery in &leased {
+            sqlx::query("UPDATE outbox SET attempts = attempts + 1, due_at = $2 WHERE id = $1")
+                .bind(delivery.id)
+                .bind(now.plus(lease).0)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(leased)
     }
-    pub async fn delivered(&self, _id: i64, _status: u16, _at: Moment) -> Result<(), StoreError> {
-        todo!()
+
+    pub async fn delivered(&self, id: i64, status: u16, at: Moment) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET state = 'delivered', status = $2, delivered_at = $3, reason = NULL
+             WHERE id = $1 AND state <> 'delivered'",
+        )
+        .bind(id)
+        .bind(status)
+        .bind(at.0)
+        .execute(&self.shared.write)
+        .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+
     /// A transient failure: tried again at that time.
     pub async fn postpone_delivery(
         &self,
-        _id: i64,
-        _reason: &str,
-        _again_at: Moment,
+        id: i64,
+        reason: &str,
+        again_at: Moment,
     ) -> Result<(), StoreError> {
-        todo!()
+        sqlx::query(
+            "UPDATE outbox SET reason = $2, due_at = $3 WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(id)
+        .bind(reason)
+        .bind(again_at.0)
+        .execute(&self.shared.write)
+        .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+
     /// A permanent failure: not tried again.
-    pub async fn park_delivery(&self, _id: i64, _reason: &str) -> Result<(), StoreError> {
-        todo!()
+    pub async fn park_delivery(&self, id: i64, reason: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE outbox SET state = 'parked', reason = $2 WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(id)
+        .bind(reason)
+        .execute(&self.shared.write)
+        .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
+}
+
+pub(crate) struct NewRow<'a> {
+    pub(crate) peer: &'a str,
+    pub(crate) sop_instance: &'a Uid,
+    pub(crate) priority: Priority,
+    pub(crate) job: Option<i64>,
+    pub(crate) at: Moment,
+}
+
+/// What is on its way to the peer already, or was, stays as it is.
+pub(crate) async fn add(
+    connection: &mut SqliteConnection,
+    row: NewRow<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at)
+         VALUES ($1, $2, $3, $4, 'queued', $5, $5) ON CONFLICT (peer, sop_instance) DO NOTHING",
+    )
+    .bind(row.peer)
+    .bind(row.sop_instance.as_str())
+    .bind(row.job)
+    .bind(row.priority.number())
+    .bind(row.at.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: rows::column(row, "id")?,
+        peer: rows::column(row, "peer")?,
+        sop_instance: rows::uid(row, "sop_instance")?,
+        sop_class: rows::uid(row, "sop_class")?,
+        transfer_syntax: rows::uid(row, "transfer_syntax")?,
+        attempts: rows::small(row, "attempts")?,
+        queued_at: rows::moment(row, "queued_at")?,
+    })
+}
+
+fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
+    Ok(DeliveryRow {
+        id: rows::column(row, "id")?,
+        peer: rows::column(row, "peer")?,
+        sop_instance: rows::uid(row, "sop_instance")?,
+        job: rows::column(row, "job")?,
+        state: match rows::column(row, "state")? {
+            "queued" => DeliveryState::Queued,
+            "delivered" => DeliveryState::Delivered,
+            "parked" => DeliveryState::Parked,
+            _ => return Err(StoreError::Unreadable("state")),
+        },
+        attempts: rows::small(row, "attempts")?,
+        reason: rows::column(row, "reason")?,
+        status: rows::column(row, "status")?,
+        queued_at: rows::moment(row, "queued_at")?,
+        due_at: rows::moment(row, "due_at")?,
+        delivered_at: rows::maybe_moment(row, "delivered_at")?,
+    })
 }

@@ -1,20 +1,85 @@
 //! Asks the index and the segments, inside the node or beside it. Never writes.
 
 use crate::error::StoreError;
+use crate::index;
+use crate::record::Digest;
+use crate::rows;
+use crate::segment;
 use bytes::Bytes;
 use gantry_terms::uid::Uid;
-use std::path::PathBuf;
+use sqlx::SqlitePool;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
     pub(crate) folder: PathBuf,
-    pub(crate) pool: sqlx::SqlitePool,
+    pub(crate) pool: SqlitePool,
+}
+
+/// Where a record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
 }
 
 impl Reader {
+    pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
+        if !index::path(folder).is_file() {
+            return Err(StoreError::NoStore(folder.to_owned()));
+        }
+        Ok(Self { folder: folder.to_owned(), pool: index::open_to_read(folder).await? })
+    }
+
     /// The Part 10 file of an instance, its checksum verified.
-    pub async fn object(&self, _sop_instance: &Uid) -> Result<Option<Bytes>, StoreError> {
-        todo!()
+    pub async fn object(&self, sop_instance: &Uid) -> Result<Option<Bytes>, StoreError> {
+        let row = sqlx::query("SELECT segment, offset FROM instances WHERE sop_instance = $1")
+            .bind(sop_instance.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let at = Location {
+            segment: rows::small(&row, "segment")?,
+            offset: rows::count(&row, "offset")?,
+        };
+        let path = segment::path(&self.folder, at.segment);
+        blocking(move || read_object(&path, at)).await.map(Some)
+    }
+
+    /// What the index knows of an instance's bytes.
+    pub(crate) async fn digest(&self, sop_instance: &Uid) -> Result<Option<Digest>, StoreError> {
+        let digest: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT digest FROM instances WHERE sop_instance = $1")
+                .bind(sop_instance.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+        let digest = digest.map(|digest| Digest::try_from(digest.as_slice()));
+        digest.transpose().map_err(|_| StoreError::Unreadable("digest"))
+    }
+}
+
+fn read_object(path: &Path, at: Location) -> Result<Bytes, StoreError> {
+    let failed = StoreError::file(path);
+    let payload = File::open(path).and_then(|file| segment::read_payload(&file, at.offset));
+    match payload.map_err(failed)? {
+        Some(payload) => Ok(payload.into()),
+        None => Err(StoreError::Damaged {
+            segment: at.segment,
+            offset: at.offset,
+            what: "the checksum of a kept object does not hold",
+        }),
+    }
+}
+
+/// Disk work beside the async tasks.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Only a panic of our own or the end of the runtime comes here.
+        Err(_) => Err(StoreError::Unreadable("a task that was stopped")),
     }
 }

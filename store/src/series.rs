@@ -3,11 +3,13 @@
 use crate::error::StoreError;
 use crate::incoming::Identity;
 use crate::reader::Reader;
+use crate::rows;
 use crate::store::Store;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use sqlx::sqlite::SqliteRow;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesRow {
@@ -42,38 +44,110 @@ pub struct InstanceRow {
 }
 
 impl Reader {
-    pub async fn series(&self, _uid: &Uid) -> Result<Option<SeriesRow>, StoreError> {
-        todo!()
+    pub async fn series(&self, uid: &Uid) -> Result<Option<SeriesRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM series WHERE uid = $1")
+            .bind(uid.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        found.as_ref().map(series_row).transpose()
     }
+
     /// Every series, the one with the latest arrival first.
     pub async fn all_series(&self) -> Result<Vec<SeriesRow>, StoreError> {
-        todo!()
+        let found = sqlx::query("SELECT * FROM series ORDER BY last_arrival DESC, uid")
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(series_row).collect()
     }
-    pub async fn instance(&self, _sop_instance: &Uid) -> Result<Option<InstanceRow>, StoreError> {
-        todo!()
+
+    pub async fn instance(&self, sop_instance: &Uid) -> Result<Option<InstanceRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM instances WHERE sop_instance = $1")
+            .bind(sop_instance.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        found.as_ref().map(instance_row).transpose()
     }
+
     /// In the order of their arrival.
-    pub async fn instances(&self, _series: &Uid) -> Result<Vec<InstanceRow>, StoreError> {
-        todo!()
+    pub async fn instances(&self, series: &Uid) -> Result<Vec<InstanceRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM instances WHERE series = $1 ORDER BY arrival, segment, offset",
+        )
+        .bind(series.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(instance_row).collect()
     }
+
     /// Series that still receive, oldest last arrival first.
     pub async fn series_receiving(&self) -> Result<Vec<SeriesRow>, StoreError> {
-        todo!()
+        self.series_in("receiving").await
     }
+
     /// Series that wait for a decision, oldest last arrival first.
     pub async fn series_complete(&self) -> Result<Vec<SeriesRow>, StoreError> {
-        todo!()
+        self.series_in("complete").await
+    }
+
+    async fn series_in(&self, state: &str) -> Result<Vec<SeriesRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM series WHERE state = $1 ORDER BY last_arrival, uid")
+            .bind(state)
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(series_row).collect()
     }
 }
 
 impl Store {
-    /// False when something arrived meanwhile, and then nothing has changed.
+    /// False when something arrived meanwhile, and then nothing has changed. What was kept before
+    /// this call is in the index first, so that it cannot come late.
     pub async fn complete_series(
         &self,
-        _uid: &Uid,
-        _revision: u32,
-        _last_arrival: Moment,
+        uid: &Uid,
+        revision: u32,
+        last_arrival: Moment,
     ) -> Result<bool, StoreError> {
-        todo!()
+        self.settled().await;
+        let done = sqlx::query(
+            "UPDATE series SET state = 'complete'
+             WHERE uid = $1 AND revision = $2 AND last_arrival = $3 AND state = 'receiving'",
+        )
+        .bind(uid.as_str())
+        .bind(revision)
+        .bind(last_arrival.0)
+        .execute(&self.shared.write)
+        .await?;
+        if done.rows_affected() == 1 {
+            self.shared.progress.ring();
+        }
+        Ok(done.rows_affected() == 1)
     }
+}
+
+fn series_row(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
+    Ok(SeriesRow {
+        uid: rows::uid(row, "uid")?,
+        study: rows::uid(row, "study")?,
+        calling_ae: rows::title(row, "calling_ae")?,
+        called_ae: rows::title(row, "called_ae")?,
+        instances: rows::small(row, "instances")?,
+        first_arrival: rows::moment(row, "first_arrival")?,
+        last_arrival: rows::moment(row, "last_arrival")?,
+        state: match rows::column(row, "state")? {
+            "receiving" => SeriesState::Receiving,
+            "complete" => SeriesState::Complete,
+            "decided" => SeriesState::Decided,
+            "made" => SeriesState::Made,
+            _ => return Err(StoreError::Unreadable("state")),
+        },
+        revision: rows::small(row, "revision")?,
+    })
+}
+
+fn instance_row(row: &SqliteRow) -> Result<InstanceRow, StoreError> {
+    Ok(InstanceRow {
+        identity: rows::identity(row)?,
+        header: rows::json(row, "header")?,
+        bytes: rows::count(row, "bytes")?,
+    })
 }

@@ -1,64 +1,202 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
+use crate::claims::{Claim, Claimed, Claims};
 use crate::error::{KeepError, StoreError};
-use crate::incoming::{Identity, Incoming, Receipt};
+use crate::events::Event;
+use crate::header;
+use crate::incoming::{Identity, Incoming, Kept, Receipt};
+use crate::index::{self, Entry};
+use crate::indexer;
 use crate::options::StoreOptions;
-use crate::reader::Reader;
+use crate::progress::Progress;
+use crate::reader::{Reader, blocking};
+use crate::record::{self, Digest};
+use crate::recovery;
+use crate::segment;
 use crate::stream::Stream;
+use crate::writer::{Open, Waiting, Writer};
+use gantry_terms::uid::Uid;
+use sqlx::SqlitePool;
+use std::fs::{self, File, TryLockError};
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Objects that may wait for the writer, and for the index.
+const QUEUED_OBJECTS: usize = 1024;
+/// Memory that may wait for the writer, in KiB.
+const QUEUED_KIB: u32 = 128 << 10;
 
 /// Cheap to clone. Every query of [`Reader`] can be asked here too.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    reader: Reader,
+pub(crate) struct Shared {
+    pub(crate) options: StoreOptions,
+    pub(crate) reader: Reader,
+    /// The one connection that writes.
+    pub(crate) write: SqlitePool,
+    pub(crate) progress: Arc<Progress>,
+    claims: Arc<Claims>,
+    next_number: Arc<AtomicU32>,
+    next_serial: AtomicU64,
+    room: Arc<Semaphore>,
+    /// None once the store is closed.
+    running: Mutex<Option<Running>>,
+}
+
+/// What takes objects in.
+struct Running {
+    writer: mpsc::Sender<Waiting>,
+    indexer: mpsc::Sender<Entry>,
+    writing: thread::JoinHandle<()>,
+    indexing: JoinHandle<()>,
+    /// Held by the writer as well, so that the folder is free only after its last byte.
+    _lock: Arc<File>,
+}
+
+/// What stands under a SOP Instance UID.
+pub(crate) enum Under {
+    Nobody(Claim),
+    Kept(Kept),
 }
 
 impl Store {
     /// Takes the folder for this process alone, migrates the index, cuts a torn tail and brings
     /// the index up to the last record.
-    pub async fn open(_options: StoreOptions) -> Result<Self, StoreError> {
-        todo!()
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let folder = options.folder.clone();
+        let lock = blocking(move || {
+            let lock = take_folder(&folder)?;
+            recovery::remove_leftovers(&folder)?;
+            Ok(lock)
+        })
+        .await?;
+        let write = index::open_to_write(&options.folder).await?;
+        let recovered = recovery::replay(&options.folder, &write).await?;
+        let reader = Reader::open(&options.folder).await?;
+        let open = match recovered.resume {
+            Some(number) => {
+                let path = segment::path(&options.folder, number);
+                Some(Open::resume(&options, number).map_err(StoreError::file(path))?)
+            }
+            None => None,
+        };
+        let progress = Arc::new(Progress::default());
+        let next_number = Arc::new(AtomicU32::new(recovered.next_number));
+        let (indexer, entries) = mpsc::channel(QUEUED_OBJECTS);
+        let indexing = tokio::spawn(indexer::run(entries, write.clone(), progress.clone()));
+        let writer = Writer {
+            options: options.clone(),
+            next_number: next_number.clone(),
+            progress: progress.clone(),
+            indexer: indexer.clone(),
+            open,
+            lock: lock.clone(),
+        };
+        let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);
+        let writing = thread::Builder::new()
+            .name("gantry-keep".into())
+            .spawn(move || writer.run(queue))
+            .map_err(StoreError::file(&options.folder))?;
+        let running = Running { writer: sender, indexer, writing, indexing, _lock: lock };
+        let shared = Shared {
+            options,
+            reader,
+            write,
+            progress,
+            claims: Arc::default(),
+            next_number,
+            next_serial: AtomicU64::new(1),
+            room: Arc::new(Semaphore::new(QUEUED_KIB as usize)),
+            running: Mutex::new(Some(running)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Reads beside a running node, or without one.
-    pub async fn open_reader(_folder: &Path) -> Result<Reader, StoreError> {
-        todo!()
+    pub async fn open_reader(folder: &Path) -> Result<Reader, StoreError> {
+        Reader::open(folder).await
     }
 
     pub fn reader(&self) -> &Reader {
         &self.shared.reader
     }
 
-    /// Returns when the object is durable, or was before.
-    pub async fn keep(&self, _incoming: Incoming) -> Result<Receipt, KeepError> {
-        todo!()
+    pub fn options(&self) -> &StoreOptions {
+        &self.shared.options
+    }
+
+    /// Returns when the object is durable, or was before. An object is kept even when its header
+    /// cannot be read; then it has an empty one and an event tells.
+    pub async fn keep(&self, incoming: Incoming) -> Result<Receipt, KeepError> {
+        let shared = &self.shared;
+        if let Some(fault) = shared.progress.fault() {
+            return Err(fault);
+        }
+        let Incoming { identity, part10 } = incoming;
+        let sop_instance = identity.sop_instance.clone();
+        let encoded = record::encode(&identity, &part10);
+        let (head, front) = encoded.map_err(|_| KeepError::NotPart10)?;
+        let claim = match shared.claim(&sop_instance, head.digest).await? {
+            Under::Nobody(claim) => claim,
+            Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
+        };
+        let header = match header::read_header(&part10) {
+            Ok(header) => header,
+            Err(error) => {
+                let text = format!("the header cannot be read: {error}");
+                shared.tell("unreadable header", &sop_instance, text).await;
+                Default::default()
+            }
+        };
+        let kib = (part10.len() >> 10).min(QUEUED_KIB as usize) as u32;
+        let room = shared.room.clone().acquire_many_owned(kib).await;
+        let room = room.map_err(|_| KeepError::Closed)?;
+        let writer = shared.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { identity, header, head, front, part10, claim, answer, room };
+        writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
+        answered.await.map_err(|_| KeepError::Closed)??;
+        Ok(Receipt { sop_instance, outcome: Kept::New })
     }
 
     /// For an object that is too large for memory: it goes to a segment of its own.
-    pub async fn keep_streamed(&self, _identity: Identity) -> Result<Stream, KeepError> {
-        todo!()
+    pub async fn keep_streamed(&self, identity: Identity) -> Result<Stream, KeepError> {
+        if let Some(fault) = self.shared.progress.fault() {
+            return Err(fault);
+        }
+        self.shared.running(|_| ()).ok_or(KeepError::Closed)?;
+        Stream::begin(self.shared.clone(), identity).await
     }
 
     /// Returns when everything that was kept so far is in the index.
     pub async fn settled(&self) {
-        todo!()
+        self.shared.progress.settled().await;
     }
 
     /// Rings after every committed change. Ask for the bell before you look.
     pub fn bell(&self) -> watch::Receiver<u64> {
-        todo!()
+        self.shared.progress.bell()
     }
 
-    /// Writes and indexes what is on its way, then lets the folder go.
+    /// Writes and indexes what is on its way, then lets the folder go. Clones that are still held
+    /// answer with errors from then on.
     pub async fn close(self) {
-        todo!()
+        let Some(running) = self.shared.take_running() else { return };
+        let Running { writer, indexer, writing, indexing, _lock } = running;
+        drop((writer, indexer));
+        // Neither ends by a panic: both only pass errors on.
+        let _ = tokio::task::spawn_blocking(move || writing.join()).await;
+        let _ = indexing.await;
+        self.shared.reader.pool.close().await;
+        self.shared.write.close().await;
     }
 }
 
@@ -67,5 +205,87 @@ impl Deref for Store {
 
     fn deref(&self) -> &Reader {
         &self.shared.reader
+    }
+}
+
+impl Shared {
+    pub(crate) fn next_number(&self) -> u32 {
+        self.next_number.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.next_serial.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn running<T>(&self, ask: impl FnOnce(&Running) -> T) -> Option<T> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    }
+
+    fn take_running(&self) -> Option<Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Hands a record that is durable to the indexer. Without one the node is going down, and the
+    /// next start replays it.
+    pub(crate) async fn index(&self, entry: Entry) {
+        let indexer = self.running(|running| running.indexer.clone());
+        if let Some(indexer) = indexer {
+            let _ = indexer.send(entry).await;
+        }
+    }
+
+    /// The right to write these bytes under this UID, or what was kept there before and is durable.
+    pub(crate) async fn claim(
+        &self,
+        sop_instance: &Uid,
+        digest: Digest,
+    ) -> Result<Under, KeepError> {
+        let kept = loop {
+            match self.claims.claim(sop_instance, digest) {
+                Claimed::Mine(claim) => match self.reader.digest(sop_instance).await? {
+                    None => return Ok(Under::Nobody(claim)),
+                    Some(kept) => break kept,
+                },
+                Claimed::Other(kept, mut durable) => {
+                    if durable.wait_for(|durable| *durable).await.is_ok() {
+                        break kept;
+                    }
+                }
+            }
+        };
+        if kept == digest {
+            return Ok(Under::Kept(Kept::Duplicate));
+        }
+        let text = "other bytes came under the UID of a kept instance; the first are kept";
+        self.tell("conflict", sop_instance, text.into()).await;
+        Ok(Under::Kept(Kept::Conflict))
+    }
+
+    async fn tell(&self, kind: &str, subject: &Uid, text: String) {
+        let subject = Some(subject.to_string());
+        let event = Event { station: "keep".into(), kind: kind.into(), subject, text };
+        if let Err(error) = crate::events::add(&self.write, &event).await {
+            tracing::error!(station = "keep", kind, %error, "an event could not be noted");
+        }
+        self.progress.ring();
+    }
+}
+
+/// Makes the folders where they are missing and locks them.
+pub(crate) fn take_folder(store: &Path) -> Result<Arc<File>, StoreError> {
+    let segments = segment::folder(store);
+    fs::create_dir_all(&segments).map_err(StoreError::file(&segments))?;
+    let parent = store.parent().filter(|parent| !parent.as_os_str().is_empty());
+    for folder in [Some(store), parent].into_iter().flatten() {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(StoreError::file(folder))?;
+    }
+    let path = store.join("lock");
+    let options = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = options.map_err(StoreError::file(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Arc::new(lock)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.to_owned())),
+        Err(TryLockError::Error(source)) => Err(StoreError::File { path, source }),
     }
 }

@@ -1,0 +1,224 @@
+//! The SQLite file: opened, and filled with what the segments hold.
+
+use crate::claims::Claim;
+use crate::error::StoreError;
+use crate::incoming::{Identity, Origin};
+use crate::record::Digest;
+use gantry_terms::header::Header;
+use gantry_terms::moment::Moment;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+pub(crate) fn path(store: &Path) -> PathBuf {
+    store.join("index.db")
+}
+
+/// One record on its way into the index.
+pub(crate) struct Entry {
+    pub(crate) identity: Identity,
+    pub(crate) header: Header,
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
+    /// Where the record ends.
+    pub(crate) end: u64,
+    /// Of the Part 10 file.
+    pub(crate) bytes: u64,
+    pub(crate) digest: Digest,
+    /// Let go when the row is committed.
+    pub(crate) claim: Option<Claim>,
+}
+
+fn options(store: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path(store))
+        .busy_timeout(Duration::from_secs(30))
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+}
+
+/// The one connection that writes. Creates and migrates the file.
+pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError> {
+    let options = options(store).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(120))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await?;
+    match MIGRATIONS.run(&pool).await {
+        Ok(()) => Ok(pool),
+        Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
+            Err(StoreError::OtherVersion(path(store)))
+        }
+        Err(error) => Err(sqlx::Error::from(error).into()),
+    }
+}
+
+/// Connections that only ask. Refuses an index that this version does not know.
+pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError> {
+    let options = options(store).create_if_missing(false).pragma("query_only", "ON");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(120))
+        .connect_with(options)
+        .await?;
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let applied: Result<Option<i64>, _> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await;
+    match applied {
+        Ok(applied) if applied == newest => Ok(pool),
+        Ok(_) | Err(sqlx::Error::Database(_)) => Err(StoreError::OtherVersion(path(store))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts the entries into the index, in one transaction with how far their segments are in it.
+/// What is there already stays as it is. Says how many instances are new.
+pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<u64, sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
+    let mut added = 0;
+    for entry in entries {
+        advance(&mut transaction, entry.segment, entry.end).await?;
+        if !add_instance(&mut transaction, entry).await? {
+            continue;
+        }
+        added += 1;
+        let series = arrivals.entry(entry.identity.series.as_str());
+        series.and_modify(|series| series.count(&entry.identity)).or_insert_with(|| {
+            let mut series = Arrivals::begin(&entry.identity);
+            series.count(&entry.identity);
+            series
+        });
+    }
+    for series in arrivals.values() {
+        add_to_series(&mut transaction, series).await?;
+    }
+    transaction.commit().await?;
+    Ok(added)
+}
+
+/// What a batch adds to one series.
+struct Arrivals<'a> {
+    first: &'a Identity,
+    instances: i64,
+    received: bool,
+    first_arrival: Moment,
+    last_arrival: Moment,
+}
+
+impl<'a> Arrivals<'a> {
+    fn begin(first: &'a Identity) -> Self {
+        let (instances, received) = (0, false);
+        Self {
+            first,
+            instances,
+            received,
+            first_arrival: first.arrival,
+            last_arrival: first.arrival,
+        }
+    }
+
+    fn count(&mut self, identity: &Identity) {
+        self.instances += 1;
+        self.received |= identity.origin == Origin::Received;
+        self.first_arrival = self.first_arrival.min(identity.arrival);
+        self.last_arrival = self.last_arrival.max(identity.arrival);
+    }
+}
+
+pub(crate) async fn advance(
+    connection: &mut SqliteConnection,
+    segment: u32,
+    end: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO segments (number, indexed_bytes) VALUES ($1, $2)
+         ON CONFLICT (number) DO UPDATE
+         SET indexed_bytes = max(indexed_bytes, excluded.indexed_bytes)",
+    )
+    .bind(segment)
+    .bind(end as i64)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn add_instance(
+    connection: &mut SqliteConnection,
+    entry: &Entry,
+) -> Result<bool, sqlx::Error> {
+    let identity = &entry.identity;
+    // Texts and finite numbers only: this cannot fail.
+    let header = serde_json::to_string(&entry.header).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    let done = sqlx::query(
+        "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
+             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         ON CONFLICT (sop_instance) DO NOTHING",
+    )
+    .bind(identity.sop_instance.as_str())
+    .bind(identity.sop_class.as_str())
+    .bind(identity.series.as_str())
+    .bind(identity.study.as_str())
+    .bind(identity.transfer_syntax.as_str())
+    .bind(identity.calling_ae.as_str())
+    .bind(identity.called_ae.as_str())
+    .bind(identity.arrival.0)
+    .bind(match identity.origin {
+        Origin::Received => "received",
+        Origin::Made => "made",
+    })
+    .bind(entry.segment)
+    .bind(entry.offset as i64)
+    .bind(entry.bytes as i64)
+    .bind(entry.digest.as_slice())
+    .bind(header)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A late image reopens its series; what this node made does not.
+async fn add_to_series(
+    connection: &mut SqliteConnection,
+    series: &Arrivals<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO studies (uid, first_arrival) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(series.first.study.as_str())
+        .bind(series.first_arrival.0)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "INSERT INTO series (uid, study, calling_ae, called_ae, instances, first_arrival,
+             last_arrival, state, revision)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+         ON CONFLICT (uid) DO UPDATE SET
+             instances = series.instances + excluded.instances,
+             first_arrival = min(series.first_arrival, excluded.first_arrival),
+             last_arrival = max(series.last_arrival, excluded.last_arrival),
+             revision = series.revision
+                 + (excluded.state = 'receiving' AND series.state IN ('complete', 'decided')),
+             state = CASE excluded.state WHEN 'made' THEN series.state ELSE 'receiving' END",
+    )
+    .bind(series.first.series.as_str())
+    .bind(series.first.study.as_str())
+    .bind(series.first.calling_ae.as_str())
+    .bind(series.first.called_ae.as_str())
+    .bind(series.instances)
+    .bind(series.first_arrival.0)
+    .bind(series.last_arrival.0)
+    .bind(if series.received { "receiving" } else { "made" })
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The task that follows the writer: takes what has queued up and commits it to the index at once.
+
+use crate::error::KeepError;
+use crate::index::{self, Entry};
+use crate::progress::Progress;
+use sqlx::SqlitePool;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Entries of one transaction at most.
+const BATCH: usize = 512;
+
+/// Runs until every sender is gone and everything sent is committed.
+pub(crate) async fn run(
+    mut entries: mpsc::Receiver<Entry>,
+    pool: SqlitePool,
+    progress: Arc<Progress>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while entries.recv_many(&mut batch, BATCH).await > 0 {
+        let mut pause = Duration::from_millis(50);
+        while let Err(error) = index::add(&pool, &batch).await {
+            // The objects are safe in their segments, and at the next start they are replayed.
+            tracing::error!(station = "keep", %error, "the index cannot follow the segments");
+            progress.set_fault(Some(fault(&error)));
+            if pool.is_closed() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+        progress.set_fault(None);
+        let indexed = batch.len() as u64;
+        batch.clear();
+        progress.indexed(indexed);
+        progress.ring();
+    }
+}
+
+/// SQLITE_FULL is 13 (sqlite.org/rescode.html).
+fn fault(error: &sqlx::Error) -> KeepError {
+    let full = error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13");
+    match full {
+        true => KeepError::Full(Arc::new(io::Error::from(io::ErrorKind::StorageFull))),
+        false => KeepError::Failed(Arc::new(io::Error::other("the index cannot be written"))),
+    }
+}

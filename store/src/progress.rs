@@ -1,0 +1,59 @@
+//! How far writing and indexing are, and who wants to know.
+
+use crate::error::KeepError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+pub(crate) struct Progress {
+    appended: AtomicU64,
+    indexed: watch::Sender<u64>,
+    bell: watch::Sender<u64>,
+    /// Why the index cannot follow. While it cannot, nothing more is taken in.
+    fault: Mutex<Option<KeepError>>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            appended: AtomicU64::new(0),
+            indexed: watch::Sender::new(0),
+            bell: watch::Sender::new(0),
+            fault: Mutex::new(None),
+        }
+    }
+}
+
+impl Progress {
+    /// Before the sender is answered, so that whoever was answered can wait for the index.
+    pub(crate) fn appended(&self) {
+        self.appended.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn indexed(&self, more: u64) {
+        self.indexed.send_modify(|indexed| *indexed += more);
+    }
+
+    /// Returns when everything appended so far is in the index, or the indexer is gone.
+    pub(crate) async fn settled(&self) {
+        let appended = self.appended.load(Ordering::SeqCst);
+        // The sender lives in `self`, so that waiting ends only by the count.
+        let _ = self.indexed.subscribe().wait_for(|indexed| *indexed >= appended).await;
+    }
+
+    pub(crate) fn ring(&self) {
+        self.bell.send_modify(|rung| *rung += 1);
+    }
+
+    pub(crate) fn bell(&self) -> watch::Receiver<u64> {
+        self.bell.subscribe()
+    }
+
+    pub(crate) fn set_fault(&self, fault: Option<KeepError>) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    pub(crate) fn fault(&self) -> Option<KeepError> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

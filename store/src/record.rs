@@ -1,0 +1,190 @@
+//! One object in a segment: a fixed head, what identifies it, and its Part 10 file byte for byte.
+
+use crate::header::HeaderError;
+use crate::incoming::{Identity, Origin};
+use crate::part10::read_head;
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+
+/// `\x89` and the line feed show when something took the file for text.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89GANTRY\n";
+const VERSION: u16 = 1;
+pub(crate) const HEAD_BYTES: usize = 64;
+/// Nine fields of at most 64 bytes with their lengths.
+const LONGEST_META: u32 = 1024;
+
+pub(crate) type Digest = [u8; 32];
+
+/// All integers are little endian:
+/// magic 8, version 2, zero 2, head and meta length 4, payload length 8, CRC-32 of meta and
+/// payload 4, CRC-32 of the head without this field 4, BLAKE3 of the data set 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Where the payload begins, counted from the record.
+    pub(crate) payload_offset: u32,
+    pub(crate) payload: u64,
+    pub(crate) checksum: u32,
+    pub(crate) digest: Digest,
+}
+
+impl Head {
+    pub(crate) fn encode(&self) -> [u8; HEAD_BYTES] {
+        let mut bytes = [0; HEAD_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.payload_offset.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.payload.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes[32..].copy_from_slice(&self.digest);
+        let own = own_checksum(&bytes);
+        bytes[28..32].copy_from_slice(&own.to_le_bytes());
+        bytes
+    }
+
+    /// Nothing when this is no head that this version wrote.
+    pub(crate) fn decode(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
+        let u32_at = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|n| bytes[at + n]));
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        let head = Self {
+            payload_offset: u32_at(12),
+            payload: u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32,
+            checksum: u32_at(24),
+            digest: bytes[32..].try_into().ok()?,
+        };
+        let meta = head.payload_offset.checked_sub(HEAD_BYTES as u32)?;
+        let good = bytes[..8] == MAGIC
+            && version == VERSION
+            && u32_at(28) == own_checksum(bytes)
+            && meta <= LONGEST_META
+            && head.payload < 1 << 48;
+        good.then_some(head)
+    }
+
+    /// Of the whole record.
+    pub(crate) fn length(&self) -> u64 {
+        u64::from(self.payload_offset) + self.payload
+    }
+
+    pub(crate) fn meta_bytes(&self) -> usize {
+        self.payload_offset as usize - HEAD_BYTES
+    }
+}
+
+fn own_checksum(bytes: &[u8; HEAD_BYTES]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..28]);
+    hasher.update(&bytes[32..]);
+    hasher.finalize()
+}
+
+/// Each field behind its length in two bytes.
+pub(crate) fn encode_meta(identity: &Identity) -> Vec<u8> {
+    let mut meta = Vec::with_capacity(400);
+    let arrival = identity.arrival.0.to_le_bytes();
+    let origin = [match identity.origin {
+        Origin::Received => 0,
+        Origin::Made => 1,
+    }];
+    let fields: [&[u8]; 9] = [
+        identity.sop_class.as_str().as_bytes(),
+        identity.sop_instance.as_str().as_bytes(),
+        identity.series.as_str().as_bytes(),
+        identity.study.as_str().as_bytes(),
+        identity.transfer_syntax.as_str().as_bytes(),
+        identity.calling_ae.as_str().as_bytes(),
+        identity.called_ae.as_str().as_bytes(),
+        &arrival,
+        &origin,
+    ];
+    for field in fields {
+        // UIDs and titles are at most 64 characters by their types.
+        meta.extend_from_slice(&(field.len() as u16).to_le_bytes());
+        meta.extend_from_slice(field);
+    }
+    meta
+}
+
+/// Nothing when a field is missing or is not what its type allows. More fields may follow, of a
+/// later version.
+pub(crate) fn decode_meta(meta: &[u8]) -> Option<Identity> {
+    let mut rest = meta;
+    let mut field = || {
+        let (length, behind) = rest.split_first_chunk::<2>()?;
+        let (field, behind) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+        rest = behind;
+        Some(field)
+    };
+    let uid = |field: &[u8]| Uid::parse(std::str::from_utf8(field).ok()?).ok();
+    let title = |field: &[u8]| AeTitle::parse(std::str::from_utf8(field).ok()?).ok();
+    Some(Identity {
+        sop_class: uid(field()?)?,
+        sop_instance: uid(field()?)?,
+        series: uid(field()?)?,
+        study: uid(field()?)?,
+        transfer_syntax: uid(field()?)?,
+        calling_ae: title(field()?)?,
+        called_ae: title(field()?)?,
+        arrival: Moment(i64::from_le_bytes(field()?.try_into().ok()?)),
+        origin: match field()? {
+            [0] => Origin::Received,
+            [1] => Origin::Made,
+            _ => return None,
+        },
+    })
+}
+
+/// Head and meta of a whole object in memory.
+pub(crate) fn encode(identity: &Identity, part10: &[u8]) -> Result<(Head, Vec<u8>), HeaderError> {
+    let data_set = read_head(part10)?.data_set;
+    let meta = encode_meta(identity);
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&meta);
+    checksum.update(part10);
+    let head = Head {
+        payload_offset: (HEAD_BYTES + meta.len()) as u32,
+        payload: part10.len() as u64,
+        checksum: checksum.finalize(),
+        digest: blake3::hash(&part10[data_set..]).into(),
+    };
+    let mut bytes = head.encode().to_vec();
+    bytes.extend_from_slice(&meta);
+    Ok((head, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part10::part10;
+    use crate::testing;
+
+    #[test]
+    fn a_record_tells_who_its_object_is_and_notices_every_changed_bit() {
+        let identity = testing::identity("1.2.3.4");
+        let file = part10(&identity, b"\x08\0\x60\0CS\x02\0CT");
+        let (head, bytes) = encode(&identity, &file).expect("a Part 10 file");
+        let (front, meta) = bytes.split_first_chunk::<HEAD_BYTES>().expect("a head");
+        assert_eq!(Head::decode(front), Some(head));
+        assert_eq!(decode_meta(meta).as_ref(), Some(&identity));
+        assert_eq!(head.length(), (bytes.len() + file.len()) as u64);
+        for bit in 0..HEAD_BYTES * 8 {
+            let mut changed = *front;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // Bytes 10 and 11 are spare, but their change is noticed too.
+            assert_eq!(Head::decode(&changed), None, "bit {bit}");
+        }
+        for cut in 0..meta.len() {
+            assert_eq!(decode_meta(&meta[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn two_files_of_one_data_set_have_one_digest() {
+        let (mut identity, data_set) = (testing::identity("1.2.3.4"), b"\x08\0\x60\0CS\x02\0CT");
+        let first = encode(&identity, &part10(&identity, data_set)).expect("a file").0;
+        identity.calling_ae = AeTitle::parse("OTHER").expect("a title");
+        let second = encode(&identity, &part10(&identity, data_set)).expect("a file").0;
+        assert_eq!(first.digest, second.digest);
+        assert_ne!(first.checksum, second.checksum);
+    }
+}

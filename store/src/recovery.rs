@@ -1,0 +1,176 @@
+//! What happens at every start: leftovers go, torn tails are cut, and the index is brought up to the last record.
+
+use crate::error::StoreError;
+use crate::events::{self, Event};
+use crate::header::{self, HeaderError};
+use crate::index::{self, Entry};
+use crate::part10::{LONGEST_HEAD, read_head};
+use crate::rows;
+use crate::segment::{self, Found, Scan, Scanned};
+use gantry_terms::header::Header;
+use sqlx::SqlitePool;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Rows of one transaction while many records are replayed.
+const BATCH: usize = 256;
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    pub(crate) segments: u64,
+    pub(crate) records: u64,
+    pub(crate) added: u64,
+    pub(crate) next_number: u32,
+    /// The last segment, when it may be appended to.
+    pub(crate) resume: Option<u32>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Streams that a crash left half-written. Nobody was told that they are kept.
+pub(crate) fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
+    let folder = segment::folder(store);
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&folder)?;
+        entries.map(|entry| entry.map(|entry| entry.path())).collect()
+    };
+    for path in list().map_err(StoreError::file(&folder))? {
+        if path.extension().is_some_and(|extension| extension == segment::TEMPORARY) {
+            fs::remove_file(&path).map_err(StoreError::file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Replays every record behind the last indexed one. Only bytes that end a segment and are no
+/// whole record, which nobody was ever told to be kept, are cut off.
+pub(crate) async fn replay(store: &Path, pool: &SqlitePool) -> Result<Recovered, StoreError> {
+    let mut recovered = Recovered::default();
+    let mut indexed = indexed_bytes(pool).await?;
+    let folder = segment::folder(store);
+    let numbers = segment::numbers(store).map_err(StoreError::file(&folder))?;
+    // A name made durable by nobody yet may vanish with a power cut.
+    segment::sync_folder(store).map_err(StoreError::file(&folder))?;
+    let newest = numbers.last().copied().max(indexed.keys().last().copied());
+    recovered.next_number = newest.map_or(1, |newest| newest.saturating_add(1));
+    for number in numbers {
+        recovered.segments += 1;
+        let from = indexed.remove(&number).unwrap_or(0);
+        replay_segment(store, pool, number, from, &mut recovered).await?;
+    }
+    for (missing, bytes) in indexed {
+        if bytes > 0 {
+            recovered.problems.push(format!("segment {missing} is gone from the disk"));
+        }
+    }
+    for problem in &recovered.problems {
+        tracing::error!(station = "keep", problem, "the segments are not what they were");
+        let event = Event {
+            station: "keep".into(),
+            kind: "damage".into(),
+            subject: None,
+            text: problem.clone(),
+        };
+        events::add(pool, &event).await?;
+    }
+    Ok(recovered)
+}
+
+pub(crate) async fn indexed_bytes(pool: &SqlitePool) -> Result<BTreeMap<u32, u64>, StoreError> {
+    let found = sqlx::query("SELECT number, indexed_bytes FROM segments").fetch_all(pool).await?;
+    found
+        .iter()
+        .map(|row| Ok((rows::small(row, "number")?, rows::count(row, "indexed_bytes")?)))
+        .collect()
+}
+
+async fn replay_segment(
+    store: &Path,
+    pool: &SqlitePool,
+    number: u32,
+    from: u64,
+    recovered: &mut Recovered,
+) -> Result<(), StoreError> {
+    let path = segment::path(store, number);
+    let failed = || StoreError::file(&path);
+    let length = fs::metadata(&path).map_err(failed())?.len();
+    recovered.resume = None;
+    if length < from {
+        let lost = from - length;
+        recovered.problems.push(format!("segment {number} has lost its last {lost} bytes"));
+        return Ok(());
+    }
+    if length > from {
+        // What a killed node wrote may still be in the page cache alone.
+        File::open(&path).and_then(|file| file.sync_all()).map_err(failed())?;
+    }
+    let mut scan = Scan::of(&path, from).map_err(failed())?;
+    let (mut batch, mut sound) = (Vec::new(), true);
+    loop {
+        match scan.next().map_err(failed())? {
+            Scanned::End => break,
+            Scanned::Record(found) => {
+                recovered.records += 1;
+                batch.push(entry(&path, number, found, &mut recovered.problems));
+            }
+            Scanned::Damage { offset, next: Some(next) } => {
+                sound = false;
+                let bytes = next - offset;
+                recovered.problems.push(format!(
+                    "segment {number} has {bytes} bytes at {offset} that are no record"
+                ));
+            }
+            Scanned::Damage { offset, next: None } => {
+                cut(&path, offset).map_err(failed())?;
+                tracing::info!(station = "keep", segment = number, offset, "cut a torn tail");
+            }
+        }
+        if batch.len() >= BATCH {
+            recovered.added += index::add(pool, &batch).await?;
+            batch.clear();
+        }
+    }
+    recovered.added += index::add(pool, &batch).await?;
+    recovered.resume = sound.then_some(number);
+    Ok(())
+}
+
+fn cut(path: &Path, length: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+fn entry(path: &Path, segment: u32, found: Found, problems: &mut Vec<String>) -> Entry {
+    let Found { offset, head, identity } = found;
+    let begin = offset + u64::from(head.payload_offset);
+    let header = read_header_at(path, begin, head.payload).unwrap_or_else(|error| {
+        problems.push(format!("the header of {} cannot be read: {error}", identity.sop_instance));
+        Header::default()
+    });
+    Entry {
+        identity,
+        header,
+        segment,
+        offset,
+        end: offset + head.length(),
+        bytes: head.payload,
+        digest: head.digest,
+        claim: None,
+    }
+}
+
+/// The header of a Part 10 file inside a file, in memory that does not grow with it.
+pub(crate) fn read_header_at(path: &Path, begin: u64, length: u64) -> io::Result<Header> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(begin))?;
+    let mut front = Vec::new();
+    file.by_ref().take(length.min(LONGEST_HEAD as u64)).read_to_end(&mut front)?;
+    let unreadable = |error: HeaderError| io::Error::new(io::ErrorKind::InvalidData, error);
+    let head = read_head(&front).map_err(unreadable)?;
+    let syntax = head.transfer_syntax.ok_or(io::ErrorKind::InvalidData)?;
+    file.seek(SeekFrom::Start(begin + head.data_set as u64))?;
+    header::read_file(file, length - head.data_set as u64, &syntax).map_err(unreadable)
+}

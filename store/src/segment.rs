@@ -1,0 +1,174 @@
+//! Segment files: their names, reading a record, and scanning records one after another.
+
+use crate::incoming::Identity;
+use crate::record::{self, HEAD_BYTES, Head, MAGIC};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+pub(crate) const TEMPORARY: &str = "tmp";
+
+pub(crate) fn folder(store: &Path) -> PathBuf {
+    store.join("segments")
+}
+
+pub(crate) fn path(store: &Path, number: u32) -> PathBuf {
+    folder(store).join(format!("{number:08}.seg"))
+}
+
+/// Where a streamed object grows until it is whole.
+pub(crate) fn temporary_path(store: &Path, serial: u64) -> PathBuf {
+    folder(store).join(format!("stream-{serial}.{TEMPORARY}"))
+}
+
+/// The segments in the folder, in their order.
+pub(crate) fn numbers(store: &Path) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder(store))? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".seg"));
+        numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes the names in the folder of segments durable.
+pub(crate) fn sync_folder(store: &Path) -> io::Result<()> {
+    File::open(folder(store))?.sync_all()
+}
+
+/// A record that was found whole.
+pub(crate) struct Found {
+    pub(crate) offset: u64,
+    pub(crate) head: Head,
+    pub(crate) identity: Identity,
+}
+
+/// What a scan came upon.
+pub(crate) enum Scanned {
+    Record(Found),
+    /// Bytes that are no whole record, and where the next whole one begins, if any does.
+    Damage {
+        offset: u64,
+        next: Option<u64>,
+    },
+    End,
+}
+
+/// Goes through a segment from one record to the next. Memory does not grow with the objects.
+pub(crate) struct Scan {
+    file: File,
+    length: u64,
+    position: u64,
+}
+
+impl Scan {
+    pub(crate) fn of(path: &Path, from: u64) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file, length, position: from })
+    }
+
+    pub(crate) fn next(&mut self) -> io::Result<Scanned> {
+        let offset = self.position;
+        if offset >= self.length {
+            return Ok(Scanned::End);
+        }
+        if let Some(found) = self.record_at(offset)? {
+            self.position = offset + found.head.length();
+            return Ok(Scanned::Record(found));
+        }
+        let next = self.look_for_record(offset + 1)?;
+        self.position = next.unwrap_or(self.length);
+        Ok(Scanned::Damage { offset, next })
+    }
+
+    /// The record that begins here, when its checksum holds.
+    fn record_at(&self, offset: u64) -> io::Result<Option<Found>> {
+        let Some((head, meta)) = read_front(&self.file, offset)? else { return Ok(None) };
+        let fits = head.length() <= self.length - offset;
+        if !fits || !copy_payload(&self.file, offset, &mut io::sink())? {
+            return Ok(None);
+        }
+        Ok(record::decode_meta(&meta).map(|identity| Found { offset, head, identity }))
+    }
+
+    fn look_for_record(&self, from: u64) -> io::Result<Option<u64>> {
+        let mut window = vec![0; 1 << 20];
+        let mut position = from;
+        while position < self.length {
+            let read = read_up_to(&self.file, &mut window, position)?;
+            let matches = window[..read].windows(MAGIC.len()).enumerate();
+            for (at, _) in matches.filter(|(_, bytes)| *bytes == MAGIC) {
+                if self.record_at(position + at as u64)?.is_some() {
+                    return Ok(Some(position + at as u64));
+                }
+            }
+            if read < window.len() {
+                break;
+            }
+            position += (read - MAGIC.len() + 1) as u64;
+        }
+        Ok(None)
+    }
+}
+
+/// Head and meta of the record at `offset`, their length checked but not yet their checksum.
+pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, Vec<u8>)>> {
+    let mut head = [0; HEAD_BYTES];
+    if read_up_to(file, &mut head, offset)? < HEAD_BYTES {
+        return Ok(None);
+    }
+    let Some(head) = Head::decode(&head) else { return Ok(None) };
+    let mut meta = vec![0; head.meta_bytes()];
+    let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
+    Ok((read == meta.len()).then_some((head, meta)))
+}
+
+/// The Part 10 file of the record at `offset`; nothing when it is not whole.
+pub(crate) fn read_payload(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut payload = Vec::new();
+    if let Some((head, _)) = read_front(file, offset)? {
+        let left = file.metadata()?.len().saturating_sub(offset);
+        payload.reserve_exact(head.payload.min(left) as usize);
+    }
+    let whole = copy_payload(file, offset, &mut payload)?;
+    Ok(whole.then_some(payload))
+}
+
+/// Copies it out and says whether it was whole.
+pub(crate) fn copy_payload(file: &File, offset: u64, to: &mut impl Write) -> io::Result<bool> {
+    let Some((head, meta)) = read_front(file, offset)? else { return Ok(false) };
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&meta);
+    let mut window = vec![0; 256 << 10];
+    let (mut position, mut left) = (offset + u64::from(head.payload_offset), head.payload);
+    while left > 0 {
+        let wanted = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = read_up_to(file, &mut window[..wanted], position)?;
+        checksum.update(&window[..read]);
+        to.write_all(&window[..read])?;
+        if read < wanted {
+            return Ok(false);
+        }
+        position += read as u64;
+        left -= read as u64;
+    }
+    Ok(checksum.finalize() == head.checksum)
+}
+
+/// Fewer bytes only at the end of the file.
+fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
