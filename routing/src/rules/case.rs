@@ -62,7 +62,8 @@ fn expectations(reader: &mut Reader, node: &Node) -> Vec<Expectation> {
 
 fn expectation(reader: &mut Reader, entry: &Entry) -> Option<Expectation> {
     let text = reader.text_value(&entry.node, "expect")?.trim();
-    let verdict = match text.split_once(':').map_or((text, None), |(v, key)| (v, Some(key.trim()))) {
+    let verdict = match text.split_once(':').map_or((text, None), |(v, key)| (v, Some(key.trim())))
+    {
         ("runs", None) => Expected::Runs,
         ("skipped", None) => Expected::Skipped(None),
         ("skipped", Some(key)) if !key.is_empty() => Expected::Skipped(Some(key.to_string())),
@@ -153,10 +154,13 @@ impl Expectation {
             Expected::Skipped(Some(key)) => !judgement.runs && judgement.because.contains(key),
         };
         let (expected, reason) = (&self.written, &judgement.reason);
-        let message =
-            format!("the case \"{says}\" fails: expected \"{expected}\", but the rule says: {reason}");
-        let help = judgement.because.iter().map(|key| format!("\"skipped: {key}\"")).collect::<Vec<_>>();
-        let help = (!help.is_empty()).then(|| format!("this verdict is written {}", help.join(" or ")));
+        let message = format!(
+            "the case \"{says}\" fails: expected \"{expected}\", but the rule says: {reason}"
+        );
+        let help =
+            judgement.because.iter().map(|key| format!("\"skipped: {key}\"")).collect::<Vec<_>>();
+        let help =
+            (!help.is_empty()).then(|| format!("if that is right, write {}", help.join(" or ")));
         (!agrees).then_some((&self.span, message, help))
     }
 }

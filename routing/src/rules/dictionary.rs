@@ -46,7 +46,9 @@ pub(super) fn keyword(name: &str) -> Result<(Tag, VR, Kind), Unusable> {
         return Err(Unusable::Unseen("stands for a whole range of tags"));
     };
     match tag.group() {
-        0x0000 => return Err(Unusable::Unseen("belongs to messages on the network, not to images")),
+        0x0000 => {
+            return Err(Unusable::Unseen("belongs to messages on the network, not to images"));
+        }
         0x0002 => return Err(Unusable::Unseen("belongs to the file header, not to the data set")),
         _ => {}
     }
@@ -90,7 +92,9 @@ pub(super) fn nearest_keyword(word: &str) -> Option<&'static str> {
 /// once, and only when a rule has an unknown keyword. Groups of network and print services are left out.
 static KEYWORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let groups = (0x0008..=0x0100).chain([0x0400]).chain(0x3002..=0x3010).filter(|g| g % 2 == 0);
-    groups.flat_map(|group| (1..=0xA010).filter_map(move |element| keyword_of(group, element))).collect()
+    groups
+        .flat_map(|group| (1..=0xA010).filter_map(move |element| keyword_of(group, element)))
+        .collect()
 });
 
 /// The known word that was probably meant; none when nothing is near.
@@ -98,10 +102,15 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let folded = plain(word);
     known
         .into_iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(&folded, &plain(known)), known))
-        .filter(|(likeness, _)| *likeness >= 0.6)
+        .map(|known| (likeness(&folded, &plain(known)), known))
+        .filter(|(likeness, _)| *likeness >= 0.62)
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
         .map(|(_, known)| known)
+}
+
+/// From 0 to 1. Letters that differ count, and more so at the beginning of a word.
+fn likeness(a: &str, b: &str) -> f64 {
+    (strsim::normalized_damerau_levenshtein(a, b) + strsim::jaro_winkler(a, b)) / 2.0
 }
 
 /// Case, spaces, dashes and underscores are what people get wrong first.

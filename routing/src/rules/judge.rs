@@ -76,11 +76,12 @@ fn by_rule(rule: &Rule, images: &[&ImageFacts]) -> Judgement {
     let selection = select(&rule.select, images);
     let checked: Vec<_> =
         rule.require.facts.iter().map(|fact| (fact, fact.check(&selection.selected))).collect();
-    let verdict = too_few(rule, &selection, images).or_else(|| too_many(rule, &selection)).or_else(|| {
-        checked.iter().find_map(|(fact, found)| {
-            found.as_ref().err().map(|why| skipped(format!("{}: {why}", fact.key), &[fact.key]))
-        })
-    });
+    let verdict =
+        too_few(rule, &selection, images).or_else(|| too_many(rule, &selection)).or_else(|| {
+            checked.iter().find_map(|(fact, found)| {
+                found.as_ref().err().map(|why| skipped(format!("{}: {why}", fact.key), &[fact.key]))
+            })
+        });
     let verdict = verdict.unwrap_or_else(|| runs(rule, &selection));
     let selected = selection.selected.len();
     let mut conditions = traces(rule, &selection, images);
@@ -133,7 +134,10 @@ fn too_few(rule: &Rule, selection: &Selection, images: &[&ImageFacts]) -> Option
         return None;
     }
     if images.is_empty() {
-        return Some(skipped("images: the series holds none that was received".into(), &["images"]));
+        return Some(skipped(
+            "images: the series holds none that was received".into(),
+            &["images"],
+        ));
     }
     let enough = min.filter(|min| *min <= images.len()).unwrap_or(1);
     let decisive = (0..rule.select.len()).find(|at| selection.after(*at) < enough);
@@ -155,8 +159,11 @@ fn exclusions(rule: &Rule, selection: &Selection, decisive: Option<usize>) -> St
     let named = decisive.into_iter().chain(others).filter(|at| selection.excluded(*at) > 0);
     let texts = named.take(NAMED).map(|at| {
         let condition = &rule.select[at];
-        let excluded: Vec<_> =
-            selection.before[at].iter().copied().filter(|image| !condition.matches(image)).collect();
+        let excluded: Vec<_> = selection.before[at]
+            .iter()
+            .copied()
+            .filter(|image| !condition.matches(image))
+            .collect();
         let contrast = condition.contrast(&excluded);
         format!("; {} excluded {} ({contrast})", condition.key, excluded.len())
     });

@@ -97,7 +97,11 @@ fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
     }
     let placed = image.header.attribute(IMAGE_POSITION_PATIENT).is_some();
     if repeat.spacing.is_some() && placed {
-        reader.fault(&node.span, "`spacing` makes ImagePositionPatient; leave one of them out", None);
+        reader.fault(
+            &node.span,
+            "`spacing` makes ImagePositionPatient; leave one of them out",
+            None,
+        );
     }
     if repeat.start.is_some() && repeat.spacing.is_none() {
         reader.fault(&node.span, "`start` has no effect without `spacing`", None);
@@ -132,11 +136,16 @@ fn attribute(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
 fn read_fact(reader: &mut Reader, entry: &Entry, fact: Fact, image: &mut MadeUp) {
     let Some(text) = reader.text_value(&entry.node, &entry.key) else { return };
     let read = match fact {
-        Fact::CallingAe | Fact::CalledAe => AeTitle::parse(text).map_err(|e| e.to_string()).map(|title| {
-            let place =
-                if fact == Fact::CallingAe { &mut image.calling_ae } else { &mut image.called_ae };
-            *place = title;
-        }),
+        Fact::CallingAe | Fact::CalledAe => {
+            AeTitle::parse(text).map_err(|e| e.to_string()).map(|title| {
+                let place = if fact == Fact::CallingAe {
+                    &mut image.calling_ae
+                } else {
+                    &mut image.called_ae
+                };
+                *place = title;
+            })
+        }
         Fact::SopClass | Fact::TransferSyntax => {
             Uid::parse(text).map_err(|e| format!("not a UID: {e}")).map(|uid| match fact {
                 Fact::SopClass => image.sop_class = uid,
@@ -192,7 +201,9 @@ fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Opt
         (Kind::Date | Kind::Time | Kind::Age, Toml::Text(_) | Toml::Moment(_)) => {
             moment(kind, node).map(Value::Text)
         }
-        (Kind::Uid, Toml::Text(text)) => Uid::parse(text).ok().map(|uid| Value::Text(uid.to_string())),
+        (Kind::Uid, Toml::Text(text)) => {
+            Uid::parse(text).ok().map(|uid| Value::Text(uid.to_string()))
+        }
         (Kind::Number | Kind::Sequence | Kind::Date | Kind::Time | Kind::Age, _) => None,
         (_, Toml::Text(text)) if kind == Kind::FreeText || !text.contains('\\') => {
             Some(Value::Text(text.trim().to_string()))
@@ -227,7 +238,11 @@ fn item(reader: &mut Reader, entries: &[Entry]) -> Option<Value> {
             Err(_) => {
                 let near = dictionary::nearest_keyword(&entry.key);
                 let help = near.map(|near| format!("did you mean \"{near}\"?"));
-                reader.fault(&entry.key_span, format!("\"{}\" is not a DICOM keyword", entry.key), help);
+                reader.fault(
+                    &entry.key_span,
+                    format!("\"{}\" is not a DICOM keyword", entry.key),
+                    help,
+                );
                 return None;
             }
         }

@@ -64,7 +64,8 @@ impl fmt::Display for Problem {
         let gutter = " ".repeat(number.len());
         // Tabs stay tabs, so that the caret stands under its word in any terminal.
         let tab_or_space = |c: char| if c == '\t' { '\t' } else { ' ' };
-        let before: String = self.source_line.chars().take(self.column - 1).map(tab_or_space).collect();
+        let before: String =
+            self.source_line.chars().take(self.column - 1).map(tab_or_space).collect();
         writeln!(f, "{}:{}:{}: {}", self.path.display(), self.line, self.column, self.message)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {}", self.source_line)?;

@@ -47,6 +47,16 @@ impl<'a> Reader<'a> {
         source.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// A short value as it is written, of others their sort.
+    pub(super) fn shown(&self, node: &Node) -> String {
+        let written = self.written(&node.span);
+        match node.value {
+            Toml::Array(_) | Toml::Table(_) => node.kind().to_string(),
+            _ if written.is_empty() || written.len() > 40 => node.kind().to_string(),
+            _ => written,
+        }
+    }
+
     pub(super) fn table<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {
         match &node.value {
             Toml::Table(entries) => Some(entries),
@@ -83,7 +93,9 @@ impl<'a> Reader<'a> {
     /// A whole number of at least 1.
     pub(super) fn count(&mut self, node: &Node, what: &str) -> Option<usize> {
         match node.value {
-            Toml::Integer(number) if number >= 1 => Some(usize::try_from(number).unwrap_or(usize::MAX)),
+            Toml::Integer(number) if number >= 1 => {
+                Some(usize::try_from(number).unwrap_or(usize::MAX))
+            }
             _ => self.wrong(node, what, "a whole number, 1 or more"),
         }
     }
@@ -95,6 +107,13 @@ impl<'a> Reader<'a> {
                 None
             }
             Toml::Array(nodes) => Some(nodes),
+            Toml::Text(_) => {
+                let help = format!("write [{}]", self.shown(node));
+                let message =
+                    format!("`{what}` must be a list in brackets, not {}", self.shown(node));
+                self.fault(&node.span, message, help);
+                None
+            }
             _ => self.wrong(node, what, "a list in brackets"),
         }
     }
@@ -140,7 +159,8 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong<T>(&mut self, node: &Node, what: &str, wanted: &str) -> Option<T> {
-        self.fault(&node.span, format!("`{what}` must be {wanted}, not {}", node.kind()), None);
+        let message = format!("`{what}` must be {wanted}, not {}", self.shown(node));
+        self.fault(&node.span, message, None);
         None
     }
 }

@@ -82,7 +82,11 @@ impl SpaceFact {
         }
     }
 
-    pub(super) fn trace(&self, checked: &Result<String, String>, selected: usize) -> ConditionTrace {
+    pub(super) fn trace(
+        &self,
+        checked: &Result<String, String>,
+        selected: usize,
+    ) -> ConditionTrace {
         let (Ok(found) | Err(found)) = checked;
         trace(self.key, &self.wanted, found.clone(), checked.is_ok(), selected)
     }
@@ -146,7 +150,7 @@ fn ends<'r, T>(
     let before = reader.faults.len();
     let Toml::Table(entries) = &entry.node.value else {
         let help = format!("write {} = {{ min = .., max = .. }}", entry.key);
-        let message = format!("`{}` must be a table, not {}", entry.key, entry.node.kind());
+        let message = format!("`{}` must be a table, not {}", entry.key, reader.shown(&entry.node));
         reader.fault(&entry.node.span, message, help);
         return None;
     };

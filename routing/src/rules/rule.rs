@@ -40,7 +40,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
     if let Some(on) = of("on") {
         read_on(reader, on);
     }
-    let select = of("select").map(|entry| select::read(reader, &entry.node));
+    let select = of("select").map(|entry| select::read(reader, &entry.node, "select"));
     let require = of("require").map(|entry| require::read(reader, &entry.node));
     let then = match of("then") {
         Some(entry) => then::read(reader, &entry.node, &entry.key_span),
@@ -65,7 +65,9 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
         select: select.unwrap_or_default(),
         require: require.unwrap_or_default(),
     });
-    if let Some(rule) = rule.as_ref().filter(|rule| rule.select.is_empty() && rule.then.run.is_some()) {
+    if let Some(rule) =
+        rule.as_ref().filter(|rule| rule.select.is_empty() && rule.then.run.is_some())
+    {
         let message = format!("\"{}\" analyses every image of every series", rule.name);
         reader.warn(&name_span, message, "add conditions under [rule.select]".to_string());
     }

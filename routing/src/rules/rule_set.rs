@@ -69,7 +69,8 @@ impl RuleSet {
         if !faults.is_empty() {
             return Err(Problems::new(faults));
         }
-        let mut warnings: Vec<Problem> = read.iter().flat_map(|read| read.warnings.clone()).collect();
+        let mut warnings: Vec<Problem> =
+            read.iter().flat_map(|read| read.warnings.clone()).collect();
         warnings.extend(without_case(&files, &read));
         let digest = digest(&files);
         Ok(RuleSet { rules, files, digest, warnings })
@@ -175,7 +176,9 @@ fn without_case(files: &[SourceFile], read: &[ReadFile]) -> Vec<Problem> {
     let cases: Vec<&Case> = read.iter().flat_map(|read| &read.cases).collect();
     let mut warnings = Vec::new();
     for (file, read) in files.iter().zip(read) {
-        for rule in read.rules.iter().filter(|rule| !cases.iter().any(|c| c.shows_running(&rule.name))) {
+        for rule in
+            read.rules.iter().filter(|rule| !cases.iter().any(|c| c.shows_running(&rule.name)))
+        {
             let message = format!("no case shows that \"{}\" runs", rule.name);
             let help = format!("add a [[case]] with expect = {{ \"{}\" = \"runs\" }}", rule.name);
             let here = Problem::new(&file.path, &file.text, rule.name_span.clone(), message);

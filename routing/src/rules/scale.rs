@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn dates_times_and_ages_are_read_as_the_standard_and_its_forerunner_write_them() {
         assert_eq!(date("20070425"), date("2007.04.25"));
-        assert!(date("20071301").is_none() && date("2007").is_none() && date("2007042\u{e9}").is_none());
+        assert!(
+            date("20071301").is_none() && date("2007").is_none() && date("2007042\u{e9}").is_none()
+        );
         assert_eq!(time("07"), Some(25_200.0));
         assert_eq!(time("0730"), time("07:30:00"));
         assert_eq!(time("173333.5"), Some(63_213.5));

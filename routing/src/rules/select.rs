@@ -36,9 +36,9 @@ const SHOWN: usize = 5;
 /// Characters of one value that a trace shows.
 const SHOWN_CHARACTERS: usize = 64;
 
-/// Reads the conditions of a table, in their order.
-pub(super) fn read(reader: &mut Reader, node: &Node) -> Vec<Condition> {
-    let entries = reader.table(node, "select").unwrap_or_default();
+/// Reads the conditions of a table, in their order. `what` is the key whose table it is.
+pub(super) fn read(reader: &mut Reader, node: &Node, what: &str) -> Vec<Condition> {
+    let entries = reader.table(node, what).unwrap_or_default();
     entries.iter().filter_map(|entry| condition(reader, entry)).collect()
 }
 
@@ -48,7 +48,10 @@ fn condition(reader: &mut Reader, entry: &Entry) -> Option<Condition> {
         Some((_, how)) => Test::Groups { how: *how, groups: groups(reader, entry)? },
         None if names_a_selection(entry) => {
             let help = "put the conditions under [rule.select]".to_string();
-            let message = format!("named selections such as \"{}\" are not supported in this version", entry.key);
+            let message = format!(
+                "named selections such as \"{}\" are not supported in this version",
+                entry.key
+            );
             reader.fault(&entry.key_span, message, help);
             return None;
         }
@@ -67,7 +70,9 @@ fn names_a_selection(entry: &Entry) -> bool {
     let Toml::Table(inner) = &entry.node.value else { return false };
     let near_a_fact = nearest(&entry.key, FACTS.iter().map(|(name, _)| *name)).is_some();
     let lower = entry.key.starts_with(|c: char| c.is_ascii_lowercase());
-    lower && !near_a_fact && inner.iter().any(|e| e.key.starts_with(|c: char| c.is_ascii_uppercase()))
+    lower
+        && !near_a_fact
+        && inner.iter().any(|e| e.key.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 fn groups(reader: &mut Reader, entry: &Entry) -> Option<Vec<Vec<Condition>>> {
@@ -81,9 +86,13 @@ fn groups(reader: &mut Reader, entry: &Entry) -> Option<Vec<Vec<Condition>>> {
     let mut groups = Vec::new();
     for node in nodes {
         if matches!(&node.value, Toml::Table(inner) if inner.is_empty()) {
-            reader.fault(&node.span, format!("an empty table in `{}` fits every image", entry.key), None);
+            reader.fault(
+                &node.span,
+                format!("an empty table in `{}` fits every image", entry.key),
+                None,
+            );
         }
-        groups.push(read(reader, node));
+        groups.push(read(reader, node, &entry.key));
     }
     (reader.faults.len() == before).then_some(groups)
 }

@@ -9,9 +9,17 @@ use gantry_terms::header::{Attribute, Header, Tag, Value};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
-    Attribute { tag: Tag, vr: VR, kind: Kind },
+    Attribute {
+        tag: Tag,
+        vr: VR,
+        kind: Kind,
+    },
     /// The block in which the creator put its elements differs from file to file (PS3.5 7.8.1).
-    Private { group: u16, element: u8, creator: String },
+    Private {
+        group: u16,
+        element: u8,
+        creator: String,
+    },
     Fact(Fact),
 }
 
@@ -76,8 +84,8 @@ impl Subject {
         match self {
             Subject::Attribute { kind: Kind::Name | Kind::FreeText, .. } => false,
             Subject::Attribute { tag, .. } => match tag {
-                0x0010_0040 | 0x0010_1010 => true,          // PatientSex, PatientAge
-                0x0008_0050 | 0x0020_0010 => false,         // AccessionNumber, StudyID
+                0x0010_0040 | 0x0010_1010 => true,  // PatientSex, PatientAge
+                0x0008_0050 | 0x0020_0010 => false, // AccessionNumber, StudyID
                 _ => !matches!(tag >> 16, 0x0010 | 0x0038), // patient, visit
             },
             Subject::Private { .. } | Subject::Fact(_) => true,
@@ -107,7 +115,11 @@ impl Subject {
 fn unknown(reader: &mut Reader, key: &str, span: &Span) {
     if SELECTION_FACTS.contains(&key) {
         let help = format!("write `{key}` in [rule.require]");
-        return reader.fault(span, format!("`{key}` is a fact of the selection, not of one image"), help);
+        return reader.fault(
+            span,
+            format!("`{key}` is a fact of the selection, not of one image"),
+            help,
+        );
     }
     if key.starts_with(|c: char| c.is_ascii_uppercase()) || key.contains([' ', '_']) {
         let help = dictionary::nearest_keyword(key).map(|near| format!("did you mean \"{near}\"?"));
@@ -117,9 +129,15 @@ fn unknown(reader: &mut Reader, key: &str, span: &Span) {
     let near = dictionary::nearest(key, known).or_else(|| dictionary::nearest_keyword(key));
     let help = match near {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => "keys are DICOM keywords, or calling-ae, called-ae, sop-class, transfer-syntax".into(),
+        None => {
+            "keys are DICOM keywords, or calling-ae, called-ae, sop-class, transfer-syntax".into()
+        }
     };
-    reader.fault(span, format!("\"{key}\" is neither a DICOM keyword nor a fact of an image"), help);
+    reader.fault(
+        span,
+        format!("\"{key}\" is neither a DICOM keyword nor a fact of an image"),
+        help,
+    );
 }
 
 /// Reads `(0019,xx0C) SIEMENS MR HEADER`.

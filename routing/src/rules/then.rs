@@ -132,7 +132,11 @@ fn check_effect(reader: &mut Reader, entries: &[Entry], key_span: &Span, then: &
             "mode" if !acts => "`run` or `forward`",
             _ => continue,
         };
-        reader.fault(&entry.key_span, format!("`{}` has no effect without {without}", entry.key), None);
+        reader.fault(
+            &entry.key_span,
+            format!("`{}` has no effect without {without}", entry.key),
+            None,
+        );
     }
     if then.run.is_some() && then.send_to.is_empty() && !then.shadow {
         let help = "add send = { to = [..], as = [..] }, or mode = \"shadow\"".to_string();

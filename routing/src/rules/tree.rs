@@ -38,7 +38,7 @@ impl Node {
         Ok(table(document.as_table(), 0..0))
     }
 
-    /// What it is, for messages.
+    /// What sort of value it is, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
             Toml::Text(_) => "a text",

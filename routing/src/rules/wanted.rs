@@ -5,6 +5,7 @@ use super::reader::Reader;
 use super::scale::Scale;
 use super::subject::Held;
 use super::tree::{Entry, Node, Span, Toml};
+use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use regex::{Regex, RegexBuilder};
 
@@ -21,7 +22,11 @@ enum Test {
     /// No value is one of these (`not`, `lacks`).
     NoValue(Vec<Literal>),
     /// Every value lies in the range, both ends included.
-    EveryValue { scale: Scale, min: f64, max: f64 },
+    EveryValue {
+        scale: Scale,
+        min: f64,
+        max: f64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -149,7 +154,8 @@ fn range(
             misfit(reader, key, kind, entry);
             return None;
         };
-        let Literal::Measure(_, end) = literal(reader, &entry.key, scale.kind(), &entry.node)? else {
+        let Literal::Measure(_, end) = literal(reader, &entry.key, scale.kind(), &entry.node)?
+        else {
             return None;
         };
         ends[usize::from(entry.key == "max")] = end;
@@ -185,7 +191,7 @@ fn misfit(reader: &mut Reader, key: &str, kind: Kind, entry: &Entry) {
         Kind::Time => ("times", "use a time such as 07:30:00, a list of times, min, max, not"),
         Kind::Age => ("ages", "use an age such as \"018Y\", a list of ages, min, max, not"),
         Kind::Sequence => ("a sequence", "ask { present = true } or { absent = true }"),
-        Kind::Title => ("an AE title, always", "use a text, a list of texts, like, regex, not"),
+        Kind::Title => ("one AE title", "use a text, a list of texts, like, regex, not"),
         _ => ("text", "use a text, a list of texts, like, regex, has, lacks, not"),
     };
     let message = format!("`{}` does not fit {key}, which holds {holds}", entry.key);
@@ -216,8 +222,11 @@ fn literal(reader: &mut Reader, key: &str, kind: Kind, node: &Node) -> Option<Li
         return match scale.literal(node) {
             Some(value) => Some(Literal::Measure(scale, value)),
             None => {
-                let message = format!("`{key}` wants {}, not {}", scale.example(), node.kind());
-                reader.fault(&node.span, message, None);
+                let message =
+                    format!("`{key}` wants {}, not {}", scale.example(), reader.shown(node));
+                let help = unquoted(scale, node)
+                    .map(|number| format!("write it without quotes: {number}"));
+                reader.fault(&node.span, message, help);
                 None
             }
         };
@@ -225,10 +234,20 @@ fn literal(reader: &mut Reader, key: &str, kind: Kind, node: &Node) -> Option<Li
     let Toml::Text(text) = &node.value else {
         let help = format!("write it in quotes: \"{}\"", reader.written(&node.span));
         let help = matches!(node.value, Toml::Integer(_) | Toml::Float(_)).then_some(help);
-        reader.fault(&node.span, format!("`{key}` wants a text, not {}", node.kind()), help);
+        reader.fault(&node.span, format!("`{key}` wants a text, not {}", reader.shown(node)), help);
         return None;
     };
     text_literal(reader, key, kind, text.trim(), &node.span)
+}
+
+/// The number in a text, where one was wanted.
+fn unquoted(scale: Scale, node: &Node) -> Option<&str> {
+    match &node.value {
+        Toml::Text(text) if scale == Scale::Number => {
+            Some(text.trim()).filter(|text| text.parse().is_ok_and(f64::is_finite))
+        }
+        _ => None,
+    }
 }
 
 fn text_literal(
@@ -249,7 +268,13 @@ fn text_literal(
         return None;
     }
     match kind {
-        Kind::Title => return Some(Literal::Pattern(glob(text, false)?)),
+        Kind::Title => {
+            if let (false, Err(why)) = (text.contains(['*', '?']), AeTitle::parse(text)) {
+                reader.fault(span, format!("\"{text}\" is no AE title: {why}"), None);
+                return None;
+            }
+            return glob(text, false).map(Literal::Pattern);
+        }
         Kind::Uid if Uid::parse(text).is_err() => {
             let help = "a UID is digits and dots; for a part of it use { like = \"1.2.840.*\" }";
             reader.fault(span, format!("\"{text}\" is not a UID"), help.to_string());
@@ -257,7 +282,11 @@ fn text_literal(
         }
         Kind::Code if text.chars().any(char::is_lowercase) => {
             let help = format!("did you mean \"{}\"?", text.to_uppercase());
-            reader.warn(span, format!("{key} is in upper case unless a scanner breaks DICOM"), help);
+            reader.warn(
+                span,
+                format!("{key} is in upper case unless a scanner breaks DICOM"),
+                help,
+            );
         }
         _ if text.contains('*') => {
             let help = format!("for a pattern write {{ like = \"{text}\" }}");

@@ -12,7 +12,8 @@ fn check(select: &str, require: &str, images: &str, expected: &str) {
     assert_eq!(verdict(select, require, images), expected, "{select} / {require} / {images}");
 }
 
-const LOCALIZER: &str = "{ Modality = \"CT\", ImageType = [\"ORIGINAL\", \"PRIMARY\", \"LOCALIZER\"] }";
+const LOCALIZER: &str =
+    "{ Modality = \"CT\", ImageType = [\"ORIGINAL\", \"PRIMARY\", \"LOCALIZER\"] }";
 
 #[test]
 fn a_verdict_says_how_many_images_or_which_condition_decided() {
@@ -28,7 +29,9 @@ fn a_verdict_says_how_many_images_or_which_condition_decided() {
     check(
         "ImageType = { lacks = \"LOCALIZER\" }\nBodyPartExamined = \"CHEST\"",
         "",
-        &format!("{LOCALIZER}, {{ ImageType = \"AXIAL\", BodyPartExamined = \"HEAD\" }}, {{ ImageType = \"AXIAL\" }}"),
+        &format!(
+            "{LOCALIZER}, {{ ImageType = \"AXIAL\", BodyPartExamined = \"HEAD\" }}, {{ ImageType = \"AXIAL\" }}"
+        ),
         "skipped: no image matches BodyPartExamined (found \"HEAD\" in 1, (absent) in 1, wanted \"CHEST\")",
     );
     check(
@@ -89,13 +92,18 @@ fn a_case_may_name_any_of_the_keys_that_decided() {
 
 #[test]
 fn an_even_stack_has_no_gap_no_doubled_place_one_orientation_and_one_frame_of_reference() {
-    let even = |images: &str, expected: &str| check("Modality = \"CT\"", "spacing = \"even\"", images, expected);
+    let even = |images: &str, expected: &str| {
+        check("Modality = \"CT\"", "spacing = \"even\"", images, expected)
+    };
     let ct = |rest: &str| format!("{{ Modality = \"CT\", {rest} }}");
     even(&ct("count = 30, spacing = 8"), "runs: 30 images selected");
     even(&ct("count = 300, spacing = 0.6"), "runs: 300 images selected");
     even(&ct("count = 5, spacing = -2.5"), "runs: 5 images selected");
     even(&ct("count = 1, spacing = 1"), "runs: 1 image selected");
-    even(&ct("count = 9, spacing = 2, ImageOrientationPatient = [1, 0, 0, 0, 0, -1]"), "runs: 9 images selected");
+    even(
+        &ct("count = 9, spacing = 2, ImageOrientationPatient = [1, 0, 0, 0, 0, -1]"),
+        "runs: 9 images selected",
+    );
     even(
         &format!("{}, {}", ct("count = 9, spacing = 5"), ct("count = 9, spacing = 5, start = 50")),
         "skipped: spacing: a step of 10 mm, from 40 to 50, where 5 mm is usual",
@@ -105,19 +113,32 @@ fn an_even_stack_has_no_gap_no_doubled_place_one_orientation_and_one_frame_of_re
         "skipped: spacing: two images lie at 40 mm",
     );
     // A scanner rounds 0.625 mm to two digits: that is no gap. A step off by 2 % is.
-    let rounded = [0.0, 0.63, 1.25, 1.88, 2.5].map(|at| ct(&format!("spacing = 1, start = {at}"))).join(", ");
+    let rounded =
+        [0.0, 0.63, 1.25, 1.88, 2.5].map(|at| ct(&format!("spacing = 1, start = {at}"))).join(", ");
     even(&rounded, "runs: 5 images selected");
-    let off = [0.0, 5.0, 10.0, 15.1, 20.0].map(|at| ct(&format!("spacing = 1, start = {at}"))).join(", ");
+    let off =
+        [0.0, 5.0, 10.0, 15.1, 20.0].map(|at| ct(&format!("spacing = 1, start = {at}"))).join(", ");
     even(&off, "skipped: spacing: a step of 5.1 mm, from 10 to 15.1, where 5 mm is usual");
     even(
-        &format!("{}, {}", ct("spacing = 1"), ct("spacing = 1, ImageOrientationPatient = [0, 1, 0, 0, 0, -1]")),
+        &format!(
+            "{}, {}",
+            ct("spacing = 1"),
+            ct("spacing = 1, ImageOrientationPatient = [0, 1, 0, 0, 0, -1]")
+        ),
         "skipped: spacing: the images have more than one ImageOrientationPatient",
     );
     even(
-        &format!("{}, {}", ct("spacing = 1"), ct("spacing = 1, start = 1, FrameOfReferenceUID = \"1.9\"")),
+        &format!(
+            "{}, {}",
+            ct("spacing = 1"),
+            ct("spacing = 1, start = 1, FrameOfReferenceUID = \"1.9\"")
+        ),
         "skipped: spacing: the images have more than one FrameOfReferenceUID",
     );
-    even(&ct("count = 3"), "skipped: spacing: an image has no ImageOrientationPatient of six numbers");
+    even(
+        &ct("count = 3"),
+        "skipped: spacing: an image has no ImageOrientationPatient of six numbers",
+    );
     even(
         &ct("spacing = 1, ImageOrientationPatient = [1, 0, 0, 2, 0, 0]"),
         "skipped: spacing: ImageOrientationPatient is not two unit vectors at a right angle",
@@ -133,13 +154,21 @@ fn the_step_in_millimetres_lies_in_its_range() {
     let step = |wanted: &str, images: &str, expected: &str| {
         check("Modality = \"CT\"", &format!("spacing-mm = {wanted}"), images, expected);
     };
-    step("{ max = 2.5 }", "{ Modality = \"CT\", count = 9, spacing = 2.5 }", "runs: 9 images selected");
+    step(
+        "{ max = 2.5 }",
+        "{ Modality = \"CT\", count = 9, spacing = 2.5 }",
+        "runs: 9 images selected",
+    );
     step(
         "{ min = 1, max = 2.5 }",
         "{ Modality = \"CT\", count = 9, spacing = 8 }",
         "skipped: spacing-mm: steps of 8 mm, wanted { min = 1, max = 2.5 }",
     );
-    step("{ min = 1 }", "{ Modality = \"CT\", spacing = 8 }", "skipped: spacing-mm: one image has no spacing");
+    step(
+        "{ min = 1 }",
+        "{ Modality = \"CT\", spacing = 8 }",
+        "skipped: spacing-mm: one image has no spacing",
+    );
 }
 
 #[test]
@@ -265,7 +294,8 @@ fn five_values_are_shown_and_the_others_counted() {
 
 #[test]
 fn the_digest_changes_with_every_name_and_letter_and_not_with_the_order_of_files() {
-    let rule = |name: &str| format!("[[rule]]\nname = \"{name}\"\n[rule.then]\nforward = [\"PACS\"]\n");
+    let rule =
+        |name: &str| format!("[[rule]]\nname = \"{name}\"\n[rule.then]\nforward = [\"PACS\"]\n");
     let set = |files: Vec<_>| RuleSet::parse(files, &world()).expect("the rules are good");
     let (a, b) = (file("a.toml", &rule("a")), file("b.toml", &rule("b")));
     let both = set(vec![a.clone(), b.clone()]);

@@ -18,11 +18,46 @@ impl Chance {
 
 /// What a slip of the hand, or worse, puts into a file.
 const SCRAPS: [&str; 40] = [
-    "\"", "'", "[", "]", "{", "}", "=", ",", ".", "\n", "\t", "#", "é", "\u{1F600}", "\\", "-1", "1e400",
-    "nan", "true", "\"\"", "[]", "{}", "[[]]", "[[rule]]", "[rule]", "[[case]]", "any = [", "none = [{}]",
-    "{ min = 3, max = 1 }", "{ like = 3 }", "{ regex = \"(\" }", "{ absent = false }", "2026-01-31",
-    "99999999999999999999", "count = 4999", "spacing = 1e308", "(0019,xx0C) é", "PixelData = 1",
-    "ReferencedImageSequence = [{ Rows = 1 }]", "\r\n",
+    "\"",
+    "'",
+    "[",
+    "]",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    "\n",
+    "\t",
+    "#",
+    "é",
+    "\u{1F600}",
+    "\\",
+    "-1",
+    "1e400",
+    "nan",
+    "true",
+    "\"\"",
+    "[]",
+    "{}",
+    "[[]]",
+    "[[rule]]",
+    "[rule]",
+    "[[case]]",
+    "any = [",
+    "none = [{}]",
+    "{ min = 3, max = 1 }",
+    "{ like = 3 }",
+    "{ regex = \"(\" }",
+    "{ absent = false }",
+    "2026-01-31",
+    "99999999999999999999",
+    "count = 4999",
+    "spacing = 1e308",
+    "(0019,xx0C) é",
+    "PixelData = 1",
+    "ReferencedImageSequence = [{ Rows = 1 }]",
+    "\r\n",
 ];
 
 const SEED: &str = r#"
@@ -95,7 +130,9 @@ fn no_damage_to_a_file_makes_the_reader_fall_over() {
 fn deep_nesting_ends_in_a_problem() {
     let nested = |opening: &str, closing: &str| {
         let (open, close) = (opening.repeat(5000), closing.repeat(5000));
-        format!("[[rule]]\nname = \"r\"\n[rule.select]\nany = {open}{close}\n[rule.then]\nstop = true\n")
+        format!(
+            "[[rule]]\nname = \"r\"\n[rule.select]\nany = {open}{close}\n[rule.then]\nstop = true\n"
+        )
     };
     for text in [nested("[{any=", "}]"), nested("[", "]"), nested("{all=", "}")] {
         assert!(RuleSet::parse(vec![file("a.toml", &text)], &world()).is_err());

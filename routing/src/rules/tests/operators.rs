@@ -65,7 +65,11 @@ fn numbers_compare_as_numbers_however_they_are_written() {
     check("Rows = { min = 513 }", "Rows = 512", false);
     check("InstanceNumber = { max = 10 }", "InstanceNumber = 9", true);
     check("DiffusionBValue = { min = 800 }", "DiffusionBValue = 1000.0", true);
-    check("RecommendedDisplayFrameRateInFloat = 0.7", "RecommendedDisplayFrameRateInFloat = 0.7", true);
+    check(
+        "RecommendedDisplayFrameRateInFloat = 0.7",
+        "RecommendedDisplayFrameRateInFloat = 0.7",
+        true,
+    );
     // Both values of a spacing must lie in the range; one that is listed is enough for `has`.
     check("PixelSpacing = { max = 0.8 }", "PixelSpacing = [0.7, 0.7]", true);
     check("PixelSpacing = { max = 0.8 }", "PixelSpacing = [0.7, 0.9]", false);
@@ -74,8 +78,16 @@ fn numbers_compare_as_numbers_however_they_are_written() {
 
 #[test]
 fn a_glob_covers_the_whole_value_in_any_case_and_a_regular_expression_a_part() {
-    check("SeriesDescription = { like = \"*lung*\" }", "SeriesDescription = \"Low dose LUNG\"", true);
-    check("SeriesDescription = { like = \"lung\" }", "SeriesDescription = \"Low dose LUNG\"", false);
+    check(
+        "SeriesDescription = { like = \"*lung*\" }",
+        "SeriesDescription = \"Low dose LUNG\"",
+        true,
+    );
+    check(
+        "SeriesDescription = { like = \"lung\" }",
+        "SeriesDescription = \"Low dose LUNG\"",
+        false,
+    );
     check("SeriesDescription = { like = \"l?ng\" }", "SeriesDescription = \"Lung\"", true);
     check("SeriesDescription = { like = [\"a*\", \"b*\"] }", "SeriesDescription = \"Bone\"", true);
     check("SeriesDescription = { like = \"a.c\" }", "SeriesDescription = \"abc\"", false);
@@ -146,8 +158,16 @@ fn facts_tell_how_an_image_came() {
     check("called-ae = \"GANTRY\"", image, true);
     check("sop-class = \"1.2.840.10008.5.1.4.1.1.2\"", image, true);
     check("sop-class = { like = \"*.1.4\" }", image, false);
-    check("sop-class = \"1.2.840.10008.5.1.4.1.1.4\"", "SOPClassUID = \"1.2.840.10008.5.1.4.1.1.4\"", true);
-    check("SOPClassUID = \"1.2.840.10008.5.1.4.1.1.4\"", "sop-class = \"1.2.840.10008.5.1.4.1.1.4\"", true);
+    check(
+        "sop-class = \"1.2.840.10008.5.1.4.1.1.4\"",
+        "SOPClassUID = \"1.2.840.10008.5.1.4.1.1.4\"",
+        true,
+    );
+    check(
+        "SOPClassUID = \"1.2.840.10008.5.1.4.1.1.4\"",
+        "sop-class = \"1.2.840.10008.5.1.4.1.1.4\"",
+        true,
+    );
     check("transfer-syntax = { like = \"1.2.840.10008.1.2.4.*\" }", image, true);
 }
 
@@ -161,7 +181,15 @@ fn any_all_and_none_combine_conditions_and_may_nest() {
     check("none = [{ Modality = \"MR\" }, { BodyPartExamined = \"CHEST\" }]", ct, false);
     // An absent attribute fits nothing, so `none` of it holds where `not` would not.
     check("none = [{ ProtocolName = \"x\" }]", ct, true);
-    check("all = [{ any = [{ Modality = \"CT\" }] }, { none = [{ Modality = \"MR\" }] }]", ct, true);
+    check(
+        "all = [{ any = [{ Modality = \"CT\" }] }, { none = [{ Modality = \"MR\" }] }]",
+        ct,
+        true,
+    );
     check("all = [{ Modality = \"CT\" }, { BodyPartExamined = \"HEAD\" }]", ct, false);
-    check("[[rule.select.any]]\nModality = \"CT\"\n[[rule.select.any]]\nModality = \"MR\"", ct, true);
+    check(
+        "[[rule.select.any]]\nModality = \"CT\"\n[[rule.select.any]]\nModality = \"MR\"",
+        ct,
+        true,
+    );
 }

@@ -14,7 +14,8 @@ fn check(select: &str, then: &str, expected: &[&str]) {
         format!("{}: {} | {help}", warning.line, warning.message)
     });
     let mut warnings: Vec<String> = warnings.collect();
-    let case = "2: no case shows that \"r\" runs | add a [[case]] with expect = { \"r\" = \"runs\" }";
+    let case =
+        "2: no case shows that \"r\" runs | add a [[case]] with expect = { \"r\" = \"runs\" }";
     assert_eq!(warnings.pop().as_deref(), Some(case));
     assert_eq!(warnings, expected);
 }
