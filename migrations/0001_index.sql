@@ -114,7 +114,7 @@ CREATE TABLE outbox (
     state        TEXT NOT NULL CHECK (state IN ('queued', 'delivered', 'parked')),
     attempts     INTEGER NOT NULL DEFAULT 0,
     reason       TEXT,
-    -- DIMSE status of the last answer
+    -- DIMSE status with which the peer took it
     status       INTEGER,
     queued_at    INTEGER NOT NULL,
     -- when it may be tried; while it is leased, when the lease ends

@@ -1,8 +1,13 @@
 //! Writes kept objects out as Part 10 files.
 
 use crate::error::StoreError;
-use crate::reader::Reader;
+use crate::reader::{Location, Reader, blocking};
+use crate::rows;
+use crate::segment;
 use gantry_terms::uid::Uid;
+use sqlx::sqlite::SqliteRow;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +17,70 @@ pub enum Selector {
     Uid(Uid),
 }
 
-/// Writes `<study>/<series>/<instance>.dcm` below the folder and says how many.
-/// A file that is already there is replaced.
-pub async fn export(_reader: &Reader, _selector: &Selector, _to: &Path) -> Result<u64, StoreError> {
-    todo!()
+/// Writes `<study>/<series>/<instance>.dcm` below the folder and says how many. Names are made of
+/// UIDs, which hold digits and dots only. A file that is already there is replaced, and a name
+/// never stands for half a file.
+pub async fn export(reader: &Reader, selector: &Selector, to: &Path) -> Result<u64, StoreError> {
+    let mut exported = 0;
+    let mut last = Location { segment: 0, offset: 0 };
+    loop {
+        // Page by page: a query that stays open keeps the node from tidying its log.
+        let page = page_behind(reader, selector, last).await?;
+        for row in &page {
+            let series = to.join(rows::uid(row, "study")?.as_str());
+            let series = series.join(rows::uid(row, "series")?.as_str());
+            let name = rows::uid(row, "sop_instance")?;
+            last = Location::of(row)?;
+            let record = segment::path(&reader.folder, last.segment);
+            let at = last;
+            blocking(move || write_out(&record, at, &series, name.as_str())).await?;
+            exported += 1;
+        }
+        if page.is_empty() {
+            return Ok(exported);
+        }
+    }
+}
+
+async fn page_behind(
+    reader: &Reader,
+    selector: &Selector,
+    last: Location,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let uid = match selector {
+        Selector::All => None,
+        Selector::Uid(uid) => Some(uid.as_str()),
+    };
+    // Segments are numbered from 1 on, so that nothing comes before the first page.
+    let found = sqlx::query(
+        "SELECT sop_instance, series, study, segment, offset FROM instances
+         WHERE ($1 IS NULL OR $1 IN (study, series, sop_instance))
+             AND (segment, offset) > ($2, $3)
+         ORDER BY segment, offset LIMIT 256",
+    )
+    .bind(uid)
+    .bind(last.segment)
+    .bind(last.offset as i64)
+    .fetch_all(&reader.pool)
+    .await?;
+    Ok(found)
+}
+
+fn write_out(record: &Path, at: Location, folder: &Path, name: &str) -> Result<(), StoreError> {
+    let from = File::open(record).map_err(StoreError::file(record))?;
+    fs::create_dir_all(folder).map_err(StoreError::file(folder))?;
+    let path = folder.join(format!("{name}.dcm"));
+    let growing = folder.join(format!("{name}.part"));
+    let write = || -> io::Result<bool> {
+        let whole = segment::copy_payload(&from, at.offset, &mut File::create(&growing)?)?;
+        match whole {
+            true => fs::rename(&growing, &path)?,
+            false => fs::remove_file(&growing)?,
+        }
+        Ok(whole)
+    };
+    match write().map_err(StoreError::file(&path))? {
+        true => Ok(()),
+        false => Err(at.damaged()),
+    }
 }

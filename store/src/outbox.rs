@@ -48,7 +48,7 @@ pub struct DeliveryRow {
     pub state: DeliveryState,
     pub attempts: u32,
     pub reason: Option<String>,
-    /// DIMSE status of the peer's last answer.
+    /// DIMSE status with which the peer took it.
     pub status: Option<u16>,
     pub queued_at: Moment,
     pub due_at: Moment,
@@ -74,17 +74,22 @@ impl Reader {
     pub async fn peers_due(&self, now: Moment) -> Result<Vec<String>, StoreError> {
         let peers = sqlx::query_scalar(
             "SELECT DISTINCT peer FROM outbox WHERE state = 'queued' AND due_at <= $1
+                 AND EXISTS (SELECT 1 FROM instances
+                             WHERE instances.sop_instance = outbox.sop_instance)
              ORDER BY peer",
         );
         Ok(peers.bind(now.0).fetch_all(&self.pool).await?)
     }
 
-    /// When the next delivery is due.
+    /// When the next delivery is due. An instance that is not in the index (yet) is not counted.
     pub async fn next_due(&self) -> Result<Option<Moment>, StoreError> {
-        let due: Option<i64> =
-            sqlx::query_scalar("SELECT min(due_at) FROM outbox WHERE state = 'queued'")
-                .fetch_one(&self.pool)
-                .await?;
+        let due: Option<i64> = sqlx::query_scalar(
+            "SELECT min(due_at) FROM outbox WHERE state = 'queued'
+                 AND EXISTS (SELECT 1 FROM instances
+                             WHERE instances.sop_instance = outbox.sop_instance)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok(due.map(Moment))
     }
 }

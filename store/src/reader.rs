@@ -8,6 +8,7 @@ use crate::segment;
 use bytes::Bytes;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,18 @@ pub(crate) struct Location {
     pub(crate) offset: u64,
 }
 
+impl Location {
+    pub(crate) fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self { segment: rows::small(row, "segment")?, offset: rows::count(row, "offset")? })
+    }
+
+    pub(crate) fn damaged(self) -> StoreError {
+        let Self { segment, offset } = self;
+        let what = "the checksum of a kept object does not hold";
+        StoreError::Damaged { segment, offset, what }
+    }
+}
+
 impl Reader {
     pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
         if !index::path(folder).is_file() {
@@ -40,10 +53,7 @@ impl Reader {
             .fetch_optional(&self.pool)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let at = Location {
-            segment: rows::small(&row, "segment")?,
-            offset: rows::count(&row, "offset")?,
-        };
+        let at = Location::of(&row)?;
         let path = segment::path(&self.folder, at.segment);
         blocking(move || read_object(&path, at)).await.map(Some)
     }
@@ -63,14 +73,7 @@ impl Reader {
 fn read_object(path: &Path, at: Location) -> Result<Bytes, StoreError> {
     let failed = StoreError::file(path);
     let payload = File::open(path).and_then(|file| segment::read_payload(&file, at.offset));
-    match payload.map_err(failed)? {
-        Some(payload) => Ok(payload.into()),
-        None => Err(StoreError::Damaged {
-            segment: at.segment,
-            offset: at.offset,
-            what: "the checksum of a kept object does not hold",
-        }),
-    }
+    payload.map_err(failed)?.map(Bytes::from).ok_or_else(|| at.damaged())
 }
 
 /// Disk work beside the async tasks.

@@ -106,7 +106,7 @@ async fn replay_segment(
         // What a killed node wrote may still be in the page cache alone.
         File::open(&path).and_then(|file| file.sync_all()).map_err(failed())?;
     }
-    let mut scan = Scan::of(&path, from).map_err(failed())?;
+    let mut scan = Scan::of(&path, from, length).map_err(failed())?;
     let (mut batch, mut sound) = (Vec::new(), true);
     loop {
         match scan.next().map_err(failed())? {

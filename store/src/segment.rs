@@ -65,9 +65,10 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    pub(crate) fn of(path: &Path, from: u64) -> io::Result<Self> {
+    /// Of the bytes from one position up to another, or up to the end of the file.
+    pub(crate) fn of(path: &Path, from: u64, to: u64) -> io::Result<Self> {
         let file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let length = file.metadata()?.len().min(to);
         Ok(Self { file, length, position: from })
     }
 

@@ -2,8 +2,12 @@
 
 use crate::error::StoreError;
 use crate::events::EventRow;
-use crate::reader::Reader;
+use crate::reader::{Reader, blocking};
+use crate::rows;
+use crate::segment;
 use gantry_terms::moment::Moment;
+use std::fs;
+use std::path::Path;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
@@ -51,6 +55,98 @@ pub struct PeerCounts {
 
 impl Reader {
     pub async fn summary(&self) -> Result<Summary, StoreError> {
-        todo!()
+        let instances: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM instances").fetch_one(&self.pool).await?;
+        let folder = self.folder.clone();
+        let (segments, bytes) = blocking(move || on_disk(&folder)).await?;
+        Ok(Summary {
+            series: self.series_counts().await?,
+            jobs: self.model_counts().await?,
+            outbox: self.peer_counts().await?,
+            instances: instances.unsigned_abs(),
+            segments,
+            bytes,
+            events: self.events(10).await?,
+        })
     }
+
+    async fn series_counts(&self) -> Result<SeriesCounts, StoreError> {
+        let found = sqlx::query(
+            "SELECT count(*) FILTER (WHERE state = 'receiving') AS receiving,
+                 count(*) FILTER (WHERE state = 'complete') AS complete,
+                 count(*) FILTER (WHERE state = 'decided') AS decided,
+                 count(*) FILTER (WHERE state = 'made') AS made
+             FROM series",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(SeriesCounts {
+            receiving: rows::count(&found, "receiving")?,
+            complete: rows::count(&found, "complete")?,
+            decided: rows::count(&found, "decided")?,
+            made: rows::count(&found, "made")?,
+        })
+    }
+
+    async fn model_counts(&self) -> Result<Vec<ModelCounts>, StoreError> {
+        let found = sqlx::query(
+            "SELECT model, count(*) FILTER (WHERE state = 'queued') AS queued,
+                 count(*) FILTER (WHERE state = 'running') AS running,
+                 count(*) FILTER (WHERE state = 'finished') AS finished,
+                 count(*) FILTER (WHERE state = 'failed') AS failed,
+                 count(*) FILTER (WHERE state = 'superseded') AS superseded,
+                 (SELECT reason FROM jobs AS failed
+                  WHERE failed.model = jobs.model AND state IN ('failed', 'queued')
+                      AND reason IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_reason
+             FROM jobs GROUP BY model ORDER BY model",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let counts = |row| {
+            Ok(ModelCounts {
+                model: rows::column(row, "model")?,
+                queued: rows::count(row, "queued")?,
+                running: rows::count(row, "running")?,
+                finished: rows::count(row, "finished")?,
+                failed: rows::count(row, "failed")?,
+                superseded: rows::count(row, "superseded")?,
+                last_reason: rows::column(row, "last_reason")?,
+            })
+        };
+        found.iter().map(counts).collect()
+    }
+
+    async fn peer_counts(&self) -> Result<Vec<PeerCounts>, StoreError> {
+        let found = sqlx::query(
+            "SELECT peer, count(*) FILTER (WHERE state = 'queued') AS queued,
+                 count(*) FILTER (WHERE state = 'delivered') AS delivered,
+                 count(*) FILTER (WHERE state = 'parked') AS parked,
+                 (SELECT reason FROM outbox AS failed
+                  WHERE failed.peer = outbox.peer AND state IN ('queued', 'parked')
+                      AND reason IS NOT NULL ORDER BY due_at DESC LIMIT 1) AS last_reason,
+                 min(due_at) FILTER (WHERE state = 'queued') AS next_try
+             FROM outbox GROUP BY peer ORDER BY peer",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let counts = |row| {
+            Ok(PeerCounts {
+                peer: rows::column(row, "peer")?,
+                queued: rows::count(row, "queued")?,
+                delivered: rows::count(row, "delivered")?,
+                parked: rows::count(row, "parked")?,
+                last_reason: rows::column(row, "last_reason")?,
+                next_try: rows::maybe_moment(row, "next_try")?,
+            })
+        };
+        found.iter().map(counts).collect()
+    }
+}
+
+fn on_disk(store: &Path) -> Result<(u64, u64), StoreError> {
+    let folder = segment::folder(store);
+    let numbers = segment::numbers(store).map_err(StoreError::file(&folder))?;
+    let length = |number: &u32| fs::metadata(segment::path(store, *number)).map(|file| file.len());
+    let lengths: Result<Vec<u64>, _> = numbers.iter().map(length).collect();
+    Ok((numbers.len() as u64, lengths.map_err(StoreError::file(folder))?.iter().sum()))
 }

@@ -1,7 +1,15 @@
 //! Checks every record's checksum and that index and segments say the same.
 
 use crate::error::StoreError;
-use crate::reader::Reader;
+use crate::reader::{Reader, blocking};
+use crate::record::Digest;
+use crate::recovery;
+use crate::rows;
+use crate::segment::{self, Scan, Scanned};
+use gantry_terms::uid::Uid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -13,6 +21,120 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-pub async fn verify(_reader: &Reader) -> Result<Verified, StoreError> {
-    todo!()
+/// Reads every byte of every segment as far as it is indexed; beside a running node, what is being
+/// kept right now is left out.
+pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
+    let mut verified = Verified::default();
+    for (number, indexed) in recovery::indexed_bytes(&reader.pool).await? {
+        let rows = rows_of(reader, number).await?;
+        let path = segment::path(&reader.folder, number);
+        let (rows, found) = blocking(move || {
+            let found = check(&path, number, indexed, &rows);
+            Ok((rows, found))
+        })
+        .await?;
+        verified.segments += 1;
+        verified.records += found.records;
+        verified.bytes += found.bytes;
+        verified.instances += rows.len() as u64 - found.missing;
+        verified.problems.extend(found.problems);
+        for (sop_instance, digest) in found.elsewhere {
+            check_elsewhere(reader, number, sop_instance, digest, &mut verified.problems).await?;
+        }
+    }
+    Ok(verified)
+}
+
+/// By where their records begin: whose they are and what they hold.
+type Rows = BTreeMap<u64, (String, Vec<u8>)>;
+
+async fn rows_of(reader: &Reader, segment: u32) -> Result<Rows, StoreError> {
+    let found =
+        sqlx::query("SELECT offset, sop_instance, digest FROM instances WHERE segment = $1")
+            .bind(segment)
+            .fetch_all(&reader.pool)
+            .await?;
+    let row = |row| {
+        let instance = (rows::column(row, "sop_instance")?, rows::column(row, "digest")?);
+        Ok((rows::count(row, "offset")?, instance))
+    };
+    found.iter().map(row).collect()
+}
+
+#[derive(Default)]
+struct Checked {
+    records: u64,
+    bytes: u64,
+    /// Rows without a record.
+    missing: u64,
+    /// Records without a row here.
+    elsewhere: Vec<(Uid, Digest)>,
+    problems: Vec<String>,
+}
+
+fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
+    let mut checked = Checked::default();
+    let mut seen = BTreeSet::new();
+    if let Err(error) = scan(path, number, indexed, rows, &mut checked, &mut seen) {
+        checked.problems.push(format!("segment {number} cannot be read: {error}"));
+    }
+    for (offset, (sop_instance, _)) in rows.iter().filter(|(offset, _)| !seen.contains(*offset)) {
+        checked.missing += 1;
+        let problem =
+            format!("the record of {sop_instance} in segment {number} at {offset} is gone");
+        checked.problems.push(problem);
+    }
+    checked
+}
+
+fn scan(
+    path: &Path,
+    number: u32,
+    indexed: u64,
+    rows: &Rows,
+    checked: &mut Checked,
+    seen: &mut BTreeSet<u64>,
+) -> io::Result<()> {
+    let mut scan = Scan::of(path, 0, indexed)?;
+    loop {
+        match scan.next()? {
+            Scanned::End => return Ok(()),
+            Scanned::Damage { offset, .. } => {
+                let problem = format!("segment {number} is damaged at {offset}");
+                checked.problems.push(problem);
+            }
+            Scanned::Record(found) => {
+                checked.records += 1;
+                checked.bytes += found.head.length();
+                let sop_instance = found.identity.sop_instance;
+                match rows.get(&found.offset) {
+                    Some((uid, digest)) if *uid == sop_instance.as_str() => {
+                        seen.insert(found.offset);
+                        if *digest != found.head.digest {
+                            let problem = format!("the index has another digest of {uid}");
+                            checked.problems.push(problem);
+                        }
+                    }
+                    _ => checked.elsewhere.push((sop_instance, found.head.digest)),
+                }
+            }
+        }
+    }
+}
+
+/// A record may be there twice when a sync failed before the sender tried again.
+async fn check_elsewhere(
+    reader: &Reader,
+    segment: u32,
+    sop_instance: Uid,
+    digest: Digest,
+    problems: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    match reader.digest(&sop_instance).await? {
+        Some(kept) if kept == digest => {}
+        Some(_) => problems
+            .push(format!("segment {segment} has other bytes of {sop_instance} than are indexed")),
+        None => problems.push(format!("{sop_instance} in segment {segment} is not in the index")),
+    }
+    Ok(())
 }
