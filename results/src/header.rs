@@ -76,10 +76,10 @@ impl<'a> Subject<'a> {
 }
 
 impl Job<'_> {
-    /// `text`, with a mark behind it when the model is for research.
+    /// `text`, with a mark in front when the model is for research: what comes last is cut first.
     pub fn marked(&self, text: String) -> String {
         match self.subject.findings.algorithm.research_only {
-            true => format!("{text}. {RESEARCH_ONLY}"),
+            true => format!("{RESEARCH_ONLY}. {text}"),
             false => text,
         }
     }

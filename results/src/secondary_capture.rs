@@ -112,26 +112,25 @@ fn references(source: &Source, overlay: &Overlay, capture: &mut DataSet) {
         .item(tags::REFERENCED_SERIES_SEQUENCE, series);
 }
 
+/// In words (ST, 1024 bytes): the labels of the masks stand last, where they may be cut.
 fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataSet) {
-    let labels: Vec<&str> =
-        job.subject.findings.masks.iter().map(|mask| mask.label.as_str()).collect();
-    let masks = match labels.is_empty() {
-        true => "no mask".to_owned(),
-        false => format!("masks {}", labels.join(", ")),
-    };
+    let masks = &job.subject.findings.masks;
     let window = overlay.window;
-    let mut text = format!(
-        "{}: {masks} over images windowed at {}/{}; {}",
+    let scaled = match overlay.factor {
+        1 => String::new(),
+        factor => format!(", scaled up {factor} times"),
+    };
+    let labels: Vec<&str> = masks.iter().map(|mask| mask.label.as_str()).collect();
+    let text = format!(
+        "{}: {}, windowed at {}/{}{scaled}; masks: {}",
         job.subject.algorithm(),
+        frames.selection(),
         window.centre,
         window.width,
-        frames.selection(),
+        if labels.is_empty() { "none".to_owned() } else { labels.join(", ") },
     );
-    if overlay.factor > 1 {
-        text += &format!("; scaled up {} times", overlay.factor);
-    }
     capture.text(tags::DERIVATION_DESCRIPTION, &job.marked(text));
-    if !labels.is_empty() {
+    if !masks.is_empty() {
         capture.code(tags::DERIVATION_CODE_SEQUENCE, &SEGMENTATION.into());
     }
 }

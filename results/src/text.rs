@@ -18,11 +18,13 @@ pub fn fitted(vr: VR, text: &str) -> String {
     let clean = if vr == VR::CS { code_string(&clean) } else { clean };
     match vr {
         VR::PN => clean.split('=').take(3).map(|g| cut(g, 64)).collect::<Vec<_>>().join("="),
+        VR::ST | VR::LT => cut_bytes(&clean, limit(vr)),
         _ => cut(&clean, limit(vr)),
     }
 }
 
-/// Longest value in characters; for CS and the number VRs all characters are one byte.
+/// Longest value in characters; for CS and the number VRs all characters are one byte. For ST
+/// and LT some validators and archives count bytes, so that they are cut by bytes.
 fn limit(vr: VR) -> usize {
     match vr {
         VR::AE | VR::CS | VR::SH | VR::DS => 16,
@@ -37,6 +39,11 @@ fn limit(vr: VR) -> usize {
 fn cut(text: &str, characters: usize) -> String {
     let text = text.trim_matches(' ');
     text.chars().take(characters).collect::<String>().trim_end().to_owned()
+}
+
+fn cut_bytes(text: &str, bytes: usize) -> String {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= bytes);
+    text[..end.last().unwrap_or(0)].trim_end().to_owned()
 }
 
 fn code_string(text: &str) -> String {
@@ -138,6 +145,7 @@ mod tests {
         assert_eq!(fitted(VR::SH, "a\\b\n"), "a/b");
         assert_eq!(fitted(VR::CS, "Nodule-seg with a long label"), "NODULE SEG WITH");
         assert_eq!(fitted(VR::ST, "a\\b"), "a\\b");
+        assert_eq!(fitted(VR::ST, &"山".repeat(500)).len(), 1023);
         assert_eq!(
             fitted(VR::PN, &format!("{}=山", "x".repeat(80))),
             format!("{}=山", "x".repeat(64))

@@ -44,8 +44,8 @@ fn a_capture_says_that_it_is_derived_from_what_and_burned_in() {
         (tags::BODY_PART_EXAMINED, "CHEST"),
         (
             tags::DERIVATION_DESCRIPTION,
-            "Lung densitometry 1.0.0: masks Lung, Low attenuation (< -950 HU) over images \
-             windowed at -500/1400; all 3 slices; scaled up 6 times. FOR RESEARCH USE ONLY",
+            "FOR RESEARCH USE ONLY. Lung densitometry 1.0.0: all 3 slices, windowed at -500/1400, \
+             scaled up 6 times; masks: Lung, Low attenuation (< -950 HU)",
         ),
     ] {
         assert_eq!(text(&object, tag), expected, "{tag}");
@@ -192,7 +192,7 @@ fn a_window_that_hides_what_was_found_is_not_used() {
         let object = open(&capture(&scan, &model::findings(&scan.volume)));
         let text = text(&object, tags::DERIVATION_DESCRIPTION);
         let from = text.find("windowed at ").expect("a window") + 12;
-        text[from..].split(';').next().expect("a window").to_owned()
+        text[from..].split([';', ',']).next().expect("a window").to_owned()
     };
     assert_eq!(window(|_| {}), "-500/1400");
     assert_eq!(

@@ -7,6 +7,11 @@ use gantry_terms::findings::Findings;
 use kit::phantom::Scan;
 use kit::{cases, ct, model, validators};
 
+/// Cases in which a result rightly differs from its source: missing or wrong values were mended,
+/// or the same name is written in UTF-8 (dcentvfy compares bytes).
+const MENDED: &[&str] =
+    &["without optional values", "long values", "old forms of dates", "Japanese", "Latin 1"];
+
 /// Composes both results of one scan and lets everybody look at them.
 fn check(case: &str, scan: &Scan, findings: &Findings) {
     let job = kit::provenance();
@@ -20,11 +25,12 @@ fn check(case: &str, scan: &Scan, findings: &Findings) {
     assert_eq!(validators::complaints(&report, &files[0]), none, "{case}");
     assert_eq!(validators::complaints(&capture, &files[0]), none, "{case}");
     assert_eq!(validators::report_complaints(&report), none, "{case}");
-    let before = validators::contradictions(&files);
-    files.extend([report, capture]);
-    let mut contradictions = validators::contradictions(&files);
-    contradictions.retain(|contradiction| !before.contains(contradiction));
-    assert_eq!(contradictions, none, "{case}");
+    let results = [report, capture];
+    assert_eq!(validators::contradictions(&results), none, "{case}");
+    if !MENDED.contains(&case) {
+        files.extend(results);
+        assert_eq!(validators::contradictions(&files), none, "{case}");
+    }
 }
 
 #[test]

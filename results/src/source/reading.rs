@@ -8,7 +8,6 @@ use dicom_core::header::HasLength;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
-use dicom_object::meta::FileMetaTable;
 use dicom_parser::dataset::DataToken;
 use dicom_parser::dataset::read::{DataSetReader, DataSetReaderOptions, Error, ValueReadStrategy};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
@@ -32,11 +31,10 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
     if part10.get(128..132) != Some(b"DICM") {
         return Err(ComposeError::SourceMalformed("it is no DICOM file"));
     }
-    let mut rest = &part10[128..];
-    let meta = FileMetaTable::from_reader(&mut rest)
-        .map_err(|_| ComposeError::SourceMalformed("its File Meta Information cannot be read"))?;
+    let (syntax, rest) = file_meta(&part10[132..])
+        .ok_or(ComposeError::SourceMalformed("its File Meta Information cannot be read"))?;
     let syntax = TransferSyntaxRegistry
-        .get(meta.transfer_syntax())
+        .get(&syntax)
         .ok_or(ComposeError::SourceMalformed("its transfer syntax is not known"))?;
     let bytes: Box<dyn Read + '_> = match syntax.codec() {
         Codec::Dataset(Some(adapter)) => adapter.adapt_reader(Box::new(rest)),
@@ -53,6 +51,28 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
             || *tag == tags::SPECIFIC_CHARACTER_SET
     });
     Ok(decoded(&wanted.collect(), &CharacterSets::default(), 0))
+}
+
+/// Transfer syntax and data set (PS3.10 7.1). By hand, because dicom-object reserves whatever
+/// length a broken element claims.
+fn file_meta(mut bytes: &[u8]) -> Option<(String, &[u8])> {
+    let mut syntax = None;
+    while bytes.starts_with(&[2, 0]) {
+        let element = u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?);
+        let (start, length) = match bytes.get(4..6)? {
+            b"OB" | b"UN" => {
+                (12usize, u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize)
+            }
+            _ => (8, u16::from_le_bytes(bytes.get(6..8)?.try_into().ok()?) as usize),
+        };
+        let value = bytes.get(start..start.checked_add(length)?)?;
+        if element == 0x0010 {
+            let text = String::from_utf8_lossy(value);
+            syntax = Some(text.trim_end_matches(['\0', ' ']).to_owned());
+        }
+        bytes = &bytes[start + length..];
+    }
+    Some((syntax?, bytes))
 }
 
 struct Tokens<I> {
