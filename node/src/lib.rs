@@ -1,1 +1,16 @@
-//! placeholder
+//! The edge of the node: DIMSE over TCP, the command line, and the only place where the stations are wired together.
+
+pub mod check;
+pub mod cli;
+pub mod config;
+mod data_set;
+pub mod deliver;
+pub mod demo;
+pub mod dimse;
+pub mod explain;
+pub mod maintenance;
+pub mod phantom;
+pub mod receive;
+pub mod serve;
+pub mod status;
+mod transcode;

@@ -1,2 +1,52 @@
-//! placeholder
-fn main() {}
+//! The program `gantry`: arguments, logging, the command, and its exit status.
+
+use clap::Parser;
+use gantry::cli::{Cli, Command};
+use gantry::{check, demo, explain, maintenance, serve, status};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli.command);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("gantry: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("gantry: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(arguments) => serve::run(&arguments.config).await,
+        Command::Check(arguments) => check::run(&arguments.config),
+        Command::Status(arguments) => status::run(&arguments.config).await,
+        Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Export(arguments) => maintenance::export(&arguments).await,
+        Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
+        Command::Verify(arguments) => maintenance::verify(&arguments.config).await,
+        Command::Demo(arguments) => demo::run(&arguments).await,
+    }
+}
+
+/// The node's log goes to standard error; `GANTRY_LOG` filters it (as in `info,gantry=debug`).
+fn log(command: &Command) {
+    let quiet = !matches!(command, Command::Serve(_));
+    let default = if quiet { "error" } else { "info,jpeg2k=warn,sqlx=warn,ort=warn" };
+    let filter = EnvFilter::try_from_env("GANTRY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

@@ -1,1 +1,8 @@
-//! placeholder
+//! Decides and drives: which series are complete, what the rules say of them, and the jobs that follow.
+
+pub mod complete;
+pub mod compose;
+pub mod decide;
+pub mod drive;
+pub mod infer;
+pub mod rules;

@@ -1,0 +1,132 @@
+//! `gantry check`: reads configuration, models and rules as a start would, and says all that is wrong at once.
+
+use crate::config::Config;
+use gantry_inference::engine::{Engine, EngineError, EngineOptions};
+use gantry_inference::manifest::ResultKind;
+use gantry_inference::models::Models;
+use gantry_routing::compose::{SECONDARY_CAPTURE, STRUCTURED_REPORT};
+use gantry_routing::rules::{ModelFacts, RuleSet, SourceFile, World};
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What a node runs with, once it has been checked.
+pub struct Checked {
+    pub models: Models,
+    pub rules: RuleSet,
+}
+
+/// All that is wrong, each in words for the admin.
+#[derive(Debug)]
+pub struct Faults(Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n\n"))
+    }
+}
+
+/// The command: exit status 0 when a node would start with these files.
+pub fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(file)?;
+    let checked = match check(&config) {
+        Ok(checked) => checked,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for warning in checked.rules.warnings() {
+        println!("warning: {warning}");
+    }
+    println!("configuration  good: {} peers", config.peers.len());
+    println!("models         good: {}", listed(checked.models.names()));
+    let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
+    println!("rules          good: {}", listed(names));
+    println!("rules digest   {}", checked.rules.digest());
+    check_graphs(&config, checked.models)
+}
+
+/// Reads models and rules. Needs no ONNX Runtime.
+pub fn check(config: &Config) -> Result<Checked, Faults> {
+    let mut faults = Vec::new();
+    let models = match Models::load(&config.models) {
+        Ok(models) => Some(models),
+        Err(problems) => {
+            faults.extend(problems.iter().map(ToString::to_string));
+            None
+        }
+    };
+    // With broken models every rule that names one would look wrong too.
+    let Some(models) = models else { return Err(Faults(faults)) };
+    let world = world(config, &models);
+    let rules = match rule_files(&config.rules) {
+        Ok(files) => RuleSet::parse(files, &world).map_err(|problems| problems.to_string()),
+        Err(fault) => Err(fault),
+    };
+    match rules {
+        Ok(rules) if faults.is_empty() => Ok(Checked { models, rules }),
+        Ok(_) => Err(Faults(faults)),
+        Err(fault) => {
+            faults.push(fault);
+            Err(Faults(faults))
+        }
+    }
+}
+
+/// Opens each graph, where there is a runtime to do so.
+fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
+    match Engine::start(Arc::new(models), options) {
+        Ok(_) => println!("graphs         good: each has what its manifest says"),
+        Err(error @ EngineError::NoRuntime(_)) => println!("warning: models would not run: {error}"),
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What rules may name: the models that are there and the peers that can receive.
+fn world(config: &Config, models: &Models) -> World {
+    let facts = models.names().filter_map(|name| models.model(name)).map(|model| ModelFacts {
+        name: model.name.clone(),
+        results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
+    });
+    World { models: facts.collect(), peers: config.receivers() }
+}
+
+/// What a rule calls it in `send.as`.
+fn result_name(kind: ResultKind) -> &'static str {
+    match kind {
+        ResultKind::StructuredReport => STRUCTURED_REPORT,
+        ResultKind::SecondaryCapture => SECONDARY_CAPTURE,
+    }
+}
+
+/// The `.toml` files of the rules folder, in the order of their names.
+fn rule_files(folder: &Path) -> Result<Vec<SourceFile>, String> {
+    let cannot = |error: std::io::Error| {
+        format!("cannot read the rules folder {}: {error}\n  help: node.rules names it", folder.display())
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: std::path::PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(SourceFile { path, text }),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}

@@ -1,0 +1,86 @@
+//! The command line: what can be asked of `gantry`, and the help that teaches it.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Stands between scanners and the PACS: receives DICOM, decides by rules, runs AI models, sends results back.
+///
+/// Research use only: not a medical device.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = "First steps: `gantry demo` shows the whole road on this machine; \
+`gantry check` reads a configuration and its rules without starting anything.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the node: listen, keep, decide, infer, compose, deliver, until SIGTERM or Ctrl-C.
+    Serve(ConfigArgument),
+    /// Read configuration, models and rules, and run the rules' cases. Exit status 1 when anything is wrong.
+    Check(ConfigArgument),
+    /// Say what is where: series, jobs, deliveries for each peer, what failed and what was refused.
+    Status(ConfigArgument),
+    /// Say why a series did or did not run: each rule, each condition, the value found, and what came of it.
+    Explain(ExplainArguments),
+    /// Write kept objects as DICOM files, byte for byte as they were received.
+    Export(ExportArguments),
+    /// Build the index anew from the segments. The node must not be running.
+    Reindex(ConfigArgument),
+    /// Read every kept object and compare checksum, digest and index. Works beside a running node.
+    Verify(ConfigArgument),
+    /// Show the whole road on this machine: a scanner, the node and a PACS on loopback.
+    Demo(DemoArguments),
+}
+
+#[derive(Args)]
+pub struct ConfigArgument {
+    /// The node's configuration; node.example.toml explains every key.
+    #[arg(long, short, default_value = "node.toml", value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[derive(Args)]
+pub struct ExplainArguments {
+    /// Series Instance UID (0020,000E).
+    pub series: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct ExportArguments {
+    /// A Study, Series or SOP Instance UID, or `all`.
+    pub what: String,
+    /// The folder to write to; made if it is not there. Files are named by UID.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct DemoArguments {
+    /// Send the DICOM files of this folder instead of the phantom.
+    #[arg(long, value_name = "FOLDER")]
+    pub series: Option<PathBuf>,
+    /// Deliver to this PACS instead of the demo's own.
+    #[arg(long, value_name = "AET@HOST:PORT")]
+    pub pacs: Option<String>,
+    /// Where the received SR, SC and the picture of the overlay are laid.
+    #[arg(long, value_name = "FOLDER", default_value = "gantry-demo")]
+    pub to: PathBuf,
+    /// The rules to decide by.
+    #[arg(long, value_name = "FOLDER", default_value = "rules")]
+    pub rules: PathBuf,
+    /// The models to run.
+    #[arg(long, value_name = "FOLDER", default_value = "models")]
+    pub models: PathBuf,
+    /// ONNX Runtime's library; default: ORT_DYLIB_PATH, beside the program, .onnxruntime/.
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
+    /// Seconds of quiet after which the series counts as complete.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub quiet_seconds: f64,
+}

@@ -1,0 +1,372 @@
+//! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
+
+use gantry_store::options::Durability;
+use gantry_terms::ae_title::AeTitle;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the configuration means.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub ae_title: AeTitle,
+    pub listen: String,
+    pub unknown_peers: UnknownPeers,
+    pub maximum_associations: usize,
+    pub data: PathBuf,
+    pub rules: PathBuf,
+    pub models: PathBuf,
+    pub onnxruntime: Option<PathBuf>,
+    pub durability: Durability,
+    pub segment_bytes: u64,
+    pub quiet: Duration,
+    pub deliver: DeliverConfig,
+    pub peers: BTreeMap<AeTitle, Peer>,
+}
+
+/// How long the node keeps trying to deliver, and how its pauses grow.
+#[derive(Debug, Clone)]
+pub struct DeliverConfig {
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+    pub give_up_after: Duration,
+}
+
+/// A calling AE title that is not among the peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownPeers {
+    Refuse,
+    Accept,
+}
+
+/// One application entity that the node knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peer {
+    pub ae_title: AeTitle,
+    /// `host:port`, for peers that receive.
+    pub address: Option<String>,
+    /// Its own quiet time, when it differs from the node's.
+    pub quiet: Option<Duration>,
+}
+
+/// Every problem of a configuration at once, in words for the admin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigProblems(pub Vec<String>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+impl Config {
+    /// Reads and checks a file. Folders in it are relative to the file.
+    pub fn load(file: &Path) -> Result<Self, ConfigProblems> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ConfigProblems(vec![format!(
+                "cannot read {}: {error}\n  help: name the file with --config; node.example.toml shows one",
+                file.display()
+            )])
+        })?;
+        Self::parse(&text, file)
+    }
+
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigProblems> {
+        let written: Written = toml::from_str(text)
+            .map_err(|error| ConfigProblems(vec![describe_toml_error(&error, file)]))?;
+        let base = file.parent().unwrap_or(Path::new("."));
+        written.mean(base).map_err(|problems| {
+            ConfigProblems(problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect())
+        })
+    }
+
+    /// How long a series of this peer must be quiet until it counts as complete.
+    pub fn quiet_for(&self, peer: &AeTitle) -> Duration {
+        self.peers.get(peer).and_then(|peer| peer.quiet).unwrap_or(self.quiet)
+    }
+
+    /// The peers that can receive: what rules may name.
+    pub fn receivers(&self) -> Vec<String> {
+        let with_address = self.peers.iter().filter(|(_, peer)| peer.address.is_some());
+        with_address.map(|(name, _)| name.to_string()).collect()
+    }
+}
+
+/// `toml`'s own message has line, column and caret; the file and the nearest key are added.
+fn describe_toml_error(error: &toml::de::Error, file: &Path) -> String {
+    let mut text = format!("{}: {}", file.display(), error.to_string().trim_end());
+    if let Some(nearest) = nearest_in_message(error.message()) {
+        text.push_str(&format!("\n  help: did you mean `{nearest}`?"));
+    }
+    text
+}
+
+/// serde says "unknown field `x`, expected one of `a`, `b`": the nearest of those to `x`.
+fn nearest_in_message(message: &str) -> Option<String> {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = message.starts_with("unknown").then(|| words.next()).flatten()?;
+    words
+        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 3)
+        .map(|(_, word)| word.to_string())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Written {
+    node: WrittenNode,
+    #[serde(default)]
+    listen: WrittenListen,
+    #[serde(default)]
+    store: WrittenStore,
+    #[serde(default)]
+    complete: WrittenComplete,
+    #[serde(default)]
+    deliver: WrittenDeliver,
+    #[serde(default)]
+    peer: Vec<WrittenPeer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenNode {
+    ae_title: String,
+    #[serde(default = "default_data")]
+    data: PathBuf,
+    #[serde(default = "default_rules")]
+    rules: PathBuf,
+    #[serde(default = "default_models")]
+    models: PathBuf,
+    onnxruntime: Option<PathBuf>,
+}
+
+fn default_data() -> PathBuf {
+    "data".into()
+}
+fn default_rules() -> PathBuf {
+    "rules".into()
+}
+fn default_models() -> PathBuf {
+    "models".into()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenListen {
+    address: String,
+    unknown_peers: UnknownPeers,
+    maximum_associations: usize,
+}
+
+impl Default for WrittenListen {
+    fn default() -> Self {
+        Self {
+            address: "0.0.0.0:11112".into(),
+            unknown_peers: UnknownPeers::Refuse,
+            maximum_associations: 64,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenStore {
+    durability: WrittenDurability,
+    segment_mib: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenDurability {
+    PowerLoss,
+    Crash,
+}
+
+impl Default for WrittenStore {
+    fn default() -> Self {
+        Self { durability: WrittenDurability::PowerLoss, segment_mib: 1024 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenComplete {
+    quiet_seconds: f64,
+}
+
+impl Default for WrittenComplete {
+    fn default() -> Self {
+        Self { quiet_seconds: 30.0 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenDeliver {
+    first_pause_seconds: f64,
+    longest_pause_seconds: f64,
+    give_up_after_hours: f64,
+}
+
+impl Default for WrittenDeliver {
+    fn default() -> Self {
+        Self { first_pause_seconds: 2.0, longest_pause_seconds: 1800.0, give_up_after_hours: 72.0 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenPeer {
+    ae_title: String,
+    address: Option<String>,
+    quiet_seconds: Option<f64>,
+}
+
+impl Written {
+    fn mean(self, base: &Path) -> Result<Config, Vec<String>> {
+        let mut problems = Vec::new();
+        let ae_title = title(&self.node.ae_title, "node.ae-title", &mut problems);
+        if self.listen.maximum_associations == 0 {
+            problems.push("listen.maximum-associations = 0 would refuse everybody".into());
+        }
+        if !(16..=64 * 1024).contains(&self.store.segment_mib) {
+            problems.push("store.segment-mib must lie between 16 and 65536".into());
+        }
+        let quiet = span(self.complete.quiet_seconds, "complete.quiet-seconds", &mut problems);
+        let deliver = self.deliver.mean(&mut problems);
+        let mut peers = BTreeMap::new();
+        for written in self.peer {
+            written.mean_into(&mut peers, &mut problems);
+        }
+        check_host_port(&self.listen.address, "listen.address", &mut problems);
+        match ae_title {
+            Some(ae_title) if problems.is_empty() => Ok(Config {
+                ae_title,
+                listen: self.listen.address,
+                unknown_peers: self.listen.unknown_peers,
+                maximum_associations: self.listen.maximum_associations,
+                data: base.join(self.node.data),
+                rules: base.join(self.node.rules),
+                models: base.join(self.node.models),
+                onnxruntime: self.node.onnxruntime.map(|path| base.join(path)),
+                durability: match self.store.durability {
+                    WrittenDurability::PowerLoss => Durability::PowerLoss,
+                    WrittenDurability::Crash => Durability::Crash,
+                },
+                segment_bytes: self.store.segment_mib * 1024 * 1024,
+                quiet,
+                deliver,
+                peers,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+impl WrittenDeliver {
+    fn mean(&self, problems: &mut Vec<String>) -> DeliverConfig {
+        let first_pause = span(self.first_pause_seconds, "deliver.first-pause-seconds", problems);
+        let longest_pause =
+            span(self.longest_pause_seconds, "deliver.longest-pause-seconds", problems);
+        if longest_pause < first_pause {
+            problems.push("deliver.longest-pause-seconds is shorter than the first pause".into());
+        }
+        let give_up_after =
+            span(self.give_up_after_hours * 3600.0, "deliver.give-up-after-hours", problems);
+        DeliverConfig { first_pause, longest_pause, give_up_after }
+    }
+}
+
+impl WrittenPeer {
+    fn mean_into(self, peers: &mut BTreeMap<AeTitle, Peer>, problems: &mut Vec<String>) {
+        let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
+        if let Some(address) = &self.address {
+            check_host_port(address, &format!("address of peer {ae_title}"), problems);
+        }
+        let quiet = self
+            .quiet_seconds
+            .map(|seconds| span(seconds, &format!("quiet-seconds of peer {ae_title}"), problems));
+        let peer = Peer { ae_title: ae_title.clone(), address: self.address, quiet };
+        if peers.insert(ae_title.clone(), peer).is_some() {
+            problems.push(format!("peer {ae_title} is written twice"));
+        }
+    }
+}
+
+fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {
+    match AeTitle::parse(text) {
+        Ok(title) => Some(title),
+        Err(why) => {
+            problems.push(format!("{key} = {text:?}: {why}"));
+            None
+        }
+    }
+}
+
+fn span(seconds: f64, key: &str, problems: &mut Vec<String>) -> Duration {
+    Duration::try_from_secs_f64(seconds).ok().filter(|d| d.as_secs() <= 10 * 366 * 86400).unwrap_or_else(|| {
+        problems.push(format!("{key} = {seconds}: this must be a number of 0 or more, and of reason"));
+        Duration::ZERO
+    })
+}
+
+fn check_host_port(text: &str, key: &str, problems: &mut Vec<String>) {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+        problems.push(format!("{key} = {text:?}: write it as host:port, as in \"pacs.example:104\""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> String {
+        Config::parse(text, Path::new("node.toml")).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn the_example_configuration_parses_and_means_what_it_says() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node.example.toml");
+        let config = Config::load(&file).expect("the example is a good one");
+        assert_eq!(config.ae_title.as_str(), "GANTRY");
+        assert!(config.receivers().contains(&"PACS".to_string()));
+        assert_eq!(config.unknown_peers, UnknownPeers::Refuse);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_line_caret_and_the_nearest_known_key() {
+        let text = "[node]\nae-title = \"GANTRY\"\n[complete]\nquiet-secnds = 3\n";
+        let said = problems(text);
+        assert!(said.contains("line 4, column 1"), "{said}");
+        assert!(said.contains("^^^"), "{said}");
+        assert!(said.contains("did you mean `quiet-seconds`"), "{said}");
+    }
+
+    #[test]
+    fn all_problems_of_meaning_are_told_at_once() {
+        let said = problems(
+            "[node]\nae-title = \"A TITLE THAT IS TOO LONG\"\n[listen]\naddress = \"nowhere\"\n\
+             [[peer]]\nae-title = \"PACS\"\n[[peer]]\nae-title = \"PACS\"\nquiet-seconds = -1\n",
+        );
+        for part in ["at most 16", "host:port", "written twice", "0 or more"] {
+            assert!(said.contains(part), "{part} is missing in {said}");
+        }
+    }
+
+    #[test]
+    fn a_peer_may_have_a_quiet_time_of_its_own() {
+        let text = "[node]\nae-title = \"G\"\n[complete]\nquiet-seconds = 9\n\
+                    [[peer]]\nae-title = \"CT1\"\nquiet-seconds = 0.5\n";
+        let config = Config::parse(text, Path::new("node.toml")).expect("good");
+        let title = |text| AeTitle::parse(text).expect("a title");
+        assert_eq!(config.quiet_for(&title("CT1")), Duration::from_millis(500));
+        assert_eq!(config.quiet_for(&title("CT2")), Duration::from_secs(9));
+    }
+}

@@ -1,0 +1,11 @@
+//! DIMSE over TCP (PS3.7, PS3.8): associations in both roles, one file a verb, tables for statuses and refusals.
+
+pub mod acceptor;
+pub mod association;
+mod command;
+mod echo;
+mod negotiation;
+mod pdu;
+pub mod requestor;
+pub mod status;
+mod store;

@@ -1,0 +1,154 @@
+//! `gantry explain`: why a series did or did not run, from the database: each rule, each condition, the value found, and what came of it.
+
+use crate::cli::ExplainArguments;
+use crate::config::Config;
+use gantry_routing::rules::ConditionTrace;
+use gantry_store::decisions::DecisionRow;
+use gantry_store::jobs::{JobRow, JobState};
+use gantry_store::outbox::{DeliveryRow, DeliveryState};
+use gantry_store::reader::Reader;
+use gantry_store::series::SeriesState;
+use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use std::process::ExitCode;
+
+pub async fn run(arguments: &ExplainArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(&arguments.config.config)?;
+    let series = Uid::parse(&arguments.series)
+        .map_err(|why| format!("{:?} is not a Series Instance UID: {why}", arguments.series))?;
+    let reader = Store::open_reader(&config.data).await?;
+    match explain(&reader, &config, &series).await? {
+        Some(text) => print!("{text}"),
+        None => {
+            eprintln!(
+                "gantry: no series {series} in {}\n  help: `gantry status` tells what was refused; \
+                 this command takes a Series Instance UID (0020,000E)",
+                config.data.display()
+            );
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole story of a series, or nothing when the node does not have it.
+pub async fn explain(
+    reader: &Reader,
+    config: &Config,
+    series: &Uid,
+) -> Result<Option<String>, gantry_store::error::StoreError> {
+    let Some(row) = reader.series(series).await? else { return Ok(None) };
+    let mut text = format!("series {series}\n  study {}\n", row.study);
+    text.push_str(&format!(
+        "  receive   {} images from {} to {}, the last at {}\n",
+        row.instances,
+        row.calling_ae,
+        row.called_ae,
+        when(row.last_arrival)
+    ));
+    let due = row.last_arrival.plus(config.quiet_for(&row.calling_ae));
+    match row.state {
+        SeriesState::Receiving => text.push_str(&format!(
+            "  complete  not yet: quiet until {} makes it complete\n",
+            when(due)
+        )),
+        SeriesState::Complete => text.push_str("  complete  yes; decide is next\n"),
+        SeriesState::Made => text.push_str("  made by this node: nothing is decided for it\n"),
+        SeriesState::Decided => text.push_str(&format!("  complete  yes, revision {}\n", row.revision)),
+    }
+    for decision in reader.decisions(series).await? {
+        tell_decision(&mut text, &decision);
+    }
+    for job in reader.jobs(series).await? {
+        tell_job(&mut text, &job);
+    }
+    for delivery in reader.deliveries(series).await? {
+        tell_delivery(&mut text, &delivery);
+    }
+    Ok(Some(text))
+}
+
+fn tell_decision(text: &mut String, decision: &DecisionRow) {
+    text.push_str(&format!(
+        "  decide    \"{}\" (revision {}, {}, rules {})\n            {}\n",
+        decision.rule,
+        decision.revision,
+        when(decision.at),
+        short(&decision.rules_digest),
+        decision.reason
+    ));
+    // A trace of another version is told by its verdict alone.
+    let conditions: Vec<ConditionTrace> =
+        serde_json::from_value(decision.trace.clone()).unwrap_or_default();
+    for condition in conditions {
+        let told = condition.to_string().replace('\n', "\n            ");
+        text.push_str(&format!("            {told}\n"));
+    }
+}
+
+fn tell_job(text: &mut String, row: &JobRow) {
+    let reason = row.reason.as_deref().unwrap_or_default();
+    let state = match row.state {
+        JobState::Queued if reason.is_empty() => "queued".to_string(),
+        JobState::Queued => format!("again at {}: {reason}", when(row.due_at)),
+        JobState::Running => format!("running ({})", row.station.as_deref().unwrap_or("infer")),
+        JobState::Finished => format!(
+            "finished at {}, the model took {:.2} s",
+            row.finished_at.map(when).unwrap_or_default(),
+            row.seconds.unwrap_or_default()
+        ),
+        JobState::Failed => format!("failed: {reason}"),
+        JobState::Superseded => "overtaken: a later revision was decided first".to_string(),
+    };
+    let shadow = if row.job.shadow { ", shadow: nothing is sent" } else { "" };
+    text.push_str(&format!(
+        "  infer     {} ({}) for \"{}\", revision {}{shadow}: {state}\n",
+        row.job.model,
+        short(&row.job.model_digest),
+        row.job.rule,
+        row.job.revision
+    ));
+    for found in row.findings.iter().filter_map(|findings| findings.as_array()).flatten() {
+        let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
+        let value = found["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}"));
+        text.push_str(&format!("            {}: {value} {}\n", word("concept"), word("unit")));
+    }
+    for result in &row.results {
+        text.push_str(&format!("  compose   {result}\n"));
+    }
+}
+
+fn tell_delivery(text: &mut String, delivery: &DeliveryRow) {
+    let state = match delivery.state {
+        DeliveryState::Delivered => format!(
+            "delivered at {} with {:04X}",
+            delivery.delivered_at.map(when).unwrap_or_default(),
+            delivery.status.unwrap_or_default()
+        ),
+        DeliveryState::Queued if delivery.attempts == 0 => "queued".into(),
+        DeliveryState::Queued => format!(
+            "tried {} times, again at {}: {}",
+            delivery.attempts,
+            when(delivery.due_at),
+            delivery.reason.as_deref().unwrap_or_default()
+        ),
+        DeliveryState::Parked => format!(
+            "parked, an admin must act: {}",
+            delivery.reason.as_deref().unwrap_or_default()
+        ),
+    };
+    text.push_str(&format!("  deliver   {} to {}: {state}\n", delivery.sop_instance, delivery.peer));
+}
+
+/// Local time, to the second.
+pub fn when(moment: Moment) -> String {
+    match chrono::DateTime::from_timestamp_micros(moment.0) {
+        Some(utc) => utc.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
+        None => "an impossible time".into(),
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

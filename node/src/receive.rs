@@ -1,0 +1,233 @@
+//! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
+
+use crate::config::{Config, UnknownPeers};
+use crate::data_set::{Ending, Walk};
+use crate::dimse::acceptor::{
+    Caller, DataSet, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
+};
+use crate::dimse::status;
+use bytes::BytesMut;
+use gantry_store::error::KeepError;
+use gantry_store::events::Event;
+use gantry_store::header::{self, HeaderError};
+use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
+use gantry_store::store::Store;
+use gantry_terms::header::Header;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use std::sync::Arc;
+
+/// The node as a Storage SCP.
+pub struct Receive {
+    pub config: Arc<Config>,
+    pub store: Store,
+    /// Objects above this many bytes are streamed to disk instead of collected.
+    pub large_object_bytes: usize,
+}
+
+const SOP_CLASS_UID: u32 = 0x0008_0016;
+const SOP_INSTANCE_UID: u32 = 0x0008_0018;
+const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
+const SERIES_INSTANCE_UID: u32 = 0x0020_000E;
+
+/// Why an object is not kept. One table maps these to statuses ([`Unkept::answer`]).
+#[derive(Debug, thiserror::Error)]
+enum Unkept {
+    #[error("the association ended in the middle of the object")]
+    PeerGone,
+    #[error("the data set cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the data set ends in the middle of an attribute")]
+    Truncated,
+    #[error("the data set has no {0}")]
+    Missing(&'static str),
+    #[error("the data set's {0} is not a UID: {1}")]
+    NotAUid(&'static str, gantry_terms::uid::InvalidUid),
+    #[error("the data set's {0} differs from the command's")]
+    Differs(&'static str),
+    #[error(transparent)]
+    Store(#[from] KeepError),
+}
+
+impl Unkept {
+    /// Status and Error Comment (LO, 64 characters, nothing of the patient) of PS3.4 B.2.3.
+    fn answer(&self) -> StoreAnswer {
+        let (status, comment) = match self {
+            Self::PeerGone => (status::CANNOT_UNDERSTAND, "association ended within the object"),
+            Self::Unreadable(_) => (status::CANNOT_UNDERSTAND, "data set cannot be parsed"),
+            Self::Truncated => (status::CANNOT_UNDERSTAND, "data set ends within an attribute"),
+            Self::Missing("Study Instance UID") => (status::NO_STUDY_UID, "no Study Instance UID"),
+            Self::Missing("Series Instance UID") => (status::NO_SERIES_UID, "no Series Instance UID"),
+            Self::Missing(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "SOP class or instance UID missing"),
+            Self::NotAUid(..) => (status::UID_SYNTAX, "a UID breaks the rules of PS3.5 9.1"),
+            Self::Differs(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "command and data set differ"),
+            Self::Store(KeepError::Full(_)) => (status::OUT_OF_RESOURCES, "the node's disk is full"),
+            Self::Store(KeepError::NotPart10) => (status::CANNOT_UNDERSTAND, "data set cannot be kept"),
+            Self::Store(KeepError::Closed) => (status::OUT_OF_RESOURCES, "the node is stopping"),
+            Self::Store(KeepError::Failed(_)) => (status::OUT_OF_RESOURCES, "the node cannot write"),
+        };
+        StoreAnswer { status, comment: Some(comment.into()) }
+    }
+}
+
+impl Service for Receive {
+    fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        if caller.called != self.config.ae_title {
+            return Err(Refusal::CalledAeTitleUnknown);
+        }
+        let known = self.config.peers.contains_key(&caller.calling);
+        if known || self.config.unknown_peers == UnknownPeers::Accept {
+            Ok(())
+        } else {
+            Err(Refusal::CallingAeTitleUnknown)
+        }
+    }
+
+    async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
+        match self.keep(&request, data).await {
+            Ok(Kept::New | Kept::Duplicate) => StoreAnswer { status: status::SUCCESS, comment: None },
+            // Keep-first (PS3.4 B.4.1: instances are immutable): what is safe is the first object.
+            Ok(Kept::Conflict) => StoreAnswer { status: status::SUCCESS, comment: None },
+            Err(why) => {
+                let answer = why.answer();
+                self.tell(&request, &why, answer.status).await;
+                answer
+            }
+        }
+    }
+
+    fn refused(&self, what: RefusedAssociation) {
+        tracing::warn!(
+            station = "receive", calling = what.calling, called = what.called,
+            address = %what.address, reason = what.reason, "association refused"
+        );
+        let hint = self.hint(&what);
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let text = format!(
+                "association from {} refused: calling {:?}, called {:?}: {}{hint}",
+                what.address, what.calling, what.called, what.reason
+            );
+            let event = Event {
+                station: "receive".into(),
+                kind: "association refused".into(),
+                subject: Some(what.calling),
+                text,
+            };
+            if let Err(error) = store.note(event).await {
+                tracing::error!(%error, "the refusal could not be noted");
+            }
+        });
+    }
+}
+
+impl Receive {
+    #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
+    async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
+        let mut collected = BytesMut::new();
+        while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
+            collected.extend_from_slice(&chunk);
+            if collected.len() > self.large_object_bytes {
+                return self.keep_streamed(request, collected, data).await;
+            }
+        }
+        let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
+            .map_err(header_error)?;
+        let identity = identity(request, &header)?;
+        let part10 = header::part10(&identity, &collected).into();
+        Ok(self.store.keep(Incoming { identity, part10 }).await?.outcome)
+    }
+
+    /// A large object goes to a segment of its own while it arrives; memory does not grow with it.
+    async fn keep_streamed(
+        &self,
+        request: &StoreRequest,
+        collected: BytesMut,
+        data: &mut DataSet<'_>,
+    ) -> Result<Kept, Unkept> {
+        // The first megabytes hold every attribute before the pixels; the cut behind them is expected.
+        let header = header::read_data_set_header(&collected, &request.transfer_syntax)
+            .map_err(header_error)?;
+        let identity = identity(request, &header)?;
+        let mut ending = Walk::new(&request.transfer_syntax);
+        let mut stream = self.store.keep_streamed(identity).await?;
+        ending.feed(&collected);
+        stream.append(collected.freeze()).await?;
+        while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
+            ending.feed(&chunk);
+            stream.append(chunk).await?;
+        }
+        if ending.end() == Ending::Truncated {
+            return Err(Unkept::Truncated);
+        }
+        Ok(stream.finish().await?.outcome)
+    }
+
+    /// Says where the admin looks that an object was not kept, and who must act.
+    async fn tell(&self, request: &StoreRequest, why: &Unkept, status: u16) {
+        tracing::warn!(
+            station = "receive", calling = %request.caller.calling, instance = %request.sop_instance,
+            status = format!("{status:04X}"), reason = %why, "object not kept"
+        );
+        let text = format!(
+            "instance {} from {} not kept, answered {status:04X}: {why}",
+            request.sop_instance, request.caller.calling
+        );
+        let event = Event {
+            station: "receive".into(),
+            kind: "object not kept".into(),
+            subject: Some(request.sop_instance.to_string()),
+            text,
+        };
+        if let Err(error) = self.store.note(event).await {
+            tracing::error!(%error, "the event could not be noted");
+        }
+    }
+
+    /// What the admin may want to do about a refused association.
+    fn hint(&self, what: &RefusedAssociation) -> String {
+        if what.called != self.config.ae_title.as_str() {
+            return format!("; this node is called {:?}", self.config.ae_title.as_str());
+        }
+        let known = self.config.peers.keys().map(|title| title.as_str());
+        let nearest = known.min_by_key(|title| strsim::damerau_levenshtein(title, &what.calling));
+        match nearest {
+            Some(title) if !self.config.peers.keys().any(|k| k.as_str() == what.calling) => {
+                format!("; the nearest known peer is {title:?}; add a [[peer]] if this one may send")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn header_error(error: HeaderError) -> Unkept {
+    match error {
+        HeaderError::Truncated(_) => Unkept::Truncated,
+        malformed => Unkept::Unreadable(malformed.to_string()),
+    }
+}
+
+/// Who the object is: its own UIDs, which must be those that the command named.
+fn identity(request: &StoreRequest, header: &Header) -> Result<Identity, Unkept> {
+    let uid = |tag, name| {
+        let text = header.text(tag).ok_or(Unkept::Missing(name))?;
+        Uid::parse(text).map_err(|why| Unkept::NotAUid(name, why))
+    };
+    if uid(SOP_CLASS_UID, "SOP Class UID")? != request.sop_class {
+        return Err(Unkept::Differs("SOP Class UID"));
+    }
+    if uid(SOP_INSTANCE_UID, "SOP Instance UID")? != request.sop_instance {
+        return Err(Unkept::Differs("SOP Instance UID"));
+    }
+    Ok(Identity {
+        sop_class: request.sop_class.clone(),
+        sop_instance: request.sop_instance.clone(),
+        study: uid(STUDY_INSTANCE_UID, "Study Instance UID")?,
+        series: uid(SERIES_INSTANCE_UID, "Series Instance UID")?,
+        transfer_syntax: request.transfer_syntax.clone(),
+        calling_ae: request.caller.calling.clone(),
+        called_ae: request.caller.called.clone(),
+        arrival: Moment::now(),
+        origin: Origin::Received,
+    })
+}

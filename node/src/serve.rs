@@ -1,0 +1,186 @@
+//! `gantry serve`: starts the stations in the order in which they need each other, and stops them in the reverse.
+
+use crate::check;
+use crate::config::Config;
+use crate::deliver::Deliver;
+use crate::dimse::acceptor::{self, AcceptorOptions, Timers};
+use crate::receive::Receive;
+use gantry_inference::engine::{Engine, EngineError, EngineOptions};
+use gantry_inference::models::Models;
+use gantry_results::provenance::Station;
+use gantry_routing::complete::QuietTime;
+use gantry_routing::compose::Composer;
+use gantry_routing::drive::{Drive, Stop};
+use gantry_store::events::Event;
+use gantry_store::options::StoreOptions;
+use gantry_store::store::Store;
+use gantry_terms::uid::Uid;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Runs the node until SIGTERM or Ctrl-C.
+pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(file)?;
+    let node = Node::start(config).await?;
+    tracing::info!(ae_title = %node.config.ae_title, address = node.address, "listening");
+    wait_for_signal().await?;
+    tracing::info!("stopping: what is in hand is finished first");
+    node.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A running node.
+pub struct Node {
+    pub config: Arc<Config>,
+    pub store: Store,
+    /// Where it listens, with the real port.
+    pub address: String,
+    stop_edge: CancellationToken,
+    stop_stations: tokio::sync::watch::Sender<bool>,
+    edge: tokio::task::JoinHandle<()>,
+    deliver: tokio::task::JoinHandle<()>,
+    stations: tokio::task::JoinHandle<()>,
+}
+
+/// Why a node does not start: the admin must act.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Checked(String),
+    #[error("cannot open the store in {folder}: {source}")]
+    Store { folder: String, source: gantry_store::error::StoreError },
+    #[error("cannot listen on {address}: {source}\n  help: is another program, or another node, listening there?")]
+    Listen { address: String, source: std::io::Error },
+    #[error("{0}")]
+    Engine(EngineError),
+}
+
+impl Node {
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let checked = check::check(&config).map_err(|all| StartError::Checked(all.to_string()))?;
+        let models = Arc::new(checked.models);
+        let (engine, without_models) = start_engine(&config, models.clone())?;
+        let listener = TcpListener::bind(&config.listen).await.map_err(|source| {
+            StartError::Listen { address: config.listen.clone(), source }
+        })?;
+        let address = listener
+            .local_addr()
+            .map(|address| address.to_string())
+            .unwrap_or_else(|_| config.listen.clone());
+        let options = store_options(&config);
+        let large_object_bytes = options.large_object_bytes;
+        let store = Store::open(options).await.map_err(|source| StartError::Store {
+            folder: config.data.display().to_string(),
+            source,
+        })?;
+        if let Some(why) = without_models {
+            say_that_models_do_not_run(&store, why).await;
+        }
+
+        let (stop_stations, stop) = Stop::new();
+        let drive = Drive {
+            store: store.clone(),
+            quiet: quiet_time(&config),
+            rules: Arc::new(checked.rules),
+            models,
+            engine,
+            composer: Composer { station: station(&config) },
+        };
+        let stations = tokio::spawn(drive.run(stop));
+        let stop_edge = CancellationToken::new();
+        let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
+        let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
+        let receive =
+            Arc::new(Receive { config: config.clone(), store: store.clone(), large_object_bytes });
+        let edge = tokio::spawn(acceptor::serve(
+            listener,
+            acceptor_options(&config),
+            receive,
+            stop_edge.clone(),
+        ));
+        Ok(Self { config, store, address, stop_edge, stop_stations, edge, deliver, stations })
+    }
+
+    /// Stops taking, finishes what is in hand, and closes the store.
+    pub async fn stop(self) {
+        self.stop_edge.cancel();
+        let _ = self.edge.await;
+        let _ = self.stop_stations.send(true);
+        let _ = self.stations.await;
+        let _ = self.deliver.await;
+        self.store.close().await;
+    }
+}
+
+/// Without a runtime the node still receives, keeps, decides and forwards; a model that cannot
+/// be opened stops the start.
+fn start_engine(
+    config: &Config,
+    models: Arc<Models>,
+) -> Result<(Option<Engine>, Option<String>), StartError> {
+    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
+    match Engine::start(models, options) {
+        Ok(engine) => Ok((Some(engine), None)),
+        Err(error @ EngineError::NoRuntime(_)) => Ok((None, Some(error.to_string()))),
+        Err(error) => Err(StartError::Engine(error)),
+    }
+}
+
+async fn say_that_models_do_not_run(store: &Store, why: String) {
+    tracing::warn!(station = "infer", why, "models do not run; their jobs wait");
+    let event = Event {
+        station: "infer".into(),
+        kind: "models do not run".into(),
+        subject: None,
+        text: format!("jobs wait: {why}"),
+    };
+    if let Err(error) = store.note(event).await {
+        tracing::error!(%error, "the event could not be noted");
+    }
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    let mut options = StoreOptions::new(&config.data);
+    options.segment_bytes = config.segment_bytes;
+    options.durability = config.durability;
+    options
+}
+
+fn acceptor_options(config: &Config) -> AcceptorOptions {
+    AcceptorOptions {
+        maximum_pdu: 131_072,
+        timers: Timers::default(),
+        maximum_associations: config.maximum_associations,
+    }
+}
+
+fn quiet_time(config: &Arc<Config>) -> QuietTime {
+    let config = config.clone();
+    Arc::new(move |peer| config.quiet_for(peer))
+}
+
+/// Who this node is in the objects that it makes. The observer's UID belongs to the AE title,
+/// so that it stays when the data folder is made anew.
+fn station(config: &Config) -> Station {
+    Station {
+        name: config.ae_title.to_string(),
+        manufacturer: "Gantry".into(),
+        model_name: "Gantry node".into(),
+        serial: config.ae_title.to_string(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        observer_uid: Uid::derived(&["device observer", config.ae_title.as_str()]),
+        ae_title: config.ae_title.clone(),
+    }
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! `gantry status`: what is where, what failed, and what was refused.
+
+use crate::config::Config;
+use crate::explain::when;
+use gantry_store::store::Store;
+use gantry_store::summary::Summary;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let config = Config::load(file)?;
+    let reader = Store::open_reader(&config.data).await?;
+    let summary = reader.summary().await?;
+    print!("{}", told(&summary));
+    if !summary.events.is_empty() {
+        println!("last events");
+    }
+    for row in &summary.events {
+        println!("  {}  {:<9} {}", when(row.at), row.event.station, row.event.text);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(summary: &Summary) -> String {
+    let mut text = format!(
+        "keep      {} instances in {} segments, {:.1} MB\n",
+        summary.instances,
+        summary.segments,
+        summary.bytes as f64 / 1e6
+    );
+    text.push_str(&format!(
+        "complete  {} series receiving, {} waiting for a decision, {} decided\n",
+        summary.series.receiving, summary.series.complete, summary.series.decided
+    ));
+    for model in &summary.jobs {
+        text.push_str(&format!(
+            "infer     {}: {} queued, {} running, {} finished, {} failed, {} overtaken\n",
+            model.model, model.queued, model.running, model.finished, model.failed, model.superseded
+        ));
+        if let Some(reason) = &model.last_reason {
+            text.push_str(&format!("          last failure: {reason}\n"));
+        }
+    }
+    for peer in &summary.outbox {
+        text.push_str(&format!(
+            "deliver   {}: {} queued, {} delivered, {} parked\n",
+            peer.peer, peer.queued, peer.delivered, peer.parked
+        ));
+        if let Some(reason) = &peer.last_reason {
+            let next = peer.next_try.map(|due| format!(", next try {}", when(due))).unwrap_or_default();
+            text.push_str(&format!("          last trouble: {reason}{next}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,124 @@
+//! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
+
+use crate::infer::JobError;
+use gantry_results::provenance::{Provenance, Station};
+use gantry_results::object::ResultObject;
+use gantry_results::secondary_capture::secondary_capture;
+use gantry_results::source::{Reference, Source};
+use gantry_results::structured_report::structured_report;
+use gantry_store::header::part10;
+use gantry_store::incoming::{Identity, Incoming, Origin};
+use gantry_store::jobs::Job;
+use gantry_store::outbox::NewDelivery;
+use gantry_store::store::Store;
+use gantry_terms::findings::Findings;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::Volume;
+use std::sync::Arc;
+
+/// The kinds of result that a rule may ask for, as written in `send.as`.
+pub const STRUCTURED_REPORT: &str = "structured-report";
+pub const SECONDARY_CAPTURE: &str = "secondary-capture";
+
+/// Composes results in the name of this node.
+#[derive(Clone)]
+pub struct Composer {
+    pub station: Station,
+}
+
+/// What was composed and kept, and where it is to go.
+pub struct Composed {
+    pub instances: Vec<Uid>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+impl Composer {
+    /// Makes the objects that the rule asks for and keeps them. The objects depend only on the
+    /// job and its inputs: a second run makes the same UIDs, and the first object stays.
+    #[tracing::instrument(name = "compose", skip_all, fields(job = job.id))]
+    pub async fn compose(
+        &self,
+        store: &Store,
+        job: &Job,
+        volume: &Arc<Volume>,
+        findings: &Findings,
+    ) -> Result<Composed, JobError> {
+        let source = self.source(store, volume).await?;
+        let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
+        for kind in &job.send_as {
+            let object = self.make(kind, job, source.clone(), volume.clone(), findings.clone()).await?;
+            let sop_instance = object.sop_instance.clone();
+            self.keep(store, object).await?;
+            let peers = job.send_to.iter().filter(|_| !job.shadow);
+            composed.deliveries.extend(peers.map(|peer| NewDelivery {
+                peer: peer.clone(),
+                sop_instance: sop_instance.clone(),
+                priority: job.priority,
+            }));
+            composed.instances.push(sop_instance);
+        }
+        store.settled().await;
+        Ok(composed)
+    }
+
+    /// The attributes to copy come from the first slice of the volume.
+    async fn source(&self, store: &Store, volume: &Volume) -> Result<Arc<Source>, JobError> {
+        let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
+        let part10 = store.object(&first.sop_instance).await?.ok_or_else(|| {
+            JobError::Permanent(format!("instance {} is no longer in the store", first.sop_instance))
+        })?;
+        let references = volume.slices.iter().map(|slice| Reference {
+            sop_class: slice.sop_class.clone(),
+            sop_instance: slice.sop_instance.clone(),
+        });
+        let source = Source::read(&part10, references.collect())
+            .map_err(|error| JobError::Permanent(error.to_string()))?;
+        Ok(Arc::new(source))
+    }
+
+    async fn make(
+        &self,
+        kind: &str,
+        job: &Job,
+        source: Arc<Source>,
+        volume: Arc<Volume>,
+        findings: Findings,
+    ) -> Result<ResultObject, JobError> {
+        let slot = if kind == STRUCTURED_REPORT { 0 } else { 1 };
+        let provenance = Provenance {
+            station: self.station.clone(),
+            rule: job.rule.clone(),
+            rules_digest: job.rules_digest.clone(),
+            revision: job.revision,
+            at: job.decided_at,
+            slot,
+        };
+        let builder = match kind {
+            STRUCTURED_REPORT => structured_report,
+            SECONDARY_CAPTURE => secondary_capture,
+            other => return Err(JobError::Permanent(format!("no builder for result {other:?}"))),
+        };
+        tokio::task::spawn_blocking(move || builder(&source, &volume, &findings, &provenance))
+            .await
+            .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
+            .map_err(|error| JobError::Permanent(error.to_string()))
+    }
+
+    async fn keep(&self, store: &Store, object: ResultObject) -> Result<(), JobError> {
+        let identity = Identity {
+            sop_class: object.sop_class,
+            sop_instance: object.sop_instance,
+            series: object.series,
+            study: object.study,
+            transfer_syntax: object.transfer_syntax,
+            calling_ae: self.station.ae_title.clone(),
+            called_ae: self.station.ae_title.clone(),
+            arrival: Moment::now(),
+            origin: Origin::Made,
+        };
+        let part10 = part10(&identity, &object.data_set).into();
+        let kept = store.keep(Incoming { identity, part10 }).await;
+        kept.map(|_| ()).map_err(|error| JobError::Transient(error.to_string()))
+    }
+}

@@ -1,0 +1,117 @@
+//! Station decide: judges a complete series by every rule and keeps each verdict with its reason, in one transaction with the jobs.
+
+use crate::drive::Stop;
+use crate::rules::{ImageFacts, Judgement, Priority as RulePriority, RuleSet};
+use gantry_inference::models::Models;
+use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::error::StoreError;
+use gantry_store::incoming::Origin;
+use gantry_store::jobs::Priority;
+use gantry_store::series::{InstanceRow, SeriesRow};
+use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Decider {
+    pub store: Store,
+    pub rules: Arc<RuleSet>,
+    pub models: Arc<Models>,
+}
+
+impl Decider {
+    /// Decides complete series until told to stop.
+    pub async fn run(self, mut stop: Stop) {
+        loop {
+            let mut bell = self.store.bell();
+            bell.borrow_and_update();
+            let pause = match self.decide_what_is_complete().await {
+                Ok(()) => Duration::MAX,
+                Err(error) => {
+                    tracing::error!(station = "decide", %error, "cannot decide; trying again");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                () = stop.stopped() => return,
+                _ = bell.changed() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn decide_what_is_complete(&self) -> Result<(), StoreError> {
+        for series in self.store.series_complete().await? {
+            self.decide(&series).await?;
+        }
+        Ok(())
+    }
+
+    #[tracing::instrument(name = "decide", skip_all, fields(series = %series.uid, revision = series.revision))]
+    async fn decide(&self, series: &SeriesRow) -> Result<(), StoreError> {
+        let images = self.store.instances(&series.uid).await?;
+        let judgements = judge(&self.rules, &images);
+        for judgement in &judgements {
+            tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
+        }
+        let decisions = NewDecisions {
+            series: series.uid.clone(),
+            revision: series.revision,
+            rules_digest: self.rules.digest().to_string(),
+            rules_text: self.rules.text(),
+            at: Moment::now(),
+            decisions: judgements.into_iter().map(|j| decision(j, &self.models)).collect(),
+        };
+        if !self.store.decide(decisions).await? {
+            tracing::info!("the series changed while it was judged; it will be judged again");
+        }
+        Ok(())
+    }
+}
+
+/// Judges the rows of one series.
+pub fn judge(rules: &RuleSet, images: &[InstanceRow]) -> Vec<Judgement> {
+    let facts: Vec<ImageFacts> = images
+        .iter()
+        .map(|row| ImageFacts {
+            sop_instance: &row.identity.sop_instance,
+            sop_class: &row.identity.sop_class,
+            transfer_syntax: &row.identity.transfer_syntax,
+            calling_ae: &row.identity.calling_ae,
+            called_ae: &row.identity.called_ae,
+            header: &row.header,
+            made_here: row.identity.origin == Origin::Made,
+        })
+        .collect();
+    rules.judge(&facts)
+}
+
+fn decision(judgement: Judgement, models: &Models) -> NewDecision {
+    let trace = serde_json::to_value(&judgement.conditions).unwrap_or_default();
+    let then = &judgement.then;
+    let job = then.run.as_ref().filter(|_| judgement.runs).map(|model| NewJob {
+        model: model.clone(),
+        model_digest: models.model(model).map(|m| m.digest.clone()).unwrap_or_default(),
+        priority: match then.priority {
+            RulePriority::Stat => Priority::Stat,
+            RulePriority::Routine => Priority::Routine,
+        },
+        shadow: then.shadow,
+        selected: judgement.selected.clone(),
+        send_to: then.send_to.clone(),
+        send_as: then.send_as.clone(),
+    });
+    let forwarded = judgement.runs && !then.shadow;
+    let forward = then.forward.iter().filter(|_| forwarded).map(|peer| NewForward {
+        peer: peer.clone(),
+        instances: judgement.selected.clone(),
+    });
+    NewDecision {
+        forward: forward.collect(),
+        rule: judgement.rule,
+        runs: judgement.runs,
+        reason: judgement.reason,
+        trace,
+        job,
+    }
+}

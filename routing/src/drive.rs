@@ -1,0 +1,69 @@
+//! Starts the stations between the index and the outbox, and stops them together.
+
+use crate::complete::{self, QuietTime};
+use crate::compose::Composer;
+use crate::decide::Decider;
+use crate::infer;
+use crate::rules::RuleSet;
+use gantry_inference::engine::Engine;
+use gantry_inference::models::Models;
+use gantry_store::store::Store;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What the stations work with.
+pub struct Drive {
+    pub store: Store,
+    pub quiet: QuietTime,
+    pub rules: Arc<RuleSet>,
+    pub models: Arc<Models>,
+    /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
+    pub engine: Option<Engine>,
+    pub composer: Composer,
+}
+
+/// Told once, to all stations.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A switch and what listens to it.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Returns when the switch is thrown, or gone.
+    pub async fn stopped(&mut self) {
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+impl Drive {
+    /// Runs the stations until `stop`; returns when each has finished what it had in hand.
+    pub async fn run(self, stop: Stop) {
+        let mut stations = JoinSet::new();
+        stations.spawn(complete::run(self.store.clone(), self.quiet, stop.clone()));
+        let decider = Decider {
+            store: self.store.clone(),
+            rules: self.rules,
+            models: self.models.clone(),
+        };
+        stations.spawn(decider.run(stop.clone()));
+        if let Some(engine) = self.engine {
+            let work =
+                infer::Work { store: self.store, models: self.models, engine, composer: self.composer };
+            stations.spawn(work.run(stop));
+        }
+        while let Some(ended) = stations.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a station ended by a panic; restart the node");
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Station infer: leases a job, reads its images into a volume, lets the model find, and hands the findings to compose.
+
+use crate::compose::Composer;
+use crate::drive::Stop;
+use gantry_inference::assembly::Assembly;
+use gantry_inference::engine::{Engine, InferError};
+use gantry_inference::models::{Model, Models};
+use gantry_store::error::StoreError;
+use gantry_store::jobs::{FinishedJob, Job};
+use gantry_store::store::Store;
+use gantry_terms::findings::Findings;
+use gantry_terms::moment::Moment;
+use gantry_terms::volume::Volume;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+/// A job whose node stopped this often while it ran is not tried again.
+const MOST_ATTEMPTS: u32 = 3;
+/// Longer than any job: a lease only runs out when its node is gone.
+const LEASE: Duration = Duration::from_secs(3600);
+
+/// Works through the jobs, one at a time.
+pub struct Work {
+    pub store: Store,
+    pub models: Arc<Models>,
+    pub engine: Engine,
+    pub composer: Composer,
+}
+
+/// Why a job did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The same job may go well later.
+    #[error("{0}")]
+    Transient(String),
+    /// It will fail again as it is: an admin, the scanner or the model's author must act.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Transient(error.to_string())
+    }
+}
+
+impl Work {
+    pub async fn run(self, mut stop: Stop) {
+        while !stop.is_stopped() {
+            let mut bell = self.store.bell();
+            bell.borrow_and_update();
+            match self.store.lease_job("engine", LEASE).await {
+                Ok(Some(job)) => {
+                    self.work_on(job).await;
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(station = "infer", %error, "cannot lease a job"),
+            }
+            // Jobs that were put off come due without a ring.
+            let next = self.store.next_job_due().await.ok().flatten();
+            tokio::select! {
+                () = stop.stopped() => return,
+                _ = bell.changed() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn work_on(&self, job: Job) {
+        let span = tracing::info_span!("infer", job = job.id, series = %job.series, model = job.model);
+        async {
+            match self.attempt(&job).await {
+                Ok(()) => tracing::info!("job done"),
+                Err(error) => self.fail(&job, error).await,
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn attempt(&self, job: &Job) -> Result<(), JobError> {
+        if job.attempts > MOST_ATTEMPTS {
+            return Err(JobError::Permanent(format!(
+                "the node stopped {MOST_ATTEMPTS} times while this job ran; see its log"
+            )));
+        }
+        let model = self.model_of(job)?;
+        let started = Instant::now();
+        self.store.set_job_station(job.id, "infer").await?;
+        let volume = Arc::new(assemble(&self.store, job, model).await?);
+        let assembled = started.elapsed();
+        let findings = self.engine.infer(&job.model, volume.clone()).await.map_err(infer_error)?;
+        let inferred = started.elapsed();
+        tracing::info!(assembled = ?assembled, model = ?(inferred - assembled), "inferred");
+        self.store.set_job_station(job.id, "compose").await?;
+        let results = self.composer.compose(&self.store, job, &volume, &findings).await?;
+        let finished = FinishedJob {
+            findings: summary_of(&findings),
+            deliveries: results.deliveries,
+            results: results.instances,
+            seconds: (inferred - assembled).as_secs_f64(),
+        };
+        Ok(self.store.finish_job(job.id, finished).await?)
+    }
+
+    /// The decision names a digest: another graph under the same name is another model.
+    fn model_of(&self, job: &Job) -> Result<&Arc<Model>, JobError> {
+        let model = self.models.model(&job.model).ok_or_else(|| {
+            JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
+        })?;
+        if model.digest != job.model_digest {
+            return Err(JobError::Permanent(format!(
+                "model {} was replaced after this decision, so the result would not be what was decided",
+                job.model
+            )));
+        }
+        Ok(model)
+    }
+
+    async fn fail(&self, job: &Job, error: JobError) {
+        let pause = Duration::from_secs(10 * u64::from(job.attempts).pow(2));
+        let again = match &error {
+            JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => Some(Moment::now().plus(pause)),
+            _ => None,
+        };
+        tracing::warn!(%error, again = again.is_some(), "job failed");
+        if let Err(error) = self.store.fail_job(job.id, &error.to_string(), again).await {
+            tracing::error!(%error, "the failure could not be kept; the job's lease will run out");
+        }
+    }
+}
+
+fn infer_error(error: InferError) -> JobError {
+    match error {
+        InferError::Transient(why) => JobError::Transient(why),
+        InferError::Permanent(why) => JobError::Permanent(why),
+    }
+}
+
+/// Reads the selected images one after the other, so that only one file is in memory beside the volume.
+async fn assemble(store: &Store, job: &Job, model: &Model) -> Result<Volume, JobError> {
+    let mut assembly = Assembly::new(&model.manifest);
+    for sop_instance in &job.selected {
+        let part10 = store.object(sop_instance).await?.ok_or_else(|| {
+            JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
+        })?;
+        let (back, added) = tokio::task::spawn_blocking(move || {
+            let added = assembly.add(&part10);
+            (assembly, added)
+        })
+        .await
+        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?;
+        assembly = back;
+        added.map_err(|error| JobError::Permanent(error.to_string()))?;
+    }
+    tokio::task::spawn_blocking(move || assembly.finish())
+        .await
+        .map_err(|error| JobError::Permanent(format!("assembling panicked: {error}")))?
+        .map_err(|error| JobError::Permanent(error.to_string()))
+}
+
+/// What `explain` and `status` show of the findings: key, number and unit.
+fn summary_of(findings: &Findings) -> serde_json::Value {
+    let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
+    let shown = measurements.map(|m| {
+        serde_json::json!({
+            "key": m.key,
+            "concept": m.concept.meaning,
+            "value": m.value.ok(),
+            "unit": m.unit.value,
+        })
+    });
+    serde_json::Value::Array(shown.collect())
+}
+
+/// A little later than due, so that the row is due when it is looked at.
+async fn sleep_until(due: Option<Moment>) {
+    match due {
+        Some(due) => {
+            let pause = due.since(Moment::now()).max(Duration::from_millis(50));
+            tokio::time::sleep(pause).await;
+        }
+        None => std::future::pending().await,
+    }
+}
