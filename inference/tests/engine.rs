@@ -1,0 +1,165 @@
+//! The engine with small graphs: what it refuses at start, and how a run that goes wrong is told.
+
+mod kit;
+
+use gantry_inference::engine::{Engine, EngineError, EngineOptions, InferError};
+use gantry_inference::models::Models;
+use gantry_inference::runtime::{RuntimeError, find_library};
+use gantry_terms::findings::NoValue;
+use kit::author::{Author, DOUBLE, FLOAT, MANIFEST, graph};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn start(author: &Author, library: PathBuf) -> Result<Engine, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::load(&author.write(folder.path())).unwrap();
+    let options = EngineOptions { library: Some(library), threads: Some(1) };
+    // The graph is read again at its first run: the folder stays.
+    let shown = format!("{}/", folder.keep().display());
+    Engine::start(Arc::new(models), options).map_err(|e| e.to_string().replace(&shown, ""))
+}
+
+#[test]
+fn a_graph_that_does_not_keep_its_manifest_stops_the_start() {
+    let Some(library) = kit::library() else { return };
+    let check = |author: Author, expected: &str| {
+        let error = start(&author, library.clone()).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        println!("{error}");
+    };
+    let named =
+        |from: &str, to: &str| Author { manifest: MANIFEST.replace(from, to), ..Author::default() };
+    let other = |graph: Vec<u8>| Author { graph, ..Author::default() };
+    check(
+        other(b"PK not a graph".to_vec()),
+        "models/tiny/model.onnx: the graph of the model `tiny` does not open in ONNX Runtime",
+    );
+    check(
+        other(Vec::new()),
+        "models/tiny/model.onnx: the graph of the model `tiny` does not open in ONNX Runtime",
+    );
+    check(
+        named("\"numbers\"", "\"number\""),
+        "models/tiny/model.onnx: the graph has no output `number`, did you mean `numbers`?",
+    );
+    check(
+        named("\"voxels\"", "\"image\""),
+        "models/tiny/model.onnx: the graph has no input `image`\n\
+         models/tiny/model.onnx: the graph's input `voxels` is not in the manifest",
+    );
+    check(
+        other(graph(DOUBLE, 3, "numbers", "Sqrt")),
+        "models/tiny/model.onnx: the graph's input `voxels` is f64, f32 is needed",
+    );
+    check(
+        other(graph(FLOAT, 4, "numbers", "Sqrt")),
+        "models/tiny/model.onnx: the graph's input `voxels` has 4 dimensions, not 3",
+    );
+}
+
+#[test]
+fn numbers_are_scaled_and_what_is_no_number_has_no_value() {
+    let Some(library) = kit::library() else { return };
+    let engine = start(&Author::default(), library).unwrap();
+    let check = |voxel: f32, expected: Result<f64, NoValue>| {
+        let mut volume = kit::air(1, 4);
+        volume.voxels[0] = voxel;
+        let findings = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap();
+        assert_eq!(findings.groups[0].measurements[0].value, expected);
+    };
+    check(9.0, Ok(30.0));
+    check(-1.0, Err(NoValue::NotANumber));
+    check(f32::INFINITY, Err(NoValue::MeasurementFailure));
+}
+
+const MASK: &str = r##"
+[[segmentation]]
+key        = "mask"
+label      = "Mask"
+tensor     = "mask"
+value      = 7
+category   = { value = "123037004", scheme = "SCT", meaning = "Anatomical structure" }
+property   = { value = "39607008", scheme = "SCT", meaning = "Lung" }
+colour     = "#ff0080"
+draw-order = 1
+"##;
+
+#[test]
+fn a_mask_holds_the_voxels_of_its_label_and_a_wrong_shape_is_permanent() {
+    let Some(library) = kit::library() else { return };
+    let author = Author { manifest: format!("{MANIFEST}{MASK}"), ..Author::default() };
+    let engine = start(&author, library).unwrap();
+    let mut volume = kit::air(2, 2);
+    volume.voxels = vec![7.0, 0.0, 1.0, 7.0, 7.0, 6.0, 8.0, 0.0];
+    let findings = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap();
+    assert_eq!(findings.masks[0].voxels, [1, 0, 0, 1, 1, 0, 0, 0]);
+    assert_eq!(findings.masks[0].colour, [255, 0, 128]);
+    let error = kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    let text = "the model `tiny`: the output `mask` has the shape [4, 4], not [1, 4, 4]";
+    assert_eq!(error, InferError::Permanent(text.into()));
+}
+
+#[test]
+fn a_volume_that_contradicts_itself_and_an_unknown_model_are_permanent() {
+    let Some(library) = kit::library() else { return };
+    let engine = start(&Author::default(), library).unwrap();
+    let mut volume = kit::air(1, 4);
+    volume.voxels.pop();
+    let error = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap_err();
+    assert!(matches!(error, InferError::Permanent(_)), "{error}");
+    let error = kit::wait(engine.infer("tinny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    assert_eq!(error, InferError::Permanent("there is no model `tinny`".into()));
+    assert!(kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).is_ok());
+}
+
+#[test]
+fn a_graph_that_changes_under_the_running_node_is_not_run() {
+    let Some(library) = kit::library() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let models = Author::default().write(folder.path());
+    let engine = kit::engine(Arc::new(Models::load(&models).unwrap()), library);
+    std::fs::write(models.join("tiny/model.onnx"), graph(FLOAT, 3, "numbers", "Abs")).unwrap();
+    let error = kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    assert!(error.to_string().contains("has changed since the node started"), "{error}");
+}
+
+#[test]
+fn many_callers_share_the_one_engine() {
+    let Some(library) = kit::library() else { return };
+    let engine = start(&Author::default(), library).unwrap();
+    kit::wait(async {
+        let mut callers = tokio::task::JoinSet::new();
+        for caller in 0..20u8 {
+            let engine = engine.clone();
+            let mut volume = kit::air(1, 4);
+            volume.voxels[0] = f32::from(caller) * f32::from(caller);
+            callers.spawn(async move { (caller, engine.infer("tiny", Arc::new(volume)).await) });
+        }
+        while let Some(finished) = callers.join_next().await {
+            let (caller, findings) = finished.unwrap();
+            let value = findings.unwrap().groups[0].measurements[0].value;
+            assert_eq!(value, Ok(10.0 * f64::from(caller)));
+        }
+    });
+}
+
+#[test]
+fn without_a_library_the_engine_says_where_it_looked() {
+    let nowhere = PathBuf::from("/nowhere/libonnxruntime.so");
+    let error = find_library(Some(&nowhere)).unwrap_err();
+    assert_eq!(error, RuntimeError::NotFound { searched: vec![nowhere.clone()] });
+    assert!(error.to_string().contains("/nowhere/libonnxruntime.so"), "{error}");
+    let options = EngineOptions { library: Some(nowhere), threads: None };
+    let error = Engine::start(Arc::new(Models::default()), options).unwrap_err();
+    assert!(matches!(error, EngineError::NoRuntime(_)), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_library_is_told_and_a_folder_gives_its_newest_version() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.31.1", "other.so"] {
+        std::fs::write(folder.path().join(name), "not a library").unwrap();
+    }
+    let found = find_library(Some(folder.path())).unwrap();
+    assert_eq!(found.file_name().unwrap(), "libonnxruntime.so.1.31.1");
+}

@@ -1,0 +1,113 @@
+//! What a model's author reads when a folder below `models/` is not right.
+
+mod kit;
+
+use gantry_inference::models::Models;
+use kit::author::{Author, MANIFEST};
+
+/// The problems of a manifest in which `from` was written as `to`, the folder's name cut off.
+fn problems(from: &str, to: &str) -> String {
+    assert!(MANIFEST.contains(from), "{from}");
+    let folder = tempfile::tempdir().unwrap();
+    let author = Author { manifest: MANIFEST.replacen(from, to, 1), ..Author::default() };
+    let models = author.write(folder.path());
+    let problems = Models::load(&models).unwrap_err();
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.join("\n").replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_place_and_the_nearest_known_one() {
+    let expected = "\
+models/tiny/model.toml:22:1: unknown key `intensty`, did you mean `intensity`?
+   |
+22 | intensty    = \"hounsfield\"
+   | ^^^^^^^^";
+    assert_eq!(problems("intensity   =", "intensty    ="), expected);
+}
+
+#[test]
+fn every_fault_of_a_manifest_is_told_with_its_line() {
+    let check = |from: &str, to: &str, expected: &str| {
+        let found = problems(from, to);
+        let first = found.lines().next().unwrap();
+        assert_eq!(first, format!("models/tiny/model.toml:{expected}"));
+    };
+    check("manifest = 1", "manifest = 2", "1:12: this build reads manifests of version 1 only");
+    check(
+        "time-out = 10",
+        "time-out = -1",
+        "4:12: time-out is in seconds, above 0 and at most 3600",
+    );
+    check("research-only = true\n", "", "6:1: the key `research-only` is missing");
+    check("[\"structured-report\"]", "[]", "3:12: name at least one result");
+    check(
+        "[\"structured-report\"]",
+        "[\"pdf\"]",
+        "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`",
+    );
+    check(
+        "\"model.onnx\"",
+        "\"../model.onnx\"",
+        "2:12: the graph is a file beside its manifest: a plain name",
+    );
+    check(
+        "group   = \"all\"",
+        "group   = \"al\"",
+        "32:11: there is no group `al`, did you mean `all`?",
+    );
+    check("scheme = \"UCUM\"", "scheme = \"SCT\"", "36:11: a unit is of the scheme UCUM");
+    check("scale   = 10.0", "scale   = 0", "37:11: a scale is a number other than 0");
+    check(
+        "\"25045-6\"",
+        "\"25045-6-and-more-of-it\"",
+        "15:1: value has 1 to 16 characters, this one has 22",
+    );
+    check("\"hounsfield\"", "\"window\"", "22:15: `window` is not known here; known: `hounsfield`");
+    check("= 1\n", "= = 1\n", "1:12: extra `=`, expected nothing");
+}
+
+#[test]
+fn all_faults_of_meaning_come_at_once() {
+    let found = problems(
+        "scale   = 10.0",
+        "scale   = 0\nderivation = { value = \"\", scheme = \"SCT\", meaning = \"x\\\\y\" }",
+    );
+    let lines: Vec<&str> = found.lines().filter(|line| line.contains("model.toml")).collect();
+    assert_eq!(lines.len(), 3, "{found}");
+}
+
+#[test]
+fn a_graph_that_is_absent_or_is_another_one_is_told_with_what_to_do() {
+    let found = problems("\"model.onnx\"", "\"modell.onnx\"");
+    assert!(found.starts_with("models/tiny/modell.onnx: the graph can not be read: "), "{found}");
+    assert!(found.ends_with(", did you mean `model.onnx`?"), "{found}");
+    let digest = "0".repeat(64);
+    let found = problems("results ", &format!("sha256 = \"{digest}\"\nresults "));
+    assert!(found.starts_with("models/tiny/model.onnx: its SHA-256 is "), "{found}");
+    assert!(found.contains("restore the graph, or release it as a new version"), "{found}");
+}
+
+#[test]
+fn a_folder_without_a_manifest_or_with_a_wild_name_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("models/half")).unwrap();
+    std::fs::create_dir_all(folder.path().join("models/Über uns")).unwrap();
+    std::fs::create_dir_all(folder.path().join("models/.git")).unwrap();
+    let problems = Models::load(&folder.path().join("models")).unwrap_err();
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("each folder of a model has a model.toml")));
+    assert!(texts.iter().any(|text| text.contains("the folder's name is the model's name")));
+    assert!(Models::load(&folder.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn the_shipped_model_is_marked_research_only_and_keeps_its_digest() {
+    let models = kit::shipped();
+    let model = models.model("emphysema").unwrap();
+    assert!(model.manifest.algorithm.research_only);
+    assert_eq!(model.manifest.sha256.as_deref(), Some(model.digest.as_str()));
+    let card = std::fs::read_to_string(kit::root().join("models/emphysema/README.md")).unwrap();
+    assert!(card.to_lowercase().contains("research use only, not a medical device"));
+}
