@@ -23,8 +23,7 @@ pub fn fitted(vr: VR, text: &str) -> String {
     }
 }
 
-/// Longest value in characters; for CS and the number VRs all characters are one byte. For ST
-/// and LT some validators and archives count bytes, so that they are cut by bytes.
+/// Longest value in characters.
 fn limit(vr: VR) -> usize {
     match vr {
         VR::AE | VR::CS | VR::SH | VR::DS => 16,
@@ -36,14 +35,20 @@ fn limit(vr: VR) -> usize {
     }
 }
 
-fn cut(text: &str, characters: usize) -> String {
+/// Text of as many characters as the VR allows stays whole. What must be cut is cut to as many
+/// bytes, on a character, because some validators and archives count those.
+fn cut(text: &str, most: usize) -> String {
     let text = text.trim_matches(' ');
-    text.chars().take(characters).collect::<String>().trim_end().to_owned()
+    match text.chars().count() <= most {
+        true => text.to_owned(),
+        false => cut_bytes(text, most),
+    }
 }
 
-fn cut_bytes(text: &str, bytes: usize) -> String {
-    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= bytes);
-    text[..end.last().unwrap_or(0)].trim_end().to_owned()
+fn cut_bytes(text: &str, most: usize) -> String {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| *end <= most).last().unwrap_or(0);
+    text[..end].trim_end().to_owned()
 }
 
 fn code_string(text: &str) -> String {
@@ -141,7 +146,8 @@ mod tests {
 
     #[test]
     fn text_is_cut_on_characters_and_cannot_make_a_second_value() {
-        assert_eq!(fitted(VR::LO, &"ä".repeat(70)), "ä".repeat(64));
+        assert_eq!(fitted(VR::LO, &"ä".repeat(64)), "ä".repeat(64));
+        assert_eq!(fitted(VR::LO, &"ä".repeat(70)), "ä".repeat(32));
         assert_eq!(fitted(VR::SH, "a\\b\n"), "a/b");
         assert_eq!(fitted(VR::CS, "Nodule-seg with a long label"), "NODULE SEG WITH");
         assert_eq!(fitted(VR::ST, "a\\b"), "a\\b");

@@ -102,9 +102,12 @@ impl CharacterSets {
             match bytes[at] {
                 0x1B if self.extensions => {
                     let (length, state) = escape(&bytes[at..]);
-                    double = state.map_or(double, |(g0, set)| {
-                        if g0 { in_g0_by_two(set) } else { double }
-                    });
+                    double = state.map_or(
+                        double,
+                        |(g0, set)| {
+                            if g0 { in_g0_by_two(set) } else { double }
+                        },
+                    );
                     at += length;
                 }
                 b'\\' if !double => {
@@ -273,7 +276,8 @@ mod tests {
         check("ISO_IR 148", b"\xdei\xfeli", "Şişli");
         check("", b"ASCII\\two", "ASCII|two");
         let bytes: Vec<u8> = (0u8..=255).cycle().take(700).collect();
-        for terms in ["\\ISO 2022 IR 87", "GB18030", "ISO 2022 IR 13\\ISO 2022 IR 159", "ISO_IR 13"] {
+        for terms in ["\\ISO 2022 IR 87", "GB18030", "ISO 2022 IR 13\\ISO 2022 IR 159", "ISO_IR 13"]
+        {
             let sets = CharacterSets::from_attribute(terms.as_bytes());
             (0..bytes.len()).for_each(|n| drop((sets.values(&bytes[n..]), sets.text(&bytes[..n]))));
         }

@@ -90,7 +90,7 @@ fn ascii(object: &mut Object) {
 
 fn long(object: &mut Object) {
     text(object, tags::STUDY_DESCRIPTION, VR::LO, &"Ä long description ".repeat(9));
-    text(object, tags::PATIENT_NAME, VR::PN, &"Wolfeschlegelstein".repeat(5));
+    text(object, tags::PATIENT_NAME, VR::PN, &format!("Hubert^{}", "Wolfeschlegelstein".repeat(4)));
     text(object, tags::MANUFACTURER, VR::LO, &"Maker ".repeat(20));
     text(object, tags::BODY_PART_EXAMINED, VR::CS, "CHEST AND ABDOMEN, PELVIS");
     text(object, tags::PATIENT_WEIGHT, VR::DS, "82.33333333333333333333");
