@@ -3,7 +3,9 @@
 mod judging;
 mod mutated;
 mod operators;
+mod real_headers;
 mod refused;
+mod refused_lines;
 mod shipped;
 mod warned;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The folder of the rules that ship.
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
 
-fn shipped() -> Vec<SourceFile> {
+pub(super) fn shipped() -> Vec<SourceFile> {
     let entries = std::fs::read_dir(RULES).expect("the rules ship with the sources");
     let paths = entries.map(|entry| entry.expect("a readable folder").path());
     let paths = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
