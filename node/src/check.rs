@@ -80,7 +80,9 @@ fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std
     let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
     match Engine::start(Arc::new(models), options) {
         Ok(_) => println!("graphs         good: each has what its manifest says"),
-        Err(error @ EngineError::NoRuntime(_)) => println!("warning: models would not run: {error}"),
+        Err(error @ EngineError::NoRuntime(_)) => {
+            println!("warning: models would not run: {error}")
+        }
         Err(error) => {
             eprintln!("{error}");
             return Ok(ExitCode::FAILURE);
@@ -109,7 +111,10 @@ fn result_name(kind: ResultKind) -> &'static str {
 /// The `.toml` files of the rules folder, in the order of their names.
 fn rule_files(folder: &Path) -> Result<Vec<SourceFile>, String> {
     let cannot = |error: std::io::Error| {
-        format!("cannot read the rules folder {}: {error}\n  help: node.rules names it", folder.display())
+        format!(
+            "cannot read the rules folder {}: {error}\n  help: node.rules names it",
+            folder.display()
+        )
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(cannot)? {

@@ -7,8 +7,12 @@ use std::path::PathBuf;
 ///
 /// Research use only: not a medical device.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = "First steps: `gantry demo` shows the whole road on this machine; \
-`gantry check` reads a configuration and its rules without starting anything.")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "First steps: `gantry demo` shows the whole road on this machine; \
+`gantry check` reads a configuration and its rules without starting anything."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

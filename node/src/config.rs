@@ -81,7 +81,9 @@ impl Config {
             .map_err(|error| ConfigProblems(vec![describe_toml_error(&error, file)]))?;
         let base = file.parent().unwrap_or(Path::new("."));
         written.mean(base).map_err(|problems| {
-            ConfigProblems(problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect())
+            ConfigProblems(
+                problems.into_iter().map(|p| format!("{}: {p}", file.display())).collect(),
+            )
         })
     }
 
@@ -310,16 +312,22 @@ fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {
 }
 
 fn span(seconds: f64, key: &str, problems: &mut Vec<String>) -> Duration {
-    Duration::try_from_secs_f64(seconds).ok().filter(|d| d.as_secs() <= 10 * 366 * 86400).unwrap_or_else(|| {
-        problems.push(format!("{key} = {seconds}: this must be a number of 0 or more, and of reason"));
-        Duration::ZERO
-    })
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| d.as_secs() <= 10 * 366 * 86400)
+        .unwrap_or_else(|| {
+            problems.push(format!(
+                "{key} = {seconds}: this must be a number of 0 or more, and of reason"
+            ));
+            Duration::ZERO
+        })
 }
 
 fn check_host_port(text: &str, key: &str, problems: &mut Vec<String>) {
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
     if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
-        problems.push(format!("{key} = {text:?}: write it as host:port, as in \"pacs.example:104\""));
+        problems
+            .push(format!("{key} = {text:?}: write it as host:port, as in \"pacs.example:104\""));
     }
 }
 

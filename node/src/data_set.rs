@@ -39,13 +39,6 @@ pub struct Walk {
     unclear: bool,
 }
 
-/// The ending of a data set that is all there.
-pub fn ending(data_set: &[u8], transfer_syntax: &Uid) -> Ending {
-    let mut walk = Walk::new(transfer_syntax);
-    walk.feed(data_set);
-    walk.end()
-}
-
 impl Walk {
     pub fn new(transfer_syntax: &Uid) -> Self {
         Self {
@@ -91,7 +84,8 @@ impl Walk {
 
     /// How long the head of the element at hand is, by what has come of it.
     fn head_length(&self) -> usize {
-        if self.head.len() < 6 || self.is_delimiter() || self.implicit() || self.has_short_length() {
+        if self.head.len() < 6 || self.is_delimiter() || self.implicit() || self.has_short_length()
+        {
             return 8;
         }
         12
@@ -179,6 +173,12 @@ mod tests {
     const UNKNOWN: &[u8] = b"\x09\x00\x01\x10UN\x00\x00\xFF\xFF\xFF\xFF\
         \xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF\x28\x00\x10\x00\x02\x00\x00\x00\x00\x02\
         \xFE\xFF\x0D\xE0\x00\x00\x00\x00\xFE\xFF\xDD\xE0\x00\x00\x00\x00";
+
+    fn ending(data_set: &[u8], transfer_syntax: &Uid) -> Ending {
+        let mut walk = Walk::new(transfer_syntax);
+        walk.feed(data_set);
+        walk.end()
+    }
 
     fn explicit(data_set: &[u8]) -> Ending {
         ending(data_set, &Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).expect("a UID"))

@@ -123,7 +123,9 @@ impl Deliver {
                     // The association is gone: what is left goes back with its time.
                     self.settle(delivery, Sent::Later(error.to_string())).await?;
                     for unsent in waiting {
-                        self.store.postpone_delivery(unsent.id, &error.to_string(), Moment::now()).await?;
+                        self.store
+                            .postpone_delivery(unsent.id, &error.to_string(), Moment::now())
+                            .await?;
                     }
                     return Ok(());
                 }
@@ -138,7 +140,11 @@ impl Deliver {
         Some((peer, peer.address.as_deref()?))
     }
 
-    async fn postpone_all(&self, batch: &[Delivery], error: &RequestError) -> Result<(), StoreError> {
+    async fn postpone_all(
+        &self,
+        batch: &[Delivery],
+        error: &RequestError,
+    ) -> Result<(), StoreError> {
         tracing::warn!(%error, waiting = batch.len(), "the peer cannot be reached");
         for delivery in batch {
             self.settle(delivery, Sent::Later(error.to_string())).await?;
@@ -180,8 +186,12 @@ impl Deliver {
         let said = response.comment.map(|comment| format!(": {comment}")).unwrap_or_default();
         Ok(match status::outcome(response.status) {
             Outcome::Stored => Sent::Taken(response.status),
-            Outcome::Transient => Sent::Later(format!("the peer answered {:04X}{said}", response.status)),
-            Outcome::Permanent => Sent::Never(format!("the peer answered {:04X}{said}", response.status)),
+            Outcome::Transient => {
+                Sent::Later(format!("the peer answered {:04X}{said}", response.status))
+            }
+            Outcome::Permanent => {
+                Sent::Never(format!("the peer answered {:04X}{said}", response.status))
+            }
         })
     }
 

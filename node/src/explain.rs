@@ -55,7 +55,9 @@ pub async fn explain(
         )),
         SeriesState::Complete => text.push_str("  complete  yes; decide is next\n"),
         SeriesState::Made => text.push_str("  made by this node: nothing is decided for it\n"),
-        SeriesState::Decided => text.push_str(&format!("  complete  yes, revision {}\n", row.revision)),
+        SeriesState::Decided => {
+            text.push_str(&format!("  complete  yes, revision {}\n", row.revision))
+        }
     }
     for decision in reader.decisions(series).await? {
         tell_decision(&mut text, &decision);
@@ -111,7 +113,8 @@ fn tell_job(text: &mut String, row: &JobRow) {
     ));
     for found in row.findings.iter().filter_map(|findings| findings.as_array()).flatten() {
         let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
-        let value = found["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}"));
+        let value =
+            found["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}"));
         text.push_str(&format!("            {}: {value} {}\n", word("concept"), word("unit")));
     }
     for result in &row.results {
@@ -133,12 +136,14 @@ fn tell_delivery(text: &mut String, delivery: &DeliveryRow) {
             when(delivery.due_at),
             delivery.reason.as_deref().unwrap_or_default()
         ),
-        DeliveryState::Parked => format!(
-            "parked, an admin must act: {}",
-            delivery.reason.as_deref().unwrap_or_default()
-        ),
+        DeliveryState::Parked => {
+            format!("parked, an admin must act: {}", delivery.reason.as_deref().unwrap_or_default())
+        }
     };
-    text.push_str(&format!("  deliver   {} to {}: {state}\n", delivery.sop_instance, delivery.peer));
+    text.push_str(&format!(
+        "  deliver   {} to {}: {state}\n",
+        delivery.sop_instance, delivery.peer
+    ));
 }
 
 /// Local time, to the second.

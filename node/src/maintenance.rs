@@ -17,7 +17,9 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     let config = Config::load(&arguments.config.config)?;
     let selector = match arguments.what.as_str() {
         "all" => Selector::All,
-        uid => Selector::Uid(Uid::parse(uid).map_err(|why| format!("{uid:?} is neither `all` nor a UID: {why}"))?),
+        uid => Selector::Uid(
+            Uid::parse(uid).map_err(|why| format!("{uid:?} is neither `all` nor a UID: {why}"))?,
+        ),
     };
     let reader = Store::open_reader(&config.data).await?;
     let written = export::export(&reader, &selector, &arguments.to).await?;

@@ -57,14 +57,24 @@ impl Unkept {
             Self::Unreadable(_) => (status::CANNOT_UNDERSTAND, "data set cannot be parsed"),
             Self::Truncated => (status::CANNOT_UNDERSTAND, "data set ends within an attribute"),
             Self::Missing("Study Instance UID") => (status::NO_STUDY_UID, "no Study Instance UID"),
-            Self::Missing("Series Instance UID") => (status::NO_SERIES_UID, "no Series Instance UID"),
-            Self::Missing(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "SOP class or instance UID missing"),
+            Self::Missing("Series Instance UID") => {
+                (status::NO_SERIES_UID, "no Series Instance UID")
+            }
+            Self::Missing(_) => {
+                (status::DOES_NOT_MATCH_SOP_CLASS, "SOP class or instance UID missing")
+            }
             Self::NotAUid(..) => (status::UID_SYNTAX, "a UID breaks the rules of PS3.5 9.1"),
             Self::Differs(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "command and data set differ"),
-            Self::Store(KeepError::Full(_)) => (status::OUT_OF_RESOURCES, "the node's disk is full"),
-            Self::Store(KeepError::NotPart10) => (status::CANNOT_UNDERSTAND, "data set cannot be kept"),
+            Self::Store(KeepError::Full(_)) => {
+                (status::OUT_OF_RESOURCES, "the node's disk is full")
+            }
+            Self::Store(KeepError::NotPart10) => {
+                (status::CANNOT_UNDERSTAND, "data set cannot be kept")
+            }
             Self::Store(KeepError::Closed) => (status::OUT_OF_RESOURCES, "the node is stopping"),
-            Self::Store(KeepError::Failed(_)) => (status::OUT_OF_RESOURCES, "the node cannot write"),
+            Self::Store(KeepError::Failed(_)) => {
+                (status::OUT_OF_RESOURCES, "the node cannot write")
+            }
         };
         StoreAnswer { status, comment: Some(comment.into()) }
     }
@@ -85,7 +95,9 @@ impl Service for Receive {
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
         match self.keep(&request, data).await {
-            Ok(Kept::New | Kept::Duplicate) => StoreAnswer { status: status::SUCCESS, comment: None },
+            Ok(Kept::New | Kept::Duplicate) => {
+                StoreAnswer { status: status::SUCCESS, comment: None }
+            }
             // Keep-first (PS3.4 B.4.1: instances are immutable): what is safe is the first object.
             Ok(Kept::Conflict) => StoreAnswer { status: status::SUCCESS, comment: None },
             Err(why) => {
@@ -193,7 +205,9 @@ impl Receive {
         let nearest = known.min_by_key(|title| strsim::damerau_levenshtein(title, &what.calling));
         match nearest {
             Some(title) if !self.config.peers.keys().any(|k| k.as_str() == what.calling) => {
-                format!("; the nearest known peer is {title:?}; add a [[peer]] if this one may send")
+                format!(
+                    "; the nearest known peer is {title:?}; add a [[peer]] if this one may send"
+                )
             }
             _ => String::new(),
         }

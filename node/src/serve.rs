@@ -38,6 +38,8 @@ pub struct Node {
     pub store: Store,
     /// Where it listens, with the real port.
     pub address: String,
+    /// Why models do not run, when they do not.
+    pub without_models: Option<String>,
     stop_edge: CancellationToken,
     stop_stations: tokio::sync::watch::Sender<bool>,
     edge: tokio::task::JoinHandle<()>,
@@ -52,7 +54,9 @@ pub enum StartError {
     Checked(String),
     #[error("cannot open the store in {folder}: {source}")]
     Store { folder: String, source: gantry_store::error::StoreError },
-    #[error("cannot listen on {address}: {source}\n  help: is another program, or another node, listening there?")]
+    #[error(
+        "cannot listen on {address}: {source}\n  help: is another program, or another node, listening there?"
+    )]
     Listen { address: String, source: std::io::Error },
     #[error("{0}")]
     Engine(EngineError),
@@ -64,9 +68,9 @@ impl Node {
         let checked = check::check(&config).map_err(|all| StartError::Checked(all.to_string()))?;
         let models = Arc::new(checked.models);
         let (engine, without_models) = start_engine(&config, models.clone())?;
-        let listener = TcpListener::bind(&config.listen).await.map_err(|source| {
-            StartError::Listen { address: config.listen.clone(), source }
-        })?;
+        let listener = TcpListener::bind(&config.listen)
+            .await
+            .map_err(|source| StartError::Listen { address: config.listen.clone(), source })?;
         let address = listener
             .local_addr()
             .map(|address| address.to_string())
@@ -77,7 +81,10 @@ impl Node {
             folder: config.data.display().to_string(),
             source,
         })?;
-        if let Some(why) = without_models {
+        let store_failed =
+            |source| StartError::Store { folder: config.data.display().to_string(), source };
+        store.release_leases().await.map_err(store_failed)?;
+        if let Some(why) = &without_models {
             say_that_models_do_not_run(&store, why).await;
         }
 
@@ -102,7 +109,17 @@ impl Node {
             receive,
             stop_edge.clone(),
         ));
-        Ok(Self { config, store, address, stop_edge, stop_stations, edge, deliver, stations })
+        Ok(Self {
+            config,
+            store,
+            address,
+            without_models,
+            stop_edge,
+            stop_stations,
+            edge,
+            deliver,
+            stations,
+        })
     }
 
     /// Stops taking, finishes what is in hand, and closes the store.
@@ -130,7 +147,7 @@ fn start_engine(
     }
 }
 
-async fn say_that_models_do_not_run(store: &Store, why: String) {
+async fn say_that_models_do_not_run(store: &Store, why: &str) {
     tracing::warn!(station = "infer", why, "models do not run; their jobs wait");
     let event = Event {
         station: "infer".into(),

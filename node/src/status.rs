@@ -35,7 +35,12 @@ fn told(summary: &Summary) -> String {
     for model in &summary.jobs {
         text.push_str(&format!(
             "infer     {}: {} queued, {} running, {} finished, {} failed, {} overtaken\n",
-            model.model, model.queued, model.running, model.finished, model.failed, model.superseded
+            model.model,
+            model.queued,
+            model.running,
+            model.finished,
+            model.failed,
+            model.superseded
         ));
         if let Some(reason) = &model.last_reason {
             text.push_str(&format!("          last failure: {reason}\n"));
@@ -47,7 +52,8 @@ fn told(summary: &Summary) -> String {
             peer.peer, peer.queued, peer.delivered, peer.parked
         ));
         if let Some(reason) = &peer.last_reason {
-            let next = peer.next_try.map(|due| format!(", next try {}", when(due))).unwrap_or_default();
+            let next =
+                peer.next_try.map(|due| format!(", next try {}", when(due))).unwrap_or_default();
             text.push_str(&format!("          last trouble: {reason}{next}\n"));
         }
     }

@@ -36,9 +36,8 @@ pub fn data_set_of(part10: &Bytes) -> Option<Bytes> {
 
 /// Re-encodes a data set from one uncompressed syntax to another.
 pub fn native(data_set: &[u8], from: &Uid, to: &Uid) -> Result<Vec<u8>, TranscodeError> {
-    let is_native = |uid: &Uid| {
-        [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid.as_str())
-    };
+    let is_native =
+        |uid: &Uid| [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid.as_str());
     let not_converted = || TranscodeError::NotConverted { from: from.clone(), to: to.clone() };
     if !is_native(from) || !is_native(to) {
         return Err(not_converted());
@@ -48,8 +47,6 @@ pub fn native(data_set: &[u8], from: &Uid, to: &Uid) -> Result<Vec<u8>, Transcod
     let object = InMemDicomObject::read_dataset_with_ts(data_set, source)
         .map_err(|_| TranscodeError::Unreadable)?;
     let mut bytes = Vec::with_capacity(data_set.len());
-    object
-        .write_dataset_with_ts(&mut bytes, target)
-        .map_err(|_| TranscodeError::Unreadable)?;
+    object.write_dataset_with_ts(&mut bytes, target).map_err(|_| TranscodeError::Unreadable)?;
     Ok(bytes)
 }

@@ -1,8 +1,8 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
 use crate::infer::JobError;
-use gantry_results::provenance::{Provenance, Station};
 use gantry_results::object::ResultObject;
+use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::source::{Reference, Source};
 use gantry_results::structured_report::structured_report;
@@ -47,7 +47,8 @@ impl Composer {
         let source = self.source(store, volume).await?;
         let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
         for kind in &job.send_as {
-            let object = self.make(kind, job, source.clone(), volume.clone(), findings.clone()).await?;
+            let object =
+                self.make(kind, job, source.clone(), volume.clone(), findings.clone()).await?;
             let sop_instance = object.sop_instance.clone();
             self.keep(store, object).await?;
             let peers = job.send_to.iter().filter(|_| !job.shadow);
@@ -66,7 +67,10 @@ impl Composer {
     async fn source(&self, store: &Store, volume: &Volume) -> Result<Arc<Source>, JobError> {
         let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
         let part10 = store.object(&first.sop_instance).await?.ok_or_else(|| {
-            JobError::Permanent(format!("instance {} is no longer in the store", first.sop_instance))
+            JobError::Permanent(format!(
+                "instance {} is no longer in the store",
+                first.sop_instance
+            ))
         })?;
         let references = volume.slices.iter().map(|slice| Reference {
             sop_class: slice.sop_class.clone(),

@@ -102,10 +102,11 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
         send_as: then.send_as.clone(),
     });
     let forwarded = judgement.runs && !then.shadow;
-    let forward = then.forward.iter().filter(|_| forwarded).map(|peer| NewForward {
-        peer: peer.clone(),
-        instances: judgement.selected.clone(),
-    });
+    let forward = then
+        .forward
+        .iter()
+        .filter(|_| forwarded)
+        .map(|peer| NewForward { peer: peer.clone(), instances: judgement.selected.clone() });
     NewDecision {
         forward: forward.collect(),
         rule: judgement.rule,

@@ -49,15 +49,16 @@ impl Drive {
     pub async fn run(self, stop: Stop) {
         let mut stations = JoinSet::new();
         stations.spawn(complete::run(self.store.clone(), self.quiet, stop.clone()));
-        let decider = Decider {
-            store: self.store.clone(),
-            rules: self.rules,
-            models: self.models.clone(),
-        };
+        let decider =
+            Decider { store: self.store.clone(), rules: self.rules, models: self.models.clone() };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
-            let work =
-                infer::Work { store: self.store, models: self.models, engine, composer: self.composer };
+            let work = infer::Work {
+                store: self.store,
+                models: self.models,
+                engine,
+                composer: self.composer,
+            };
             stations.spawn(work.run(stop));
         }
         while let Some(ended) = stations.join_next().await {

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
-/// A job whose node stopped this often while it ran is not tried again.
-const MOST_ATTEMPTS: u32 = 3;
+/// A job that failed transiently so often has failed.
+const MOST_ATTEMPTS: u32 = 5;
+/// A job whose node ended so often while it ran is not tried again: it may be what ends the node.
+const MOST_CRASHES: u32 = 30;
 /// Longer than any job: a lease only runs out when its node is gone.
 const LEASE: Duration = Duration::from_secs(3600);
 
@@ -69,7 +71,8 @@ impl Work {
     }
 
     async fn work_on(&self, job: Job) {
-        let span = tracing::info_span!("infer", job = job.id, series = %job.series, model = job.model);
+        let span =
+            tracing::info_span!("infer", job = job.id, series = %job.series, model = job.model);
         async {
             match self.attempt(&job).await {
                 Ok(()) => tracing::info!("job done"),
@@ -81,9 +84,9 @@ impl Work {
     }
 
     async fn attempt(&self, job: &Job) -> Result<(), JobError> {
-        if job.attempts > MOST_ATTEMPTS {
+        if job.attempts > MOST_CRASHES {
             return Err(JobError::Permanent(format!(
-                "the node stopped {MOST_ATTEMPTS} times while this job ran; see its log"
+                "the node ended {MOST_CRASHES} times while this job ran; see its log"
             )));
         }
         let model = self.model_of(job)?;
@@ -120,9 +123,11 @@ impl Work {
     }
 
     async fn fail(&self, job: &Job, error: JobError) {
-        let pause = Duration::from_secs(10 * u64::from(job.attempts).pow(2));
+        let pause = Duration::from_secs(10 * u64::from(job.attempts.min(MOST_ATTEMPTS)).pow(2));
         let again = match &error {
-            JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => Some(Moment::now().plus(pause)),
+            JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => {
+                Some(Moment::now().plus(pause))
+            }
             _ => None,
         };
         tracing::warn!(%error, again = again.is_some(), "job failed");

@@ -15,11 +15,11 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use pacs::Pacs;
 use progress::Progress;
-pub use table::Times;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+pub use table::Times;
 
 /// The demo waits so long for the results, then says where they stopped.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -48,6 +48,7 @@ pub async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     };
     let config = configuration(arguments, data.path(), &pacs)?;
     let node = Node::start(config).await?;
+    can_run_models(&node)?;
     println!("Gantry demo. Research use only: not a medical device.");
     println!("  scanner  {SCANNER}, sends {}", sent.called);
     println!("  node     {NODE} on {}, data in {}", node.address, data.path().display());
@@ -63,7 +64,10 @@ pub async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     if let Some(times) = table::times(&node, &sent, &pacs, last_response).await? {
         table::print_times(&times);
     }
-    println!("\nThe received objects and the picture of the overlay lie in {}", arguments.to.display());
+    println!(
+        "\nThe received objects and the picture of the overlay lie in {}",
+        arguments.to.display()
+    );
     pacs.stop().await;
     node.stop().await;
     match outcome {
@@ -81,6 +85,7 @@ pub async fn measure(arguments: &DemoArguments) -> Result<Times, Failure> {
     let data = tempfile::tempdir()?;
     let pacs = Pacs::start(AeTitle::parse(PACS)?).await?;
     let node = Node::start(configuration(arguments, data.path(), &pacs)?).await?;
+    can_run_models(&node)?;
     let mut silent = Progress::silent();
     let last_response = scanner::send(&node.address, &sent, &mut silent).await?;
     progress::follow(&node, &sent, &pacs, &mut silent, PATIENCE).await?;
@@ -88,6 +93,17 @@ pub async fn measure(arguments: &DemoArguments) -> Result<Times, Failure> {
     pacs.stop().await;
     node.stop().await;
     times.ok_or_else(|| "no result arrived".into())
+}
+
+/// A node without models would wait for ever here.
+fn can_run_models(node: &Node) -> Result<(), Failure> {
+    match &node.without_models {
+        None => Ok(()),
+        Some(why) => Err(format!(
+            "the demo needs to run a model: {why}\n  help: `make demo` fetches ONNX Runtime first"
+        )
+        .into()),
+    }
 }
 
 /// A node on a free loopback port with a fresh data folder.

@@ -15,8 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 /// Where results go.
 pub enum Pacs {
-    Own { ae_title: AeTitle, address: String, archive: Arc<Archive>, stop: CancellationToken, task: JoinHandle<()> },
-    Elsewhere { ae_title: AeTitle, address: String },
+    Own {
+        ae_title: AeTitle,
+        address: String,
+        archive: Arc<Archive>,
+        stop: CancellationToken,
+        task: JoinHandle<()>,
+    },
+    Elsewhere {
+        ae_title: AeTitle,
+        address: String,
+    },
 }
 
 /// What the demo's own PACS received.
@@ -27,7 +36,6 @@ pub struct Archive {
 
 #[derive(Clone)]
 pub struct Received {
-    pub sop_class: Uid,
     pub sop_instance: Uid,
     pub at: Moment,
     pub data_set: Vec<u8>,
@@ -50,7 +58,8 @@ impl Pacs {
 
     /// `AET@HOST:PORT`.
     pub fn elsewhere(written: &str) -> Result<Self, Box<dyn std::error::Error>> {
-        let help = || format!("--pacs {written:?}: write it as AET@HOST:PORT, as in PACS@10.0.0.5:104");
+        let help =
+            || format!("--pacs {written:?}: write it as AET@HOST:PORT, as in PACS@10.0.0.5:104");
         let (title, address) = written.split_once('@').ok_or_else(help)?;
         let port = address.rsplit_once(':').map(|(_, port)| port).ok_or_else(help)?;
         port.parse::<u16>().map_err(|_| help())?;
@@ -113,12 +122,7 @@ impl Service for Archive {
                 Err(_) => return StoreAnswer { status: status::CANNOT_UNDERSTAND, comment: None },
             }
         }
-        let received = Received {
-            sop_class: request.sop_class,
-            sop_instance: request.sop_instance,
-            at: Moment::now(),
-            data_set,
-        };
+        let received = Received { sop_instance: request.sop_instance, at: Moment::now(), data_set };
         if let Ok(mut all) = self.received.lock() {
             all.push(received);
         }

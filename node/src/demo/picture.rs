@@ -18,7 +18,8 @@ pub fn write_png(data_set: &[u8], file: &Path) -> Result<(), Box<dyn std::error:
     let frame_bytes = rows as usize * columns as usize * 3;
     let frames = pixels.chunks_exact(frame_bytes.max(1));
     let frame = frames.max_by_key(|frame| coloured(frame)).ok_or("the capture has no frame")?;
-    let mut encoder = png::Encoder::new(BufWriter::new(std::fs::File::create(file)?), columns, rows);
+    let mut encoder =
+        png::Encoder::new(BufWriter::new(std::fs::File::create(file)?), columns, rows);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;

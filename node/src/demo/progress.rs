@@ -80,7 +80,8 @@ pub async fn follow(
         bell.borrow_and_update();
         let mut waiting = Vec::new();
         for series in &sent.series {
-            let still = look(node, series, pacs, progress).await.map_err(|error| error.to_string())?;
+            let still =
+                look(node, series, pacs, progress).await.map_err(|error| error.to_string())?;
             waiting.extend(still);
         }
         match waiting.first() {
@@ -125,7 +126,9 @@ async fn look(
             }
             JobState::Failed => progress.done("infer", &format!("failed: {reason}")),
             JobState::Superseded => progress.done("infer", "overtaken by a later revision"),
-            JobState::Queued => waiting = Some(("infer", format!("{} waits for its turn", job.model))),
+            JobState::Queued => {
+                waiting = Some(("infer", format!("{} waits for its turn", job.model)))
+            }
             JobState::Running => waiting = Some(("infer", format!("{} at work", job.model))),
         }
     }
@@ -134,7 +137,10 @@ async fn look(
             DeliveryState::Delivered => {
                 let status = delivery.status.unwrap_or_default();
                 let instance = &delivery.sop_instance;
-                progress.done("deliver", &format!("{} took {instance} with {status:04X}", pacs.ae_title()));
+                progress.done(
+                    "deliver",
+                    &format!("{} took {instance} with {status:04X}", pacs.ae_title()),
+                );
             }
             DeliveryState::Parked => {
                 let reason = delivery.reason.as_deref().unwrap_or_default();

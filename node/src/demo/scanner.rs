@@ -136,7 +136,10 @@ pub async fn send(address: &str, sent: &Sent, progress: &mut Progress) -> Result
         if answer.status != status::SUCCESS {
             progress.line("receive", &format!("an image was answered {:04X}", answer.status));
         }
-        progress.doing("receive", &format!("{} of {} images safe on disk", index + 1, sent.instances.len()));
+        progress.doing(
+            "receive",
+            &format!("{} of {} images safe on disk", index + 1, sent.instances.len()),
+        );
     }
     association.release().await;
     progress.done("receive", &format!("{} images safe on disk", sent.instances.len()));

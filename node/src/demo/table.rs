@@ -3,9 +3,9 @@
 use super::pacs::Pacs;
 use super::picture;
 use super::{Failure, Sent};
+use crate::phantom::Truth;
 use crate::serve::Node;
 use crate::transcode;
-use crate::phantom::Truth;
 use gantry_store::jobs::JobState;
 use gantry_store::outbox::DeliveryState;
 use gantry_terms::moment::Moment;
@@ -25,7 +25,12 @@ pub struct Laid {
 
 /// Lays the results into a folder: as the demo's PACS received them, or, where a real PACS has
 /// them, as the node sent them.
-pub async fn lay_out(node: &Node, sent: &Sent, pacs: &Pacs, to: &Path) -> Result<Vec<Laid>, Failure> {
+pub async fn lay_out(
+    node: &Node,
+    sent: &Sent,
+    pacs: &Pacs,
+    to: &Path,
+) -> Result<Vec<Laid>, Failure> {
     std::fs::create_dir_all(to)
         .map_err(|error| format!("cannot make the folder {}: {error}", to.display()))?;
     let received = pacs.received();
@@ -99,7 +104,10 @@ pub async fn print(node: &Node, sent: &Sent, laid: &[Laid]) -> Result<(), Failur
     }
     println!("Objects that the PACS received");
     for object in laid {
-        println!("  {:<26} {:>9} bytes  {:<10} {}", object.what, object.bytes, object.file, object.sop_instance);
+        println!(
+            "  {:<26} {:>9} bytes  {:<10} {}",
+            object.what, object.bytes, object.file, object.sop_instance
+        );
     }
     if laid.is_empty() {
         println!("  none");
@@ -109,7 +117,13 @@ pub async fn print(node: &Node, sent: &Sent, laid: &[Laid]) -> Result<(), Failur
 
 /// Each figure, beside the phantom's truth where there is one.
 fn print_findings(sent: &Sent, findings: &serde_json::Value) {
-    println!("  {:<52} {:>12} {:<8} {:>12}", "found", "value", "unit", if sent.truth.is_some() { "truth" } else { "" });
+    println!(
+        "  {:<52} {:>12} {:<8} {:>12}",
+        "found",
+        "value",
+        "unit",
+        if sent.truth.is_some() { "truth" } else { "" }
+    );
     for found in findings.as_array().into_iter().flatten() {
         let text = |key: &str| found[key].as_str().unwrap_or_default().to_string();
         let value = match found["value"].as_f64() {
@@ -127,7 +141,7 @@ fn truth_of(truth: &Truth, key: &str) -> Option<f64> {
     match key {
         "lung-volume" => Some(truth.lung_volume_ml),
         "laa-950" => Some(truth.laa950_percent),
-        "mean-lung-density" => Some(truth.mean_lung_hu),
+        "mean-density" => Some(truth.mean_lung_hu),
         _ => None,
     }
 }

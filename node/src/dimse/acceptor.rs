@@ -2,7 +2,9 @@
 
 use crate::dimse::association::{AssociationError, Link, Next, Waits};
 use crate::dimse::command::{C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, RESPONSE};
-use crate::dimse::negotiation::{APPLICATION_CONTEXT, Context, Request, VERIFICATION, user_variables};
+use crate::dimse::negotiation::{
+    APPLICATION_CONTEXT, Context, Request, VERIFICATION, user_variables,
+};
 use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame};
 use crate::dimse::status;
 pub use crate::dimse::store::{DataSet, PeerGone};
@@ -299,7 +301,9 @@ impl<S: Service> Acceptor<S> {
                 || self.service.wants(&proposal.abstract_syntax);
             let offered = proposal.transfer_syntaxes.iter().map(String::as_str);
             let chosen = match proposal.abstract_syntax.as_str() {
-                VERIFICATION => transfer_syntaxes::choose(offered.filter(|syntax| is_native(syntax))),
+                VERIFICATION => {
+                    transfer_syntaxes::choose(offered.filter(|syntax| is_native(syntax)))
+                }
                 _ => transfer_syntaxes::choose(offered),
             };
             let (reason, syntax) = match (wanted, chosen) {
@@ -322,7 +326,9 @@ impl<S: Service> Acceptor<S> {
             if result.reason == PresentationContextResultReason::Acceptance {
                 let abstract_syntax = Uid::parse(&proposal.abstract_syntax);
                 let transfer_syntax = Uid::parse(&result.transfer_syntax);
-                if let (Ok(abstract_syntax), Ok(transfer_syntax)) = (abstract_syntax, transfer_syntax) {
+                if let (Ok(abstract_syntax), Ok(transfer_syntax)) =
+                    (abstract_syntax, transfer_syntax)
+                {
                     accepted.push(Context { id: result.id, abstract_syntax, transfer_syntax });
                 }
             }
@@ -330,7 +336,11 @@ impl<S: Service> Acceptor<S> {
         (answered, accepted)
     }
 
-    async fn serve_messages(&self, link: &mut Link, caller: &Caller) -> Result<(), AssociationError> {
+    async fn serve_messages(
+        &self,
+        link: &mut Link,
+        caller: &Caller,
+    ) -> Result<(), AssociationError> {
         let Timers { artim, idle, progress } = self.options.timers;
         let waits = Waits { pdu: idle, progress };
         loop {
@@ -350,13 +360,16 @@ impl<S: Service> Acceptor<S> {
                     }
                     return Ok(());
                 }
-                Next::Released => return Err(link.break_off("a release that nobody asked for", waits).await),
+                Next::Released => {
+                    return Err(link.break_off("a release that nobody asked for", waits).await);
+                }
             };
             let (id, command) = link.command(first, waits).await?;
             let Some(context) = link.context(id).cloned() else {
                 return Err(link.break_off("an unknown presentation context", waits).await);
             };
-            self.serve_message(link, context, &command, caller, Waits { pdu: progress, progress }).await?;
+            self.serve_message(link, context, &command, caller, Waits { pdu: progress, progress })
+                .await?;
         }
     }
 
@@ -372,7 +385,9 @@ impl<S: Service> Acceptor<S> {
             Some(C_STORE_RQ) => {
                 store::serve(link, context, command, caller, &*self.service, waits).await
             }
-            Some(C_ECHO_RQ) => link.send(context.id, &echo::answer(command), None, waits.progress).await,
+            Some(C_ECHO_RQ) => {
+                link.send(context.id, &echo::answer(command), None, waits.progress).await
+            }
             Some(field) if field & RESPONSE == 0 => {
                 store::drain(link, context.id, command, waits).await?;
                 let response = Command::response_to(command, status::UNRECOGNIZED_OPERATION);

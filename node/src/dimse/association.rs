@@ -106,14 +106,19 @@ impl Link {
     }
 
     async fn refuse_read(&mut self, error: ReadError, waits: Waits) -> AssociationError {
-        if matches!(error, ReadError::Length { .. } | ReadError::Stalled(_) | ReadError::Silent(_)) {
+        if matches!(error, ReadError::Length { .. } | ReadError::Stalled(_) | ReadError::Silent(_))
+        {
             self.connection.abort(AbortReason::InvalidParameter, waits.progress).await;
         }
         error.into()
     }
 
     /// The rest of a command whose first value is `first`, over as many PDUs as it takes.
-    pub async fn command(&mut self, first: Pdv, waits: Waits) -> Result<(u8, Command), AssociationError> {
+    pub async fn command(
+        &mut self,
+        first: Pdv,
+        waits: Waits,
+    ) -> Result<(u8, Command), AssociationError> {
         let context = first.context;
         let mut bytes = BytesMut::from(&first.data[..]);
         let (mut is_command, mut is_last) = (first.is_command, first.is_last);

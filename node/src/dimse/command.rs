@@ -85,7 +85,10 @@ impl Command {
     }
 
     pub fn with_data_set(self, follows: bool) -> Self {
-        self.with_number(COMMAND_DATA_SET_TYPE, if follows { DATA_SET_FOLLOWS } else { NO_DATA_SET })
+        self.with_number(
+            COMMAND_DATA_SET_TYPE,
+            if follows { DATA_SET_FOLLOWS } else { NO_DATA_SET },
+        )
     }
 
     /// The response to a request: what has to be echoed, and the status.

@@ -2,7 +2,9 @@
 //! (protocol versions with further bits, unknown items, odd padding), so the request is read here.
 
 use bytes::{Buf, Bytes};
-use dicom_ul::pdu::{PresentationContextProposed, PresentationContextResultReason, UserVariableItem};
+use dicom_ul::pdu::{
+    PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+};
 use gantry_terms::uid::Uid;
 
 pub(super) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";

@@ -147,9 +147,8 @@ impl Connection {
     pub async fn wait_for_close(&mut self, artim: Duration) {
         let _ = self.stream.shutdown().await;
         let mut rest = [0u8; 4096];
-        let drained = async {
-            while matches!(self.stream.read(&mut rest).await, Ok(read) if read > 0) {}
-        };
+        let drained =
+            async { while matches!(self.stream.read(&mut rest).await, Ok(read) if read > 0) {} };
         let _ = timeout(artim, drained).await;
     }
 }
@@ -187,7 +186,14 @@ pub(super) fn values(mut body: Bytes) -> Option<Vec<Pdv>> {
 }
 
 /// Appends P-DATA-TF PDUs that carry `data` in fragments the peer can take.
-pub(super) fn put_p_data(out: &mut Vec<u8>, context: u8, is_command: bool, data: &[u8], peer_maximum: u32, is_last: bool) {
+pub(super) fn put_p_data(
+    out: &mut Vec<u8>,
+    context: u8,
+    is_command: bool,
+    data: &[u8],
+    peer_maximum: u32,
+    is_last: bool,
+) {
     let fragment = ((peer_maximum as usize).saturating_sub(6) & !1).max(2);
     let mut rest = data;
     loop {

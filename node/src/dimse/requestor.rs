@@ -2,8 +2,8 @@
 
 use crate::dimse::association::{AssociationError, Link, Next, Waits};
 use crate::dimse::command::{
-    AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command,
-    ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
+    AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
+    Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
 };
 use crate::dimse::negotiation::{
     APPLICATION_CONTEXT, Context, VERIFICATION, described, peer_maximum, user_variables,
@@ -13,8 +13,8 @@ use crate::dimse::pdu::{
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason,
-    UserVariableItem, read_pdu,
+    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed,
+    PresentationContextResultReason, UserVariableItem, read_pdu,
 };
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
@@ -111,7 +111,10 @@ impl Association {
             .map_err(|source| RequestError::Connect { address: target.address.clone(), source })?;
         let failed = |source| RequestError::Connect { address: target.address.clone(), source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
-        connection.send(&request_pdu(target, proposed), target.timers.acse).await.map_err(failed)?;
+        connection
+            .send(&request_pdu(target, proposed), target.timers.acse)
+            .await
+            .map_err(failed)?;
         let acse = target.timers.acse;
         let frame = match connection.read(acse, acse).await {
             Ok(frame) => frame,
@@ -137,17 +140,18 @@ impl Association {
             match result {
                 Some(result) if result.reason == PresentationContextResultReason::Acceptance => {
                     // A syntax that was not proposed is no agreement (PS3.8 9.3.3.2).
-                    let chosen = proposal
-                        .transfer_syntaxes
-                        .iter()
-                        .find(|syntax| syntax.as_str() == result.transfer_syntax.trim_end_matches(['\0', ' ']));
+                    let chosen = proposal.transfer_syntaxes.iter().find(|syntax| {
+                        syntax.as_str() == result.transfer_syntax.trim_end_matches(['\0', ' '])
+                    });
                     contexts.extend(chosen.map(|syntax| Context {
                         id,
                         abstract_syntax: proposal.sop_class.clone(),
                         transfer_syntax: syntax.clone(),
                     }));
                 }
-                Some(result) => refused.push((proposal.sop_class.clone(), described(&result.reason))),
+                Some(result) => {
+                    refused.push((proposal.sop_class.clone(), described(&result.reason)))
+                }
                 None => refused.push((proposal.sop_class.clone(), "not answered")),
             }
         }
@@ -244,7 +248,8 @@ impl Association {
 
     fn context(&self, sop_class: &Uid, syntax: Option<&Uid>) -> Result<u8, AssociationError> {
         let fits = |c: &&Context| {
-            c.abstract_syntax == *sop_class && syntax.is_none_or(|syntax| c.transfer_syntax == *syntax)
+            c.abstract_syntax == *sop_class
+                && syntax.is_none_or(|syntax| c.transfer_syntax == *syntax)
         };
         let context = self.link.contexts.iter().find(fits);
         context.map(|context| context.id).ok_or(AssociationError::NoContext)
@@ -277,11 +282,12 @@ fn context_id(index: usize) -> u8 {
 }
 
 fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
-    let contexts = proposed.iter().enumerate().map(|(index, proposal)| PresentationContextProposed {
-        id: context_id(index),
-        abstract_syntax: proposal.sop_class.to_string(),
-        transfer_syntaxes: proposal.transfer_syntaxes.iter().map(Uid::to_string).collect(),
-    });
+    let contexts =
+        proposed.iter().enumerate().map(|(index, proposal)| PresentationContextProposed {
+            id: context_id(index),
+            abstract_syntax: proposal.sop_class.to_string(),
+            transfer_syntaxes: proposal.transfer_syntaxes.iter().map(Uid::to_string).collect(),
+        });
     Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: target.calling.to_string(),

@@ -67,8 +67,7 @@ pub(super) async fn serve<S: Service>(
     let answer = match checked {
         Ok(_) if ended => refusal(status::CANNOT_UNDERSTAND, "the message has no data set"),
         Ok(request) => {
-            let data =
-                DataSet { link, context: context.id, waits, ended, failure: &mut failure };
+            let data = DataSet { link, context: context.id, waits, ended, failure: &mut failure };
             let (answer, read_to_end) = offer(service, request, data).await;
             ended = read_to_end;
             answer
@@ -103,7 +102,11 @@ pub(super) async fn drain(
 }
 
 /// Lets the service have the data set; what it leaves unread is drained by the caller.
-async fn offer<S: Service>(service: &S, request: StoreRequest, mut data: DataSet<'_>) -> (StoreAnswer, bool) {
+async fn offer<S: Service>(
+    service: &S,
+    request: StoreRequest,
+    mut data: DataSet<'_>,
+) -> (StoreAnswer, bool) {
     let answer = service.store(request, &mut data).await;
     (answer, data.ended)
 }
@@ -123,9 +126,9 @@ fn check<S: Service>(
     if !service.wants(sop_class.as_str()) {
         return Err(refusal(status::SOP_CLASS_NOT_SUPPORTED, "SOP class not kept"));
     }
-    let sop_instance = command
-        .uid(AFFECTED_SOP_INSTANCE_UID)
-        .ok_or_else(|| refusal(status::INVALID_SOP_INSTANCE, "Affected SOP Instance UID is no UID"))?;
+    let sop_instance = command.uid(AFFECTED_SOP_INSTANCE_UID).ok_or_else(|| {
+        refusal(status::INVALID_SOP_INSTANCE, "Affected SOP Instance UID is no UID")
+    })?;
     Ok(StoreRequest {
         caller: caller.clone(),
         sop_class,
