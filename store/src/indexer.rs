@@ -33,7 +33,8 @@ pub(crate) async fn run(
         }
         progress.set_fault(None);
         let indexed = batch.len() as u64;
-        batch.clear();
+        // The index answers for these from now on.
+        batch.drain(..).for_each(|entry| drop(entry.claim));
         progress.indexed(indexed);
         progress.ring();
     }

@@ -74,7 +74,10 @@ pub(crate) fn read_head(part10: &[u8]) -> Result<Head, HeaderError> {
         let element = u16::from_le_bytes([start[2], start[3]]);
         let tag = GROUP | Tag::from(element);
         if start[..2] != [2, 0] {
-            return Ok(head);
+            return match head.data_set {
+                132 => Err(HeaderError::Malformed { tag: GROUP, what: "it has no elements" }),
+                _ => Ok(head),
+            };
         }
         let long = matches!(&start[4..6], b"OB" | b"OW" | b"UN" | b"UT" | b"UC" | b"UR" | b"SQ");
         let (begin, length) = if long {
@@ -97,9 +100,10 @@ pub(crate) fn read_head(part10: &[u8]) -> Result<Head, HeaderError> {
         }
         head.data_set = begin + length;
     }
-    match part10.len() == head.data_set {
-        true => Ok(head),
-        false => Err(HeaderError::Truncated(GROUP)),
+    match head.data_set {
+        132 => Err(HeaderError::Truncated(GROUP)),
+        end if end == part10.len() => Ok(head),
+        _ => Err(HeaderError::Truncated(GROUP)),
     }
 }
 
