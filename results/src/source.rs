@@ -75,11 +75,14 @@ impl Source {
     /// empty: nothing is invented.
     pub(crate) fn copy_to(&self, scope: Scope, data_set: &mut DataSet) {
         for copied in COPIED.iter().filter(|copied| copied.scope == scope) {
+            let needed = match copied.need {
+                Need::Type2 => true,
+                Need::Type2With(telling) => self.text(telling).is_some(),
+                Need::Type3 => false,
+            };
             match self.attributes.element(copied.tag) {
-                Some(element) if copied.need == Need::Type2 || !is_empty(element) => {
-                    data_set.put(element.clone());
-                }
-                _ if copied.need == Need::Type2 => drop(data_set.empty(copied.tag)),
+                Some(element) if !is_empty(element) => drop(data_set.put(element.clone())),
+                _ if needed => drop(data_set.empty(copied.tag)),
                 _ => {}
             }
         }

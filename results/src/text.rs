@@ -69,6 +69,8 @@ pub fn copied(vr: VR, text: &str) -> Option<String> {
             0..=16 => number.is_finite().then(|| text.to_owned()),
             _ => decimal(number),
         }),
+        // A term that was cut is another term, or none.
+        VR::CS => Some(fitted(vr, text)).filter(|_| text.chars().count() <= 16),
         VR::UI => gantry_terms::uid::Uid::parse(text).ok().map(|uid| uid.to_string()),
         _ => Some(fitted(vr, text)),
     }
@@ -176,6 +178,8 @@ mod tests {
         check(VR::DS, "0.33333333333333333333", Some("0.33333333333333"));
         check(VR::DS, "NaN", None);
         check(VR::IS, "1e9", None);
+        check(VR::CS, "Chest", Some("CHEST"));
+        check(VR::CS, "CHEST AND ABDOMEN", None);
         check(VR::UI, "1.02", None);
     }
 }

@@ -19,6 +19,9 @@ pub enum Scope {
 pub enum Need {
     /// Written empty when the source lacks it.
     Type2,
+    /// Written empty when the source lacks it but has the module, which this other attribute of
+    /// the module tells.
+    Type2With(Tag),
     /// Left out when the source lacks it.
     Type3,
 }
@@ -41,6 +44,10 @@ const fn two(tag: Tag) -> Copied {
 
 const fn three(tag: Tag) -> Copied {
     row(tag, Need::Type3, Scope::Study)
+}
+
+const fn two_with(tag: Tag, telling: Tag) -> Copied {
+    row(tag, Need::Type2With(telling), Scope::Study)
 }
 
 const fn image(tag: Tag) -> Copied {
@@ -66,12 +73,12 @@ pub const COPIED: &[Copied] = &[
     // Clinical trial (C.7.1.3, C.7.2.3)
     three(CLINICAL_TRIAL_SPONSOR_NAME),
     three(CLINICAL_TRIAL_PROTOCOL_ID),
-    three(CLINICAL_TRIAL_PROTOCOL_NAME),
-    three(CLINICAL_TRIAL_SITE_ID),
-    three(CLINICAL_TRIAL_SITE_NAME),
+    two_with(CLINICAL_TRIAL_PROTOCOL_NAME, CLINICAL_TRIAL_PROTOCOL_ID),
+    two_with(CLINICAL_TRIAL_SITE_ID, CLINICAL_TRIAL_PROTOCOL_ID),
+    two_with(CLINICAL_TRIAL_SITE_NAME, CLINICAL_TRIAL_PROTOCOL_ID),
     three(CLINICAL_TRIAL_SUBJECT_ID),
     three(CLINICAL_TRIAL_SUBJECT_READING_ID),
-    three(CLINICAL_TRIAL_TIME_POINT_ID),
+    two_with(CLINICAL_TRIAL_TIME_POINT_ID, CLINICAL_TRIAL_TIME_POINT_DESCRIPTION),
     three(CLINICAL_TRIAL_TIME_POINT_DESCRIPTION),
     // General study (C.7.2.1) and patient study (C.7.2.2)
     two(STUDY_DATE),
