@@ -145,9 +145,12 @@ fn figure(group: &MeasurementGroup, measurement: &Measurement, several: bool) ->
 
 /// Four significant digits; the report holds them all.
 fn rounded(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
     let magnitude = value.abs().max(1e-9).log10().floor();
     match magnitude {
-        m if m >= 9.0 || (value != 0.0 && m < -4.0) => format!("{value:.3e}"),
+        m if m >= 9.0 || m < -4.0 => format!("{value:.3e}"),
         m => format!("{value:.*}", (3.0 - m).clamp(0.0, 7.0) as usize),
     }
 }
@@ -185,7 +188,7 @@ mod tests {
         assert_eq!(rounded(2556.72), "2557");
         assert_eq!(rounded(-788.83), "-788.8");
         assert_eq!(rounded(1.3454), "1.345");
-        assert_eq!(rounded(0.0), "0.0000000");
+        assert_eq!(rounded(0.0), "0");
         assert_eq!(rounded(1e-7), "1.000e-7");
     }
 
