@@ -148,10 +148,10 @@ fn rounded(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    let magnitude = value.abs().max(1e-9).log10().floor();
-    match magnitude {
-        m if m >= 9.0 || m < -4.0 => format!("{value:.3e}"),
-        m => format!("{value:.*}", (3.0 - m).clamp(0.0, 7.0) as usize),
+    let magnitude = value.abs().log10().floor();
+    match (-4.0..9.0).contains(&magnitude) {
+        true => format!("{value:.*}", (3.0 - magnitude).max(0.0) as usize),
+        false => format!("{value:.3e}"),
     }
 }
 
