@@ -242,10 +242,14 @@ impl Drop for Node {
     }
 }
 
-/// The program, built once for each test process, so that it is never an old one.
+/// The program: the one that GANTRY_PROGRAM names (a release that was built before), or this tree's,
+/// built once for each test process, so that it is never an old one.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(named) = std::env::var_os("GANTRY_PROGRAM") {
+            return named.into();
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .current_dir(need::root())

@@ -163,7 +163,22 @@ fn a_model_file_that_is_not_onnx_stops_the_start_with_the_models_name() {
     let graphs = files_below(folder.path());
     let graph = graphs.iter().find(|path| path.extension().is_some_and(|end| end == "onnx"));
     std::fs::write(graph.expect("the model has a graph"), "not a graph").expect("written");
-    let said = Setup::new().models(folder.path()).lay_out().refuses_to_start();
+    let node = Setup::new().models(folder.path()).lay_out();
+
+    let altered = node.refuses_to_start();
+    assert!(altered.contains("emphysema") && altered.contains("SHA-256"), "{altered}");
+
+    // Whoever tells the manifest the new digest still has no model.
+    let digests = |text: &str| -> Vec<String> {
+        let words = text.split(|letter: char| !letter.is_ascii_hexdigit());
+        words.filter(|word| word.len() == 64).map(String::from).collect()
+    };
+    let [found, expected] = digests(&altered).try_into().expect("both digests are told");
+    let manifest = folder.path().join("emphysema/model.toml");
+    let text = std::fs::read_to_string(&manifest).expect("the manifest can be read");
+    std::fs::write(&manifest, text.replace(&expected, &found)).expect("written");
+    let node = Setup::new().models(folder.path()).lay_out();
+    let said = node.refuses_to_start();
     assert!(said.contains("emphysema") && said.contains("ONNX"), "{said}");
 }
 
