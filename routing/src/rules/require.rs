@@ -88,7 +88,9 @@ impl SpaceFact {
         selected: usize,
     ) -> ConditionTrace {
         let (Ok(found) | Err(found)) = checked;
-        trace(self.key, &self.wanted, found.clone(), checked.is_ok(), selected)
+        let trace = trace(self.key, &self.wanted, found.clone(), checked.is_ok(), selected);
+        let found = if selected == 0 { Vec::new() } else { trace.found };
+        ConditionTrace { found, ..trace }
     }
 }
 
@@ -99,6 +101,7 @@ fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -
         wanted: wanted.to_string(),
         found: vec![Found { value: found, images: selected }],
         more: 0,
+        holds,
         matched: if holds { selected } else { 0 },
         of: selected,
         left: None,
@@ -107,7 +110,7 @@ fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -
 }
 
 fn images(reader: &mut Reader, entry: &Entry) -> Option<Images> {
-    let wanted = reader.written(&entry.node.span);
+    let wanted = entry.node.to_string();
     if let Toml::Integer(_) = entry.node.value {
         let exactly = reader.count(&entry.node, "images")?;
         return Some(Images { min: exactly, max: exactly, wanted });
@@ -126,7 +129,7 @@ fn spacing_mm(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
         reader.fault(&entry.node.span, "no step is 0 mm or less", None);
         return None;
     }
-    let wanted = reader.written(&entry.node.span);
+    let wanted = entry.node.to_string();
     Some(SpaceFact { key: "spacing-mm", wanted, test: SpaceTest::Step { min, max } })
 }
 
@@ -137,7 +140,7 @@ fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
         reader.fault(&entry.node.span, format!("unknown spacing \"{text}\""), help.to_string());
         return None;
     }
-    let wanted = reader.written(&entry.node.span);
+    let wanted = entry.node.to_string();
     Some(SpaceFact { key: "spacing", wanted, test: SpaceTest::Even })
 }
 

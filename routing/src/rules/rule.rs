@@ -5,15 +5,11 @@ use super::require::{self, Require};
 use super::select::{self, Condition};
 use super::then::{self, Then};
 use super::tree::{Entry, Node, Span};
-use std::path::PathBuf;
 
 /// A rule that can be judged by: all that it names exists.
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub name: String,
-    /// The file in which it stands, and the line of its name.
-    pub path: PathBuf,
-    pub line: usize,
     pub then: Then,
     pub(super) select: Vec<Condition>,
     pub(super) require: Require,
@@ -56,11 +52,10 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
     };
     let name_span = name.node.span.clone();
     let name = reader.text_value(&name.node, "name")?.trim().to_string();
+    check_name(reader, &name, &name_span);
     let then = then.filter(|_| reader.faults.len() == before);
     let rule = then.map(|then| Rule {
         name: name.clone(),
-        path: reader.path.to_path_buf(),
-        line: reader.text[..name_span.start.min(reader.text.len())].matches('\n').count() + 1,
         then,
         select: select.unwrap_or_default(),
         require: require.unwrap_or_default(),
@@ -72,6 +67,17 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
         reader.warn(&name_span, message, "add conditions under [rule.select]".to_string());
     }
     Some(ReadRule { name, name_span, rule })
+}
+
+/// The name goes into each result, as a Long String (PS3.5 6.2, VR LO).
+fn check_name(reader: &mut Reader, name: &str, span: &Span) {
+    if name.chars().count() > 64 {
+        reader.fault(span, "the name is longer than 64 characters", None);
+    }
+    if name.contains(|c: char| c == '\\' || c.is_control()) {
+        let help = "each result holds the name, and DICOM has no place for those".to_string();
+        reader.fault(span, "the name holds a backslash or a control character", help);
+    }
 }
 
 fn read_on(reader: &mut Reader, entry: &Entry) {

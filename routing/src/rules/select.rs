@@ -1,10 +1,10 @@
 //! `[rule.select]`: which images of a series a rule looks at.
 
-use super::dictionary::{Kind, nearest};
+use super::dictionary::nearest;
 use super::judge::ImageFacts;
 use super::reader::Reader;
 use super::subject::{FACTS, Subject};
-use super::trace::{ConditionTrace, Found, Part};
+use super::trace::{ConditionTrace, Found};
 use super::tree::{Entry, Node, Toml};
 use super::wanted::Wanted;
 use std::collections::BTreeMap;
@@ -28,6 +28,17 @@ enum How {
     Any,
     All,
     None,
+}
+
+impl How {
+    /// In words: the groups themselves follow in a trace.
+    fn of(self, groups: usize) -> String {
+        match self {
+            How::Any => format!("one of {groups} groups"),
+            How::All => format!("all of {groups} groups"),
+            How::None => format!("none of {groups} groups"),
+        }
+    }
 }
 
 const COMBINATIONS: [(&str, How); 3] = [("any", How::Any), ("all", How::All), ("none", How::None)];
@@ -61,7 +72,10 @@ fn condition(reader: &mut Reader, entry: &Entry) -> Option<Condition> {
             Test::Value { subject, wanted }
         }
     };
-    let wanted = shortened(&reader.written(&entry.node.span), 8 * SHOWN_CHARACTERS);
+    let wanted = match &test {
+        Test::Value { .. } => shortened(&entry.node.to_string(), 8 * SHOWN_CHARACTERS),
+        Test::Groups { how, groups } => how.of(groups.len()),
+    };
     Some(Condition { key: entry.key.clone(), wanted, test })
 }
 
@@ -115,22 +129,19 @@ impl Condition {
     /// What this condition, on its own, makes of these images.
     pub(super) fn trace(&self, images: &[&ImageFacts], left: Option<usize>) -> ConditionTrace {
         let (found, more) = self.found(images);
+        let matched = images.iter().filter(|image| self.matches(image)).count();
         let inner = match &self.test {
             Test::Value { .. } => Vec::new(),
-            Test::Groups { groups, .. } => {
-                groups.iter().flatten().map(|condition| condition.trace(images, None)).collect()
-            }
+            Test::Groups { groups, .. } => groups.iter().map(|g| trace_group(g, images)).collect(),
         };
+        let of = images.len();
+        let (key, wanted) = (self.key.clone(), self.wanted.clone());
         ConditionTrace {
-            part: Part::Select,
-            key: self.key.clone(),
-            wanted: self.wanted.clone(),
             found,
             more,
-            matched: images.iter().filter(|image| self.matches(image)).count(),
-            of: images.len(),
             left,
             inner,
+            ..ConditionTrace::select(key, wanted, matched, of)
         }
     }
 
@@ -150,13 +161,32 @@ impl Condition {
 
     /// What was found and what was wanted, for the reason of a verdict.
     pub(super) fn contrast(&self, images: &[&ImageFacts]) -> String {
-        let wanted = shortened(&self.wanted, 2 * SHOWN_CHARACTERS);
-        let trace = self.trace(images, None);
-        let found: Vec<String> = match trace.inner.as_slice() {
-            [] => vec![trace.found_text()],
-            inner => inner.iter().map(|t| format!("{} {}", t.key, t.found_text())).collect(),
+        let Test::Groups { groups, .. } = &self.test else {
+            let wanted = shortened(&self.wanted, 2 * SHOWN_CHARACTERS);
+            return format!("found {}, wanted {wanted}", self.trace(images, None).found_text());
         };
-        format!("found {}, wanted {wanted}", shortened(&found.join("; "), 4 * SHOWN_CHARACTERS))
+        let mut found: Vec<String> = Vec::new();
+        for condition in groups.iter().flatten().filter(|c| matches!(c.test, Test::Value { .. })) {
+            let text = format!("{} {}", condition.key, condition.trace(images, None).found_text());
+            if !found.contains(&text) {
+                found.push(text);
+            }
+        }
+        format!("found {}", shortened(&found.join("; "), 4 * SHOWN_CHARACTERS))
+    }
+}
+
+/// A group of one condition is that condition.
+fn trace_group(group: &[Condition], images: &[&ImageFacts]) -> ConditionTrace {
+    if let [condition] = group {
+        return condition.trace(images, None);
+    }
+    let matched = images.iter().filter(|image| group.iter().all(|c| c.matches(image))).count();
+    let wanted = format!("all {} conditions", group.len());
+    let inner = group.iter().map(|condition| condition.trace(images, None)).collect();
+    ConditionTrace {
+        inner,
+        ..ConditionTrace::select("group".into(), wanted, matched, images.len())
     }
 }
 
@@ -164,8 +194,8 @@ fn shown(subject: &Subject, image: &ImageFacts) -> String {
     let held = subject.held(image);
     match held.as_slice() {
         [] => "(absent)".to_string(),
-        _ if !subject.shows_values() => "(present)".to_string(),
-        [one] if subject.kind() == Kind::Number => one.text.clone(),
+        values if !subject.shows(values) => "(present)".to_string(),
+        [one] if one.is_numeric => one.text.clone(),
         values => {
             let texts: Vec<&str> = values.iter().map(|value| value.text.as_str()).collect();
             format!("\"{}\"", shortened(&texts.join("\\"), SHOWN_CHARACTERS))

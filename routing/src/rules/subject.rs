@@ -36,7 +36,10 @@ pub(super) enum Fact {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Held {
     pub(super) text: String,
+    /// Finite. Text that spells a number has one too.
     pub(super) number: Option<f64>,
+    /// Its VR holds numbers.
+    pub(super) is_numeric: bool,
 }
 
 pub(super) const FACTS: [(&str, Fact); 4] = [
@@ -44,6 +47,21 @@ pub(super) const FACTS: [(&str, Fact); 4] = [
     ("called-ae", Fact::CalledAe),
     ("sop-class", Fact::SopClass),
     ("transfer-syntax", Fact::TransferSyntax),
+];
+/// PatientSex, PatientAge.
+const SHOWN_OF_PATIENT: [Tag; 2] = [0x0010_0040, 0x0010_1010];
+/// Numbers by which a hospital finds the patient: AccessionNumber, StudyID, those of clinical trials
+/// (subject and reading), orders, requested and scheduled procedures.
+const IDENTIFIERS: [Tag; 9] = [
+    0x0008_0050,
+    0x0020_0010,
+    0x0012_0040,
+    0x0012_0042,
+    0x0040_0009,
+    0x0040_0253,
+    0x0040_1001,
+    0x0040_2016,
+    0x0040_2017,
 ];
 /// Facts of the selection; `require` knows them.
 pub(super) const SELECTION_FACTS: [&str; 3] = ["images", "spacing", "spacing-mm"];
@@ -78,17 +96,17 @@ impl Subject {
         }
     }
 
-    /// Whether traces may hold the values: not those that tell who the patient is, nor free text,
-    /// in which anything may stand. Age and sex do not tell by themselves.
-    pub(super) fn shows_values(&self) -> bool {
+    /// Whether traces may hold these values: not those that tell who the patient is, nor free text
+    /// and private text, in which anything may stand. Age and sex do not tell by themselves.
+    pub(super) fn shows(&self, values: &[Held]) -> bool {
         match self {
             Subject::Attribute { kind: Kind::Name | Kind::FreeText, .. } => false,
-            Subject::Attribute { tag, .. } => match tag {
-                0x0010_0040 | 0x0010_1010 => true,  // PatientSex, PatientAge
-                0x0008_0050 | 0x0020_0010 => false, // AccessionNumber, StudyID
-                _ => !matches!(tag >> 16, 0x0010 | 0x0038), // patient, visit
-            },
-            Subject::Private { .. } | Subject::Fact(_) => true,
+            Subject::Attribute { tag, .. } => {
+                let hidden_group = matches!(tag >> 16, 0x0010 | 0x0038); // patient, visit
+                SHOWN_OF_PATIENT.contains(tag) || !(hidden_group || IDENTIFIERS.contains(tag))
+            }
+            Subject::Private { .. } => values.iter().all(|value| value.is_numeric),
+            Subject::Fact(_) => true,
         }
     }
 
@@ -106,7 +124,7 @@ impl Subject {
                     Fact::SopClass => image.sop_class.as_str(),
                     Fact::TransferSyntax => image.transfer_syntax.as_str(),
                 };
-                vec![Held { text: text.to_string(), number: None }]
+                vec![Held { text: text.to_string(), number: None, is_numeric: false }]
             }
         }
     }
@@ -190,18 +208,24 @@ fn private_attribute<'a>(
 }
 
 fn held(attribute: &Attribute) -> Vec<Held> {
-    let values = attribute.values.iter().map(|value| match value {
-        Value::Text(text) => Held { text: text.trim().to_string(), number: value.number() },
-        Value::Integer(number) => Held { text: number.to_string(), number: value.number() },
-        Value::Decimal(number) if &*attribute.vr == "FL" => single(*number),
-        Value::Decimal(number) => Held { text: number.to_string(), number: Some(*number) },
-        Value::Item(_) => Held { text: "(item)".into(), number: None },
+    let is_numeric = !matches!(attribute.values.first(), Some(Value::Text(_)))
+        || matches!(&*attribute.vr, "DS" | "IS");
+    let values = attribute.values.iter().map(|value| {
+        let (text, number) = match value {
+            Value::Text(text) => (text.trim().to_string(), value.number()),
+            Value::Integer(number) => (number.to_string(), value.number()),
+            Value::Decimal(number) if &*attribute.vr == "FL" => single(*number),
+            Value::Decimal(number) => (number.to_string(), Some(*number)),
+            Value::Item(_) => ("(item)".into(), None),
+        };
+        Held { text, number: number.filter(|number| number.is_finite()), is_numeric }
     });
     values.filter(|held| !held.text.is_empty()).collect()
 }
 
 /// FL has 24 bits: 0.7 is kept as 0.699999988. Its shortest decimal is what was meant.
-fn single(number: f64) -> Held {
+fn single(number: f64) -> (String, Option<f64>) {
     let text = (number as f32).to_string();
-    Held { number: text.parse().ok(), text }
+    let number = text.parse().ok();
+    (text, number)
 }

@@ -126,6 +126,10 @@ fn check_effect(reader: &mut Reader, entries: &[Entry], key_span: &Span, then: &
         let help = "name a model (run), peers (forward) or stop = true".to_string();
         reader.fault(key_span, "the rule does nothing", help);
     }
+    if then.stop && then.shadow && acts {
+        let help = "a rule in shadow changes nothing; stop in a rule of its own".to_string();
+        reader.fault(key_span, "`stop` would stop other rules for a rule in shadow", help);
+    }
     for entry in entries {
         let without = match entry.key.as_str() {
             "priority" if then.run.is_none() => "`run`",

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One condition of a rule, looked at on its own. It is stored and printed, so what identifies a
-/// patient is never in it (see `Subject::shows_values`).
+/// patient is never in it (see `Subject::shows`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ConditionTrace {
     pub part: Part,
-    /// The keyword or fact, or `any`, `none`, `all`.
+    /// The keyword or fact; `any`, `none`, `all`; `group` for several conditions inside of those.
     pub key: String,
-    /// As the rule has it.
+    /// As the rule has it, without its comments; of a combination how many groups it has.
     pub wanted: String,
     /// The most frequent values, at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -19,6 +19,8 @@ pub struct ConditionTrace {
     /// How many further values there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: usize,
+    /// Select: some image matches. Require: the fact holds.
+    pub holds: bool,
     /// Select: images that match this condition, whatever the others say. Require: the selected
     /// images if the fact holds, else 0.
     pub matched: usize,
@@ -27,7 +29,7 @@ pub struct ConditionTrace {
     /// Select: images that are left after this condition and those above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
-    /// The conditions inside `any`, `none`, `all`.
+    /// The groups of `any`, `none`, `all`, and the conditions of a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<ConditionTrace>,
 }
@@ -51,6 +53,21 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl ConditionTrace {
+    pub(super) fn select(key: String, wanted: String, matched: usize, of: usize) -> Self {
+        Self {
+            part: Part::Select,
+            key,
+            wanted,
+            found: Vec::new(),
+            more: 0,
+            holds: matched > 0,
+            matched,
+            of,
+            left: None,
+            inner: Vec::new(),
+        }
+    }
+
     /// The values found, the most frequent first: `"B70f" in 30, (absent) in 2`.
     pub fn found_text(&self) -> String {
         let mut texts: Vec<String> = match self.found.as_slice() {
@@ -67,7 +84,12 @@ impl ConditionTrace {
 
 impl fmt::Display for ConditionTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}: {} of {}", self.key, self.wanted, self.matched, self.of)?;
+        write!(f, "{} = {}: ", self.key, self.wanted)?;
+        match (self.part, self.holds) {
+            (Part::Select, _) => write!(f, "{} of {}", self.matched, self.of)?,
+            (Part::Require, true) => write!(f, "holds")?,
+            (Part::Require, false) => write!(f, "fails")?,
+        }
         if !self.found.is_empty() {
             write!(f, ", found {}", self.found_text())?;
         }

@@ -1,5 +1,6 @@
 //! A TOML file as a tree in which every key and value knows its place.
 
+use std::fmt;
 use std::ops::Range;
 use toml_edit::{Document, Item, TableLike, TomlError, Value};
 
@@ -49,6 +50,45 @@ impl Node {
             Toml::Table(_) => "a table",
         }
     }
+}
+
+/// As TOML on one line, without comments.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Toml::Text(text) => write!(f, "{}", quoted(text)),
+            Toml::Integer(number) => write!(f, "{number}"),
+            Toml::Float(number) => write!(f, "{number:?}"),
+            Toml::Boolean(boolean) => write!(f, "{boolean}"),
+            Toml::Moment(moment) => write!(f, "{moment}"),
+            Toml::Array(nodes) => {
+                let nodes: Vec<String> = nodes.iter().map(Node::to_string).collect();
+                write!(f, "[{}]", nodes.join(", "))
+            }
+            Toml::Table(entries) => {
+                let entry = |entry: &Entry| format!("{} = {}", bare(&entry.key), entry.node);
+                let entries: Vec<String> = entries.iter().map(entry).collect();
+                write!(f, "{{ {} }}", entries.join(", "))
+            }
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            _ if letter.is_control() => quoted.extend(letter.escape_default()),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
+
+fn bare(key: &str) -> String {
+    let is_bare = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if is_bare { key.to_string() } else { quoted(key) }
 }
 
 fn table(table: &dyn TableLike, span: Span) -> Node {

@@ -1,7 +1,11 @@
 //! Rule files with random damage: never a panic, and every problem lies inside its file.
 
+use super::super::judge::ImageFacts;
 use super::super::rule_set::RuleSet;
 use super::{file, world};
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::header::{Attribute, Header, Value};
+use gantry_terms::uid::Uid;
 
 /// SplitMix64 with a fixed seed: the same damage on every machine.
 struct Chance(u64);
@@ -105,6 +109,16 @@ fn damaged(chance: &mut Chance) -> String {
 }
 
 #[test]
+fn the_marks_of_other_editors_do_no_harm() {
+    let windows = SEED.replace('\n', "\r\n");
+    for text in [format!("\u{FEFF}{SEED}"), windows, format!("{SEED}\u{20}\t\n\n")] {
+        if let Err(problems) = RuleSet::parse(vec![file("a.toml", &text)], &world()) {
+            panic!("{problems}");
+        }
+    }
+}
+
+#[test]
 fn no_damage_to_a_file_makes_the_reader_fall_over() {
     let mut chance = Chance(20_260_101);
     let (mut good, mut bad) = (0, 0);
@@ -124,6 +138,66 @@ fn no_damage_to_a_file_makes_the_reader_fall_over() {
         }
     }
     assert!(good > 100 && bad > 1000, "{good} good, {bad} bad");
+}
+
+/// A value that no scanner should have sent.
+fn strange(chance: &mut Chance) -> Value {
+    match chance.below(9) {
+        0 => Value::Decimal(f64::NAN),
+        1 => Value::Decimal(f64::INFINITY),
+        2 => Value::Decimal(1e308),
+        3 => Value::Integer(i64::MIN),
+        4 => Value::Item(Header::default()),
+        5 => Value::Text(String::new()),
+        6 => Value::Text("CT".into()),
+        7 => Value::Text("1e308".into()),
+        _ => Value::Text("\u{1F600}é\\n 20261399 999Y".into()),
+    }
+}
+
+#[test]
+fn no_header_makes_a_judgement_fall_over() {
+    let rules = RuleSet::parse(vec![file("a.toml", SEED)], &world()).expect("the rules are good");
+    let tags: [u32; 13] = [
+        0x0008_0060,
+        0x0018_0050,
+        0x0008_0020,
+        0x0010_1010,
+        0x0018_0015,
+        0x0008_103E,
+        0x0008_0008,
+        0x0020_0032,
+        0x0020_0037,
+        0x0020_0052,
+        0x0019_0010,
+        0x0019_100C,
+        0x0008_0030,
+    ];
+    let vrs = ["CS", "DS", "FL", "FD", "SQ", "UN", "", "é"];
+    let (uid, title) = (Uid::derived(&["a"]), AeTitle::parse("CT1").expect("a title"));
+    let mut chance = Chance(7);
+    for _ in 0..2000 {
+        let mut header = Header::default();
+        for tag in tags.iter().filter(|_| chance.below(3) > 0).collect::<Vec<_>>() {
+            let values = (0..chance.below(8)).map(|_| strange(&mut chance)).collect();
+            let vr = vrs[chance.below(vrs.len())].into();
+            header.0.insert(*tag, Attribute { vr, values });
+        }
+        let image = ImageFacts {
+            sop_instance: &uid,
+            sop_class: &uid,
+            transfer_syntax: &uid,
+            calling_ae: &title,
+            called_ae: &title,
+            header: &header,
+            made_here: false,
+        };
+        for judgement in rules.judge(&[image, image]) {
+            assert_eq!(judgement.runs, judgement.reason.starts_with("runs: "));
+            assert_eq!(judgement.runs, judgement.because.is_empty());
+            assert!(serde_json::to_string(&judgement).is_ok());
+        }
+    }
 }
 
 #[test]

@@ -162,6 +162,14 @@ rules/a.toml:7:8: there are two rules with the name "a"
 }
 
 #[test]
+fn a_name_that_no_result_could_hold_is_refused() {
+    let text = format!("[[rule]]\nname = \"{}\\\\\"\n[rule.then]\nstop = true\n", "n".repeat(64));
+    let said = parse(&text).expect_err("it is refused");
+    assert!(said.contains(":2:8: the name is longer than 64 characters"), "{said}");
+    assert!(said.contains(":2:8: the name holds a backslash or a control character"), "{said}");
+}
+
+#[test]
 fn a_case_that_fails_or_names_what_is_not_there_is_refused() {
     check(
         r#"[[rule]]

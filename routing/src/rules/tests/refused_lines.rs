@@ -268,6 +268,11 @@ const FACTS: &[(&str, &str)] = &[
 ];
 
 const ACTIONS: &[(&str, &str)] = &[
+    (
+        "forward = [\"PACS\"]\nstop = true\nmode = \"shadow\"",
+        "3:7 `stop` would stop other rules for a rule in shadow | a rule in shadow changes nothing; \
+         stop in a rule of its own",
+    ),
     (r#""#, r#"3:7 the rule does nothing | name a model (run), peers (forward) or stop = true"#),
     (r#"run = "emphysem""#, r#"4:7 there is no model "emphysem" | did you mean "emphysema"?"#),
     (r#"run = "zzz""#, r#"4:7 there is no model "zzz" | known: emphysema, lung-nodules"#),
