@@ -19,8 +19,8 @@ pub enum AssemblyError {
     Stack(#[from] StackError),
     #[error("the series has more than {MOST_VOXELS} voxels")]
     TooLarge,
-    #[error("{what} is {value:.2}, the model takes {limit}")]
-    OutsideLimit { what: &'static str, value: f64, limit: String },
+    #[error("{what} is {}, the model takes {limit}", (.value * 1000.0).round() / 1000.0)]
+    OutsideLimit { what: &'static str, value: f64, limit: Limit },
 }
 
 /// Collects the slices of one series for one model. `add` and `finish` block for as long as
@@ -80,11 +80,5 @@ fn check(what: &'static str, value: f64, limit: Limit) -> Result<(), AssemblyErr
     if limit.holds(value) {
         return Ok(());
     }
-    let limit = match (limit.min, limit.max) {
-        (Some(min), Some(max)) => format!("{min} to {max}"),
-        (Some(min), None) => format!("{min} and more"),
-        (None, Some(max)) => format!("up to {max}"),
-        (None, None) => "any".to_string(),
-    };
     Err(AssemblyError::OutsideLimit { what, value, limit })
 }

@@ -1,20 +1,15 @@
-//! Walks a Part 10 file (PS3.10 7) without recursion and without copies: top-level values as slices, sequences skipped.
+//! The values of a Part 10 file (PS3.10 7) that an image needs, as slices of it; sequences are stepped over.
 
+use crate::walk::{Encoding, Pixels, Values, Walk};
 use flate2::read::DeflateDecoder;
 use gantry_terms::transfer_syntaxes::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
 };
 use gantry_terms::uid::Uid;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::io::Read;
 
-const PIXEL_DATA: u32 = 0x7FE0_0010;
-const ITEM: u32 = 0xFFFE_E000;
-const ITEM_END: u32 = 0xFFFE_E00D;
-const SEQUENCE_END: u32 = 0xFFFE_E0DD;
 const TRANSFER_SYNTAX_UID: u32 = 0x0002_0010;
-const UNDEFINED: u32 = u32::MAX;
 
 /// A deflated slice may grow to this many bytes: a 4096 x 4096 slice of 16 bits and its header.
 const MOST_INFLATED: u64 = 48 << 20;
@@ -42,35 +37,15 @@ pub struct Elements<'a> {
     /// The data set, inflated where it was deflated.
     data: Cow<'a, [u8]>,
     /// Byte ranges into `data`.
-    values: HashMap<u32, std::ops::Range<usize>>,
+    values: Values,
     pixels: Pixels,
     big_endian: bool,
-}
-
-/// Where Pixel Data (7FE0,0010) lies.
-enum Pixels {
-    Absent,
-    Native(std::ops::Range<usize>),
-    /// Each fragment, without the Basic Offset Table.
-    Encapsulated(Vec<std::ops::Range<usize>>),
 }
 
 /// Pixel Data as it stands in the file.
 pub enum PixelData<'a> {
     Native(&'a [u8]),
     Encapsulated(Vec<&'a [u8]>),
-}
-
-#[derive(Clone, Copy)]
-struct Encoding {
-    explicit: bool,
-    big_endian: bool,
-}
-
-struct ElementHeader {
-    tag: u32,
-    vr: [u8; 2],
-    length: u32,
 }
 
 impl<'a> Elements<'a> {
@@ -163,145 +138,6 @@ fn inflate(deflated: &[u8]) -> Result<Vec<u8>, Unreadable> {
     Ok(data)
 }
 
-/// A place in a data set, moved forward only.
-struct Walk<'a> {
-    data: &'a [u8],
-    at: usize,
-    encoding: Encoding,
-}
-
-type Values = HashMap<u32, std::ops::Range<usize>>;
-
-impl Walk<'_> {
-    fn data_set(mut self, wanted: &[u32]) -> Result<(Values, Pixels), Unreadable> {
-        let mut values = Values::new();
-        while self.at < self.data.len() {
-            let header = self.header(self.encoding)?;
-            if header.tag == PIXEL_DATA {
-                let pixels = self.pixels(header.length)?;
-                return Ok((values, pixels));
-            } else if header.length == UNDEFINED {
-                self.skip_sequence(header.vr)?;
-            } else {
-                let range = self.value(header.length)?;
-                if wanted.contains(&header.tag) {
-                    values.insert(header.tag, range);
-                }
-            }
-        }
-        Ok((values, Pixels::Absent))
-    }
-
-    fn pixels(&mut self, length: u32) -> Result<Pixels, Unreadable> {
-        if length != UNDEFINED {
-            return Ok(Pixels::Native(self.value(length)?));
-        }
-        let mut items = Vec::new();
-        loop {
-            let header = self.header(self.encoding)?;
-            match header.tag {
-                ITEM if header.length != UNDEFINED => items.push(self.value(header.length)?),
-                SEQUENCE_END => break,
-                _ => return Err(Unreadable::Malformed),
-            }
-        }
-        if items.is_empty() {
-            return Err(Unreadable::Malformed); // not even a Basic Offset Table (PS3.5 A.4)
-        }
-        Ok(Pixels::Encapsulated(items.split_off(1)))
-    }
-
-    /// To behind the delimiter of a sequence of undefined length. What is open is kept in a list,
-    /// not on the stack: a file may nest as deep as it likes.
-    fn skip_sequence(&mut self, vr: [u8; 2]) -> Result<(), Unreadable> {
-        // UN of undefined length is a sequence in Implicit VR Little Endian (PS3.5 6.2.2).
-        let inside = |vr: [u8; 2], outside: Encoding| match &vr {
-            b"UN" => Encoding { explicit: false, big_endian: false },
-            _ => outside,
-        };
-        let mut open = vec![(Open::Sequence, inside(vr, self.encoding))];
-        while let Some(&(innermost, encoding)) = open.last() {
-            let header = self.header(encoding)?;
-            match (innermost, header.tag) {
-                (Open::Sequence, SEQUENCE_END) | (Open::Item, ITEM_END) => drop(open.pop()),
-                (Open::Sequence, ITEM) if header.length == UNDEFINED => {
-                    open.push((Open::Item, encoding));
-                }
-                (Open::Sequence, ITEM) => drop(self.value(header.length)?),
-                (Open::Item, ITEM | SEQUENCE_END) | (Open::Sequence, _) => {
-                    return Err(Unreadable::Malformed);
-                }
-                (Open::Item, _) if header.length == UNDEFINED => {
-                    open.push((Open::Sequence, inside(header.vr, encoding)));
-                }
-                (Open::Item, _) => drop(self.value(header.length)?),
-            }
-        }
-        Ok(())
-    }
-
-    fn header(&mut self, encoding: Encoding) -> Result<ElementHeader, Unreadable> {
-        let group = self.u16(encoding)?;
-        let tag = u32::from(group) << 16 | u32::from(self.u16(encoding)?);
-        if group == 0xFFFE || !encoding.explicit {
-            let length = self.u32(encoding)?;
-            return Ok(ElementHeader { tag, vr: *b"  ", length });
-        }
-        let vr: [u8; 2] = self.take(2)?.try_into().map_err(|_| Unreadable::Truncated)?;
-        if !vr.iter().all(u8::is_ascii_uppercase) {
-            return Err(Unreadable::Malformed);
-        }
-        let length = if has_long_length(&vr) {
-            self.take(2)?;
-            self.u32(encoding)?
-        } else {
-            u32::from(self.u16(encoding)?)
-        };
-        Ok(ElementHeader { tag, vr, length })
-    }
-
-    fn peek_group(&self) -> Option<u16> {
-        let bytes = self.data.get(self.at..self.at + 2)?;
-        Some(u16::from_le_bytes([bytes[0], bytes[1]]))
-    }
-
-    fn value(&mut self, length: u32) -> Result<std::ops::Range<usize>, Unreadable> {
-        let start = self.at;
-        self.take(length as usize)?;
-        Ok(start..self.at)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&[u8], Unreadable> {
-        let end = self.at.checked_add(length).ok_or(Unreadable::Truncated)?;
-        let bytes = self.data.get(self.at..end).ok_or(Unreadable::Truncated)?;
-        self.at = end;
-        Ok(bytes)
-    }
-
-    fn u16(&mut self, encoding: Encoding) -> Result<u16, Unreadable> {
-        let bytes = self.take(2)?.try_into().map_err(|_| Unreadable::Truncated)?;
-        Ok(if encoding.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
-    }
-
-    fn u32(&mut self, encoding: Encoding) -> Result<u32, Unreadable> {
-        let bytes = self.take(4)?.try_into().map_err(|_| Unreadable::Truncated)?;
-        Ok(if encoding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Open {
-    Sequence,
-    Item,
-}
-
-/// The VRs with a length of 32 bits (PS3.5 table 7.1-1).
-fn has_long_length(vr: &[u8; 2]) -> bool {
-    const LONG: [&[u8; 2]; 13] =
-        [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
-    LONG.contains(&vr)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +170,20 @@ mod tests {
         let file = part10(b"\xE0\x7F\x10\x00OW\0\0\xFE\xFF\xFF\xFF\0\0");
         assert_eq!(Elements::read(&file, &[]).err(), Some(Unreadable::Truncated));
         assert_eq!(Elements::read(&file[1..], &[]).err(), Some(Unreadable::NotPart10));
+    }
+
+    #[test]
+    fn a_deflated_data_set_that_grows_without_end_is_refused() {
+        use std::io::Write;
+        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), Default::default());
+        for _ in 0..=MOST_INFLATED >> 20 {
+            deflate.write_all(&vec![0; 1 << 20]).unwrap();
+        }
+        let mut file = vec![0; 128];
+        file.extend_from_slice(b"DICM\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99");
+        file.extend_from_slice(&deflate.finish().unwrap());
+        assert!(file.len() < 1 << 20);
+        assert_eq!(Elements::read(&file, &[]).err(), Some(Unreadable::InflatesTooFar));
     }
 
     #[test]

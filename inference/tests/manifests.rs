@@ -61,10 +61,22 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
     check(
         "\"25045-6\"",
         "\"25045-6-and-more-of-it\"",
-        "15:1: value has 1 to 16 characters, this one has 22",
+        "13:1: value has 1 to 16 characters, this one has 22",
     );
     check("\"hounsfield\"", "\"window\"", "22:15: `window` is not known here; known: `hounsfield`");
     check("= 1\n", "= = 1\n", "1:12: extra `=`, expected nothing");
+}
+
+#[test]
+fn unknown_keys_hide_neither_each_other_nor_what_is_wrong_behind_them() {
+    let found = problems("index   = 0\n", "indx = 0\nindex = 0\nlabl = 1\n");
+    let found = found.replace("scale   = 10.0", "");
+    let lines: Vec<&str> = found.lines().filter(|line| line.contains("model.toml")).collect();
+    let expected = [
+        "models/tiny/model.toml:34:1: unknown key `indx`, did you mean `index`?",
+        "models/tiny/model.toml:36:1: unknown key `labl`",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Scan {
     pub frames: Option<&'static str>,
     /// As they stand in the file; one value fills the slice.
     pub pixels: Vec<u16>,
+    /// Instead of `pixels`: one compressed frame.
+    pub codestream: Option<Vec<u8>>,
 }
 
 impl Default for Scan {
@@ -47,6 +49,7 @@ impl Default for Scan {
             photometric: "MONOCHROME2",
             frames: None,
             pixels: vec![24],
+            codestream: None,
         }
     }
 }
@@ -110,6 +113,14 @@ impl Scan {
     }
 
     fn pixel_data(&self, into: &mut Vec<u8>) {
+        if let Some(codestream) = &self.codestream {
+            into.extend_from_slice(b"\xE0\x7F\x10\x00OB\0\0\xFF\xFF\xFF\xFF");
+            into.extend_from_slice(b"\xFE\xFF\x00\xE0\0\0\0\0\xFE\xFF\x00\xE0");
+            into.extend_from_slice(&(codestream.len().next_multiple_of(2) as u32).to_le_bytes());
+            into.extend_from_slice(codestream);
+            into.resize(into.len().next_multiple_of(2), 0);
+            return into.extend_from_slice(b"\xFE\xFF\xDD\xE0\0\0\0\0");
+        }
         let count = usize::from(self.rows) * usize::from(self.columns);
         let words = match self.pixels.as_slice() {
             [grey] => vec![*grey; count],

@@ -1,6 +1,6 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
-use crate::manifest::{Axes, InputKind, Intensity, ResultKind, SliceOrder};
+use super::{Axes, InputKind, Intensity, ResultKind, SliceOrder};
 use gantry_terms::code::Code;
 use serde::Deserialize;
 use toml::Spanned;
@@ -8,7 +8,7 @@ use toml::Spanned;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Written {
-    /// Read before everything else, see [`crate::manifest::Manifest::parse`].
+    /// Read before everything else, see `check_version`.
     #[serde(rename = "manifest")]
     pub _version: i64,
     pub graph: Spanned<String>,

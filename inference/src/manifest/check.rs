@@ -1,0 +1,336 @@
+//! From what an author wrote to what it means: every problem of a manifest with its place.
+
+use super::written::{
+    Written, WrittenAlgorithm, WrittenGroup, WrittenInput, WrittenMeasurement, WrittenRange,
+    WrittenSegmentation,
+};
+use super::{
+    AlgorithmEntry, Group, Input, Limit, Limits, Manifest, MeasurementOutput, SegmentationOutput,
+    VERSION,
+};
+use crate::problem::{ModelProblem, suggestion};
+use gantry_terms::code::Code;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+use toml::Spanned;
+
+impl Manifest {
+    /// `file` is named in problems only; `source` is its text.
+    pub fn parse(file: &Path, source: &str) -> Result<Self, Vec<ModelProblem>> {
+        check_version(file, source).map_err(|problem| vec![problem])?;
+        let (written, problems) = read(file, source);
+        let mut check = Check { file, source, problems };
+        let manifest = written.map(|written| check.manifest(written));
+        manifest.filter(|_| check.problems.is_empty()).ok_or(check.problems)
+    }
+}
+
+/// serde stops at its first fault. A line that begins with an unknown key is told, blanked and
+/// stepped over, so that what is wrong behind it comes with it.
+fn read(file: &Path, source: &str) -> (Option<Written>, Vec<ModelProblem>) {
+    let mut text = source.to_string();
+    let mut problems = Vec::new();
+    loop {
+        let error = match toml::from_str(&text) {
+            Ok(written) => return (Some(written), problems),
+            Err(error) => error,
+        };
+        // A key that is missing behind an unknown one is most often that one, misspelt.
+        if problems.is_empty() || !error.message().starts_with("missing field") {
+            problems.push(of_toml(file, source, &error));
+        }
+        match without_line(&text, &error) {
+            Some(rest) => text = rest,
+            None => return (None, problems),
+        }
+    }
+}
+
+fn without_line(text: &str, error: &toml::de::Error) -> Option<String> {
+    let start = error.span().filter(|_| error.message().starts_with("unknown field"))?.start;
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let mut rest = text.to_string();
+    rest.replace_range(line_start..line_end, &" ".repeat(line_end - line_start));
+    let begins_the_line = text[line_start..start].trim().is_empty();
+    (begins_the_line && rest.parse::<toml::Table>().is_ok()).then_some(rest)
+}
+
+/// The version comes first: a manifest of the future may have keys that are unknown here, and
+/// "unknown key" would then be the wrong advice.
+fn check_version(file: &Path, source: &str) -> Result<(), ModelProblem> {
+    #[derive(Deserialize)]
+    struct Head {
+        manifest: Option<Spanned<toml::Value>>,
+    }
+    let head: Head = toml::from_str(source).map_err(|error| of_toml(file, source, &error))?;
+    match head.manifest {
+        None => Err(ModelProblem::of_file(
+            file,
+            format!(
+                "`manifest = {VERSION}` is missing: it says which version of the format this is"
+            ),
+        )),
+        Some(version) if version.get_ref().as_integer() == Some(VERSION) => Ok(()),
+        Some(version) => Err(ModelProblem::at(
+            file,
+            source,
+            version.span(),
+            format!("this build reads manifests of version {VERSION} only"),
+        )),
+    }
+}
+
+/// serde says "unknown field `x`, expected one of `a`, `b`": the words are ours, so is the order.
+fn of_toml(file: &Path, source: &str, error: &toml::de::Error) -> ModelProblem {
+    let message = error.message();
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let text = match words.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown field") => {
+            format!("unknown key `{unknown}`{}", suggestion(unknown, known.iter().copied()))
+        }
+        Some((unknown, known)) if message.starts_with("unknown variant") => {
+            let known = known.join("`, `");
+            format!("`{unknown}` is not known here; known: `{known}`")
+        }
+        Some((missing, _)) if message.starts_with("missing field") => {
+            format!("the key `{missing}` is missing")
+        }
+        _ => message.to_string(),
+    };
+    match error.span() {
+        Some(span) => ModelProblem::at(file, source, span, text),
+        None => ModelProblem::of_file(file, text),
+    }
+}
+
+/// Turns what was written into what it means, and collects every problem on the way.
+struct Check<'a> {
+    file: &'a Path,
+    source: &'a str,
+    problems: Vec<ModelProblem>,
+}
+
+impl Check<'_> {
+    fn manifest(&mut self, written: Written) -> Manifest {
+        self.references(&written);
+        let graph = self.text("graph", &written.graph, 255);
+        if graph.contains(['/', '\\']) || graph.starts_with('.') {
+            self.fault(
+                written.graph.span(),
+                "the graph is a file beside its manifest: a plain name",
+            );
+        }
+        if let Some(digest) = &written.sha256 {
+            let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+            let digest_holds =
+                digest.get_ref().len() == 64 && digest.get_ref().bytes().all(hexadecimal);
+            self.require(
+                digest_holds,
+                digest.span(),
+                "a SHA-256 is 64 lower-case hexadecimal digits",
+            );
+        }
+        let seconds = *written.time_out.get_ref();
+        let in_range = seconds.is_finite() && seconds > 0.0 && seconds <= 3600.0;
+        self.require(
+            in_range,
+            written.time_out.span(),
+            "time-out is in seconds, above 0 and at most 3600",
+        );
+        let some_results = !written.results.get_ref().is_empty();
+        self.require(some_results, written.results.span(), "name at least one result");
+        let mut segmentations = written.segmentations;
+        segmentations.sort_by_key(|segmentation| segmentation.draw_order);
+        Manifest {
+            graph,
+            sha256: written.sha256.map(Spanned::into_inner),
+            results: written.results.into_inner(),
+            time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
+            algorithm: self.algorithm(written.algorithm),
+            procedure: self.code(written.procedure),
+            input: self.input(written.input),
+            groups: written.groups.into_iter().map(|group| self.group(group)).collect(),
+            measurements: written.measurements.into_iter().map(|m| self.measurement(m)).collect(),
+            segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
+        }
+    }
+
+    /// What one part says about another: keys occur once, groups exist and are used.
+    fn references(&mut self, written: &Written) {
+        let mut groups = BTreeSet::new();
+        for group in &written.groups {
+            let first = groups.insert(group.key.get_ref().as_str());
+            self.require(first, group.key.span(), "this key is taken by a group above");
+        }
+        let mut outputs = BTreeSet::new();
+        let measurements = written.measurements.iter().map(|m| &m.key);
+        for key in measurements.chain(written.segmentations.iter().map(|s| &s.key)) {
+            let first = outputs.insert(key.get_ref().as_str());
+            self.require(first, key.span(), "this key is taken by an output above");
+        }
+        for measurement in &written.measurements {
+            let group = measurement.group.get_ref().as_str();
+            if !groups.contains(group) {
+                let nearest = suggestion(group, groups.iter().copied());
+                self.fault(
+                    measurement.group.span(),
+                    &format!("there is no group `{group}`{nearest}"),
+                );
+            }
+        }
+        for group in &written.groups {
+            let used =
+                written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
+            self.require(used, group.key.span(), "no measurement is in this group");
+        }
+        if outputs.is_empty() {
+            let text = "a model gives at least one [[measurement]] or [[segmentation]]";
+            self.problems.push(ModelProblem::of_file(self.file, text));
+        }
+    }
+
+    fn algorithm(&mut self, written: WrittenAlgorithm) -> AlgorithmEntry {
+        AlgorithmEntry {
+            title: self.text("title", &written.title, 64),
+            version: self.text("version", &written.version, 64),
+            manufacturer: self.text("manufacturer", &written.manufacturer, 64),
+            family: self.code(written.family),
+            research_only: written.research_only,
+        }
+    }
+
+    fn input(&mut self, written: WrittenInput) -> Input {
+        if let Some(spacing) = &written.spacing_tensor {
+            let other = spacing.get_ref() != written.tensor.get_ref();
+            self.require(other, spacing.span(), "the voxels go into this tensor already");
+        }
+        Input {
+            kind: written.kind,
+            modality: self.text("modality", &written.modality, 16),
+            tensor: self.text("tensor", &written.tensor, 255),
+            intensity: written.intensity,
+            axes: written.axes,
+            slice_order: written.slice_order,
+            spacing_tensor: written.spacing_tensor.map(|s| self.text("spacing-tensor", &s, 255)),
+            limits: Limits {
+                pixel_spacing: self.limit(written.limits.pixel_spacing),
+                slice_step: self.limit(written.limits.slice_step),
+                slices: self.limit(written.limits.slices),
+                degrees_from_axial: self.limit(written.limits.degrees_from_axial),
+            },
+        }
+    }
+
+    fn group(&mut self, written: WrittenGroup) -> Group {
+        Group {
+            key: self.key(&written.key),
+            label: self.text("label", &written.label, 64),
+            finding: written.finding.map(|code| self.code(code)),
+            site: written.site.map(|code| self.code(code)),
+            method: written.method.map(|code| self.code(code)),
+        }
+    }
+
+    fn measurement(&mut self, written: WrittenMeasurement) -> MeasurementOutput {
+        let ucum = written.unit.get_ref().scheme == "UCUM";
+        self.require(ucum, written.unit.span(), "a unit is of the scheme UCUM");
+        let scale = written.scale.as_ref().map_or(1.0, |scale| *scale.get_ref());
+        if let Some(written) = &written.scale {
+            let fits = scale.is_finite() && scale != 0.0;
+            self.require(fits, written.span(), "a scale is a number other than 0");
+        }
+        MeasurementOutput {
+            key: self.key(&written.key),
+            group: written.group.into_inner(),
+            tensor: self.text("tensor", &written.tensor, 255),
+            index: written.index,
+            concept: self.code(written.concept),
+            derivation: written.derivation.map(|code| self.code(code)),
+            unit: self.code(written.unit),
+            scale,
+        }
+    }
+
+    fn segmentation(&mut self, written: WrittenSegmentation) -> SegmentationOutput {
+        let colour = colour(written.colour.get_ref());
+        self.require(colour.is_some(), written.colour.span(), "a colour is #rrggbb");
+        SegmentationOutput {
+            key: self.key(&written.key),
+            label: self.text("label", &written.label, 64),
+            tensor: self.text("tensor", &written.tensor, 255),
+            value: written.value.unwrap_or(1),
+            category: self.code(written.category),
+            property: self.code(written.property),
+            colour: colour.unwrap_or_default(),
+        }
+    }
+
+    fn limit(&mut self, written: Option<Spanned<WrittenRange>>) -> Limit {
+        let Some(written) = written else { return Limit::default() };
+        let WrittenRange { min, max } = *written.get_ref();
+        let numbers = [min, max].into_iter().flatten().all(|end| end.is_finite() && end >= 0.0);
+        let ordered = min.zip(max).is_none_or(|(min, max)| min <= max);
+        let said = min.is_some() || max.is_some();
+        let text = "a limit has `min` or `max` or both, 0 or above, the smaller one first";
+        self.require(numbers && ordered && said, written.span(), text);
+        Limit { min, max }
+    }
+
+    /// Code Value and Coding Scheme Designator are SH, Code Meaning is LO (PS3.3 8.1, 8.2).
+    fn code(&mut self, written: Spanned<Code>) -> Code {
+        let span = written.span();
+        let code = written.into_inner();
+        let parts = [
+            ("value", &code.value, 16),
+            ("scheme", &code.scheme, 16),
+            ("meaning", &code.meaning, 64),
+        ];
+        for (name, text, most) in parts {
+            self.plain(name, text, most, span.clone());
+        }
+        code
+    }
+
+    fn key(&mut self, written: &Spanned<String>) -> String {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let key = written.get_ref();
+        let holds = !key.is_empty() && key.len() <= 64 && key.bytes().all(fits);
+        self.require(holds, written.span(), "a key has 1 to 64 of a-z, 0-9 and -");
+        key.clone()
+    }
+
+    fn text(&mut self, name: &str, written: &Spanned<String>, most: usize) -> String {
+        self.plain(name, written.get_ref(), most, written.span());
+        written.get_ref().clone()
+    }
+
+    fn plain(&mut self, name: &str, text: &str, most: usize, span: Range<usize>) {
+        let length = text.chars().count();
+        if length == 0 || length > most {
+            self.fault(span, &format!("{name} has 1 to {most} characters, this one has {length}"));
+        } else if text.chars().any(|c| c.is_control() || c == '\\') || text.trim() != text {
+            let text = format!("{name} has no control characters, backslash or outer spaces");
+            self.fault(span, &text);
+        }
+    }
+
+    fn require(&mut self, holds: bool, span: Range<usize>, text: &str) {
+        if !holds {
+            self.fault(span, text);
+        }
+    }
+
+    fn fault(&mut self, span: Range<usize>, text: &str) {
+        self.problems.push(ModelProblem::at(self.file, self.source, span, text));
+    }
+}
+
+fn colour(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Some([byte(0)?, byte(2)?, byte(4)?])
+}
