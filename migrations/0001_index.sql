@@ -119,6 +119,7 @@ CREATE TABLE outbox (
     queued_at    INTEGER NOT NULL,
     -- when it may be tried; while it is leased, when the lease ends
     due_at       INTEGER NOT NULL,
+    leased       INTEGER NOT NULL DEFAULT 0,
     delivered_at INTEGER,
     UNIQUE (peer, sop_instance)
 );

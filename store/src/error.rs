@@ -36,7 +36,7 @@ pub enum StoreError {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     /// The index file failed; `gantry reindex` builds it anew from the segments.
-    #[error("the index: {0}")]
+    #[error("the index failed: {0} (gantry reindex builds one that cannot be read anew)")]
     Index(#[from] sqlx::Error),
     /// A record is not what was written. The disk or something beside gantry altered it.
     #[error("segment {segment} is damaged at byte {offset}: {what}")]

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 /// Entries of one transaction at most.
 const BATCH: usize = 512;
 
-/// Runs until every sender is gone and everything sent is committed.
+/// Runs until every sender is gone and everything sent is committed, or cannot be: what is missing
+/// then is replayed at the next start.
 pub(crate) async fn run(
     mut entries: mpsc::Receiver<Entry>,
     pool: SqlitePool,
@@ -25,7 +26,7 @@ pub(crate) async fn run(
             // The objects are safe in their segments, and at the next start they are replayed.
             tracing::error!(station = "keep", %error, "the index cannot follow the segments");
             progress.set_fault(Some(fault(&error)));
-            if pool.is_closed() {
+            if entries.is_closed() {
                 return;
             }
             tokio::time::sleep(pause).await;

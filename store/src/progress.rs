@@ -31,7 +31,7 @@ impl Progress {
     }
 
     pub(crate) fn indexed(&self, more: u64) {
-        self.indexed.send_modify(|indexed| *indexed += more);
+        self.indexed.send_modify(|indexed| *indexed = indexed.saturating_add(more));
     }
 
     /// Returns when everything appended so far is in the index, or the indexer is gone.
@@ -39,6 +39,12 @@ impl Progress {
         let appended = self.appended.load(Ordering::SeqCst);
         // The sender lives in `self`, so that waiting ends only by the count.
         let _ = self.indexed.subscribe().wait_for(|indexed| *indexed >= appended).await;
+    }
+
+    /// After the last entry: nobody waits for more, whatever came too late for the index. The next
+    /// start replays it.
+    pub(crate) fn end(&self) {
+        self.indexed.send_replace(u64::MAX);
     }
 
     pub(crate) fn ring(&self) {

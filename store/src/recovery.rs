@@ -8,6 +8,7 @@ use crate::part10::{LONGEST_HEAD, read_head};
 use crate::rows;
 use crate::segment::{self, Found, Scan, Scanned};
 use gantry_terms::header::Header;
+use gantry_terms::moment::Moment;
 use sqlx::SqlitePool;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -86,6 +87,19 @@ pub(crate) async fn indexed_bytes(pool: &SqlitePool) -> Result<BTreeMap<u32, u64
         .collect()
 }
 
+/// Whoever leased something is gone: the folder was free to be taken. So it is due again at once.
+pub(crate) async fn end_leases(pool: &SqlitePool) -> Result<(), StoreError> {
+    let now = Moment::now().0;
+    for end in [
+        "UPDATE jobs SET state = 'queued', station = NULL, lease_owner = NULL, due_at = $1
+         WHERE state = 'running'",
+        "UPDATE outbox SET leased = 0, due_at = $1 WHERE state = 'queued' AND leased = 1",
+    ] {
+        sqlx::query(end).bind(now).execute(pool).await?;
+    }
+    Ok(())
+}
+
 async fn replay_segment(
     store: &Path,
     pool: &SqlitePool,
@@ -123,6 +137,12 @@ async fn replay_segment(
                 ));
             }
             Scanned::Damage { offset, next: None } => {
+                if let Some(aside) = set_aside(store, number, offset).map_err(failed())? {
+                    let aside = aside.display();
+                    recovered.problems.push(format!(
+                        "the last record of segment {number}, at {offset}, is damaged: see {aside}"
+                    ));
+                }
                 cut(&path, offset).map_err(failed())?;
                 tracing::info!(station = "keep", segment = number, offset, "cut a torn tail");
             }
@@ -135,6 +155,26 @@ async fn replay_segment(
     recovered.added += index::add(pool, &batch).await?;
     recovered.resume = sound.then_some(number);
     Ok(())
+}
+
+/// A record of full length with a sound head may have been whole once, and acknowledged when the
+/// index was lost since: it is copied into a folder of its own before it is cut off.
+fn set_aside(store: &Path, number: u32, offset: u64) -> io::Result<Option<PathBuf>> {
+    let mut file = File::open(segment::path(store, number))?;
+    let whole = segment::read_front(&file, offset)?
+        .is_some_and(|(head, _)| file.metadata().is_ok_and(|m| m.len() - offset >= head.length()));
+    if !whole {
+        return Ok(None);
+    }
+    let folder = store.join("damaged");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{number:08}-{offset}.record"));
+    file.seek(SeekFrom::Start(offset))?;
+    let mut aside = File::create(&path)?;
+    io::copy(&mut file, &mut aside)?;
+    aside.sync_all()?;
+    File::open(&folder)?.sync_all()?;
+    Ok(Some(path))
 }
 
 fn cut(path: &Path, length: u64) -> io::Result<()> {

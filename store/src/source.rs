@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 
 /// A small deflated object may blow up to anything: no more than this is inflated.
-const MOST_INFLATED: u64 = 256 << 20;
+const MOST_INFLATED: u64 = 64 << 20;
 
 pub(crate) struct Source<'a> {
     kind: Kind<'a>,

@@ -15,10 +15,14 @@ use crate::recovery;
 use crate::segment;
 use crate::stream::Stream;
 use crate::writer::{Open, Waiting, Writer};
+use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
-use std::fs::{self, File, TryLockError};
+use std::fmt::Display;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
 use std::ops::Deref;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +84,7 @@ impl Store {
         .await?;
         let write = index::open_to_write(&options.folder).await?;
         let recovered = recovery::replay(&options.folder, &write).await?;
+        recovery::end_leases(&write).await?;
         let reader = Reader::open(&options.folder).await?;
         let open = match recovered.resume {
             Some(number) => {
@@ -150,11 +155,7 @@ impl Store {
         };
         let header = match header::read_header(&part10) {
             Ok(header) => header,
-            Err(error) => {
-                let text = format!("the header cannot be read: {error}");
-                shared.tell("unreadable header", &sop_instance, text).await;
-                Default::default()
-            }
+            Err(error) => shared.without_header(&sop_instance, error).await,
         };
         let kib = (part10.len() >> 10).min(QUEUED_KIB as usize) as u32;
         let room = shared.room.clone().acquire_many_owned(kib).await;
@@ -195,6 +196,7 @@ impl Store {
         // Neither ends by a panic: both only pass errors on.
         let _ = tokio::task::spawn_blocking(move || writing.join()).await;
         let _ = indexing.await;
+        self.shared.progress.end();
         self.shared.reader.pool.close().await;
         self.shared.write.close().await;
     }
@@ -261,6 +263,13 @@ impl Shared {
         Ok(Under::Kept(Kept::Conflict))
     }
 
+    /// The object is kept all the same, and the admin learns why no rule can look at it.
+    pub(crate) async fn without_header(&self, sop_instance: &Uid, error: impl Display) -> Header {
+        let text = format!("the header cannot be read: {error}");
+        self.tell("unreadable header", sop_instance, text).await;
+        Header::default()
+    }
+
     async fn tell(&self, kind: &str, subject: &Uid, text: String) {
         let subject = Some(subject.to_string());
         let event = Event { station: "keep".into(), kind: kind.into(), subject, text };
@@ -271,14 +280,22 @@ impl Shared {
     }
 }
 
+/// Nobody but the node's own user may look inside: these are patients' images.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
+
 /// Makes the folders where they are missing and locks them.
 pub(crate) fn take_folder(store: &Path) -> Result<Arc<File>, StoreError> {
-    let segments = segment::folder(store);
-    fs::create_dir_all(&segments).map_err(StoreError::file(&segments))?;
-    let parent = store.parent().filter(|parent| !parent.as_os_str().is_empty());
-    for folder in [Some(store), parent].into_iter().flatten() {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(StoreError::file(folder))?;
+    for folder in [store, &segment::folder(store)] {
+        make_folder(folder).map_err(StoreError::file(folder))?;
     }
     let path = store.join("lock");
     let options = File::options().create(true).truncate(false).write(true).open(&path);

@@ -131,10 +131,10 @@ async fn keep(
     .await?;
     claim.durable();
     shared.progress.appended();
-    let header = header.unwrap_or_else(|error| {
-        tracing::warn!(station = "keep", %error, "a large object has no readable header");
-        Default::default()
-    });
+    let header = match header {
+        Ok(header) => header,
+        Err(error) => shared.without_header(&identity.sop_instance, error).await,
+    };
     let entry = Entry {
         identity,
         header,

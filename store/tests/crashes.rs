@@ -189,6 +189,24 @@ async fn damage_in_the_middle_is_reported_and_never_deleted() {
 }
 
 #[tokio::test]
+async fn a_damaged_last_record_is_put_aside_when_the_index_is_lost() {
+    let folder = tempdir().expect("a folder");
+    kept(folder.path(), 0..3).await;
+    let segment = last_segment(folder.path());
+    let mut bytes = fs::read(&segment).expect("a segment");
+    let last = bytes.len() - 9;
+    bytes[last] ^= 1;
+    fs::write(&segment, &bytes).expect("garbled");
+    let report = reindex(folder.path()).await.expect("built again");
+    assert_eq!((report.instances, report.problems.len()), (2, 1), "{:?}", report.problems);
+    let aside = fs::read_dir(folder.path().join("damaged")).expect("a folder").flatten();
+    let aside: Vec<PathBuf> = aside.map(|entry| entry.path()).collect();
+    assert_eq!(aside.len(), 1);
+    let record = fs::read(&aside[0]).expect("the record");
+    assert!(bytes.ends_with(&record) && record.starts_with(b"\x89GANTRY\n"));
+}
+
+#[tokio::test]
 async fn a_lost_segment_is_reported_at_the_start() {
     let folder = tempdir().expect("a folder");
     kept(folder.path(), 0..5).await;

@@ -293,6 +293,26 @@ async fn work_survives_a_restart_and_a_rebuilt_index() {
 }
 
 #[tokio::test]
+async fn after_a_restart_what_was_leased_is_due_at_once_and_what_was_postponed_waits() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    complete(&store, 1).await;
+    assert!(store.decide(verdicts(1, 1, Some(job(Priority::Routine)))).await.expect("asked"));
+    let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    let deliveries = store.lease_deliveries("PACS", 2, MINUTE).await.expect("asked");
+    let later = Moment::now().plus(MINUTE);
+    store.postpone_delivery(deliveries[0].id, "no route", later).await.expect("noted");
+    store.close().await;
+    let store = modality::store(folder.path()).await;
+    let again = store.lease_job("b", MINUTE).await.expect("asked").expect("the job");
+    assert_eq!((again.id, again.attempts), (leased.id, 2));
+    let again = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
+    assert_eq!(again.len(), 2, "the leased one and the one that was never leased");
+    assert!(again.iter().all(|delivery| delivery.id != deliveries[0].id));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn events_are_bounded_and_the_newest_come_first() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;

@@ -1,10 +1,14 @@
 //! Headers of real and odd files, and of bytes that are no DICOM at all.
 
+use dicom_encoding::Codec;
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use gantry_store::header::{HeaderError, read_data_set_header, read_header, read_whole_data_set};
 use gantry_terms::header::{Header, Value};
 use gantry_terms::uid::Uid;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -198,9 +202,27 @@ fn sequences_as_deep_as_allowed_survive_the_index() {
 
 #[test]
 fn a_small_object_that_inflates_to_anything_is_read_in_bounded_time() {
-    // One stored byte of a deflate stream that never ends is enough to be refused.
+    let deflated = uid("1.2.840.10008.1.2.1.99");
+    let syntax = TransferSyntaxRegistry.get(deflated.as_str()).expect("a known syntax");
+    let deflate = |front: Vec<u8>| {
+        let Codec::Dataset(Some(adapter)) = syntax.codec() else { panic!("a data set codec") };
+        let mut bytes = Vec::new();
+        {
+            let mut writer = adapter.adapt_writer(Box::new(&mut bytes));
+            writer.write_all(&front).expect("deflated");
+            (0..200).for_each(|_| writer.write_all(&[0; 1 << 20]).expect("deflated"));
+        }
+        bytes
+    };
+    let mut front = element((0x0008, 0x0060), "CS", b"CT");
+    front.extend_from_slice(b"\xe0\x7f\x10\0OW\0\0\0\0\0\x40");
+    let header = read_whole_data_set(&deflate(front), &deflated).expect("pixels of 1 GiB");
+    assert_eq!(header.text(0x0008_0060), Some("CT"));
+    let refused =
+        read_data_set_header(&deflate(b"\x09\0\x10\x10OB\0\0\0\0\0\x40".into()), &deflated);
+    assert_eq!(refused, Err(HeaderError::Truncated(0x0009_1010)));
     for bytes in [&b""[..], b"\x03\0", &[0; 100], &[0xFF; 100]] {
-        assert!(read_whole_data_set(bytes, &uid("1.2.840.10008.1.2.1.99")).is_err());
+        assert!(read_whole_data_set(bytes, &deflated).is_err());
     }
 }
 
