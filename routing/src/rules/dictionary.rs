@@ -130,6 +130,7 @@ mod tests {
             ("Slice Thickness", "SliceThickness"),
             ("BodyPartExamine", "BodyPartExamined"),
             ("Modalty", "Modality"),
+            ("PatientDI", "PatientID"),
             ("ConvolutionKernal", "ConvolutionKernel"),
         ] {
             assert_eq!(nearest_keyword(written), Some(meant), "{written}");
