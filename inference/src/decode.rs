@@ -67,6 +67,10 @@ const DECODABLE: &[(&str, Reading)] = &[
     ("1.2.840.10008.1.2.5", Reading::Rle),  // RLE Lossless
 ];
 
+/// Put behind every JPEG and JPEG-LS picture; one that has its own is not changed by it. CharLS
+/// 2.4.2 counts 2^31 bits (15 s) when damaged data end without this marker.
+const END_OF_IMAGE: &[u8] = &[0xFF, 0xD9];
+
 /// The transfer syntaxes whose pixels this build decodes.
 pub fn decodable() -> impl Iterator<Item = &'static str> {
     DECODABLE.iter().map(|(uid, _)| *uid)
@@ -132,7 +136,11 @@ pub(crate) fn decode_elements(elements: &Elements) -> Result<Pixels, DecodeError
         (Reading::Native, PixelData::Encapsulated(fragments)) => Cow::Owned(fragments.concat()),
         (_, PixelData::Native(_)) => return Err(DecodeError::NoCodestream),
         (reading, PixelData::Encapsulated(fragments)) => {
-            let frame = Frame { image: &image, uid, codestream: fragments.concat() };
+            let mut codestream = fragments.concat();
+            if *reading == Reading::Jpeg {
+                codestream.extend_from_slice(END_OF_IMAGE);
+            }
+            let frame = Frame { image: &image, uid, codestream };
             Cow::Owned(frame.decompress(*reading)?)
         }
     };

@@ -91,18 +91,20 @@ impl Walk<'_> {
         while let Some(&(innermost, encoding)) = open.last() {
             let header = self.header(encoding)?;
             match (innermost, header.tag) {
-                (Open::Sequence, SEQUENCE_END) | (Open::Item, ITEM_END) => drop(open.pop()),
+                (Open::Sequence, SEQUENCE_END) | (Open::Item, ITEM_END) => {
+                    open.pop();
+                }
                 (Open::Sequence, ITEM) if header.length == UNDEFINED => {
                     open.push((Open::Item, encoding));
                 }
-                (Open::Sequence, ITEM) => drop(self.value(header.length)?),
+                (Open::Sequence, ITEM) => self.skip(header.length)?,
                 (Open::Item, ITEM | SEQUENCE_END) | (Open::Sequence, _) => {
                     return Err(Unreadable::Malformed);
                 }
                 (Open::Item, _) if header.length == UNDEFINED => {
                     open.push((Open::Sequence, inside(header.vr, encoding)));
                 }
-                (Open::Item, _) => drop(self.value(header.length)?),
+                (Open::Item, _) => self.skip(header.length)?,
             }
         }
         Ok(())
@@ -137,6 +139,10 @@ impl Walk<'_> {
         let start = self.at;
         self.take(length as usize)?;
         Ok(start..self.at)
+    }
+
+    fn skip(&mut self, length: u32) -> Result<(), Unreadable> {
+        self.take(length as usize).map(|_| ())
     }
 
     fn take(&mut self, length: usize) -> Result<&[u8], Unreadable> {

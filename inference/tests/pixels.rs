@@ -116,6 +116,29 @@ fn a_picture_that_is_not_what_its_header_says_is_refused_before_it_is_decompress
     );
 }
 
+/// Its data end without a marker, and CharLS would count bits behind them for 15 s.
+#[cfg(feature = "jpeg-ls")]
+#[test]
+fn a_damaged_jpeg_ls_picture_is_refused_at_once() {
+    const DAMAGED: &str = "ffd8fff7000b100032000a01011100fff8000d01ffff0018004d01220040ffda00080101\
+        00020000402010101020408208201fff7000000000000733182082108421080ff0665a1084210844407e04cca22\
+        222222207c14ca88888888881f044ca2222224903e084a8040404081020824d07c1025008080810204104100f8\
+        200a010101020408208201f040041aa10842108407cff12feffdde00000000a";
+    let bytes = DAMAGED.as_bytes().chunks(2);
+    let bytes = bytes.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap());
+    let scan = Scan {
+        transfer_syntax: "1.2.840.10008.1.2.4.81",
+        rows: 50,
+        columns: 10,
+        bits_stored: 16,
+        codestream: Some(bytes.collect()),
+        ..Scan::default()
+    };
+    let started = std::time::Instant::now();
+    assert_eq!(decode(&scan.file()), Err(DecodeError::Damaged));
+    assert!(started.elapsed() < std::time::Duration::from_secs(3));
+}
+
 #[cfg(not(feature = "jpeg-ls"))]
 #[test]
 fn without_jpeg_ls_such_an_image_is_refused_by_the_name_of_its_syntax() {
