@@ -34,8 +34,12 @@ pub fn run(
     }
     let options = RunOptions::new().map_err(failed)?;
     let limit = model.manifest.time_out;
-    let (outputs, end) =
-        watched(limit, &options, reply, || session.run_with_options(inputs, &options));
+    let (outputs, end) = watched(
+        limit,
+        reply,
+        || options.terminate().is_ok(),
+        || session.run_with_options(inputs, &options),
+    );
     match (outputs, end) {
         (Ok(outputs), _) => interpret(model, geometry, &Tensors(outputs))
             .map_err(|text| InferError::Permanent(format!("the model `{}`: {text}", model.name))),
@@ -52,17 +56,18 @@ pub fn run(
 }
 
 /// Why the watch ended a run.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     TooLong,
     NobodyWaits,
 }
 
-/// Runs `work` here while another thread looks at the clock and at the caller.
+/// Runs `work` here while another thread looks at the clock and at the caller, and ends it by
+/// `terminate`, which says whether it could.
 fn watched<T>(
     limit: Duration,
-    options: &RunOptions,
     reply: &Reply,
+    terminate: impl Fn() -> bool + Send,
     work: impl FnOnce() -> T,
 ) -> (T, Option<End>) {
     let (finished, running) = std::sync::mpsc::channel::<()>();
@@ -79,7 +84,7 @@ fn watched<T>(
                     (_, true) => End::NobodyWaits,
                     _ => continue,
                 };
-                if options.terminate().is_ok() {
+                if terminate() {
                     return Some(end);
                 }
             }
@@ -115,5 +120,33 @@ impl Outputs for Tensors<'_> {
         let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
         let extracted = value.try_extract_tensor::<u8>();
         extracted.map(|(shape, labels)| (&**shape, labels)).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tokio::sync::oneshot;
+
+    /// Work that goes on until it is terminated.
+    fn endless(limit: Duration, reply: &Reply) -> Option<End> {
+        let (terminate, terminated) = mpsc::channel();
+        watched(limit, reply, move || terminate.send(()).is_ok(), || terminated.recv()).1
+    }
+
+    #[test]
+    fn a_run_is_ended_by_the_clock_or_when_its_caller_leaves() {
+        let (reply, caller) = oneshot::channel();
+        assert_eq!(endless(Duration::from_millis(1), &reply), Some(End::TooLong));
+        drop(caller);
+        assert_eq!(endless(Duration::from_secs(3600), &reply), Some(End::NobodyWaits));
+    }
+
+    #[test]
+    fn a_run_that_finishes_is_left_alone() {
+        let (reply, _caller) = oneshot::channel();
+        let (result, end) = watched(Duration::from_secs(3600), &reply, || true, || 7);
+        assert_eq!((result, end), (7, None));
     }
 }
