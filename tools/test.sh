@@ -17,16 +17,17 @@ export ORT_DYLIB_PATH
 # DCMTK waits for delayed acknowledgements without it, some 45 ms for each image.
 export TCP_NODELAY=1
 
+failed=()
 step() {
     printf '\n== %s\n' "$*"
-    "$@"
+    "$@" || failed+=("$*")
 }
 
 lint() {
     if cargo "$1" --version >/dev/null 2>&1; then
         step cargo "$@"
     else
-        echo "skipped: cargo $1 is not installed (rustup component add $2)" | tee -a .tools/lint.log
+        echo "skipped: cargo $1 is not installed (rustup component add ${1/fmt/rustfmt})" | tee -a .tools/lint.log
     fi
 }
 
@@ -36,8 +37,10 @@ lint clippy --workspace --all-targets "${FEATURES[@]}" -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --workspace "${FEATURES[@]}"
 
 # A skipping test passes and prints `skipped: why`; --show-output brings that out.
-passed=yes
-step cargo test --workspace --no-fail-fast "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log || passed=no
+tests() {
+    cargo test --workspace --no-fail-fast "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log
+}
+step tests
 
 printf '\n== What was said at the end\n'
 grep -E '^test result:|^test .*FAILED|^error' .tools/test.log || true
@@ -50,8 +53,8 @@ if [ -n "$skipped" ]; then
     # A reason that speaks of the shared data is a good one where they are not.
     [ -d ../shared ] || skipped=$(grep -v 'shared' <<<"$skipped" || true)
 fi
-if [ "$passed" = no ]; then
-    echo 'Tests failed.'
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'Failed: %s\n' "${failed[@]}"
     exit 1
 fi
 if [ "${GANTRY_TESTS:-}" = all ] && [ -n "$skipped" ]; then
