@@ -49,6 +49,14 @@ CREATE TABLE instances (
 CREATE INDEX instances_by_series ON instances (series, arrival);
 CREATE INDEX instances_by_segment ON instances (segment, offset);
 
+-- What the series had come to when a rebuild of the index began; empty when none is under way.
+CREATE TABLE reindexing (
+    uid       TEXT PRIMARY KEY,
+    instances INTEGER NOT NULL,
+    state     TEXT NOT NULL,
+    revision  INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- From here on rows outlive a rebuilt index and refer to instances by UID alone.
 
 CREATE TABLE rule_sets (
@@ -119,7 +127,6 @@ CREATE TABLE outbox (
     queued_at    INTEGER NOT NULL,
     -- when it may be tried; while it is leased, when the lease ends
     due_at       INTEGER NOT NULL,
-    leased       INTEGER NOT NULL DEFAULT 0,
     delivered_at INTEGER,
     UNIQUE (peer, sop_instance)
 );

@@ -138,13 +138,14 @@ async fn was_decided(
 ) -> Result<bool, StoreError> {
     let series = sqlx::query_scalar(
         "SELECT count(*) FROM series WHERE uid = $1 AND revision = $2 AND state = 'decided'
-         AND EXISTS (SELECT 1 FROM decisions WHERE series = $1 AND revision = $2
-                     AND rules_digest = $3)",
+         AND ($4 OR EXISTS (SELECT 1 FROM decisions WHERE series = $1 AND revision = $2
+                            AND rules_digest = $3))",
     );
     let decided: i64 = series
         .bind(new.series.as_str())
         .bind(new.revision)
         .bind(&new.rules_digest)
+        .bind(new.decisions.is_empty())
         .fetch_one(connection)
         .await?;
     Ok(decided == 1)

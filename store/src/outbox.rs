@@ -119,13 +119,11 @@ impl Store {
         .await?;
         let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         for delivery in &leased {
-            sqlx::query(
-                "UPDATE outbox SET attempts = attempts + 1, leased = 1, due_at = $2 WHERE id = $1",
-            )
-            .bind(delivery.id)
-            .bind(now.plus(lease).0)
-            .execute(&mut *transaction)
-            .await?;
+            sqlx::query("UPDATE outbox SET attempts = attempts + 1, due_at = $2 WHERE id = $1")
+                .bind(delivery.id)
+                .bind(now.plus(lease).0)
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(leased)
@@ -153,7 +151,7 @@ impl Store {
         again_at: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET reason = $2, due_at = $3, leased = 0
+            "UPDATE outbox SET reason = $2, due_at = $3
              WHERE id = $1 AND state = 'queued'",
         )
         .bind(id)

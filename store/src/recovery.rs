@@ -8,7 +8,6 @@ use crate::part10::{LONGEST_HEAD, read_head};
 use crate::rows;
 use crate::segment::{self, Found, Scan, Scanned};
 use gantry_terms::header::Header;
-use gantry_terms::moment::Moment;
 use sqlx::SqlitePool;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -85,19 +84,6 @@ pub(crate) async fn indexed_bytes(pool: &SqlitePool) -> Result<BTreeMap<u32, u64
         .iter()
         .map(|row| Ok((rows::small(row, "number")?, rows::count(row, "indexed_bytes")?)))
         .collect()
-}
-
-/// Whoever leased something is gone: the folder was free to be taken. So it is due again at once.
-pub(crate) async fn end_leases(pool: &SqlitePool) -> Result<(), StoreError> {
-    let now = Moment::now().0;
-    for end in [
-        "UPDATE jobs SET state = 'queued', station = NULL, lease_owner = NULL, due_at = $1
-         WHERE state = 'running'",
-        "UPDATE outbox SET leased = 0, due_at = $1 WHERE state = 'queued' AND leased = 1",
-    ] {
-        sqlx::query(end).bind(now).execute(pool).await?;
-    }
-    Ok(())
 }
 
 async fn replay_segment(

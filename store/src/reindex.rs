@@ -4,7 +4,6 @@ use crate::error::StoreError;
 use crate::index;
 use crate::reader::blocking;
 use crate::recovery;
-use crate::rows;
 use crate::segment;
 use crate::store::take_folder;
 use gantry_terms::moment::Moment;
@@ -33,108 +32,77 @@ pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
     let locked = folder.to_owned();
     let _lock = blocking(move || take_folder(&locked)).await?;
     recovery::remove_leftovers(folder)?;
-    let (pool, before, set_aside) = match begin(folder).await {
-        Ok((pool, before)) => (pool, before, None),
+    let (pool, set_aside) = match begin(folder).await {
+        Ok(pool) => (pool, None),
         Err(StoreError::Index(error)) if !is_busy(&error) => {
             let aside = put_aside(folder)?;
-            let (pool, before) = begin(folder).await?;
-            (pool, before, Some(aside))
+            (begin(folder).await?, Some(aside))
         }
         Err(error) => return Err(error),
     };
     let recovered = recovery::replay(folder, &pool).await?;
-    let series = restore(&pool, &before).await?;
+    restore(&pool).await?;
+    let series: i64 = sqlx::query_scalar("SELECT count(*) FROM series").fetch_one(&pool).await?;
     pool.close().await;
     Ok(Reindexed {
         segments: recovered.segments,
         records: recovered.records,
         instances: recovered.added,
-        series,
+        series: series.unsigned_abs(),
         problems: recovered.problems,
         set_aside,
     })
 }
 
-/// What a series had come to when it held so many instances.
-struct Before {
-    uid: String,
-    instances: i64,
-    state: String,
-    revision: i64,
-}
-
 /// Opens the index and empties what the segments can tell again.
-async fn begin(folder: &Path) -> Result<(SqlitePool, Vec<Before>), StoreError> {
+async fn begin(folder: &Path) -> Result<SqlitePool, StoreError> {
     let pool = index::open_to_write(folder).await?;
-    let before = match empty(&pool).await {
-        Ok(before) => before,
+    match empty(&pool).await {
+        Ok(()) => Ok(pool),
         Err(error) => {
             pool.close().await;
-            return Err(error);
+            Err(error)
         }
-    };
-    Ok((pool, before))
+    }
 }
 
-async fn empty(pool: &SqlitePool) -> Result<Vec<Before>, StoreError> {
+async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let sound: String =
         sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *transaction).await?;
     if sound != "ok" {
         return Err(sqlx::Error::Protocol("the index file is corrupt".into()).into());
     }
-    let found = sqlx::query("SELECT uid, instances, state, revision FROM series")
-        .fetch_all(&mut *transaction)
-        .await?;
-    for clear in [
+    for step in [
+        "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series
+         WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
         "DELETE FROM series",
         "DELETE FROM studies",
         "DELETE FROM segments",
     ] {
-        sqlx::query(clear).execute(&mut *transaction).await?;
+        sqlx::query(step).execute(&mut *transaction).await?;
     }
-    transaction.commit().await?;
-    let before = |row| {
-        Ok(Before {
-            uid: rows::column(row, "uid")?,
-            instances: rows::column(row, "instances")?,
-            state: rows::column(row, "state")?,
-            revision: rows::column(row, "revision")?,
-        })
-    };
-    found.iter().map(before).collect()
+    Ok(transaction.commit().await?)
 }
 
-/// Gives the series back what they had come to. One that has grown meanwhile receives again, as
-/// after a late image. One that was unknown but was decided once, keeps its revision.
-async fn restore(pool: &SqlitePool, before: &[Before]) -> Result<u64, StoreError> {
+/// Gives the series back what they had come to before the rebuild. One that has grown meanwhile
+/// receives again, as after a late image. At a start it ends a rebuild that was broken off, and
+/// without one it changes nothing.
+pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query(
-        "UPDATE series SET state = 'decided',
-             revision = (SELECT max(revision) FROM decisions WHERE series = uid)
-         WHERE state = 'receiving' AND EXISTS (SELECT 1 FROM decisions WHERE series = uid)",
-    )
-    .execute(&mut *transaction)
-    .await?;
-    for series in before {
-        sqlx::query(
-            "UPDATE series SET
-                 revision = $3 + (instances > $4 AND $2 IN ('complete', 'decided')),
-                 state = CASE WHEN instances > $4 AND state <> 'made' THEN 'receiving' ELSE $2 END
-             WHERE uid = $1",
-        )
-        .bind(&series.uid)
-        .bind(&series.state)
-        .bind(series.revision)
-        .bind(series.instances)
-        .execute(&mut *transaction)
-        .await?;
+    for step in [
+        "UPDATE series SET
+             revision = before.revision + (series.instances > before.instances
+                 AND before.state IN ('complete', 'decided')),
+             state = CASE WHEN series.instances > before.instances AND series.state <> 'made'
+                 THEN 'receiving' ELSE before.state END
+         FROM reindexing AS before WHERE before.uid = series.uid",
+        "DELETE FROM reindexing",
+    ] {
+        sqlx::query(step).execute(&mut *transaction).await?;
     }
-    let series: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM series").fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(series.unsigned_abs())
+    Ok(transaction.commit().await?)
 }
 
 /// SQLITE_BUSY: somebody else writes the index right now, so that it is not broken.

@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
 use crate::record::{self, Digest};
 use crate::recovery;
+use crate::reindex;
 use crate::segment;
 use crate::stream::Stream;
 use crate::writer::{Open, Waiting, Writer};
@@ -84,7 +85,7 @@ impl Store {
         .await?;
         let write = index::open_to_write(&options.folder).await?;
         let recovered = recovery::replay(&options.folder, &write).await?;
-        recovery::end_leases(&write).await?;
+        reindex::restore(&write).await?;
         let reader = Reader::open(&options.folder).await?;
         let open = match recovered.resume {
             Some(number) => {

@@ -293,23 +293,54 @@ async fn work_survives_a_restart_and_a_rebuilt_index() {
 }
 
 #[tokio::test]
-async fn after_a_restart_what_was_leased_is_due_at_once_and_what_was_postponed_waits() {
+async fn a_node_that_starts_takes_up_what_the_one_before_had_in_hand() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
     complete(&store, 1).await;
     assert!(store.decide(verdicts(1, 1, Some(job(Priority::Routine)))).await.expect("asked"));
     let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
-    let deliveries = store.lease_deliveries("PACS", 2, MINUTE).await.expect("asked");
+    let deliveries = store.lease_deliveries("PACS", 3, MINUTE).await.expect("asked");
     let later = Moment::now().plus(MINUTE);
     store.postpone_delivery(deliveries[0].id, "no route", later).await.expect("noted");
+    store.delivered(deliveries[1].id, 0, Moment::now()).await.expect("noted");
     store.close().await;
     let store = modality::store(folder.path()).await;
+    store.release_leases().await.expect("released");
     let again = store.lease_job("b", MINUTE).await.expect("asked").expect("the job");
     assert_eq!((again.id, again.attempts), (leased.id, 2));
     let again = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
-    assert_eq!(again.len(), 2, "the leased one and the one that was never leased");
-    assert!(again.iter().all(|delivery| delivery.id != deliveries[0].id));
+    assert_eq!(again.len(), 2, "what was delivered stays so");
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_was_broken_off_is_ended_by_the_next_start() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    for of_series in [1, 2] {
+        complete(&store, of_series).await;
+    }
+    assert!(store.decide(verdicts(1, 1, None)).await.expect("asked"));
+    let before = store.all_series().await.expect("asked");
+    store.close().await;
+    let index = folder.path().join("index.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(index);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the index");
+    for step in [
+        "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series",
+        "DELETE FROM instances",
+        "DELETE FROM series",
+        "DELETE FROM studies",
+        "DELETE FROM segments",
+    ] {
+        sqlx::query(step).execute(&pool).await.expect("done");
+    }
+    pool.close().await;
+    for _ in 0..2 {
+        let store = modality::store(folder.path()).await;
+        assert_eq!(store.all_series().await.expect("asked"), before);
+        store.close().await;
+    }
 }
 
 #[tokio::test]
