@@ -1,34 +1,35 @@
 //! The acceptor (PS3.8 9.2, PS3.7 annex D): listens, decides who may and what, and serves each association in a task of its own.
 
 use crate::dimse::association::{AssociationError, Link, Next, Waits};
-use crate::dimse::command::{C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, RESPONSE};
-use crate::dimse::negotiation::{
-    APPLICATION_CONTEXT, Context, Request, VERIFICATION, user_variables,
+use crate::dimse::command::{
+    C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, MESSAGE_ID, RESPONSE,
 };
-use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame};
-use crate::dimse::status;
-pub use crate::dimse::store::{DataSet, PeerGone};
-use crate::dimse::{echo, store};
-use dicom_ul::pdu::{
-    AssociationAC, AssociationRJ, AssociationRJResult, AssociationRJServiceProviderASCEReason,
-    AssociationRJServiceProviderPresentationReason, AssociationRJServiceUserReason,
-    AssociationRJSource, Pdu, PresentationContextProposed, PresentationContextResult,
-    PresentationContextResultReason,
+use crate::dimse::negotiation::{APPLICATION_CONTEXT, Context, Request};
+use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame, ReadError};
+pub use crate::dimse::service::{
+    Caller, DataSet, MoveOriginator, PeerGone, Refusal, RefusedAssociation, Service, StoreAnswer,
+    StoreRequest,
 };
+use crate::dimse::{echo, status, store};
+use dicom_ul::pdu::Pdu;
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::uid::Uid;
-use gantry_terms::{storage_classes, transfer_syntaxes};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Connections that have no association yet or any more; beyond them new ones are closed at once.
+const WITHOUT_ASSOCIATION: usize = 256;
+/// How long a peer may take to close its side once the node stops.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 pub struct AcceptorOptions {
-    /// The longest P-DATA-TF variable field that we take; announced to the peer.
+    /// The longest P-DATA-TF variable field that we take; announced to the peer. 4 KiB to 4 MiB.
     pub maximum_pdu: u32,
     pub timers: Timers,
     /// More than these are told to come back (A-ASSOCIATE-RJ 2/3/2).
@@ -41,7 +42,7 @@ pub struct Timers {
     pub artim: Duration,
     /// Without a PDU on an established association.
     pub idle: Duration,
-    /// Without a byte within a PDU.
+    /// Without a byte within a PDU, or taken of ours; and for the message in hand when the node stops.
     pub progress: Duration,
 }
 
@@ -55,108 +56,6 @@ impl Default for Timers {
     }
 }
 
-/// Who calls whom, and from where.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub calling: AeTitle,
-    pub called: AeTitle,
-    pub address: SocketAddr,
-}
-
-#[derive(Debug, Clone)]
-pub struct StoreRequest {
-    pub caller: Caller,
-    pub sop_class: Uid,
-    pub sop_instance: Uid,
-    pub transfer_syntax: Uid,
-    pub message_id: u16,
-}
-
-/// Status, and an Error Comment (LO, 64 characters, nothing of the patient).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreAnswer {
-    pub status: u16,
-    pub comment: Option<String>,
-}
-
-/// Why an association is refused. The table of PS3.8 9.3.4 is [`Refusal::triple`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    CalledAeTitleUnknown,
-    CallingAeTitleUnknown,
-    ApplicationContextUnknown,
-    ProtocolVersion,
-    NothingProposed,
-    TooManyAssociations,
-}
-
-/// An association that did not come about, or was broken off, for the admin to see. The titles
-/// are as the peer sent them.
-#[derive(Debug, Clone)]
-pub struct RefusedAssociation {
-    pub calling: String,
-    pub called: String,
-    pub address: SocketAddr,
-    pub reason: String,
-}
-
-/// What an acceptor serves.
-pub trait Service: Send + Sync + 'static {
-    fn admit(&self, caller: &Caller) -> Result<(), Refusal>;
-
-    fn wants(&self, sop_class: &str) -> bool {
-        storage_classes::is_storage_class(sop_class)
-    }
-
-    /// Answers one C-STORE. What is left unread of the data set is drained.
-    fn store(
-        &self,
-        request: StoreRequest,
-        data: &mut DataSet<'_>,
-    ) -> impl Future<Output = StoreAnswer> + Send;
-
-    /// Told of what was refused or broken off.
-    fn refused(&self, what: RefusedAssociation);
-}
-
-impl Refusal {
-    /// Result, source and reason of the A-ASSOCIATE-RJ (PS3.8 table 9-21).
-    fn triple(self) -> (AssociationRJResult, AssociationRJSource) {
-        use AssociationRJResult::{Permanent, Transient};
-        use AssociationRJServiceProviderASCEReason::ProtocolVersionNotSupported;
-        use AssociationRJServiceProviderPresentationReason::LocalLimitExceeded;
-        use AssociationRJServiceUserReason as User;
-        use AssociationRJSource::{ServiceProviderASCE, ServiceProviderPresentation, ServiceUser};
-        match self {
-            Self::CalledAeTitleUnknown => {
-                (Permanent, ServiceUser(User::CalledAETitleNotRecognized))
-            }
-            Self::CallingAeTitleUnknown => {
-                (Permanent, ServiceUser(User::CallingAETitleNotRecognized))
-            }
-            Self::ApplicationContextUnknown => {
-                (Permanent, ServiceUser(User::ApplicationContextNameNotSupported))
-            }
-            Self::NothingProposed => (Permanent, ServiceUser(User::NoReasonGiven)),
-            Self::ProtocolVersion => (Permanent, ServiceProviderASCE(ProtocolVersionNotSupported)),
-            Self::TooManyAssociations => {
-                (Transient, ServiceProviderPresentation(LocalLimitExceeded))
-            }
-        }
-    }
-
-    fn described(self) -> &'static str {
-        match self {
-            Self::CalledAeTitleUnknown => "this node has not the called AE title (1/1/7)",
-            Self::CallingAeTitleUnknown => "the calling AE title is no peer of this node (1/1/3)",
-            Self::ApplicationContextUnknown => "unknown application context (1/1/2)",
-            Self::ProtocolVersion => "unknown protocol version (1/2/2)",
-            Self::NothingProposed => "no presentation context was proposed (1/1/1)",
-            Self::TooManyAssociations => "too many associations at a time (2/3/2)",
-        }
-    }
-}
-
 /// Serves until `stop`; then running associations may finish the message in hand.
 pub async fn serve<S: Service>(
     listener: TcpListener,
@@ -164,112 +63,135 @@ pub async fn serve<S: Service>(
     service: Arc<S>,
     stop: CancellationToken,
 ) {
-    let free = Arc::new(Semaphore::new(options.maximum_associations));
+    let connections =
+        Arc::new(Semaphore::new(options.maximum_associations.saturating_add(WITHOUT_ASSOCIATION)));
+    let associations = Arc::new(Semaphore::new(options.maximum_associations));
     let options = Arc::new(options);
-    let mut associations = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    for number in 1.. {
+        let Some((stream, address)) = accept(&listener, &mut tasks, &stop).await else { break };
+        let Ok(connection) = connections.clone().try_acquire_owned() else {
+            tracing::warn!(%address, "connection closed: too many of them have no association");
+            continue;
+        };
+        let acceptor = Acceptor {
+            options: options.clone(),
+            service: service.clone(),
+            associations: associations.clone(),
+            address,
+            number,
+            stop: stop.clone(),
+        };
+        let span = tracing::info_span!("association", number, %address);
+        let task = async move {
+            acceptor.converse(stream).await;
+            drop(connection);
+        };
+        tasks.spawn(task.instrument(span));
+    }
+    drop(listener);
+    let all_ended = async { while tasks.join_next().await.inspect(tell_panic).is_some() {} };
+    if timeout(options.timers.progress, all_ended).await.is_err() {
+        tracing::warn!(left = tasks.len(), "associations cut off: the node stops");
+        tasks.shutdown().await;
+    }
+}
+
+/// The next connection, or nothing when it is time to stop.
+async fn accept(
+    listener: &TcpListener,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, SocketAddr)> {
     loop {
-        let (stream, address) = tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = associations.join_next() => continue,
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            Some(ended) = tasks.join_next() => tell_panic(&ended),
             accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+                Ok(accepted) => return Some(accepted),
                 Err(error) => {
                     // Out of file descriptors, for example: others may end meanwhile.
                     tracing::error!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
                 }
             },
-        };
-        let permit = free.clone().try_acquire_owned().ok();
-        let acceptor = Acceptor {
-            options: options.clone(),
-            service: service.clone(),
-            address,
-            stop: stop.clone(),
-        };
-        associations.spawn(async move {
-            acceptor.associate(stream, permit.is_some()).await;
-            drop(permit);
-        });
+        }
     }
-    drop(listener);
-    while associations.join_next().await.is_some() {}
+}
+
+/// An association that fell over takes no other with it, but it is not passed over in silence.
+fn tell_panic(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "the task of an association fell over");
+    }
 }
 
 /// One connection, from TCP accept to close.
 struct Acceptor<S> {
     options: Arc<AcceptorOptions>,
     service: Arc<S>,
+    associations: Arc<Semaphore>,
     address: SocketAddr,
+    number: u64,
     stop: CancellationToken,
 }
 
+/// Who got an association, and the place that it takes among them.
+struct Admitted {
+    caller: Caller,
+    place: OwnedSemaphorePermit,
+}
+
 impl<S: Service> Acceptor<S> {
-    async fn associate(&self, stream: TcpStream, is_free: bool) {
+    async fn converse(&self, stream: TcpStream) {
         let Ok(mut connection) = Connection::new(stream, self.options.maximum_pdu) else { return };
-        let artim = self.options.timers.artim;
-        let Some(request) = self.request(&mut connection).await else { return };
-        let caller = match self.admit(&request, is_free) {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                self.tell(&request, refusal.described().into());
-                let (result, source) = refusal.triple();
-                let reject = Pdu::AssociationRJ(AssociationRJ { result, source });
-                if connection.send(&reject, artim).await.is_ok() {
-                    connection.wait_for_close(artim).await;
-                }
-                return;
-            }
+        let request = tokio::select! {
+            () = self.stop.cancelled() => return,
+            request = self.request(&mut connection) => request,
         };
-        let (answered, accepted) = self.answer_contexts(&request.contexts);
-        let accept = Pdu::AssociationAC(AssociationAC {
-            protocol_version: 1,
-            calling_ae_title: request.calling.clone(),
-            called_ae_title: request.called.clone(),
-            application_context_name: APPLICATION_CONTEXT.into(),
-            presentation_contexts: answered,
-            user_variables: user_variables(self.options.maximum_pdu),
-        });
-        if connection.send(&accept, artim).await.is_err() {
-            return;
-        }
-        let mut link = Link::new(connection, accepted, request.peer_maximum());
-        if let Err(error) = self.serve_messages(&mut link, &caller).await {
-            self.tell(&request, error.to_string());
+        let Some(request) = request else { return self.wait_for_close(connection).await };
+        match self.admit(&request) {
+            Ok(admitted) => self.associate(connection, &request, admitted).await,
+            Err(refusal) => {
+                self.tell(&request, refusal.described());
+                let reject = Pdu::AssociationRJ(refusal.rejection());
+                let _ = connection.send(&reject, self.options.timers.artim).await;
+                self.wait_for_close(connection).await;
+            }
         }
     }
 
     /// The A-ASSOCIATE-RQ, within ARTIM; anything else is aborted (AA-1) and told.
     async fn request(&self, connection: &mut Connection) -> Option<Request> {
         let artim = self.options.timers.artim;
-        let reading = connection.read(artim, artim);
-        let reason = match tokio::time::timeout(artim, reading).await {
-            Ok(Ok(Frame { kind: ASSOCIATE_RQ, body })) => match Request::read(body) {
-                Some(request) => return Some(request),
-                None => {
-                    connection.abort(AbortReason::InvalidParameter, artim).await;
-                    "the association request cannot be parsed".to_string()
-                }
+        let mut request = Request::default();
+        let (abort, reason) = match timeout(artim, connection.read(Duration::MAX, Duration::MAX))
+            .await
+        {
+            Ok(Ok(Frame { kind: ASSOCIATE_RQ, body })) => match request.read(body) {
+                Ok(()) => return Some(request),
+                Err(what) => (AbortReason::InvalidParameter, what.to_string()),
             },
-            Ok(Ok(_)) => {
-                connection.abort(AbortReason::ServiceUser, artim).await;
-                "the first PDU was no association request".to_string()
-            }
+            Ok(Ok(_)) => (AbortReason::ServiceUser, "it began with no association request".into()),
             // A port scanner or a load balancer's probe: nothing was asked, nothing is told.
-            Ok(Err(crate::dimse::pdu::ReadError::Closed)) => return None,
-            Ok(Err(error)) => {
-                connection.abort(AbortReason::InvalidParameter, artim).await;
-                error.to_string()
+            Ok(Err(ReadError::Closed)) => return None,
+            Ok(Err(error @ ReadError::Length { .. })) => {
+                (AbortReason::InvalidParameter, error.to_string())
             }
-            Err(_) => "no association request within ARTIM".to_string(),
+            Ok(Err(error)) => (AbortReason::ServiceUser, error.to_string()),
+            // AA-2: the connection is closed without a word.
+            Err(_) => {
+                self.tell(&request, "no association request within ARTIM");
+                return None;
+            }
         };
-        self.tell(&Request::default(), reason);
+        self.tell(&request, &reason);
+        connection.abort(abort, artim).await;
         None
     }
 
     /// The checks of PS3.8 9.3.4, in this order.
-    fn admit(&self, request: &Request, is_free: bool) -> Result<Caller, Refusal> {
+    fn admit(&self, request: &Request) -> Result<Admitted, Refusal> {
         if request.protocol_version & 1 == 0 {
             return Err(Refusal::ProtocolVersion);
         }
@@ -279,61 +201,49 @@ impl<S: Service> Acceptor<S> {
         let called = AeTitle::parse(&request.called).map_err(|_| Refusal::CalledAeTitleUnknown)?;
         let calling =
             AeTitle::parse(&request.calling).map_err(|_| Refusal::CallingAeTitleUnknown)?;
-        let caller = Caller { calling, called, address: self.address };
+        let caller = Caller { calling, called, address: self.address, association: self.number };
         self.service.admit(&caller)?;
         if request.contexts.is_empty() {
             return Err(Refusal::NothingProposed);
         }
-        if !is_free || self.stop.is_cancelled() {
+        if self.stop.is_cancelled() {
             return Err(Refusal::TooManyAssociations);
         }
-        Ok(caller)
+        let place = self.associations.clone().try_acquire_owned();
+        Ok(Admitted { caller, place: place.map_err(|_| Refusal::TooManyAssociations)? })
     }
 
-    /// Every proposed context is answered; a refused one still carries a syntax (PS3.8 9.3.3.2).
-    fn answer_contexts(
-        &self,
-        proposed: &[PresentationContextProposed],
-    ) -> (Vec<PresentationContextResult>, Vec<Context>) {
-        let mut accepted = Vec::new();
-        let answer = |proposal: &PresentationContextProposed| {
-            let wanted = proposal.abstract_syntax == VERIFICATION
-                || self.service.wants(&proposal.abstract_syntax);
-            let offered = proposal.transfer_syntaxes.iter().map(String::as_str);
-            let chosen = match proposal.abstract_syntax.as_str() {
-                VERIFICATION => {
-                    transfer_syntaxes::choose(offered.filter(|syntax| is_native(syntax)))
-                }
-                _ => transfer_syntaxes::choose(offered),
-            };
-            let (reason, syntax) = match (wanted, chosen) {
-                (false, _) => (PresentationContextResultReason::AbstractSyntaxNotSupported, None),
-                (_, None) => (PresentationContextResultReason::TransferSyntaxesNotSupported, None),
-                (_, Some(syntax)) => (PresentationContextResultReason::Acceptance, Some(syntax)),
-            };
-            let first = proposal.transfer_syntaxes.first().map(String::as_str);
-            PresentationContextResult {
-                id: proposal.id,
-                reason,
-                transfer_syntax: syntax
-                    .or(first)
-                    .unwrap_or(transfer_syntaxes::IMPLICIT_VR_LITTLE_ENDIAN)
-                    .into(),
-            }
+    async fn associate(&self, mut connection: Connection, request: &Request, admitted: Admitted) {
+        let (answered, contexts) = request.agree(|sop_class| self.service.wants(sop_class));
+        let maximum = self.options.maximum_pdu;
+        let accepted = match request.acceptance(answered, maximum) {
+            Ok(acceptance) => connection
+                .write(&acceptance, self.options.timers.artim)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
         };
-        let answered: Vec<PresentationContextResult> = proposed.iter().map(answer).collect();
-        for (proposal, result) in proposed.iter().zip(&answered) {
-            if result.reason == PresentationContextResultReason::Acceptance {
-                let abstract_syntax = Uid::parse(&proposal.abstract_syntax);
-                let transfer_syntax = Uid::parse(&result.transfer_syntax);
-                if let (Ok(abstract_syntax), Ok(transfer_syntax)) =
-                    (abstract_syntax, transfer_syntax)
-                {
-                    accepted.push(Context { id: result.id, abstract_syntax, transfer_syntax });
-                }
-            }
+        if let Err(error) = accepted {
+            return self.tell(request, &format!("the acceptance could not be sent: {error}"));
         }
-        (answered, accepted)
+        let mut link = Link::new(connection, contexts, request.peer_maximum());
+        if let Err(error) = self.serve_messages(&mut link, &admitted.caller).await {
+            self.tell(request, &error.to_string());
+        }
+        drop(admitted.place);
+        self.wait_for_close(link.connection).await;
+    }
+
+    /// Sta13: the peer closes first, or ARTIM runs out. A node that stops does not wait for long.
+    async fn wait_for_close(&self, mut connection: Connection) {
+        let stopped = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_WAIT).await;
+        };
+        tokio::select! {
+            () = stopped => {}
+            () = connection.wait_for_close(self.options.timers.artim) => {}
+        }
     }
 
     async fn serve_messages(
@@ -341,13 +251,13 @@ impl<S: Service> Acceptor<S> {
         link: &mut Link,
         caller: &Caller,
     ) -> Result<(), AssociationError> {
-        let Timers { artim, idle, progress } = self.options.timers;
+        let Timers { idle, progress, .. } = self.options.timers;
         let waits = Waits { pdu: idle, progress };
         loop {
             // Between two messages the node may stop; within one it may not.
             let next = tokio::select! {
                 () = self.stop.cancelled() => {
-                    link.connection.abort(AbortReason::ServiceUser, Duration::from_secs(1)).await;
+                    link.connection.abort(AbortReason::ServiceUser, LAST_WAIT).await;
                     return Ok(());
                 }
                 next = link.next(waits) => next?,
@@ -355,21 +265,15 @@ impl<S: Service> Acceptor<S> {
             let first = match next {
                 Next::Value(value) => value,
                 Next::ReleaseRequested => {
-                    if link.connection.send(&Pdu::ReleaseRP, progress).await.is_ok() {
-                        link.connection.wait_for_close(artim).await;
-                    }
-                    return Ok(());
+                    return link.send_release(&Pdu::ReleaseRP, progress).await;
                 }
                 Next::Released => {
-                    return Err(link.break_off("a release that nobody asked for", waits).await);
+                    link.connection.abort(AbortReason::UnexpectedPdu, progress).await;
+                    return Err(AssociationError::Protocol("a release that nobody asked for"));
                 }
             };
-            let (id, command) = link.command(first, waits).await?;
-            let Some(context) = link.context(id).cloned() else {
-                return Err(link.break_off("an unknown presentation context", waits).await);
-            };
-            self.serve_message(link, context, &command, caller, Waits { pdu: progress, progress })
-                .await?;
+            let (context, command) = link.command(first, waits).await?;
+            self.serve_message(link, context, &command, caller, waits).await?;
         }
     }
 
@@ -381,38 +285,42 @@ impl<S: Service> Acceptor<S> {
         caller: &Caller,
         waits: Waits,
     ) -> Result<(), AssociationError> {
-        match command.number(COMMAND_FIELD) {
-            Some(C_STORE_RQ) => {
-                store::serve(link, context, command, caller, &*self.service, waits).await
-            }
-            Some(C_ECHO_RQ) => {
-                link.send(context.id, &echo::answer(command), None, waits.progress).await
-            }
-            Some(field) if field & RESPONSE == 0 => {
-                store::drain(link, context.id, command, waits).await?;
-                let response = Command::response_to(command, status::UNRECOGNIZED_OPERATION);
-                link.send(context.id, &response, None, waits.progress).await
-            }
-            _ => Err(link.break_off("a response to nothing that was asked", waits).await),
+        let request = command.number(COMMAND_FIELD).filter(|field| field & RESPONSE == 0);
+        let Some(request) = request else {
+            return Err(link.break_off("a response to nothing that was asked", waits).await);
+        };
+        // Nothing of what is served here takes long enough to be cancelled.
+        if request == C_CANCEL_RQ {
+            return Ok(());
         }
+        if command.number(MESSAGE_ID).is_none() {
+            return Err(link.break_off("a request without a message ID", waits).await);
+        }
+        if request == C_STORE_RQ {
+            return store::serve(link, context, command, caller, &*self.service, waits).await;
+        }
+        if request == C_ECHO_RQ {
+            let answer = echo::answer(command, &context);
+            return link.send(context.id, &answer, None, waits.progress).await;
+        }
+        if command.has_data_set() {
+            link.skip_data_set(context.id, waits).await?;
+        }
+        let answer = Command::response_to(command, status::UNRECOGNIZED_OPERATION);
+        link.send(context.id, &answer, None, waits.progress).await
     }
 
-    fn tell(&self, request: &Request, reason: String) {
+    fn tell(&self, request: &Request, reason: &str) {
         self.service.refused(RefusedAssociation {
-            calling: request.calling.clone(),
-            called: request.called.clone(),
+            calling: printable(&request.calling),
+            called: printable(&request.called),
             address: self.address,
-            reason,
+            reason: reason.to_string(),
         });
     }
 }
 
-/// C-ECHO has no data set: a native syntax is all that makes sense.
-fn is_native(syntax: &str) -> bool {
-    [
-        transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN,
-        transfer_syntaxes::IMPLICIT_VR_LITTLE_ENDIAN,
-        transfer_syntaxes::EXPLICIT_VR_BIG_ENDIAN,
-    ]
-    .contains(&syntax)
+/// A title that breaks the rules may hold anything.
+fn printable(title: &str) -> String {
+    title.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

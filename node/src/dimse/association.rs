@@ -2,29 +2,30 @@
 
 use crate::dimse::command::{self, Command};
 use crate::dimse::negotiation::Context;
-use crate::dimse::pdu::{
-    self, AbortReason, Connection, Frame, P_DATA, Pdv, ReadError, put_p_data, values,
-};
+use crate::dimse::pdu::{self, AbortReason, Connection, Frame, Pdv, ReadError, SendError, Values};
 use bytes::{Bytes, BytesMut};
-use std::collections::VecDeque;
-use std::io;
+use dicom_ul::pdu::Pdu;
 use std::time::Duration;
+
+/// What is handed to the network at once.
+const BATCH: usize = 1 << 20;
 
 /// Why an established association cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub enum AssociationError {
-    /// The peer or the network.
+    /// The peer or the network: what was in hand is to be sent again.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("the connection failed while sending: {0}")]
-    Write(io::Error),
+    Read(ReadError),
+    #[error("while it was being sent to: {0}")]
+    Write(String),
     #[error("the peer aborted the association")]
     Aborted,
     #[error("the peer released the association")]
     Released,
-    /// The peer breaks PS3.7 or PS3.8.
+    /// The peer breaks PS3.7 or PS3.8: its maker must act.
     #[error("the peer broke the protocol: {0}")]
     Protocol(&'static str),
+    /// Ours: nothing was sent.
     #[error("no accepted presentation context for this SOP class and transfer syntax")]
     NoContext,
 }
@@ -34,17 +35,17 @@ pub enum AssociationError {
 pub(super) struct Waits {
     /// Until the first byte of a PDU.
     pub pdu: Duration,
-    /// Between two pieces of a PDU, and for a write.
+    /// Between two pieces of a PDU, and for the peer to take something.
     pub progress: Duration,
 }
 
 /// One side of an association.
 pub(super) struct Link {
     pub connection: Connection,
-    pub contexts: Vec<Context>,
-    pub peer_maximum: u32,
+    contexts: Vec<Context>,
+    peer_maximum: u32,
     /// Values that came in one PDU and are not yet looked at.
-    pending: VecDeque<Pdv>,
+    pending: Bytes,
 }
 
 /// What comes next on an association.
@@ -56,61 +57,63 @@ pub(super) enum Next {
 
 impl Link {
     pub fn new(connection: Connection, contexts: Vec<Context>, peer_maximum: u32) -> Self {
-        Self { connection, contexts, peer_maximum, pending: VecDeque::new() }
+        Self { connection, contexts, peer_maximum, pending: Bytes::new() }
     }
 
-    pub fn context(&self, id: u8) -> Option<&Context> {
-        self.contexts.iter().find(|context| context.id == id)
+    pub fn contexts(&self) -> impl Iterator<Item = &Context> {
+        self.contexts.iter()
     }
 
     /// The next value, release or failure. PDUs that are not allowed here end the association.
     pub async fn next(&mut self, waits: Waits) -> Result<Next, AssociationError> {
-        if let Some(value) = self.pending.pop_front() {
-            return Ok(Next::Value(value));
-        }
-        let Frame { kind, body } = match self.connection.read(waits.pdu, waits.progress).await {
-            Ok(frame) => frame,
-            Err(error) => return Err(self.refuse_read(error, waits).await),
-        };
-        match kind {
-            P_DATA => self.take_values(body, waits).await,
-            pdu::RELEASE_RQ => Ok(Next::ReleaseRequested),
-            pdu::RELEASE_RP => Ok(Next::Released),
-            pdu::ABORT => Err(AssociationError::Aborted),
-            pdu::ASSOCIATE_RQ | pdu::ASSOCIATE_AC | pdu::ASSOCIATE_RJ => {
-                self.connection.abort(AbortReason::UnexpectedPdu, waits.progress).await;
-                Err(AssociationError::Protocol("a PDU that has no place on an association"))
-            }
-            _ => {
-                self.connection.abort(AbortReason::UnrecognizedPdu, waits.progress).await;
-                Err(AssociationError::Protocol("a PDU of an unknown type"))
-            }
-        }
-    }
-
-    async fn take_values(&mut self, body: Bytes, waits: Waits) -> Result<Next, AssociationError> {
-        let known = |value: &Pdv| self.contexts.iter().any(|context| context.id == value.context);
-        if let Some(taken) = values(body).filter(|values| values.iter().all(known)) {
-            self.pending.extend(taken);
-            if let Some(value) = self.pending.pop_front() {
+        loop {
+            if let Some(value) = pdu::take_value(&mut self.pending) {
                 return Ok(Next::Value(value));
             }
+            let Frame { kind, body } = match self.connection.read(waits.pdu, waits.progress).await {
+                Ok(frame) => frame,
+                Err(error) => return Err(self.give_up(error, waits).await),
+            };
+            match kind {
+                pdu::P_DATA => self.take_values(body, waits).await?,
+                pdu::RELEASE_RQ => return Ok(Next::ReleaseRequested),
+                pdu::RELEASE_RP => return Ok(Next::Released),
+                pdu::ABORT => return Err(AssociationError::Aborted),
+                // A-ASSOCIATE in any form (AA-8).
+                _ => {
+                    self.connection.abort(AbortReason::UnexpectedPdu, waits.progress).await;
+                    let what = "a PDU that has no place on an association";
+                    return Err(AssociationError::Protocol(what));
+                }
+            }
         }
-        Err(self.break_off("presentation data values that do not add up", waits).await)
     }
 
-    /// A-ABORT by reason 6, invalid parameter.
+    async fn take_values(&mut self, body: Bytes, waits: Waits) -> Result<(), AssociationError> {
+        let accepted = |id| self.contexts.iter().any(|context| context.id == id);
+        if !pdu::adds_up(&body, accepted) {
+            let what = "presentation data values that do not add up, or of no agreed context";
+            return Err(self.break_off(what, waits).await);
+        }
+        self.pending = body;
+        Ok(())
+    }
+
+    /// A-ABORT for an invalid parameter (2/6).
     pub async fn break_off(&mut self, what: &'static str, waits: Waits) -> AssociationError {
         self.connection.abort(AbortReason::InvalidParameter, waits.progress).await;
         AssociationError::Protocol(what)
     }
 
-    async fn refuse_read(&mut self, error: ReadError, waits: Waits) -> AssociationError {
-        if matches!(error, ReadError::Length { .. } | ReadError::Stalled(_) | ReadError::Silent(_))
-        {
-            self.connection.abort(AbortReason::InvalidParameter, waits.progress).await;
-        }
-        error.into()
+    async fn give_up(&mut self, error: ReadError, waits: Waits) -> AssociationError {
+        let reason = match &error {
+            ReadError::Closed | ReadError::Io(_) => return AssociationError::Read(error),
+            ReadError::Silent(_) | ReadError::Stalled(_) => AbortReason::NotSpecified,
+            ReadError::Unrecognized(_) => AbortReason::UnrecognizedPdu,
+            ReadError::Length { .. } => AbortReason::InvalidParameter,
+        };
+        self.connection.abort(reason, waits.progress).await;
+        AssociationError::Read(error)
     }
 
     /// The rest of a command whose first value is `first`, over as many PDUs as it takes.
@@ -118,28 +121,48 @@ impl Link {
         &mut self,
         first: Pdv,
         waits: Waits,
-    ) -> Result<(u8, Command), AssociationError> {
-        let context = first.context;
-        let mut bytes = BytesMut::from(&first.data[..]);
-        let (mut is_command, mut is_last) = (first.is_command, first.is_last);
+    ) -> Result<(Context, Command), AssociationError> {
+        let Some(context) = self.contexts.iter().find(|c| c.id == first.context).cloned() else {
+            return Err(self.break_off("an unknown presentation context", waits).await);
+        };
+        let mut bytes = BytesMut::new();
+        let mut value = first;
         loop {
-            if !is_command || bytes.len() > command::LONGEST {
-                return Err(self.break_off("a command that is none, or too long", waits).await);
+            let fits = bytes.len() + value.data.len() <= command::LONGEST;
+            if !value.is_command || value.context != context.id || !fits {
+                let what = "a command that is none, is too long or was interrupted";
+                return Err(self.break_off(what, waits).await);
             }
-            if is_last {
+            bytes.extend_from_slice(&value.data);
+            if value.is_last {
                 break;
             }
-            match self.next(waits).await? {
-                Next::Value(value) if value.context == context => {
-                    bytes.extend_from_slice(&value.data);
-                    (is_command, is_last) = (value.is_command, value.is_last);
-                }
-                _ => return Err(self.break_off("a command that was interrupted", waits).await),
-            }
+            let Next::Value(more) = self.next(waits).await? else {
+                return Err(self.break_off("a release in the middle of a command", waits).await);
+            };
+            value = more;
         }
         match Command::read(&bytes) {
             Some(command) => Ok((context, command)),
             None => Err(self.break_off("a command set that cannot be parsed", waits).await),
+        }
+    }
+
+    /// Reads past the data set of a message, which stays unread.
+    pub async fn skip_data_set(
+        &mut self,
+        context: u8,
+        waits: Waits,
+    ) -> Result<(), AssociationError> {
+        while !self.piece(context, waits).await?.is_last {}
+        Ok(())
+    }
+
+    /// The next piece of a data set.
+    pub async fn piece(&mut self, context: u8, waits: Waits) -> Result<Pdv, AssociationError> {
+        match self.next(waits).await? {
+            Next::Value(value) if value.context == context && !value.is_command => Ok(value),
+            _ => Err(self.break_off("a data set that was interrupted", waits).await),
         }
     }
 
@@ -151,20 +174,48 @@ impl Link {
         data_set: Option<&[u8]>,
         wait: Duration,
     ) -> Result<(), AssociationError> {
-        const BATCH: usize = 1 << 20;
+        let values = Values { context, is_command: true, peer_maximum: self.peer_maximum };
         let mut out = Vec::new();
-        put_p_data(&mut out, context, true, &command.write(), self.peer_maximum, true);
-        let data_set = data_set.unwrap_or_default();
-        let mut pieces = data_set.chunks(BATCH).peekable();
-        while let Some(piece) = pieces.next() {
-            let is_last = pieces.peek().is_none();
-            put_p_data(&mut out, context, false, piece, self.peer_maximum, is_last);
-            self.connection.write(&out, wait).await.map_err(AssociationError::Write)?;
-            out.clear();
+        values.put(&mut out, &command.write(), true);
+        if let Some(mut rest) = data_set {
+            let values = Values { is_command: false, ..values };
+            loop {
+                let (now, later) = rest.split_at(rest.len().min(BATCH));
+                out.reserve(now.len());
+                values.put(&mut out, now, later.is_empty());
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+                self.write(&out, wait).await?;
+                out.clear();
+            }
         }
-        if !out.is_empty() {
-            self.connection.write(&out, wait).await.map_err(AssociationError::Write)?;
+        self.write(&out, wait).await
+    }
+
+    /// A-RELEASE, in either form.
+    pub async fn send_release(
+        &mut self,
+        pdu: &Pdu,
+        wait: Duration,
+    ) -> Result<(), AssociationError> {
+        self.connection.send(pdu, wait).await.map_err(failed)
+    }
+
+    async fn write(&mut self, bytes: &[u8], wait: Duration) -> Result<(), AssociationError> {
+        let written = self.connection.write(bytes, wait).await;
+        if let Err(SendError::Stalled(_)) = written {
+            // What was begun cannot be finished, so that an A-ABORT would not be understood.
+            return Err(AssociationError::Write(format!("the peer took nothing for {wait:?}")));
         }
-        Ok(())
+        written.map_err(failed)
+    }
+}
+
+fn failed(error: SendError) -> AssociationError {
+    match error {
+        SendError::Aborted => AssociationError::Aborted,
+        other => AssociationError::Write(other.to_string()),
     }
 }

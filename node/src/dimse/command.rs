@@ -16,10 +16,14 @@ pub(super) const COMMAND_DATA_SET_TYPE: u16 = 0x0800;
 pub(super) const STATUS: u16 = 0x0900;
 pub(super) const ERROR_COMMENT: u16 = 0x0902;
 pub(super) const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
+pub(super) const MOVE_ORIGINATOR_AE_TITLE: u16 = 0x1030;
+pub(super) const MOVE_ORIGINATOR_MESSAGE_ID: u16 = 0x1031;
 
 // Command fields (PS3.7 E.1).
 pub(super) const C_STORE_RQ: u16 = 0x0001;
 pub(super) const C_ECHO_RQ: u16 = 0x0030;
+/// The only request that has no response (PS3.7 9.3.2.3).
+pub(super) const C_CANCEL_RQ: u16 = 0x0FFF;
 /// Set in the command field of every response.
 pub(super) const RESPONSE: u16 = 0x8000;
 
@@ -101,8 +105,10 @@ impl Command {
             .with_number(STATUS, status)
             .with_data_set(false);
         for echoed in [AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID] {
-            if let Some(value) = request.0.get(&echoed) {
-                response.0.insert(echoed, value.clone());
+            // As it came, even when it breaks the rules of a UID, but never of odd length.
+            if let Some(mut value) = request.0.get(&echoed).cloned() {
+                value.resize(value.len().next_multiple_of(2), 0);
+                response.0.insert(echoed, value);
             }
         }
         response

@@ -1,8 +1,11 @@
 //! C-ECHO (PS3.7 9.1.5): the answer that every acceptor of associations owes.
 
 use crate::dimse::command::Command;
+use crate::dimse::negotiation::{Context, VERIFICATION};
 use crate::dimse::status;
 
-pub(super) fn answer(request: &Command) -> Command {
-    Command::response_to(request, status::SUCCESS)
+pub(super) fn answer(request: &Command, context: &Context) -> Command {
+    let is_verification = context.abstract_syntax.as_str() == VERIFICATION;
+    let status = if is_verification { status::SUCCESS } else { status::MISTYPED_ARGUMENT };
+    Command::response_to(request, status)
 }

@@ -6,6 +6,8 @@ mod command;
 mod echo;
 mod negotiation;
 mod pdu;
+pub mod refusal;
 pub mod requestor;
+pub mod service;
 pub mod status;
 mod store;

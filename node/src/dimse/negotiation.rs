@@ -1,17 +1,26 @@
-//! A-ASSOCIATE-RQ as it is on the wire (PS3.8 9.3.2). dicom-ul's own reader refuses what old devices send
-//! (protocol versions with further bits, unknown items, odd padding), so the request is read here.
+//! A-ASSOCIATE-RQ and -AC as they are on the wire (PS3.8 9.3.2, 9.3.3), and which contexts are agreed on.
+//! dicom-ul's own reader refuses what old devices send (protocol versions with further bits, titles and
+//! padding of their own), and lets even and repeated identifiers pass: both are read here.
 
+use crate::dimse::pdu::{announced, encoded};
 use bytes::{Buf, Bytes};
 use dicom_ul::pdu::{
-    PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+    AssociationAC, Pdu, PresentationContextProposed, PresentationContextResult,
+    PresentationContextResultReason as Reason, UserVariableItem,
+};
+use gantry_terms::transfer_syntaxes::{
+    self, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
 };
 use gantry_terms::uid::Uid;
+use std::io;
 
 pub(super) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";
-/// What a peer that names no limit, or 0, is sent at most.
+/// What a peer that takes any length is sent at most, and one that names none.
 const UNLIMITED: u32 = 1 << 20;
 const UNNAMED: u32 = 16 * 1024;
+/// Protocol version, titles and reserved bytes before the first item.
+const FIXED: usize = 68;
 
 /// What a requestor asked for.
 #[derive(Debug, Default)]
@@ -20,9 +29,19 @@ pub(super) struct Request {
     /// As sent, without padding: not yet checked.
     pub called: String,
     pub calling: String,
+    /// Titles and reserved bytes as sent; the acceptance repeats them.
+    repeated: Bytes,
     pub application_context: String,
     pub contexts: Vec<PresentationContextProposed>,
-    pub maximum_length: Option<u32>,
+    maximum_length: Option<u32>,
+}
+
+/// What an acceptor answered.
+#[derive(Debug, Default)]
+pub(super) struct Acceptance {
+    /// Identifier, result, and the transfer syntax, which counts if the result is 0.
+    pub contexts: Vec<(u8, u8, String)>,
+    maximum_length: Option<u32>,
 }
 
 /// One accepted presentation context.
@@ -34,28 +53,111 @@ pub(super) struct Context {
 }
 
 impl Request {
-    /// Nothing when lengths do not add up, or an identifier is even or stands twice (PS3.8 9.3.2.2).
-    pub fn read(mut body: Bytes) -> Option<Self> {
-        if body.len() < 68 {
-            return None;
+    /// Fills this request, as far as it can be read: the titles are known even when the items are
+    /// not. An `Err` is to be aborted.
+    pub fn read(&mut self, mut body: Bytes) -> Result<(), &'static str> {
+        if body.len() < FIXED {
+            return Err("the association request is too short");
         }
-        let mut request = Self { protocol_version: body.get_u16(), ..Self::default() };
+        self.protocol_version = body.get_u16();
         body.advance(2);
-        request.called = title(&body.split_to(16));
-        request.calling = title(&body.split_to(16));
+        self.repeated = body.slice(..64);
+        self.called = title(&body.split_to(16));
+        self.calling = title(&body.split_to(16));
         body.advance(32);
-        while let Some((kind, item)) = item(&mut body)? {
-            match kind {
-                0x10 => request.application_context = text(&item),
-                0x20 => request.contexts.push(context(item)?),
-                0x50 => request.maximum_length = maximum_length(item)?,
+        self.read_items(body).ok_or("the items of the association request do not add up")?;
+        let mut seen = [false; 256];
+        for context in &self.contexts {
+            let is_double = std::mem::replace(&mut seen[usize::from(context.id)], true);
+            if context.id % 2 == 0 || is_double {
+                return Err("a presentation context's identifier is even or stands twice");
+            }
+        }
+        is_usable(self.maximum_length)
+    }
+
+    fn read_items(&mut self, mut body: Bytes) -> Option<()> {
+        while !body.is_empty() {
+            match item(&mut body)? {
+                (0x10, item) => self.application_context = text(&item),
+                (0x20, item) => self.contexts.push(proposed(item)?),
+                (0x50, item) => self.maximum_length = maximum_length(item)?,
                 _ => {}
             }
         }
-        let ids = request.contexts.iter().map(|context| context.id);
-        let distinct: std::collections::BTreeSet<u8> = ids.clone().collect();
-        let valid = distinct.len() == request.contexts.len() && ids.clone().all(|id| id % 2 == 1);
-        valid.then_some(request)
+        Some(())
+    }
+
+    /// The longest P-DATA-TF variable field that the peer takes.
+    pub fn peer_maximum(&self) -> u32 {
+        peer_maximum(self.maximum_length)
+    }
+
+    /// Every proposed context is answered once; those that are agreed on come beside.
+    pub fn agree(
+        &self,
+        wants: impl Fn(&str) -> bool,
+    ) -> (Vec<PresentationContextResult>, Vec<Context>) {
+        let mut accepted = Vec::new();
+        let answer = |proposal: &PresentationContextProposed| {
+            let (reason, transfer_syntax) = match agree(proposal, &wants) {
+                Ok(context) => {
+                    let syntax = context.transfer_syntax.to_string();
+                    accepted.push(context);
+                    (Reason::Acceptance, syntax)
+                }
+                Err(reason) => (reason, insignificant(proposal)),
+            };
+            PresentationContextResult { id: proposal.id, reason, transfer_syntax }
+        };
+        let answered = self.contexts.iter().map(answer).collect();
+        (answered, accepted)
+    }
+
+    /// The A-ASSOCIATE-AC with these answers.
+    pub fn acceptance(
+        &self,
+        presentation_contexts: Vec<PresentationContextResult>,
+        maximum: u32,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = encoded(&Pdu::AssociationAC(AssociationAC {
+            protocol_version: 1,
+            calling_ae_title: String::new(),
+            called_ae_title: String::new(),
+            application_context_name: APPLICATION_CONTEXT.into(),
+            presentation_contexts,
+            user_variables: user_variables(maximum),
+        }))?;
+        // Behind header, protocol version and two reserved bytes: as received (PS3.8 table 9-17).
+        bytes[10..74].copy_from_slice(&self.repeated);
+        Ok(bytes)
+    }
+}
+
+impl Acceptance {
+    /// An `Err` is to be aborted.
+    pub fn read(mut body: Bytes) -> Result<Self, &'static str> {
+        if body.len() < FIXED {
+            return Err("its acceptance of the association is too short");
+        }
+        body.advance(FIXED);
+        let mut acceptance = Self::default();
+        acceptance
+            .read_items(body)
+            .ok_or("the items of its acceptance of the association do not add up")?;
+        is_usable(acceptance.maximum_length)?;
+        Ok(acceptance)
+    }
+
+    fn read_items(&mut self, mut body: Bytes) -> Option<()> {
+        while !body.is_empty() {
+            match item(&mut body)? {
+                (0x21, item) => self.contexts.push(answered(item)?),
+                (0x50, item) => self.maximum_length = maximum_length(item)?,
+                _ => {}
+            }
+        }
+        Some(())
     }
 
     /// The longest P-DATA-TF variable field that the peer takes.
@@ -64,8 +166,59 @@ impl Request {
     }
 }
 
+/// Name and version of this implementation (PS3.7 D.3.3.2), and the length that we take.
+pub(super) fn user_variables(maximum: u32) -> Vec<UserVariableItem> {
+    let class = Uid::derived(&["Gantry implementation class"]);
+    let version = format!("GANTRY_{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
+    vec![
+        UserVariableItem::MaxLength(announced(maximum)),
+        UserVariableItem::ImplementationClassUID(class.to_string()),
+        UserVariableItem::ImplementationVersionName(version.chars().take(16).collect()),
+    ]
+}
+
+/// Why a context was refused: PS3.8 table 9-18 in words.
+pub(super) fn described(result: u8) -> &'static str {
+    match result {
+        1 => "refused by the user (1)",
+        2 => "refused without a reason (2)",
+        3 => "SOP class not supported (3)",
+        4 => "transfer syntaxes not supported (4)",
+        _ => "refused with a result that the standard does not know",
+    }
+}
+
+/// PS3.8 9.3.2.2: the acceptor chooses, and the requestor's order has no meaning.
+fn agree(
+    proposal: &PresentationContextProposed,
+    wants: impl Fn(&str) -> bool,
+) -> Result<Context, Reason> {
+    let abstract_syntax = Uid::parse(&proposal.abstract_syntax)
+        .ok()
+        .filter(|class| class.as_str() == VERIFICATION || wants(class.as_str()))
+        .ok_or(Reason::AbstractSyntaxNotSupported)?;
+    // C-ECHO has no data set: only a native syntax makes sense.
+    let is_verification = abstract_syntax.as_str() == VERIFICATION;
+    let offered = proposal.transfer_syntaxes.iter().map(String::as_str);
+    let fitting = offered.filter(|syntax| !is_verification || is_native(syntax));
+    let transfer_syntax = transfer_syntaxes::choose(fitting)
+        .and_then(|syntax| Uid::parse(syntax).ok())
+        .ok_or(Reason::TransferSyntaxesNotSupported)?;
+    Ok(Context { id: proposal.id, abstract_syntax, transfer_syntax })
+}
+
+fn is_native(syntax: &str) -> bool {
+    [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN].contains(&syntax)
+}
+
+/// A refused context carries a syntax too, which has no meaning (PS3.8 9.3.3.2).
+fn insignificant(proposal: &PresentationContextProposed) -> String {
+    let first = proposal.transfer_syntaxes.first().and_then(|syntax| Uid::parse(syntax).ok());
+    first.map_or_else(|| IMPLICIT_VR_LITTLE_ENDIAN.into(), |syntax| syntax.to_string())
+}
+
 /// 0 is no limit (PS3.8 D.1.1): ours then.
-pub(super) fn peer_maximum(announced: Option<u32>) -> u32 {
+fn peer_maximum(announced: Option<u32>) -> u32 {
     match announced {
         None => UNNAMED,
         Some(0) => UNLIMITED,
@@ -73,72 +226,65 @@ pub(super) fn peer_maximum(announced: Option<u32>) -> u32 {
     }
 }
 
-/// Name and version of this implementation (PS3.7 D.3.3.2).
-pub(super) fn user_variables(maximum: u32) -> Vec<UserVariableItem> {
-    let class = Uid::derived(&["Gantry implementation class"]);
-    let version = format!("GANTRY_{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
-    vec![
-        UserVariableItem::MaxLength(maximum),
-        UserVariableItem::ImplementationClassUID(class.to_string()),
-        UserVariableItem::ImplementationVersionName(version),
-    ]
-}
-
-/// PS3.8 table 9-18 in words.
-pub(super) fn described(reason: &PresentationContextResultReason) -> &'static str {
-    match reason {
-        PresentationContextResultReason::Acceptance => "accepted",
-        PresentationContextResultReason::UserRejection => "refused by the user",
-        PresentationContextResultReason::NoReason => "refused without a reason",
-        PresentationContextResultReason::AbstractSyntaxNotSupported => "SOP class not supported",
-        PresentationContextResultReason::TransferSyntaxesNotSupported => {
-            "transfer syntaxes not supported"
-        }
+/// Nothing can be sent to a peer that takes less than one value with a few bytes.
+fn is_usable(announced: Option<u32>) -> Result<(), &'static str> {
+    match announced {
+        Some(1..16) => Err("the announced maximum length leaves no room for data"),
+        _ => Ok(()),
     }
 }
 
-/// `Some(None)` at the end, `None` when the lengths do not add up.
-#[allow(clippy::option_option)]
-fn item(body: &mut Bytes) -> Option<Option<(u8, Bytes)>> {
-    if body.is_empty() {
-        return Some(None);
-    }
+/// Type and value of the next item; nothing when its length does not add up.
+fn item(body: &mut Bytes) -> Option<(u8, Bytes)> {
     if body.len() < 4 {
         return None;
     }
     let kind = body.get_u8();
     body.advance(1);
     let length = usize::from(body.get_u16());
-    (length <= body.len()).then(|| Some((kind, body.split_to(length))))
+    (length <= body.len()).then(|| (kind, body.split_to(length)))
 }
 
-fn context(mut body: Bytes) -> Option<PresentationContextProposed> {
+fn proposed(mut body: Bytes) -> Option<PresentationContextProposed> {
     if body.len() < 4 {
         return None;
     }
     let id = body[0];
     body.advance(4);
-    let mut proposed = PresentationContextProposed {
-        id,
-        abstract_syntax: String::new(),
-        transfer_syntaxes: Vec::new(),
-    };
-    while let Some((kind, item)) = item(&mut body)? {
-        match kind {
-            0x30 => proposed.abstract_syntax = text(&item),
-            0x40 => proposed.transfer_syntaxes.push(text(&item)),
+    let (mut abstract_syntax, mut transfer_syntaxes) = (String::new(), Vec::new());
+    while !body.is_empty() {
+        match item(&mut body)? {
+            (0x30, item) => abstract_syntax = text(&item),
+            (0x40, item) => transfer_syntaxes.push(text(&item)),
             _ => {}
         }
     }
-    Some(proposed)
+    Some(PresentationContextProposed { id, abstract_syntax, transfer_syntaxes })
 }
 
+fn answered(mut body: Bytes) -> Option<(u8, u8, String)> {
+    if body.len() < 4 {
+        return None;
+    }
+    let (id, result) = (body[0], body[2]);
+    body.advance(4);
+    let mut transfer_syntax = String::new();
+    while !body.is_empty() {
+        if let (0x40, item) = item(&mut body)? {
+            transfer_syntax = text(&item);
+        }
+    }
+    Some((id, result, transfer_syntax))
+}
+
+/// The outer `None`: the sub-items do not add up.
 #[allow(clippy::option_option)]
 fn maximum_length(mut body: Bytes) -> Option<Option<u32>> {
     let mut maximum = None;
-    while let Some((kind, mut item)) = item(&mut body)? {
-        if kind == 0x51 && item.len() == 4 {
-            maximum = Some(item.get_u32());
+    while !body.is_empty() {
+        match item(&mut body)? {
+            (0x51, mut item) if item.len() == 4 => maximum = Some(item.get_u32()),
+            _ => {}
         }
     }
     Some(maximum)
@@ -150,4 +296,51 @@ fn title(bytes: &[u8]) -> String {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches(['\0', ' ']).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposal(class: &str, syntaxes: &[&str]) -> PresentationContextProposed {
+        PresentationContextProposed {
+            id: 1,
+            abstract_syntax: class.into(),
+            transfer_syntaxes: syntaxes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn each_context_is_answered_by_what_the_node_keeps_and_prefers() {
+        const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+        const LOSSLESS: &str = "1.2.840.10008.1.2.4.70";
+        let check = |class, syntaxes: &[&str], expected: Result<&str, Reason>| {
+            let agreed = agree(&proposal(class, syntaxes), |class| class == CT);
+            let agreed = agreed.map(|context| context.transfer_syntax.to_string());
+            assert_eq!(agreed, expected.map(String::from), "{class} {syntaxes:?}");
+        };
+        check(
+            CT,
+            &[EXPLICIT_VR_BIG_ENDIAN, LOSSLESS, IMPLICIT_VR_LITTLE_ENDIAN],
+            Ok(IMPLICIT_VR_LITTLE_ENDIAN),
+        );
+        check(CT, &["not a UID", LOSSLESS], Ok(LOSSLESS));
+        check(CT, &["1.2.840.10008.1.2.4.94"], Err(Reason::TransferSyntaxesNotSupported));
+        check(CT, &[], Err(Reason::TransferSyntaxesNotSupported));
+        check("1.2.3", &[IMPLICIT_VR_LITTLE_ENDIAN], Err(Reason::AbstractSyntaxNotSupported));
+        check("not a UID", &[IMPLICIT_VR_LITTLE_ENDIAN], Err(Reason::AbstractSyntaxNotSupported));
+        check(VERIFICATION, &[LOSSLESS], Err(Reason::TransferSyntaxesNotSupported));
+        check(VERIFICATION, &[LOSSLESS, EXPLICIT_VR_LITTLE_ENDIAN], Ok(EXPLICIT_VR_LITTLE_ENDIAN));
+    }
+
+    #[test]
+    fn a_peer_is_sent_what_it_takes_and_never_without_limit() {
+        for (announced, sent) in
+            [(None, 16_384), (Some(0), 1 << 20), (Some(u32::MAX), 1 << 20), (Some(16), 16)]
+        {
+            assert_eq!(peer_maximum(announced), sent);
+            assert!(is_usable(announced).is_ok());
+        }
+        assert!(is_usable(Some(15)).is_err());
+    }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub(super) const ASSOCIATE_RQ: u8 = 1;
 pub(super) const ASSOCIATE_AC: u8 = 2;
@@ -18,6 +18,12 @@ pub(super) const ABORT: u8 = 7;
 
 /// 128 contexts with 40 transfer syntaxes each are below 400 KiB.
 const LONGEST_ASSOCIATE: u32 = 1 << 20;
+/// Type, reserved byte and length of every PDU.
+const HEADER: usize = 6;
+/// What is asked of the network at once while little is announced.
+const READ: usize = 64 * 1024;
+/// What a peer may say while it is being written to; more stays in the network.
+const SAID_MEANWHILE: usize = 4096;
 
 /// A connection that carries PDUs.
 pub(super) struct Connection {
@@ -52,70 +58,88 @@ pub enum ReadError {
     Stalled(Duration),
     #[error("the peer sent a PDU of type {kind:02X} with {length} bytes, which is not allowed")]
     Length { kind: u8, length: u32 },
+    #[error("the peer sent type {0:02X}, which is no PDU of DICOM")]
+    Unrecognized(u8),
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
 }
 
-/// The provider's reasons to abort that we give (PS3.8 table 9-26, source 2).
+/// Why something could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    #[error("the peer aborted the association")]
+    Aborted,
+    #[error("the peer closed the connection")]
+    Closed,
+    #[error("the peer took nothing for {0:?}")]
+    Stalled(Duration),
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Source and reason of the A-ABORTs that we send (PS3.8 9.3.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AbortReason {
-    /// Source 0, reason 0: the service user (PS3.8 AA-1).
+    /// 0/0: the service user, and whatever comes instead of an A-ASSOCIATE-RQ (AA-1).
     ServiceUser,
+    /// 2/0: a timer ran out.
+    NotSpecified,
+    /// 2/1
     UnrecognizedPdu,
+    /// 2/2
     UnexpectedPdu,
+    /// 2/6
     InvalidParameter,
 }
 
 impl Connection {
+    /// `maximum` is at least 4 KiB and at most 4 MiB, whatever is asked for.
     pub fn new(stream: TcpStream, maximum: u32) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        let maximum = announced(maximum);
         Ok(Self { stream, received: BytesMut::new(), maximum })
     }
 
     /// The next PDU. `wait` bounds the time until its first byte, `progress` the pauses within it.
+    /// What has come of a PDU is kept when the caller stops waiting.
     pub async fn read(&mut self, wait: Duration, progress: Duration) -> Result<Frame, ReadError> {
         if self.received.is_empty() {
-            self.fill(wait).await.map_err(|error| match error {
+            self.fill(READ, wait).await.map_err(|error| match error {
                 ReadError::Stalled(_) => ReadError::Silent(wait),
                 other => other,
             })?;
         }
-        while self.received.len() < 6 {
-            self.fill(progress).await?;
+        // A peer that speaks no DICOM is known by its first byte.
+        while self.received.len() < HEADER && is_known(self.received[0]) {
+            self.fill(READ, progress).await?;
         }
         let kind = self.received[0];
-        let length = u32::from_be_bytes([
-            self.received[2],
-            self.received[3],
-            self.received[4],
-            self.received[5],
-        ]);
+        if !is_known(kind) {
+            return Err(ReadError::Unrecognized(kind));
+        }
+        let length = (&self.received[2..HEADER]).get_u32();
         if !self.allowed(kind, length) {
             return Err(ReadError::Length { kind, length });
         }
-        self.received.advance(6);
-        let length = length as usize;
-        if self.received.len() < length {
-            self.received.reserve(length - self.received.len());
+        let whole = HEADER + length as usize;
+        while self.received.len() < whole {
+            self.fill(whole - self.received.len(), progress).await?;
         }
-        while self.received.len() < length {
-            self.fill(progress).await?;
-        }
-        Ok(Frame { kind, body: self.received.split_to(length).freeze() })
+        let mut body = self.received.split_to(whole).freeze();
+        body.advance(HEADER);
+        Ok(Frame { kind, body })
     }
 
     fn allowed(&self, kind: u8, length: u32) -> bool {
         match kind {
             ASSOCIATE_RQ | ASSOCIATE_AC => length <= LONGEST_ASSOCIATE,
-            ASSOCIATE_RJ | RELEASE_RQ | RELEASE_RP | ABORT => length == 4,
-            _ => length <= self.maximum,
+            P_DATA => length <= self.maximum,
+            _ => length == 4,
         }
     }
 
-    async fn fill(&mut self, wait: Duration) -> Result<(), ReadError> {
-        if self.received.capacity() - self.received.len() < 4096 {
-            self.received.reserve(64 * 1024);
-        }
+    async fn fill(&mut self, missing: usize, wait: Duration) -> Result<(), ReadError> {
+        self.received.reserve(missing);
         match timeout(wait, self.stream.read_buf(&mut self.received)).await {
             Err(_) => Err(ReadError::Stalled(wait)),
             Ok(Ok(0)) => Err(ReadError::Closed),
@@ -124,23 +148,47 @@ impl Connection {
         }
     }
 
-    pub async fn write(&mut self, bytes: &[u8], wait: Duration) -> io::Result<()> {
-        let written = timeout(wait, self.stream.write_all(bytes)).await;
-        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    /// Writes all of it; `wait` bounds each pause. A peer that says A-ABORT meanwhile and takes
+    /// nothing more is heard.
+    pub async fn write(&mut self, mut bytes: &[u8], wait: Duration) -> Result<(), SendError> {
+        while !bytes.is_empty() {
+            let (mut reader, mut writer) = self.stream.split();
+            let has_room = self.received.len() < SAID_MEANWHILE;
+            tokio::select! {
+                biased;
+                written = writer.write(bytes) => match written {
+                    Ok(written) => bytes = &bytes[written..],
+                    Err(error) => return Err(self.heard(SendError::Io(error))),
+                },
+                read = reader.read_buf(&mut self.received), if has_room => match read {
+                    Ok(read) if read > 0 && self.received[0] != ABORT => {}
+                    Ok(_) => return Err(self.heard(SendError::Closed)),
+                    Err(error) => return Err(self.heard(SendError::Io(error))),
+                },
+                () = sleep(wait) => return Err(SendError::Stalled(wait)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer's last word may lie unread behind the failure.
+    fn heard(&mut self, otherwise: SendError) -> SendError {
+        if self.received.is_empty() {
+            let _ = self.stream.try_read_buf(&mut self.received);
+        }
+        if self.received.first() == Some(&ABORT) { SendError::Aborted } else { otherwise }
     }
 
     /// A PDU of dicom-ul's.
-    pub async fn send(&mut self, pdu: &Pdu, wait: Duration) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        write_pdu(&mut bytes, pdu).map_err(|_| io::Error::other("the PDU could not be encoded"))?;
-        self.write(&bytes, wait).await
+    pub async fn send(&mut self, pdu: &Pdu, wait: Duration) -> Result<(), SendError> {
+        self.write(&encoded(pdu)?, wait).await
     }
 
-    /// A-ABORT, then the wait for the peer to close (Sta13).
-    pub async fn abort(&mut self, reason: AbortReason, artim: Duration) {
-        if self.send(&Pdu::AbortRQ { source: reason.source() }, artim).await.is_ok() {
-            self.wait_for_close(artim).await;
-        }
+    /// Says A-ABORT and nothing after it. The caller waits for the peer to close, or drops the
+    /// connection (Sta13).
+    pub async fn abort(&mut self, reason: AbortReason, wait: Duration) {
+        let _ = self.send(&Pdu::AbortRQ { source: reason.source() }, wait).await;
+        let _ = self.stream.shutdown().await;
     }
 
     /// Until the peer closes, or ARTIM runs out: what still comes is of no interest.
@@ -158,6 +206,7 @@ impl AbortReason {
         use AbortRQServiceProviderReason as Provider;
         match self {
             Self::ServiceUser => AbortRQSource::ServiceUser,
+            Self::NotSpecified => AbortRQSource::ServiceProvider(Provider::ReasonNotSpecified),
             Self::UnrecognizedPdu => AbortRQSource::ServiceProvider(Provider::UnrecognizedPdu),
             Self::UnexpectedPdu => AbortRQSource::ServiceProvider(Provider::UnexpectedPdu),
             Self::InvalidParameter => AbortRQSource::ServiceProvider(Provider::InvalidPduParameter),
@@ -165,48 +214,125 @@ impl AbortReason {
     }
 }
 
-/// The values of a P-DATA-TF; nothing when their lengths do not add up.
-pub(super) fn values(mut body: Bytes) -> Option<Vec<Pdv>> {
-    let mut values = Vec::with_capacity(2);
-    while !body.is_empty() {
-        if body.len() < 6 {
-            return None;
-        }
-        let length = body.get_u32() as usize;
-        if length < 2 || length > body.len() {
-            return None;
-        }
-        let (context, control) = (body[0], body[1]);
-        let mut value = body.split_to(length);
-        value.advance(2);
-        let (is_command, is_last) = (control & 1 != 0, control & 2 != 0);
-        values.push(Pdv { context, is_command, is_last, data: value });
-    }
-    (!values.is_empty()).then_some(values)
+/// The maximum length that is announced for a configured one; 0, "no limit", never is.
+pub(super) fn announced(maximum: u32) -> u32 {
+    maximum.clamp(4 << 10, 4 << 20)
 }
 
-/// Appends P-DATA-TF PDUs that carry `data` in fragments the peer can take.
-pub(super) fn put_p_data(
-    out: &mut Vec<u8>,
-    context: u8,
-    is_command: bool,
-    data: &[u8],
-    peer_maximum: u32,
-    is_last: bool,
-) {
-    let fragment = ((peer_maximum as usize).saturating_sub(6) & !1).max(2);
-    let mut rest = data;
-    loop {
-        let (now, later) = rest.split_at(fragment.min(rest.len()));
-        let last = is_last && later.is_empty();
-        out.extend_from_slice(&[P_DATA, 0]);
-        out.extend_from_slice(&(now.len() as u32 + 6).to_be_bytes());
-        out.extend_from_slice(&(now.len() as u32 + 2).to_be_bytes());
-        out.extend_from_slice(&[context, u8::from(is_command) | (u8::from(last) << 1)]);
-        out.extend_from_slice(now);
-        rest = later;
-        if rest.is_empty() {
-            return;
+pub(super) fn encoded(pdu: &Pdu) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_pdu(&mut bytes, pdu).map_err(|_| io::Error::other("the PDU could not be encoded"))?;
+    Ok(bytes)
+}
+
+fn is_known(kind: u8) -> bool {
+    (ASSOCIATE_RQ..=ABORT).contains(&kind)
+}
+
+/// Whether the values of a P-DATA-TF add up and all belong to a context that is `accepted`.
+pub(super) fn adds_up(body: &[u8], accepted: impl Fn(u8) -> bool) -> bool {
+    let mut rest = body;
+    while !rest.is_empty() {
+        let Some((head, behind)) = rest.split_at_checked(HEADER) else { return false };
+        // The length counts the context's identifier and the control byte, the head's last two.
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let Some(data) = length.checked_sub(2) else { return false };
+        if data > behind.len() || !accepted(head[4]) {
+            return false;
         }
+        rest = &behind[data..];
+    }
+    !body.is_empty()
+}
+
+/// Takes the first value off a body that [`adds_up`]; nothing when it is used up.
+pub(super) fn take_value(body: &mut Bytes) -> Option<Pdv> {
+    if body.len() < HEADER {
+        return None;
+    }
+    let data = (body.get_u32() as usize).checked_sub(2)?;
+    let (context, control) = (body.get_u8(), body.get_u8());
+    let data = body.split_to(data.min(body.len()));
+    Some(Pdv { context, is_command: control & 1 != 0, is_last: control & 2 != 0, data })
+}
+
+/// What the values of one P-DATA-TF belong to.
+#[derive(Clone, Copy)]
+pub(super) struct Values {
+    pub context: u8,
+    pub is_command: bool,
+    /// The longest P-DATA-TF variable field that the peer takes.
+    pub peer_maximum: u32,
+}
+
+impl Values {
+    /// Appends `data` as P-DATA-TF PDUs; without data an empty one, for the mark of the last.
+    pub fn put(self, out: &mut Vec<u8>, data: &[u8], is_last: bool) {
+        let fragment = ((self.peer_maximum as usize).saturating_sub(HEADER) & !1).max(2);
+        let mut rest = data;
+        loop {
+            let (now, later) = rest.split_at(fragment.min(rest.len()));
+            let last = is_last && later.is_empty();
+            out.extend_from_slice(&[P_DATA, 0]);
+            out.extend_from_slice(&(now.len() as u32 + 6).to_be_bytes());
+            out.extend_from_slice(&(now.len() as u32 + 2).to_be_bytes());
+            out.extend_from_slice(&[self.context, u8::from(self.is_command) | u8::from(last) << 1]);
+            out.extend_from_slice(now);
+            rest = later;
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(mut body: Bytes) -> Vec<(u8, bool, bool, Bytes)> {
+        std::iter::from_fn(|| take_value(&mut body))
+            .map(|value| (value.context, value.is_command, value.is_last, value.data))
+            .collect()
+    }
+
+    #[test]
+    fn fragments_fit_into_what_the_peer_takes_are_even_and_only_the_last_says_so() {
+        let data: Vec<u8> = (0..=99).collect();
+        for peer_maximum in [16, 17, 64, 4096] {
+            let mut out = Vec::new();
+            Values { context: 3, is_command: false, peer_maximum }.put(&mut out, &data, true);
+            let mut pdus = Bytes::from(out);
+            let mut joined = Vec::new();
+            while !pdus.is_empty() {
+                let length = (&pdus[2..6]).get_u32();
+                assert!(length <= peer_maximum);
+                let body = pdus.split_to(6 + length as usize).slice(6..);
+                assert!(adds_up(&body, |context| context == 3));
+                for (context, is_command, is_last, data) in taken(body) {
+                    assert_eq!((context, is_command, is_last), (3, false, pdus.is_empty()));
+                    assert_eq!(data.len() % 2, 0);
+                    joined.extend_from_slice(&data);
+                }
+            }
+            assert_eq!(joined, data);
+        }
+    }
+
+    #[test]
+    fn values_whose_lengths_do_not_add_up_or_that_nobody_agreed_on_are_refused() {
+        let check = |body: &[u8], expected: bool| {
+            assert_eq!(adds_up(body, |context| context == 1), expected, "{body:02X?}");
+        };
+        check(&[0, 0, 0, 2, 1, 3], true);
+        check(&[0, 0, 0, 3, 1, 3, 9, 0, 0, 0, 2, 1, 2], true);
+        check(&[], false);
+        check(&[0, 0, 0, 2, 1], false);
+        check(&[0, 0, 0, 1, 1, 3], false);
+        check(&[0, 0, 0, 0, 1, 3], false);
+        check(&[0, 0, 0, 4, 1, 3, 9], false);
+        check(&[0xFF, 0xFF, 0xFF, 0xFF, 1, 3, 9], false);
+        check(&[0, 0, 0, 2, 3, 3], false);
+        check(&[0, 0, 0, 2, 1, 3, 0], false);
     }
 }

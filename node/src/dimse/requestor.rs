@@ -6,22 +6,23 @@ use crate::dimse::command::{
     Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
 };
 use crate::dimse::negotiation::{
-    APPLICATION_CONTEXT, Context, VERIFICATION, described, peer_maximum, user_variables,
+    APPLICATION_CONTEXT, Acceptance, Context, VERIFICATION, described, user_variables,
 };
 use crate::dimse::pdu::{
-    ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, AbortReason, Connection, Frame, ReadError,
+    ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, AbortReason, Connection, Frame, ReadError, SendError,
 };
-use bytes::{BufMut, Bytes, BytesMut};
-use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed,
-    PresentationContextResultReason, UserVariableItem, read_pdu,
-};
+use bytes::Bytes;
+use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+/// How long an A-ABORT may take, and the peer's close after it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Whom to call, as whom, and how long to wait.
 #[derive(Debug, Clone)]
@@ -68,25 +69,38 @@ pub struct StoreResponse {
 /// Why there is no association.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// Network, or the peer is down.
+    /// The network, or the peer is down.
     #[error("cannot connect to {address}: {source}")]
     Connect { address: String, source: io::Error },
+    /// The network, or the peer is down.
     #[error("{0} did not take the connection in time")]
     ConnectTimeout(String),
-    /// The peer's admin: who we are, or what we call it, is not known there.
+    /// An admin, here or at the peer.
     #[error("the peer rejects the association for good: {0}")]
-    RejectedPermanent(String),
-    /// The peer is busy.
+    RejectedPermanent(Rejection),
+    /// Nobody: the peer takes it later.
     #[error("the peer rejects the association for now: {0}")]
-    RejectedTransient(String),
+    RejectedTransient(Rejection),
+    /// The peer.
     #[error("the peer aborted the association request")]
     Aborted,
+    /// The peer, or it is no DICOM application that listens there.
     #[error("the peer did not answer the association request: {0}")]
     NoAnswer(ReadError),
+    /// The peer's maker.
     #[error("the peer broke the protocol: {0}")]
     Protocol(&'static str),
-    #[error("more than 128 presentation contexts cannot be proposed at once")]
-    TooManyContexts,
+    /// Ours.
+    #[error("one association has 1 to 128 presentation contexts, not {0}")]
+    Contexts(usize),
+}
+
+/// Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4), shown with what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    pub result: u8,
+    pub source: u8,
+    pub reason: u8,
 }
 
 /// An association in the role of the requestor.
@@ -101,66 +115,42 @@ pub struct Association {
 impl Association {
     /// Asks for an association with these contexts, in this order.
     pub async fn request(target: &Target, proposed: &[Proposed]) -> Result<Self, RequestError> {
-        if proposed.len() > 128 {
-            return Err(RequestError::TooManyContexts);
+        if !(1..=128).contains(&proposed.len()) {
+            return Err(RequestError::Contexts(proposed.len()));
         }
-        let connect = timeout(target.timers.connect, TcpStream::connect(&target.address));
-        let stream = connect
+        let failed = |source| RequestError::Connect { address: target.address.clone(), source };
+        let stream = timeout(target.timers.connect, TcpStream::connect(&target.address))
             .await
             .map_err(|_| RequestError::ConnectTimeout(target.address.clone()))?
-            .map_err(|source| RequestError::Connect { address: target.address.clone(), source })?;
-        let failed = |source| RequestError::Connect { address: target.address.clone(), source };
-        let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
-        connection
-            .send(&request_pdu(target, proposed), target.timers.acse)
-            .await
             .map_err(failed)?;
-        let acse = target.timers.acse;
-        let frame = match connection.read(acse, acse).await {
-            Ok(frame) => frame,
+        let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
+        match answer(&mut connection, target, proposed).await {
+            Ok(acceptance) => Ok(Self::established(connection, target, proposed, &acceptance)),
             Err(error) => {
-                connection.abort(AbortReason::ServiceUser, Duration::from_secs(1)).await;
-                return Err(RequestError::NoAnswer(error));
+                if let Some(reason) = error.abort() {
+                    connection.abort(reason, LAST_WORD).await;
+                    connection.wait_for_close(LAST_WORD).await;
+                }
+                Err(error)
             }
-        };
-        let answer = accepted_answer(frame)?;
-        Ok(Self::established(connection, target, proposed, answer))
+        }
     }
 
     fn established(
         connection: Connection,
         target: &Target,
         proposed: &[Proposed],
-        answer: AssociationAC,
+        acceptance: &Acceptance,
     ) -> Self {
         let (mut contexts, mut refused) = (Vec::new(), Vec::new());
         for (index, proposal) in proposed.iter().enumerate() {
-            let id = context_id(index);
-            let result = answer.presentation_contexts.iter().find(|result| result.id == id);
-            match result {
-                Some(result) if result.reason == PresentationContextResultReason::Acceptance => {
-                    // A syntax that was not proposed is no agreement (PS3.8 9.3.3.2).
-                    let chosen = proposal.transfer_syntaxes.iter().find(|syntax| {
-                        syntax.as_str() == result.transfer_syntax.trim_end_matches(['\0', ' '])
-                    });
-                    contexts.extend(chosen.map(|syntax| Context {
-                        id,
-                        abstract_syntax: proposal.sop_class.clone(),
-                        transfer_syntax: syntax.clone(),
-                    }));
-                }
-                Some(result) => {
-                    refused.push((proposal.sop_class.clone(), described(&result.reason)))
-                }
-                None => refused.push((proposal.sop_class.clone(), "not answered")),
+            match agreed(context_id(index), proposal, acceptance) {
+                Ok(context) => contexts.push(context),
+                Err(why) => refused.push((proposal.sop_class.clone(), why)),
             }
         }
-        let announced = answer.user_variables.iter().find_map(|item| match item {
-            UserVariableItem::MaxLength(length) => Some(*length),
-            _ => None,
-        });
         Self {
-            link: Link::new(connection, contexts, peer_maximum(announced)),
+            link: Link::new(connection, contexts, acceptance.peer_maximum()),
             timers: target.timers,
             last_message: 0,
             refused,
@@ -169,7 +159,7 @@ impl Association {
 
     /// The transfer syntaxes in which the peer takes this class.
     pub fn accepted<'a>(&'a self, sop_class: &'a Uid) -> impl Iterator<Item = &'a Uid> {
-        let contexts = self.link.contexts.iter();
+        let contexts = self.link.contexts();
         contexts.filter(move |c| c.abstract_syntax == *sop_class).map(|c| &c.transfer_syntax)
     }
 
@@ -217,7 +207,7 @@ impl Association {
     /// A-RELEASE. Nothing is lost when the peer does not answer it: every response was had.
     pub async fn release(mut self) {
         let acse = self.timers.acse;
-        if self.link.connection.send(&Pdu::ReleaseRQ, acse).await.is_err() {
+        if self.link.send_release(&Pdu::ReleaseRQ, acse).await.is_err() {
             return;
         }
         let waits = Waits { pdu: acse, progress: acse };
@@ -225,18 +215,17 @@ impl Association {
             Ok(Next::Released) | Err(_) => {}
             // Collision (PS3.8 9.2.2.2): the requestor answers first, then waits for its answer.
             Ok(Next::ReleaseRequested) => {
-                let _ = self.link.connection.send(&Pdu::ReleaseRP, acse).await;
+                let _ = self.link.send_release(&Pdu::ReleaseRP, acse).await;
                 let _ = self.link.next(waits).await;
             }
-            Ok(Next::Value(_)) => {
-                self.link.connection.abort(AbortReason::UnexpectedPdu, acse).await;
-            }
+            Ok(Next::Value(_)) => self.abort().await,
         }
     }
 
     /// A-ABORT.
     pub async fn abort(mut self) {
-        self.link.connection.abort(AbortReason::ServiceUser, Duration::from_secs(1)).await;
+        self.link.connection.abort(AbortReason::ServiceUser, LAST_WORD).await;
+        self.link.connection.wait_for_close(LAST_WORD).await;
     }
 
     fn message(&mut self, field: u16) -> Command {
@@ -251,7 +240,7 @@ impl Association {
             c.abstract_syntax == *sop_class
                 && syntax.is_none_or(|syntax| c.transfer_syntax == *syntax)
         };
-        let context = self.link.contexts.iter().find(fits);
+        let context = self.link.contexts().find(fits);
         context.map(|context| context.id).ok_or(AssociationError::NoContext)
     }
 
@@ -260,19 +249,52 @@ impl Association {
         let first = match self.link.next(waits).await? {
             Next::Value(value) => value,
             Next::ReleaseRequested => {
-                let _ = self.link.connection.send(&Pdu::ReleaseRP, self.timers.acse).await;
+                let _ = self.link.send_release(&Pdu::ReleaseRP, self.timers.acse).await;
                 return Err(AssociationError::Released);
             }
-            Next::Released => return Err(AssociationError::Released),
+            Next::Released => {
+                return Err(self.link.break_off("a release that nobody asked for", waits).await);
+            }
         };
-        let (_, command) = self.link.command(first, waits).await?;
+        let (context, command) = self.link.command(first, waits).await?;
         let answers = command.number(COMMAND_FIELD) == Some(request | RESPONSE)
             && command.number(MESSAGE_ID_BEING_RESPONDED_TO) == Some(self.last_message);
-        if answers {
-            Ok(command)
-        } else {
-            Err(self.link.break_off("a response to another message", waits).await)
+        if !answers {
+            return Err(self.link.break_off("a response to another message", waits).await);
         }
+        if command.has_data_set() {
+            self.link.skip_data_set(context.id, waits).await?;
+        }
+        Ok(command)
+    }
+}
+
+impl RequestError {
+    /// What the peer is told; nothing when it ended the matter itself, or cannot be reached.
+    fn abort(&self) -> Option<AbortReason> {
+        match self {
+            Self::NoAnswer(ReadError::Closed | ReadError::Io(_)) => None,
+            Self::NoAnswer(ReadError::Unrecognized(_)) => Some(AbortReason::UnrecognizedPdu),
+            Self::NoAnswer(_) => Some(AbortReason::ServiceUser),
+            Self::Protocol(_) => Some(AbortReason::InvalidParameter),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { result, source, reason } = self;
+        let words = match (source, reason) {
+            (1, 2) => "it does not know DICOM's application context",
+            (1, 3) => "it does not know our AE title: its admin must enter it there",
+            (1, 7) => "it has not the AE title that we call: look at this peer's AE title",
+            (2, 2) => "it does not know our version of the protocol",
+            (3, 1) => "it is congested",
+            (3, 2) => "it has too many associations",
+            _ => "it gives no reason: its admin's log may",
+        };
+        write!(f, "{words} ({result}/{source}/{reason})")
     }
 }
 
@@ -298,42 +320,58 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
     })
 }
 
-/// The acceptance, or why there is none.
-fn accepted_answer(frame: Frame) -> Result<AssociationAC, RequestError> {
-    match frame.kind {
-        ASSOCIATE_RJ => return Err(rejected(&frame.body)),
-        ABORT => return Err(RequestError::Aborted),
-        ASSOCIATE_AC => {}
-        _ => return Err(RequestError::Protocol("no answer to the association request")),
-    }
-    let mut pdu = BytesMut::with_capacity(frame.body.len() + 6);
-    pdu.put_u8(frame.kind);
-    pdu.put_u8(0);
-    pdu.put_u32(frame.body.len() as u32);
-    pdu.extend_from_slice(&frame.body);
-    match read_pdu(pdu.freeze(), 1 << 20, false) {
-        Ok(Some(Pdu::AssociationAC(answer))) => Ok(answer),
-        _ => Err(RequestError::Protocol("its acceptance of the association cannot be parsed")),
+/// The peer's acceptance, or why there is none.
+async fn answer(
+    connection: &mut Connection,
+    target: &Target,
+    proposed: &[Proposed],
+) -> Result<Acceptance, RequestError> {
+    let acse = target.timers.acse;
+    let failed = |error| match error {
+        SendError::Aborted => RequestError::Aborted,
+        SendError::Closed => RequestError::NoAnswer(ReadError::Closed),
+        SendError::Stalled(wait) => RequestError::NoAnswer(ReadError::Silent(wait)),
+        SendError::Io(error) => RequestError::NoAnswer(ReadError::Io(error)),
+    };
+    connection.send(&request_pdu(target, proposed), acse).await.map_err(failed)?;
+    let Frame { kind, body } = timeout(acse, connection.read(Duration::MAX, Duration::MAX))
+        .await
+        .unwrap_or(Err(ReadError::Silent(acse)))
+        .map_err(RequestError::NoAnswer)?;
+    match kind {
+        ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
+        ASSOCIATE_RJ => Err(rejected(&body)),
+        ABORT => Err(RequestError::Aborted),
+        _ => Err(RequestError::Protocol("no answer to the association request")),
     }
 }
 
-/// Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4) in words.
+/// What the peer agreed to, or why not.
+fn agreed(id: u8, proposal: &Proposed, acceptance: &Acceptance) -> Result<Context, &'static str> {
+    let answer = acceptance.contexts.iter().find(|(answered, ..)| *answered == id);
+    let (_, result, chosen) = answer.ok_or("not answered")?;
+    if *result != 0 {
+        return Err(described(*result));
+    }
+    let transfer_syntax =
+        proposal.transfer_syntaxes.iter().find(|syntax| syntax.as_str() == chosen);
+    Ok(Context {
+        id,
+        abstract_syntax: proposal.sop_class.clone(),
+        transfer_syntax: transfer_syntax
+            .ok_or("accepted with a transfer syntax that was not proposed")?
+            .clone(),
+    })
+}
+
+/// Result 2 is the only one that passes (PS3.8 table 9-21).
 fn rejected(body: &[u8]) -> RequestError {
     let &[_, result, source, reason] = body else {
         return RequestError::Protocol("its rejection cannot be parsed");
     };
-    let words = match (source, reason) {
-        (1, 2) => "application context not supported",
-        (1, 3) => "it does not know our AE title",
-        (1, 7) => "it has not the AE title that we call",
-        (2, 2) => "protocol version not supported",
-        (3, 1) => "it is congested",
-        (3, 2) => "it has too many associations",
-        _ => "no reason given",
-    };
-    let text = format!("{words} ({result}/{source}/{reason})");
+    let rejection = Rejection { result, source, reason };
     match result {
-        2 => RequestError::RejectedTransient(text),
-        _ => RequestError::RejectedPermanent(text),
+        2 => RequestError::RejectedTransient(rejection),
+        _ => RequestError::RejectedPermanent(rejection),
     }
 }

@@ -25,13 +25,46 @@ pub enum Outcome {
     Permanent,
 }
 
-/// PS3.7 C: 0000 success; 0001, 0107, 0116, Bxxx warnings; A7xx out of resources; all else failure.
+/// First and last status, outcome, and meaning with who must act.
+type Row = (u16, u16, Outcome, &'static str);
+
+/// The first row that fits counts.
+const TABLE: &[Row] = &[
+    (0x0000, 0x0000, Outcome::Stored, "stored"), // PS3.7 C.1
+    (0x0001, 0x0001, Outcome::Stored, "stored, with a warning"), // PS3.7 C.4
+    (0x0107, 0x0107, Outcome::Stored, "stored, with a warning about attributes"), // PS3.7 C.4
+    (0x0116, 0x0116, Outcome::Stored, "stored, with a value out of range"), // PS3.7 C.4
+    (0xB000, 0xB000, Outcome::Stored, "stored, with elements coerced"), // PS3.4 B.2.3
+    (0xB006, 0xB006, Outcome::Stored, "stored, with elements discarded"), // PS3.4 B.2.3
+    (0xB007, 0xB007, Outcome::Stored, "stored, though it does not match its SOP class"), // PS3.4 B.2.3
+    (0xB000, 0xBFFF, Outcome::Stored, "stored, with a warning"), // PS3.7 C.4
+    (0xA700, 0xA7FF, Outcome::Transient, "the peer is out of resources"), // PS3.4 B.2.3
+    (0x0213, 0x0213, Outcome::Transient, "the peer is out of resources"), // PS3.7 C.5
+    (0xA900, 0xA9FF, Outcome::Permanent, "to the peer the object does not match its SOP class"), // PS3.4 B.2.3
+    (0xC000, 0xCFFF, Outcome::Permanent, "the peer cannot understand the object"), // PS3.4 B.2.3
+    (0x0110, 0x0110, Outcome::Permanent, "the peer failed to process it: its admin's log says why"), // PS3.7 C.5
+    (0x0117, 0x0117, Outcome::Permanent, "the peer finds the SOP Instance UID invalid"), // PS3.7 C.5
+    (0x0122, 0x0122, Outcome::Permanent, "the peer does not support the SOP class"), // PS3.7 C.5
+    (0x0124, 0x0124, Outcome::Permanent, "the peer does not authorise us: its admin must"), // PS3.7 C.5
+    (0x0210, 0x0210, Outcome::Permanent, "the peer sees the message as a duplicate"), // PS3.7 C.5
+    (0x0211, 0x0211, Outcome::Permanent, "the peer does not know C-STORE here"),      // PS3.7 C.5
+    (0x0212, 0x0212, Outcome::Permanent, "the peer finds an argument of the message mistyped"), // PS3.7 C.5
+    (0x0000, 0xFFFF, Outcome::Permanent, "the peer refuses it with a status of its own"), // PS3.7 C: any other is a failure
+];
+
+/// Whether the peer has it, takes it later, or will not.
 pub fn outcome(status: u16) -> Outcome {
-    match status {
-        0x0000 | 0x0001 | 0x0107 | 0x0116 | 0xB000..=0xBFFF => Outcome::Stored,
-        0xA700..=0xA7FF => Outcome::Transient,
-        _ => Outcome::Permanent,
-    }
+    row(status).2
+}
+
+/// The status in words, and who must act.
+pub fn meaning(status: u16) -> &'static str {
+    row(status).3
+}
+
+fn row(status: u16) -> &'static Row {
+    let fits = |(first, last, ..): &&Row| (*first..=*last).contains(&status);
+    TABLE.iter().find(fits).unwrap_or(&TABLE[TABLE.len() - 1])
 }
 
 #[cfg(test)]
@@ -40,12 +73,15 @@ mod tests {
 
     #[test]
     fn warnings_are_stored_a_full_peer_is_tried_again_and_the_rest_waits_for_someone() {
-        for status in [0x0000, 0xB000, 0xB006, 0xB007, 0x0107] {
+        for status in [0x0000, 0x0001, 0xB000, 0xB006, 0xB007, 0xB123, 0x0107] {
             assert_eq!(outcome(status), Outcome::Stored, "{status:04X}");
         }
-        assert_eq!(outcome(0xA700), Outcome::Transient);
-        for status in [0xA900, 0xC000, 0x0110, 0x0122, 0x0124, 0x0211] {
+        for status in [0xA700, 0xA7FF, 0x0213] {
+            assert_eq!(outcome(status), Outcome::Transient, "{status:04X}");
+        }
+        for status in [0xA900, 0xC000, 0x0110, 0x0122, 0x0124, 0x0211, 0xFE00, 0xFF00, 0x0002] {
             assert_eq!(outcome(status), Outcome::Permanent, "{status:04X}");
         }
+        assert_eq!(meaning(0xFFFF), "the peer refuses it with a status of its own");
     }
 }

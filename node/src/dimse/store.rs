@@ -1,13 +1,15 @@
 //! C-STORE (PS3.7 9.1.1) as SCP: the command is checked, then the service gets the data set piece by piece.
 
-use crate::dimse::acceptor::{Caller, Service, StoreAnswer, StoreRequest};
-use crate::dimse::association::{AssociationError, Link, Next, Waits};
+use crate::dimse::association::{AssociationError, Link, Waits};
 use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, ERROR_COMMENT, MESSAGE_ID,
+    MOVE_ORIGINATOR_AE_TITLE, MOVE_ORIGINATOR_MESSAGE_ID,
 };
 use crate::dimse::negotiation::{Context, VERIFICATION};
+use crate::dimse::service::{Caller, MoveOriginator, Service, StoreAnswer, StoreRequest};
 use crate::dimse::status;
 use bytes::Bytes;
+use gantry_terms::ae_title::AeTitle;
 
 /// The data set of a C-STORE-RQ while it arrives. Memory does not grow with it.
 pub struct DataSet<'a> {
@@ -15,7 +17,7 @@ pub struct DataSet<'a> {
     context: u8,
     waits: Waits,
     ended: bool,
-    failure: &'a mut Option<AssociationError>,
+    failure: Option<AssociationError>,
 }
 
 /// The association ended before the data set did. What came of it is to be dropped.
@@ -32,22 +34,15 @@ impl DataSet<'_> {
         if self.ended {
             return Ok(None);
         }
-        match self.read().await {
-            Ok(piece) => Ok(Some(piece)),
+        match self.link.piece(self.context, self.waits).await {
+            Ok(piece) => {
+                self.ended = piece.is_last;
+                Ok(Some(piece.data))
+            }
             Err(error) => {
-                *self.failure = Some(error);
+                self.failure = Some(error);
                 Err(PeerGone)
             }
-        }
-    }
-
-    async fn read(&mut self) -> Result<Bytes, AssociationError> {
-        match self.link.next(self.waits).await? {
-            Next::Value(value) if value.context == self.context && !value.is_command => {
-                self.ended = value.is_last;
-                Ok(value.data)
-            }
-            _ => Err(self.link.break_off("a data set that was interrupted", self.waits).await),
         }
     }
 }
@@ -61,54 +56,36 @@ pub(super) async fn serve<S: Service>(
     service: &S,
     waits: Waits,
 ) -> Result<(), AssociationError> {
-    let checked = check(command, &context, caller, service);
-    let mut failure = None;
-    let mut ended = !command.has_data_set();
-    let answer = match checked {
-        Ok(_) if ended => refusal(status::CANNOT_UNDERSTAND, "the message has no data set"),
+    let answer = match check(command, &context, caller, service) {
         Ok(request) => {
-            let data = DataSet { link, context: context.id, waits, ended, failure: &mut failure };
-            let (answer, read_to_end) = offer(service, request, data).await;
-            ended = read_to_end;
+            let mut data =
+                DataSet { link, context: context.id, waits, ended: false, failure: None };
+            let answer = service.store(request, &mut data).await;
+            // What the service left unread.
+            while let Ok(Some(_)) = data.chunk().await {}
+            if let Some(error) = data.failure {
+                return Err(error);
+            }
             answer
         }
-        Err(answer) => answer,
+        Err(answer) => {
+            if command.has_data_set() {
+                link.skip_data_set(context.id, waits).await?;
+            }
+            answer
+        }
     };
-    let mut rest = DataSet { link, context: context.id, waits, ended, failure: &mut failure };
-    while let Ok(Some(_)) = rest.chunk().await {}
-    if let Some(error) = failure {
-        return Err(error);
-    }
     let mut response = Command::response_to(command, answer.status);
     if let Some(comment) = &answer.comment {
-        let short: String = comment.chars().filter(char::is_ascii).take(64).collect();
-        response = response.with_text(ERROR_COMMENT, &short);
+        response = response.with_text(ERROR_COMMENT, &long_string(comment));
     }
     link.send(context.id, &response, None, waits.progress).await
 }
 
-/// Reads past the data set of a message that is not served.
-pub(super) async fn drain(
-    link: &mut Link,
-    context: u8,
-    command: &Command,
-    waits: Waits,
-) -> Result<(), AssociationError> {
-    let mut failure = None;
-    let ended = !command.has_data_set();
-    let mut rest = DataSet { link, context, waits, ended, failure: &mut failure };
-    while let Ok(Some(_)) = rest.chunk().await {}
-    failure.map_or(Ok(()), Err)
-}
-
-/// Lets the service have the data set; what it leaves unread is drained by the caller.
-async fn offer<S: Service>(
-    service: &S,
-    request: StoreRequest,
-    mut data: DataSet<'_>,
-) -> (StoreAnswer, bool) {
-    let answer = service.store(request, &mut data).await;
-    (answer, data.ended)
+/// VR LO: 64 characters, no backslash and nothing that controls (PS3.5 6.2).
+fn long_string(text: &str) -> String {
+    let allowed = |c: &char| matches!(c, ' '..='~') && *c != '\\';
+    text.chars().filter(allowed).take(64).collect()
 }
 
 fn check<S: Service>(
@@ -129,12 +106,24 @@ fn check<S: Service>(
     let sop_instance = command.uid(AFFECTED_SOP_INSTANCE_UID).ok_or_else(|| {
         refusal(status::INVALID_SOP_INSTANCE, "Affected SOP Instance UID is no UID")
     })?;
+    if !command.has_data_set() {
+        return Err(refusal(status::CANNOT_UNDERSTAND, "the message has no data set"));
+    }
     Ok(StoreRequest {
         caller: caller.clone(),
         sop_class,
         sop_instance,
         transfer_syntax: context.transfer_syntax.clone(),
         message_id: command.number(MESSAGE_ID).unwrap_or_default(),
+        move_originator: move_originator(command),
+    })
+}
+
+/// Optional, and of no weight: one that breaks the rules is as good as none.
+fn move_originator(command: &Command) -> Option<MoveOriginator> {
+    Some(MoveOriginator {
+        ae_title: AeTitle::parse(&command.text(MOVE_ORIGINATOR_AE_TITLE)?).ok()?,
+        message_id: command.number(MOVE_ORIGINATOR_MESSAGE_ID)?,
     })
 }
 

@@ -1,0 +1,72 @@
+//! What an acceptor serves: who may, what is wanted, and what becomes of a C-STORE.
+
+pub use crate::dimse::refusal::Refusal;
+pub use crate::dimse::store::{DataSet, PeerGone};
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::storage_classes;
+use gantry_terms::uid::Uid;
+use std::future::Future;
+use std::net::SocketAddr;
+
+/// Who calls whom, and from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub calling: AeTitle,
+    pub called: AeTitle,
+    pub address: SocketAddr,
+    /// Counts the connections of this acceptor; the same number stands in the log.
+    pub association: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct StoreRequest {
+    pub caller: Caller,
+    pub sop_class: Uid,
+    pub sop_instance: Uid,
+    pub transfer_syntax: Uid,
+    pub message_id: u16,
+    pub move_originator: Option<MoveOriginator>,
+}
+
+/// Whose C-MOVE this C-STORE is a part of (PS3.7 9.1.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveOriginator {
+    pub ae_title: AeTitle,
+    pub message_id: u16,
+}
+
+/// Status, and an Error Comment (LO, 64 characters, nothing of the patient).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreAnswer {
+    pub status: u16,
+    pub comment: Option<String>,
+}
+
+/// An association that did not come about, or was broken off, for the admin to see. The titles
+/// are as the peer sent them, with what controls a terminal replaced.
+#[derive(Debug, Clone)]
+pub struct RefusedAssociation {
+    pub calling: String,
+    pub called: String,
+    pub address: SocketAddr,
+    pub reason: String,
+}
+
+/// What an acceptor serves.
+pub trait Service: Send + Sync + 'static {
+    fn admit(&self, caller: &Caller) -> Result<(), Refusal>;
+
+    fn wants(&self, sop_class: &str) -> bool {
+        storage_classes::is_storage_class(sop_class)
+    }
+
+    /// Answers one C-STORE. What is left unread of the data set is drained.
+    fn store(
+        &self,
+        request: StoreRequest,
+        data: &mut DataSet<'_>,
+    ) -> impl Future<Output = StoreAnswer> + Send;
+
+    /// Told of what was refused or broken off.
+    fn refused(&self, what: RefusedAssociation);
+}

@@ -1,0 +1,112 @@
+//! How many may call at a time, and what happens to them when the node stops.
+
+use crate::kit::{
+    CT, EXPLICIT, IMPLICIT, Node, Station, VERIFICATION, options, proposed, target, uid,
+};
+use crate::wire::{Asked, Told, Wire, context, p_data, value};
+use bytes::Bytes;
+use gantry::dimse::acceptor::{AcceptorOptions, Timers};
+use gantry::dimse::requestor::{Association, RequestError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn who_is_one_too_many_is_told_to_come_back_and_gets_the_next_free_place() {
+    let options = AcceptorOptions { maximum_associations: 2, ..options() };
+    let node = Node::with(Station::new(), options).await;
+    // Whoever says nothing takes no place.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Wire::connect(node.port).await);
+    }
+    let first = node.associate(CT, &[EXPLICIT]).await;
+    let second = node.associate(CT, &[EXPLICIT]).await;
+    let contexts = [proposed(CT, &[EXPLICIT])];
+    match Association::request(&node.target(), &contexts).await {
+        Err(RequestError::RejectedTransient(rejection)) => {
+            assert_eq!((rejection.result, rejection.source, rejection.reason), (2, 3, 2));
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a third association was accepted"),
+    }
+    first.release().await;
+    let third = retried(&node).await;
+    third.abort().await;
+    let fourth = retried(&node).await;
+    fourth.release().await;
+    second.release().await;
+}
+
+/// A place is free a moment after the release was answered.
+async fn retried(node: &Node) -> Association {
+    let contexts = [proposed(CT, &[EXPLICIT])];
+    let trying = async {
+        loop {
+            match Association::request(&node.target(), &contexts).await {
+                Ok(association) => return association,
+                Err(RequestError::RejectedTransient(_)) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    timeout(SOON, trying).await.expect("the place becomes free")
+}
+
+#[tokio::test]
+async fn a_rejection_says_whether_it_passes_and_who_must_act() {
+    let node = Node::start().await;
+    let contexts = [proposed(CT, &[EXPLICIT])];
+    let error = async |calling: &str| {
+        Association::request(&target(node.port, calling), &contexts).await.err().expect("refused")
+    };
+    let stranger = error("STRANGER").await;
+    assert!(matches!(stranger, RequestError::RejectedPermanent(_)));
+    assert!(stranger.to_string().contains("its admin must enter it there (1/1/3)"), "{stranger}");
+    let unlucky = error("UNLUCKY").await;
+    assert!(matches!(unlucky, RequestError::RejectedTransient(_)));
+    assert!(unlucky.to_string().contains("congested (2/3/1)"), "{unlucky}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_finishes_the_object_in_hand_and_sends_the_idle_away() {
+    let node = Node::start().await;
+    node.station.gate.send_replace(false);
+    let mut idle = Wire::connect(node.port).await;
+    idle.send(&Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT])]).bytes()).await;
+    assert_eq!(idle.heard().await, "AC");
+    let mut silent = Wire::connect(node.port).await;
+    let mut association = node.associate(CT, &[EXPLICIT]).await;
+    let storing = tokio::spawn(async move {
+        let data_set = Bytes::from_static(b"abcdef");
+        association.store(&uid(CT), &uid("1.2.3"), &uid(EXPLICIT), data_set).await
+    });
+    node.station.until(|seen| (seen.begun == 1).then_some(())).await;
+    node.stop.cancel();
+    assert_eq!(idle.heard().await, "ABORT 0/0");
+    assert_eq!(silent.heard().await, "closed");
+    node.station.gate.send_replace(true);
+    let answer = timeout(SOON, storing).await.expect("in time").expect("no panic");
+    assert_eq!(answer.expect("an answer").status, 0);
+    timeout(SOON, node.task).await.expect("it ends soon").expect("no panic");
+    assert!(TcpStream::connect(("127.0.0.1", node.port)).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_does_not_wait_for_ever_for_an_object() {
+    let timers = Timers { progress: Duration::from_millis(500), ..Timers::default() };
+    let node = Node::with(Station::new(), AcceptorOptions { timers, ..options() }).await;
+    let mut wire = Wire::connect(node.port).await;
+    wire.send(&Asked::new(vec![context(1, CT, &[EXPLICIT])]).bytes()).await;
+    assert_eq!(wire.heard().await, "AC");
+    wire.send(&p_data(&[Told::store(CT, "1.2.3").value(1), value(1, 0, b"abc")])).await;
+    node.station.until(|seen| (seen.begun == 1).then_some(())).await;
+    let begun = Instant::now();
+    node.stop.cancel();
+    timeout(SOON, node.task).await.expect("it ends").expect("no panic");
+    assert!(begun.elapsed() >= Duration::from_millis(480));
+    assert_eq!(wire.heard().await, "closed");
+    assert!(node.station.seen.lock().expect("no panic").kept.is_empty());
+}
