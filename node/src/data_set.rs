@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn padding_is_forgiven_and_nonsense_is_left_to_the_parser() {
         assert_eq!(explicit(&[ROWS, b"\0\0"].concat()), Ending::Whole);
-        assert_eq!(explicit(b"\x28\x00\x10\x00\x01\x02\x00\x00\x00\x00"), Ending::Unclear);
+        assert_eq!(explicit(b"\x28\x00\x10\x00\x01\x02\x00\x00\x00\x00\x00\x00"), Ending::Unclear);
         let bottomless = b"\x08\x00\x15\x11SQ\x00\x00\xFF\xFF\xFF\xFF".repeat(1000);
         assert_eq!(explicit(&bottomless), Ending::Unclear);
     }

@@ -128,8 +128,11 @@ async fn dcmtk_sends_to_us_and_we_send_to_dcmtk() {
     assert!(shelf.stored.lock().expect("no panic")[0].1 == data_set(&file), "it differs");
 
     let received = tempfile::tempdir().expect("a temporary folder");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = port.local_addr().expect("a bound port").port();
+    // The listener is dropped before storescp binds the port that it was given.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port();
     let mut pacs = Command::new("storescp")
         .args(["-aet", "PACS", "-od", received.path().to_str().expect("UTF-8"), "+B"])
         .arg(port.to_string())
@@ -248,6 +251,6 @@ async fn a_requestor_says_why_there_is_no_association() {
     let association = Association::request(&target(&address.to_string(), CALLED), &strange).await;
     let association = association.expect("a refused context is no refused association");
     assert_eq!(association.accepted(&uid("1.2.3.4")).count(), 0);
-    assert_eq!(association.refusal(&uid("1.2.3.4")), Some("SOP class not supported"));
+    assert_eq!(association.refusal(&uid("1.2.3.4")), Some("SOP class not supported (3)"));
     association.release().await;
 }
