@@ -16,6 +16,7 @@ use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// The node as a Storage SCP.
 pub struct Receive {
@@ -108,32 +109,37 @@ impl Service for Receive {
         }
     }
 
+    fn not_taken(&self, caller: &Caller, reason: String) {
+        tracing::warn!(station = "receive", calling = %caller.calling, reason, "not all was taken");
+        let text = format!(
+            "association from {} ({}): {reason}; no storage class of the standard, or in no \
+             transfer syntax that the node keeps",
+            caller.calling, caller.address
+        );
+        self.note_later("SOP class not taken", caller.calling.to_string(), text);
+    }
+
     fn refused(&self, what: RefusedAssociation) {
         tracing::warn!(
             station = "receive", calling = what.calling, called = what.called,
             address = %what.address, reason = what.reason, "association refused"
         );
         let hint = self.hint(&what);
-        let store = self.store.clone();
-        tokio::spawn(async move {
-            let text = format!(
-                "association from {} refused: calling {:?}, called {:?}: {}{hint}",
-                what.address, what.calling, what.called, what.reason
-            );
-            let event = Event {
-                station: "receive".into(),
-                kind: "association refused".into(),
-                subject: Some(what.calling),
-                text,
-            };
-            if let Err(error) = store.note(event).await {
-                tracing::error!(%error, "the refusal could not be noted");
-            }
-        });
+        let text = format!(
+            "association from {} refused: calling {:?}, called {:?}: {}{hint}",
+            what.address, what.calling, what.called, what.reason
+        );
+        self.note_later("association refused", what.calling, text);
     }
 }
 
 impl Receive {
+    /// For what is told from where nothing can be waited for.
+    fn note_later(&self, kind: &'static str, subject: String, text: String) {
+        let store = self.store.clone();
+        tokio::spawn(async move { note(&store, kind, subject, text).await });
+    }
+
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
         let mut collected = BytesMut::new();
@@ -147,7 +153,8 @@ impl Receive {
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         let part10 = header::part10(&identity, &collected).into();
-        Ok(self.store.keep(Incoming { identity, part10 }).await?.outcome)
+        let kept = self.store.keep(Incoming { identity, part10 });
+        Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
     }
 
     /// A large object goes to a segment of its own while it arrives; memory does not grow with it.
@@ -172,7 +179,7 @@ impl Receive {
         if ending.end() == Ending::Truncated {
             return Err(Unkept::Truncated);
         }
-        Ok(stream.finish().await?.outcome)
+        Ok(stream.finish().instrument(tracing::info_span!("keep")).await?.outcome)
     }
 
     /// Says where the admin looks that an object was not kept, and who must act.
@@ -185,15 +192,7 @@ impl Receive {
             "instance {} from {} not kept, answered {status:04X}: {why}",
             request.sop_instance, request.caller.calling
         );
-        let event = Event {
-            station: "receive".into(),
-            kind: "object not kept".into(),
-            subject: Some(request.sop_instance.to_string()),
-            text,
-        };
-        if let Err(error) = self.store.note(event).await {
-            tracing::error!(%error, "the event could not be noted");
-        }
+        note(&self.store, "object not kept", request.sop_instance.to_string(), text).await;
     }
 
     /// What the admin may want to do about a refused association.
@@ -211,6 +210,15 @@ impl Receive {
             }
             _ => String::new(),
         }
+    }
+}
+
+/// Puts an event where the admin looks.
+async fn note(store: &Store, kind: &str, subject: String, text: String) {
+    let event =
+        Event { station: "receive".into(), kind: kind.into(), subject: Some(subject), text };
+    if let Err(error) = store.note(event).await {
+        tracing::error!(%error, "the event could not be noted");
     }
 }
 

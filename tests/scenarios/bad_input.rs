@@ -92,6 +92,7 @@ fn a_class_that_is_no_storage_class_is_refused_and_the_others_are_still_taken() 
     let answers = send(&node, &[unknown, known]);
     assert_eq!(answers[0], Err(Unanswered::NotAccepted));
     assert_eq!(answers[1].as_ref().map(|answer| answer.status), Ok(0x0000));
+    assert_status_tells(&node, &["SOP class not taken"]);
 }
 
 #[test]

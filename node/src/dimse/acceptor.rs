@@ -215,6 +215,9 @@ impl<S: Service> Acceptor<S> {
 
     async fn associate(&self, mut connection: Connection, request: &Request, admitted: Admitted) {
         let (answered, contexts) = request.agree(|sop_class| self.service.wants(sop_class));
+        if let Some(reason) = request.not_taken(&contexts) {
+            self.service.not_taken(&admitted.caller, reason);
+        }
         let maximum = self.options.maximum_pdu;
         let accepted = match request.acceptance(answered, maximum) {
             Ok(acceptance) => connection

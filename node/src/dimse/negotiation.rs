@@ -88,6 +88,25 @@ impl Request {
         Some(())
     }
 
+    /// The proposed SOP classes of which no context was accepted, for the admin: at most three
+    /// of them, because some senders propose all that they know.
+    pub fn not_taken(&self, accepted: &[Context]) -> Option<String> {
+        let taken = |class: &str| accepted.iter().any(|c| c.abstract_syntax.as_str() == class);
+        let proposed = self.contexts.iter().map(|context| context.abstract_syntax.as_str());
+        let mut missed: Vec<&str> = proposed.filter(|class| !taken(class)).collect();
+        missed.sort_unstable();
+        missed.dedup();
+        // What is no UID may hold anything: it is counted, not repeated.
+        let named = missed.iter().filter(|class| Uid::parse(class).is_ok()).take(3);
+        let named: Vec<&str> = named.copied().collect();
+        let more = missed.len() - named.len();
+        match (missed.is_empty(), more) {
+            (true, _) => None,
+            (_, 0) => Some(format!("SOP class not taken: {}", named.join(", "))),
+            _ => Some(format!("SOP classes not taken: {} and {more} more", named.join(", "))),
+        }
+    }
+
     /// The longest P-DATA-TF variable field that the peer takes.
     pub fn peer_maximum(&self) -> u32 {
         peer_maximum(self.maximum_length)

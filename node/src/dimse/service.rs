@@ -67,6 +67,10 @@ pub trait Service: Send + Sync + 'static {
         data: &mut DataSet<'_>,
     ) -> impl Future<Output = StoreAnswer> + Send;
 
+    /// Told of an association that was accepted without some of the SOP classes that the peer
+    /// proposed: what it has of them will not come.
+    fn not_taken(&self, _caller: &Caller, _reason: String) {}
+
     /// Told of what was refused or broken off.
     fn refused(&self, what: RefusedAssociation);
 }
