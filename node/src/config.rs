@@ -325,7 +325,7 @@ fn span(seconds: f64, key: &str, problems: &mut Vec<String>) -> Duration {
 
 fn check_host_port(text: &str, key: &str, problems: &mut Vec<String>) {
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
-    if !port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+    if port.is_none_or(|port| port.parse::<u16>().is_err()) {
         problems
             .push(format!("{key} = {text:?}: write it as host:port, as in \"pacs.example:104\""));
     }

@@ -6,6 +6,7 @@ use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers
 use crate::dimse::status::{self, Outcome};
 use crate::transcode;
 use bytes::Bytes;
+use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::store::Store;
@@ -250,13 +251,6 @@ fn proposals(batch: &[Delivery]) -> Vec<Proposed> {
         });
     }
     proposed
-}
-
-async fn sleep_until(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => tokio::time::sleep(moment.since(Moment::now())).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

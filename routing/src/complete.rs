@@ -1,6 +1,6 @@
 //! Station complete: a series that has been quiet long enough is complete. The times lie in the index, so a restart forgets nothing.
 
-use crate::drive::Stop;
+use crate::wait::{Stop, sleep_until};
 use gantry_store::error::StoreError;
 use gantry_store::series::SeriesRow;
 use gantry_store::store::Store;
@@ -60,13 +60,6 @@ async fn complete_what_is_due(
 /// back: then the quiet time runs from now, rather than for hours.
 fn due(series: &SeriesRow, quiet: &QuietTime, started: Moment, now: Moment) -> Moment {
     series.last_arrival.max(started).min(now).plus(quiet(&series.calling_ae))
-}
-
-async fn sleep_until(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => tokio::time::sleep(moment.since(Moment::now())).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
-use crate::infer::JobError;
+use crate::job_error::JobError;
 use gantry_results::object::ResultObject;
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;

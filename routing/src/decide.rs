@@ -1,7 +1,7 @@
 //! Station decide: judges a complete series by every rule and keeps each verdict with its reason, in one transaction with the jobs.
 
-use crate::drive::Stop;
 use crate::rules::{ImageFacts, Judgement, Priority as RulePriority, RuleSet};
+use crate::wait::Stop;
 use gantry_inference::models::Models;
 use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::error::StoreError;

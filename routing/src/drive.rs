@@ -5,11 +5,11 @@ use crate::compose::Composer;
 use crate::decide::Decider;
 use crate::infer;
 use crate::rules::RuleSet;
+use crate::wait::Stop;
 use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
 use gantry_store::store::Store;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// What the stations work with.
@@ -21,27 +21,6 @@ pub struct Drive {
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
     pub engine: Option<Engine>,
     pub composer: Composer,
-}
-
-/// Told once, to all stations.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// A switch and what listens to it.
-    pub fn new() -> (watch::Sender<bool>, Self) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Self(receiver))
-    }
-
-    /// Returns when the switch is thrown, or gone.
-    pub async fn stopped(&mut self) {
-        let _ = self.0.wait_for(|stop| *stop).await;
-    }
-
-    pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
-    }
 }
 
 impl Drive {

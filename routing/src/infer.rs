@@ -1,11 +1,11 @@
 //! Station infer: leases a job, reads its images into a volume, lets the model find, and hands the findings to compose.
 
 use crate::compose::Composer;
-use crate::drive::Stop;
+use crate::job_error::JobError;
+use crate::wait::{Stop, sleep_until};
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::{Engine, InferError};
 use gantry_inference::models::{Model, Models};
-use gantry_store::error::StoreError;
 use gantry_store::jobs::{FinishedJob, Job};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
@@ -28,23 +28,6 @@ pub struct Work {
     pub models: Arc<Models>,
     pub engine: Engine,
     pub composer: Composer,
-}
-
-/// Why a job did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// The same job may go well later.
-    #[error("{0}")]
-    Transient(String),
-    /// It will fail again as it is: an admin, the scanner or the model's author must act.
-    #[error("{0}")]
-    Permanent(String),
-}
-
-impl From<StoreError> for JobError {
-    fn from(error: StoreError) -> Self {
-        Self::Transient(error.to_string())
-    }
 }
 
 impl Work {
@@ -178,15 +161,4 @@ fn summary_of(findings: &Findings) -> serde_json::Value {
         })
     });
     serde_json::Value::Array(shown.collect())
-}
-
-/// A little later than due, so that the row is due when it is looked at.
-async fn sleep_until(due: Option<Moment>) {
-    match due {
-        Some(due) => {
-            let pause = due.since(Moment::now()).max(Duration::from_millis(50));
-            tokio::time::sleep(pause).await;
-        }
-        None => std::future::pending().await,
-    }
 }

@@ -5,4 +5,6 @@ pub mod compose;
 pub mod decide;
 pub mod drive;
 pub mod infer;
+pub mod job_error;
 pub mod rules;
+pub mod wait;
