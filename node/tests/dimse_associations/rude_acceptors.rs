@@ -238,7 +238,7 @@ async fn a_peer_that_takes_nothing_is_given_up_after_the_dimse_time() {
     let mut association = asked(&hasty(port)).await.expect("accepted");
     let data_set = Bytes::from(vec![0; 64 << 20]);
     let stored = association.store(&uid(CT), &uid("1.2.3"), &uid(EXPLICIT), data_set).await;
-    let error = stored.err().expect("it cannot be stored");
+    let error = stored.expect_err("it cannot be stored");
     assert!(error.to_string().contains("took nothing for 400ms"), "{error}");
     peer.abort();
 }
