@@ -289,6 +289,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::TcpListener;
 
     fn taken(mut body: Bytes) -> Vec<(u8, bool, bool, Bytes)> {
         std::iter::from_fn(|| take_value(&mut body))
@@ -316,6 +317,21 @@ mod tests {
                 }
             }
             assert_eq!(joined, data);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_length_that_is_not_allowed_makes_no_room_for_itself() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        for kind in ASSOCIATE_RQ..=ABORT {
+            let mut peer = TcpStream::connect(address).await.expect("it listens");
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut connection = Connection::new(stream, 131_072).expect("a socket");
+            peer.write_all(&[kind, 0, 0xFF, 0xFF, 0xFF, 0xFF]).await.expect("it is sent");
+            let read = connection.read(Duration::MAX, Duration::MAX).await;
+            assert!(matches!(read, Err(ReadError::Length { length: u32::MAX, .. })), "{kind}");
+            assert!(connection.received.capacity() <= READ, "{kind}");
         }
     }
 

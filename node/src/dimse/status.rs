@@ -30,26 +30,31 @@ type Row = (u16, u16, Outcome, &'static str);
 
 /// The first row that fits counts.
 const TABLE: &[Row] = &[
-    (0x0000, 0x0000, Outcome::Stored, "stored"), // PS3.7 C.1
-    (0x0001, 0x0001, Outcome::Stored, "stored, with a warning"), // PS3.7 C.4
-    (0x0107, 0x0107, Outcome::Stored, "stored, with a warning about attributes"), // PS3.7 C.4
-    (0x0116, 0x0116, Outcome::Stored, "stored, with a value out of range"), // PS3.7 C.4
-    (0xB000, 0xB000, Outcome::Stored, "stored, with elements coerced"), // PS3.4 B.2.3
-    (0xB006, 0xB006, Outcome::Stored, "stored, with elements discarded"), // PS3.4 B.2.3
-    (0xB007, 0xB007, Outcome::Stored, "stored, though it does not match its SOP class"), // PS3.4 B.2.3
-    (0xB000, 0xBFFF, Outcome::Stored, "stored, with a warning"), // PS3.7 C.4
-    (0xA700, 0xA7FF, Outcome::Transient, "the peer is out of resources"), // PS3.4 B.2.3
-    (0x0213, 0x0213, Outcome::Transient, "the peer is out of resources"), // PS3.7 C.5
-    (0xA900, 0xA9FF, Outcome::Permanent, "to the peer the object does not match its SOP class"), // PS3.4 B.2.3
-    (0xC000, 0xCFFF, Outcome::Permanent, "the peer cannot understand the object"), // PS3.4 B.2.3
-    (0x0110, 0x0110, Outcome::Permanent, "the peer failed to process it: its admin's log says why"), // PS3.7 C.5
-    (0x0117, 0x0117, Outcome::Permanent, "the peer finds the SOP Instance UID invalid"), // PS3.7 C.5
-    (0x0122, 0x0122, Outcome::Permanent, "the peer does not support the SOP class"), // PS3.7 C.5
-    (0x0124, 0x0124, Outcome::Permanent, "the peer does not authorise us: its admin must"), // PS3.7 C.5
-    (0x0210, 0x0210, Outcome::Permanent, "the peer sees the message as a duplicate"), // PS3.7 C.5
-    (0x0211, 0x0211, Outcome::Permanent, "the peer does not know C-STORE here"),      // PS3.7 C.5
-    (0x0212, 0x0212, Outcome::Permanent, "the peer finds an argument of the message mistyped"), // PS3.7 C.5
-    (0x0000, 0xFFFF, Outcome::Permanent, "the peer refuses it with a status of its own"), // PS3.7 C: any other is a failure
+    // PS3.7 C.1
+    (0x0000, 0x0000, Outcome::Stored, "stored"),
+    // PS3.4 B.2.3
+    (0xB000, 0xB000, Outcome::Stored, "stored, with elements coerced"),
+    (0xB006, 0xB006, Outcome::Stored, "stored, with elements discarded"),
+    (0xB007, 0xB007, Outcome::Stored, "stored, though it does not match its SOP class"),
+    (0xA700, 0xA7FF, Outcome::Transient, "the peer is out of resources"),
+    (0xA900, 0xA9FF, Outcome::Permanent, "to the peer it does not match its SOP class"),
+    (0xC000, 0xCFFF, Outcome::Permanent, "the peer cannot understand it"),
+    // PS3.7 C.4
+    (0x0001, 0x0001, Outcome::Stored, "stored, with a warning"),
+    (0x0107, 0x0107, Outcome::Stored, "stored, with a warning about attributes"),
+    (0x0116, 0x0116, Outcome::Stored, "stored, with a value out of range"),
+    (0xB000, 0xBFFF, Outcome::Stored, "stored, with a warning"),
+    // PS3.7 C.5. Resource limitation belongs to N-services, but passes wherever it is sent.
+    (0x0213, 0x0213, Outcome::Transient, "the peer is out of resources"),
+    (0x0110, 0x0110, Outcome::Permanent, "the peer failed to process it: its log may say why"),
+    (0x0117, 0x0117, Outcome::Permanent, "the peer finds the SOP Instance UID invalid"),
+    (0x0122, 0x0122, Outcome::Permanent, "the peer does not support the SOP class"),
+    (0x0124, 0x0124, Outcome::Permanent, "the peer does not authorise us: its admin must"),
+    (0x0210, 0x0210, Outcome::Permanent, "the peer sees the message as a duplicate"),
+    (0x0211, 0x0211, Outcome::Permanent, "the peer does not know C-STORE here"),
+    (0x0212, 0x0212, Outcome::Permanent, "the peer finds an argument of the message mistyped"),
+    // Whatever else is not zero is a failure.
+    (0x0000, 0xFFFF, Outcome::Permanent, "the peer refuses it with a status of its own"),
 ];
 
 /// Whether the peer has it, takes it later, or will not.
