@@ -169,7 +169,9 @@ impl Receive {
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         let mut ending = Walk::new(&request.transfer_syntax);
+        let head = header::part10_head(&identity);
         let mut stream = self.store.keep_streamed(identity).await?;
+        stream.append(head.into()).await?;
         ending.feed(&collected);
         stream.append(collected.freeze()).await?;
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
