@@ -153,9 +153,10 @@ async fn assemble(store: &Store, job: &Job, model: &Model) -> Result<Volume, Job
 fn summary_of(findings: &Findings) -> serde_json::Value {
     let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
     let shown = measurements.map(|m| {
+        let derived = m.derivation.as_ref().map(|how| format!("{} of ", how.meaning));
         serde_json::json!({
             "key": m.key,
-            "concept": m.concept.meaning,
+            "concept": format!("{}{}", derived.unwrap_or_default(), m.concept.meaning),
             "value": m.value.ok(),
             "unit": m.unit.value,
         })
