@@ -184,15 +184,13 @@ impl Deliver {
         let response = association
             .store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set)
             .await?;
-        let said = response.comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+        let said = response.comment.map(|comment| format!(" ({comment})")).unwrap_or_default();
+        let meaning = status::meaning(response.status);
+        let why = format!("{:04X}: {meaning}{said}", response.status);
         Ok(match status::outcome(response.status) {
             Outcome::Stored => Sent::Taken(response.status),
-            Outcome::Transient => {
-                Sent::Later(format!("the peer answered {:04X}{said}", response.status))
-            }
-            Outcome::Permanent => {
-                Sent::Never(format!("the peer answered {:04X}{said}", response.status))
-            }
+            Outcome::Transient => Sent::Later(why),
+            Outcome::Permanent => Sent::Never(why),
         })
     }
 
