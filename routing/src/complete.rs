@@ -46,10 +46,9 @@ async fn complete_what_is_due(
         if due > now {
             next_due = Some(next_due.map_or(due, |earlier| earlier.min(due)));
         } else if store.complete_series(&series.uid, series.revision, series.last_arrival).await? {
-            tracing::info!(
-                station = "complete", series = %series.uid, images = series.instances,
-                revision = series.revision, "series complete"
-            );
+            let span = tracing::info_span!("complete", series = %series.uid);
+            let (images, revision) = (series.instances, series.revision);
+            span.in_scope(|| tracing::info!(images, revision, "series complete"));
         }
     }
     Ok(next_due)
