@@ -36,11 +36,20 @@ pub async fn lay_out(
     let received = pacs.received();
     let mut laid = Vec::new();
     for series in &sent.series {
+        let deliveries = node.store.deliveries(series).await?;
         for job in node.store.jobs(series).await? {
             for sop_instance in &job.results {
                 let Some(kept) = node.store.object(sop_instance).await? else { continue };
                 let arrived = received.iter().find(|r| r.sop_instance == *sop_instance);
-                if matches!(pacs, Pacs::Own { .. }) && arrived.is_none() {
+                let was_taken = deliveries.iter().any(|delivery| {
+                    delivery.sop_instance == *sop_instance
+                        && delivery.state == DeliveryState::Delivered
+                });
+                let received_it = match pacs {
+                    Pacs::Own { .. } => arrived.is_some(),
+                    Pacs::Elsewhere { .. } => was_taken,
+                };
+                if !received_it {
                     continue;
                 }
                 let data_set = match arrived {
