@@ -2,6 +2,7 @@
 
 use crate::cli::ExplainArguments;
 use crate::config::Config;
+use crate::output::say;
 use gantry_routing::rules::ConditionTrace;
 use gantry_store::decisions::DecisionRow;
 use gantry_store::jobs::{JobRow, JobState};
@@ -19,7 +20,7 @@ pub async fn run(arguments: &ExplainArguments) -> Result<ExitCode, Box<dyn std::
         .map_err(|why| format!("{:?} is not a Series Instance UID: {why}", arguments.series))?;
     let reader = Store::open_reader(&config.data).await?;
     match explain(&reader, &config, &series).await? {
-        Some(text) => print!("{text}"),
+        Some(text) => say(&text)?,
         None => {
             eprintln!(
                 "gantry: no series {series} in {}\n  help: `gantry status` tells what was refused; \

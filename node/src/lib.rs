@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dimse;
 pub mod explain;
 pub mod maintenance;
+mod output;
 pub mod phantom;
 pub mod receive;
 pub mod serve;

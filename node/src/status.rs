@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::explain::when;
+use crate::output::say;
 use gantry_store::store::Store;
 use gantry_store::summary::Summary;
 use std::path::Path;
@@ -11,13 +12,15 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let reader = Store::open_reader(&config.data).await?;
     let summary = reader.summary().await?;
-    print!("{}", told(&summary));
+    let mut text = told(&summary);
     if !summary.events.is_empty() {
-        println!("last events");
+        text.push_str("last events\n");
     }
     for row in &summary.events {
-        println!("  {}  {:<9} {}", when(row.at), row.event.station, row.event.text);
+        let (at, event) = (when(row.at), &row.event);
+        text.push_str(&format!("  {at}  {:<9} {}\n", event.station, event.text));
     }
+    say(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
