@@ -7,8 +7,8 @@ use crate::dimse::command::{
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, Context, Request};
 use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame, ReadError};
 pub use crate::dimse::service::{
-    Caller, DataSet, MoveOriginator, PeerGone, Refusal, RefusedAssociation, Service, StoreAnswer,
-    StoreRequest,
+    Caller, DataSet, Ended, MoveOriginator, PeerGone, Refusal, RefusedAssociation, Service,
+    StoreAnswer, StoreRequest,
 };
 use crate::dimse::{echo, status, store};
 use dicom_ul::pdu::Pdu;
@@ -230,9 +230,15 @@ impl<S: Service> Acceptor<S> {
             return self.tell(request, &format!("the acceptance could not be sent: {error}"));
         }
         let mut link = Link::new(connection, contexts, request.peer_maximum());
-        if let Err(error) = self.serve_messages(&mut link, &admitted.caller).await {
-            self.tell(request, &error.to_string());
-        }
+        self.service.opened(&admitted.caller);
+        let how = match self.serve_messages(&mut link, &admitted.caller).await {
+            Ok(how) => how,
+            Err(error) => {
+                self.tell(request, &error.to_string());
+                Ended::BrokenOff
+            }
+        };
+        self.service.ended(&admitted.caller, how);
         drop(admitted.place);
         self.wait_for_close(link.connection).await;
     }
@@ -253,7 +259,7 @@ impl<S: Service> Acceptor<S> {
         &self,
         link: &mut Link,
         caller: &Caller,
-    ) -> Result<(), AssociationError> {
+    ) -> Result<Ended, AssociationError> {
         let Timers { idle, progress, .. } = self.options.timers;
         let waits = Waits { pdu: idle, progress };
         loop {
@@ -261,14 +267,16 @@ impl<S: Service> Acceptor<S> {
             let next = tokio::select! {
                 () = self.stop.cancelled() => {
                     link.connection.abort(AbortReason::ServiceUser, LAST_WAIT).await;
-                    return Ok(());
+                    return Ok(Ended::BrokenOff);
                 }
                 next = link.next(waits) => next?,
             };
             let first = match next {
                 Next::Value(value) => value,
                 Next::ReleaseRequested => {
-                    return link.send_release(&Pdu::ReleaseRP, progress).await;
+                    // The peer has said its last word, whether or not it hears ours.
+                    let _ = link.send_release(&Pdu::ReleaseRP, progress).await;
+                    return Ok(Ended::Released);
                 }
                 Next::Released => {
                     link.connection.abort(AbortReason::UnexpectedPdu, progress).await;

@@ -52,6 +52,15 @@ pub struct RefusedAssociation {
     pub reason: String,
 }
 
+/// How an association came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer said that it has nothing more to send (A-RELEASE).
+    Released,
+    /// Aborted by either side, or the connection was lost: more may come on another one.
+    BrokenOff,
+}
+
 /// What an acceptor serves.
 pub trait Service: Send + Sync + 'static {
     fn admit(&self, caller: &Caller) -> Result<(), Refusal>;
@@ -70,6 +79,12 @@ pub trait Service: Send + Sync + 'static {
     /// Told of an association that was accepted without some of the SOP classes that the peer
     /// proposed: what it has of them will not come.
     fn not_taken(&self, _caller: &Caller, _reason: String) {}
+
+    /// Told of each association that was accepted, before its first message.
+    fn opened(&self, _caller: &Caller) {}
+
+    /// Told of each association that was opened, when it is over.
+    fn ended(&self, _caller: &Caller, _how: Ended) {}
 
     /// Told of what was refused or broken off.
     fn refused(&self, what: RefusedAssociation);
