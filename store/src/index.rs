@@ -11,7 +11,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use std::collections::BTreeMap;
+use sqlx::{Connection, QueryBuilder, Sqlite};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +47,12 @@ fn options(store: &Path) -> SqliteConnectOptions {
 
 /// The one connection that writes. Creates and migrates the file.
 pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError> {
-    let options = options(store).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let options = options(store)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // UIDs come in no order: the pages that they fall on should be at hand. In KiB.
+        .pragma("cache_size", "-32768")
+        .pragma("wal_autocheckpoint", "4000");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(120))
@@ -83,22 +89,53 @@ pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError>
 
 /// Puts the entries into the index, in one transaction with how far their segments are in it.
 /// What is there already stays as it is. Says how many instances are new.
+///
+/// The transaction is not synced by itself: the segments hold all that is in it, and what a power
+/// cut takes is replayed at the next start. Whatever is decided from it is synced, and syncs it.
 pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<u64, sqlx::Error> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
-    let mut added = 0;
-    for entry in entries {
-        advance(&mut transaction, entry.segment, entry.end).await?;
-        if !add_instance(&mut transaction, entry).await? {
-            continue;
+    let mut connection = pool.acquire().await?;
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+    let added = add_rows(&mut connection, entries).await;
+    match sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await {
+        Ok(_) => added,
+        Err(error) => {
+            // Nothing that is not in the segments may be written unsynced.
+            connection.close_on_drop();
+            Err(error)
         }
-        added += 1;
-        let series = arrivals.entry(entry.identity.series.as_str());
-        series.and_modify(|series| series.count(&entry.identity)).or_insert_with(|| {
-            let mut series = Arrivals::begin(&entry.identity);
-            series.count(&entry.identity);
-            series
-        });
+    }
+}
+
+async fn add_rows(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+) -> Result<u64, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
+    for entry in entries {
+        let end = ends.entry(entry.segment).or_default();
+        *end = entry.end.max(*end);
+    }
+    for (segment, end) in ends {
+        advance(&mut transaction, segment, end).await?;
+    }
+    let mut new = HashSet::new();
+    let mut rest = entries;
+    while !rest.is_empty() {
+        // Few lengths, so that the statements stay prepared.
+        let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
+        let (now, later) = rest.split_at(length);
+        new.extend(add_instances(&mut transaction, now).await?);
+        rest = later;
+    }
+    let added = new.len() as u64;
+    let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
+    for Entry { identity, .. } in entries {
+        // Of two records of one instance in one batch the first is in the index.
+        if new.remove(identity.sop_instance.as_str()) {
+            let series = arrivals.entry(identity.series.as_str());
+            series.or_insert_with(|| Arrivals::begin(identity)).count(identity);
+        }
     }
     for series in arrivals.values() {
         add_to_series(&mut transaction, series).await?;
@@ -153,39 +190,41 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-async fn add_instance(
+/// The UIDs of those that are new.
+async fn add_instances(
     connection: &mut SqliteConnection,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
-    let identity = &entry.identity;
+    entries: &[Entry],
+) -> Result<Vec<String>, sqlx::Error> {
     // Texts and finite numbers only: this cannot fail.
-    let header = serde_json::to_string(&entry.header).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    let done = sqlx::query(
+    let header = |entry: &Entry| serde_json::to_string(&entry.header);
+    let headers = entries.iter().map(header).collect::<Result<Vec<_>, _>>();
+    let headers = headers.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
-             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-         ON CONFLICT (sop_instance) DO NOTHING",
-    )
-    .bind(identity.sop_instance.as_str())
-    .bind(identity.sop_class.as_str())
-    .bind(identity.series.as_str())
-    .bind(identity.study.as_str())
-    .bind(identity.transfer_syntax.as_str())
-    .bind(identity.calling_ae.as_str())
-    .bind(identity.called_ae.as_str())
-    .bind(identity.arrival.0)
-    .bind(match identity.origin {
-        Origin::Received => "received",
-        Origin::Made => "made",
-    })
-    .bind(entry.segment)
-    .bind(entry.offset as i64)
-    .bind(entry.bytes as i64)
-    .bind(entry.digest.as_slice())
-    .bind(header)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header) ",
+    );
+    query.push_values(entries.iter().zip(headers), |mut row, (entry, header)| {
+        let identity = &entry.identity;
+        row.push_bind(identity.sop_instance.as_str())
+            .push_bind(identity.sop_class.as_str())
+            .push_bind(identity.series.as_str())
+            .push_bind(identity.study.as_str())
+            .push_bind(identity.transfer_syntax.as_str())
+            .push_bind(identity.calling_ae.as_str())
+            .push_bind(identity.called_ae.as_str())
+            .push_bind(identity.arrival.0)
+            .push_bind(match identity.origin {
+                Origin::Received => "received",
+                Origin::Made => "made",
+            })
+            .push_bind(entry.segment)
+            .push_bind(entry.offset as i64)
+            .push_bind(entry.bytes as i64)
+            .push_bind(entry.digest.as_slice())
+            .push_bind(header);
+    });
+    query.push(" ON CONFLICT (sop_instance) DO NOTHING RETURNING sop_instance");
+    query.build_query_scalar().fetch_all(connection).await
 }
 
 /// A late image reopens its series; what this node made does not.

@@ -11,6 +11,7 @@ pub mod incoming;
 mod index;
 mod indexer;
 pub mod jobs;
+mod known;
 mod leases;
 pub mod options;
 pub mod outbox;

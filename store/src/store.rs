@@ -7,6 +7,7 @@ use crate::header;
 use crate::incoming::{Identity, Incoming, Kept, Receipt};
 use crate::index::{self, Entry};
 use crate::indexer;
+use crate::known::Known;
 use crate::options::StoreOptions;
 use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
     claims: Arc<Claims>,
+    known: Known,
     next_number: Arc<AtomicU32>,
     next_serial: AtomicU64,
     room: Arc<Semaphore>,
@@ -86,6 +88,7 @@ impl Store {
         let write = index::open_to_write(&options.folder).await?;
         let recovered = recovery::replay(&options.folder, &write).await?;
         reindex::restore(&write).await?;
+        let known = Known::load(&write).await?;
         let reader = Reader::open(&options.folder).await?;
         let open = match recovered.resume {
             Some(number) => {
@@ -118,6 +121,7 @@ impl Store {
             write,
             progress,
             claims: Arc::default(),
+            known,
             next_number,
             next_serial: AtomicU64::new(1),
             room: Arc::new(Semaphore::new(QUEUED_KIB as usize)),
@@ -245,6 +249,10 @@ impl Shared {
     ) -> Result<Under, KeepError> {
         let kept = loop {
             match self.claims.claim(sop_instance, digest) {
+                Claimed::Mine(claim) if !self.known.may_hold(sop_instance) => {
+                    self.known.insert(sop_instance);
+                    return Ok(Under::Nobody(claim));
+                }
                 Claimed::Mine(claim) => match self.reader.digest(sop_instance).await? {
                     None => return Ok(Under::Nobody(claim)),
                     Some(kept) => break kept,
