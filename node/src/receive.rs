@@ -7,10 +7,11 @@ use crate::dimse::acceptor::{
 };
 use crate::dimse::status;
 use bytes::BytesMut;
+use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
 use gantry_store::header::{self, HeaderError};
-use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
+use gantry_store::incoming::{Identity, Kept, Origin, Received};
 use gantry_store::store::Store;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
@@ -142,8 +143,9 @@ impl Receive {
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
-        let mut collected = BytesMut::new();
+        let (mut collected, mut digester) = (BytesMut::new(), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
+            digester.update(&chunk);
             collected.extend_from_slice(&chunk);
             if collected.len() > self.large_object_bytes {
                 return self.keep_streamed(request, collected, data).await;
@@ -152,8 +154,8 @@ impl Receive {
         let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
-        let part10 = header::part10(&identity, &collected).into();
-        let kept = self.store.keep(Incoming { identity, part10 });
+        let (data_set, digest) = (collected.freeze(), digester.digest());
+        let kept = self.store.keep_received(Received { identity, data_set, digest, header });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
     }
 
@@ -169,9 +171,7 @@ impl Receive {
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         let mut ending = Walk::new(&request.transfer_syntax);
-        let head = header::part10_head(&identity);
         let mut stream = self.store.keep_streamed(identity).await?;
-        stream.append(head.into()).await?;
         ending.feed(&collected);
         stream.append(collected.freeze()).await?;
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {

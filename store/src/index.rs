@@ -1,9 +1,9 @@
 //! The SQLite file: opened, and filled with what the segments hold.
 
 use crate::claims::Claim;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incoming::{Identity, Origin};
-use crate::record::Digest;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -12,7 +12,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Connection, QueryBuilder, Sqlite};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) fn path(store: &Path) -> PathBuf {
 /// One record on its way into the index.
 pub(crate) struct Entry {
     pub(crate) identity: Identity,
-    pub(crate) header: Header,
+    pub(crate) header: HeaderText,
     pub(crate) segment: u32,
     pub(crate) offset: u64,
     /// Where the record ends.
@@ -35,6 +35,20 @@ pub(crate) struct Entry {
     pub(crate) digest: Digest,
     /// Let go when the row is committed.
     pub(crate) claim: Option<Claim>,
+}
+
+/// A header as the index holds it: much smaller than one that can be asked.
+pub(crate) struct HeaderText(String);
+
+impl HeaderText {
+    /// There are only texts and finite numbers in it, so that it can always be written.
+    pub(crate) fn of(header: &Header) -> Self {
+        Self(serde_json::to_string(header).unwrap_or_else(|_| "{}".into()))
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 fn options(store: &Path) -> SqliteConnectOptions {
@@ -119,23 +133,19 @@ async fn add_rows(
     for (segment, end) in ends {
         advance(&mut transaction, segment, end).await?;
     }
-    let mut new = HashSet::new();
+    let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
+    let mut added = 0;
     let mut rest = entries;
     while !rest.is_empty() {
         // Few lengths, so that the statements stay prepared.
         let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
         let (now, later) = rest.split_at(length);
-        new.extend(add_instances(&mut transaction, now).await?);
-        rest = later;
-    }
-    let added = new.len() as u64;
-    let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
-    for Entry { identity, .. } in entries {
-        // Of two records of one instance in one batch the first is in the index.
-        if new.remove(identity.sop_instance.as_str()) {
+        for Entry { identity, .. } in add_instances(&mut transaction, now).await? {
+            added += 1;
             let series = arrivals.entry(identity.series.as_str());
             series.or_insert_with(|| Arrivals::begin(identity)).count(identity);
         }
+        rest = later;
     }
     for series in arrivals.values() {
         add_to_series(&mut transaction, series).await?;
@@ -190,20 +200,37 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-/// The UIDs of those that are new.
-async fn add_instances(
+/// Those that are new. All at once if none is there, which is the rule; else one after the other.
+async fn add_instances<'a>(
+    connection: &mut SqliteConnection,
+    entries: &'a [Entry],
+) -> Result<Vec<&'a Entry>, sqlx::Error> {
+    match insert(connection, entries, "").await {
+        Ok(_) => Ok(entries.iter().collect()),
+        Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
+            let mut new = Vec::new();
+            for entry in entries {
+                let one = std::slice::from_ref(entry);
+                if insert(connection, one, " ON CONFLICT (sop_instance) DO NOTHING").await? == 1 {
+                    new.push(entry);
+                }
+            }
+            Ok(new)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn insert(
     connection: &mut SqliteConnection,
     entries: &[Entry],
-) -> Result<Vec<String>, sqlx::Error> {
-    // Texts and finite numbers only: this cannot fail.
-    let header = |entry: &Entry| serde_json::to_string(&entry.header);
-    let headers = entries.iter().map(header).collect::<Result<Vec<_>, _>>();
-    let headers = headers.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    on_conflict: &str,
+) -> Result<u64, sqlx::Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
              calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header) ",
     );
-    query.push_values(entries.iter().zip(headers), |mut row, (entry, header)| {
+    query.push_values(entries, |mut row, entry| {
         let identity = &entry.identity;
         row.push_bind(identity.sop_instance.as_str())
             .push_bind(identity.sop_class.as_str())
@@ -221,10 +248,10 @@ async fn add_instances(
             .push_bind(entry.offset as i64)
             .push_bind(entry.bytes as i64)
             .push_bind(entry.digest.as_slice())
-            .push_bind(header);
+            .push_bind(entry.header.as_str());
     });
-    query.push(" ON CONFLICT (sop_instance) DO NOTHING RETURNING sop_instance");
-    query.build_query_scalar().fetch_all(connection).await
+    query.push(on_conflict);
+    Ok(query.build().execute(connection).await?.rows_affected())
 }
 
 /// A late image reopens its series; what this node made does not.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const BATCH: usize = 512;
 /// How long a transaction waits to be filled, unless somebody waits for it: each one costs as much
 /// as some twenty entries.
-const GATHERING: Duration = Duration::from_millis(50);
+const GATHERING: Duration = Duration::from_millis(100);
 
 /// Runs until every sender is gone and everything sent is committed, or cannot be: what is missing
 /// then is replayed at the next start.
@@ -24,7 +24,15 @@ pub(crate) async fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while entries.recv_many(&mut batch, BATCH).await > 0 {
-        gather(&mut entries, &mut batch, &progress).await;
+        // Not woken by each entry: that would cost more than the entry does.
+        tokio::select! {
+            () = progress.is_wanted() => {}
+            () = tokio::time::sleep(GATHERING) => {}
+        }
+        while batch.len() < BATCH {
+            let Ok(entry) = entries.try_recv() else { break };
+            batch.push(entry);
+        }
         let mut pause = Duration::from_millis(50);
         while let Err(error) = index::add(&pool, &batch).await {
             // The objects are safe in their segments, and at the next start they are replayed.
@@ -42,20 +50,6 @@ pub(crate) async fn run(
         batch.drain(..).for_each(|entry| drop(entry.claim));
         progress.indexed(indexed);
         progress.ring();
-    }
-}
-
-async fn gather(entries: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>, progress: &Progress) {
-    let enough = tokio::time::sleep(GATHERING);
-    tokio::pin!(enough);
-    while batch.len() < BATCH {
-        let room = BATCH - batch.len();
-        tokio::select! {
-            biased;
-            more = entries.recv_many(batch, room) => if more == 0 { return },
-            () = progress.is_wanted() => return,
-            () = &mut enough => return,
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod claims;
 mod data_set;
 pub mod decisions;
+pub mod digest;
+mod direct;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -16,6 +18,7 @@ mod leases;
 pub mod options;
 pub mod outbox;
 mod part10;
+mod prepared;
 mod progress;
 pub mod reader;
 mod record;

@@ -41,10 +41,15 @@ impl Progress {
     pub(crate) async fn settled(&self) {
         let appended = self.appended.load(Ordering::SeqCst);
         if *self.indexed.borrow() < appended {
-            self.wanted.notify_one();
+            self.want();
         }
         // The sender lives in `self`, so that waiting ends only by the count.
         let _ = self.indexed.subscribe().wait_for(|indexed| *indexed >= appended).await;
+    }
+
+    /// The index is to catch up now.
+    pub(crate) fn want(&self) {
+        self.wanted.notify_one();
     }
 
     /// Returns when somebody waits in [`Progress::settled`].

@@ -1,8 +1,8 @@
 //! Checks every record's checksum and that index and segments say the same.
 
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::reader::{Reader, blocking};
-use crate::record::Digest;
 use crate::recovery;
 use crate::rows;
 use crate::segment::{self, Scan, Scanned};
