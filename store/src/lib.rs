@@ -1,6 +1,8 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+mod changed;
 mod claims;
+pub mod completion;
 mod data_set;
 pub mod decisions;
 pub mod error;

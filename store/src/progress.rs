@@ -1,5 +1,6 @@
 //! How far writing and indexing are, and who wants to know.
 
+use crate::changed::Changes;
 use crate::error::KeepError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,8 @@ pub(crate) struct Progress {
     appended: AtomicU64,
     indexed: watch::Sender<u64>,
     bell: watch::Sender<u64>,
+    /// Series that the index committed something of.
+    pub(crate) changed: Changes,
     /// Why the index cannot follow. While it cannot, nothing more is taken in.
     fault: Mutex<Option<KeepError>>,
 }
@@ -19,6 +22,7 @@ impl Default for Progress {
             appended: AtomicU64::new(0),
             indexed: watch::Sender::new(0),
             bell: watch::Sender::new(0),
+            changed: Changes::default(),
             fault: Mutex::new(None),
         }
     }
