@@ -3,10 +3,11 @@
 use crate::config::{Config, UnknownPeers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
-    Caller, DataSet, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
+    Caller, DataSet, Ended, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
 };
 use crate::dimse::status;
 use bytes::BytesMut;
+use gantry_routing::complete::associations::Associations;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
 use gantry_store::header::{self, HeaderError};
@@ -24,6 +25,8 @@ pub struct Receive {
     pub store: Store,
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
+    /// The station complete wants to know what each association carries, and how it ends.
+    pub associations: Arc<Associations>,
 }
 
 const SOP_CLASS_UID: u32 = 0x0008_0016;
@@ -95,7 +98,11 @@ impl Service for Receive {
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
-        match self.keep(&request, data).await {
+        let association = request.caller.association;
+        self.associations.storing(association, Moment::now());
+        let kept = self.keep(&request, data).await;
+        self.associations.stored(association, matches!(kept, Ok(Kept::New)), Moment::now());
+        match kept {
             Ok(Kept::New | Kept::Duplicate) => {
                 StoreAnswer { status: status::SUCCESS, comment: None }
             }
@@ -119,6 +126,14 @@ impl Service for Receive {
         self.note_later("SOP class not taken", caller.calling.to_string(), text);
     }
 
+    fn opened(&self, caller: &Caller) {
+        self.associations.opened(caller.association, Moment::now());
+    }
+
+    fn ended(&self, caller: &Caller, how: Ended) {
+        self.associations.ended(caller.association, how == Ended::Released, Moment::now());
+    }
+
     fn refused(&self, what: RefusedAssociation) {
         tracing::warn!(
             station = "receive", calling = what.calling, called = what.called,
@@ -134,6 +149,10 @@ impl Service for Receive {
 }
 
 impl Receive {
+    fn carries(&self, request: &StoreRequest, identity: &Identity) {
+        self.associations.carries(request.caller.association, &identity.series, Moment::now());
+    }
+
     /// For what is told from where nothing can be waited for.
     fn note_later(&self, kind: &'static str, subject: String, text: String) {
         let store = self.store.clone();
@@ -152,6 +171,7 @@ impl Receive {
         let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
+        self.carries(request, &identity);
         let part10 = header::part10(&identity, &collected).into();
         let kept = self.store.keep(Incoming { identity, part10 });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
@@ -168,6 +188,7 @@ impl Receive {
         let header = header::read_data_set_header(&collected, &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
+        self.carries(request, &identity);
         let mut ending = Walk::new(&request.transfer_syntax);
         let head = header::part10_head(&identity);
         let mut stream = self.store.keep_streamed(identity).await?;

@@ -117,6 +117,9 @@ impl fmt::Display for Why {
             Self::Arriving { wait } => {
                 write!(f, "one more image is on its way, but not here within {}", seconds(*wait))
             }
+            Self::All { images: 1, count } => {
+                write!(f, "the one image that {} names is here", count.attribute())
+            }
             Self::All { images, count } => {
                 write!(f, "all {images} images that {} names are here", count.attribute())
             }

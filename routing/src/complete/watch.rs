@@ -320,3 +320,6 @@ impl Watched {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
