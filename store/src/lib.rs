@@ -16,6 +16,7 @@ pub mod jobs;
 mod leases;
 pub mod options;
 pub mod outbox;
+pub mod pace;
 mod part10;
 mod progress;
 pub mod reader;

@@ -88,7 +88,7 @@ fn a_released_association_completes_its_series_and_a_broken_one_does_not() {
     // The scanner tries again, with what is here already and with what was missing.
     send(&node, &broken.instances);
     let said = node.wait_until_explained(&broken.series, "complete  yes, revision 1", PATIENCE);
-    assert!(said.contains(&format!("4 images at")) && said.contains(RELEASED), "{said}");
+    assert!(said.contains("4 images at") && said.contains(RELEASED), "{said}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl fmt::Display for Why {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gantry_store::completion::Gap;
+    use gantry_store::pace::Gap;
 
     const SECOND: i64 = 1_000_000;
     /// The last image came at 1000 s, of a peer that nothing is known of, and now it is 1002 s.

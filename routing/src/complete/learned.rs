@@ -2,8 +2,9 @@
 
 use crate::complete::named::Count;
 use crate::complete::pace::{Pace, Times};
-use gantry_store::completion::{CompletionRow, Gap, NamedCount};
+use gantry_store::completion::CompletionRow;
 use gantry_store::error::StoreError;
+use gantry_store::pace::{Gap, NamedCount};
 use gantry_store::reader::Reader;
 use gantry_store::series::SeriesRow;
 use gantry_store::store::Store;

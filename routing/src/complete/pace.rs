@@ -1,6 +1,6 @@
 //! How long a peer pauses within a series, learned from its latest series, and the waiting times that follow.
 
-use gantry_store::completion::Gap;
+use gantry_store::pace::Gap;
 use std::fmt;
 use std::time::Duration;
 
