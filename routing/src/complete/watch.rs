@@ -33,6 +33,7 @@ pub(super) struct Watch {
     /// Of each watched series.
     looks: BTreeSet<(Moment, Uid)>,
     lessons: Lessons,
+    looked: Moment,
     looked_at_everything: Option<Moment>,
     /// Series to be read again whatever the index says of changes.
     again: BTreeSet<Uid>,
@@ -62,6 +63,7 @@ impl Watch {
             times,
             series: BTreeMap::new(),
             looks: BTreeSet::new(),
+            looked: Moment(0),
             looked_at_everything: None,
             again: BTreeSet::new(),
             rows_read: 0,
@@ -96,7 +98,9 @@ impl Watch {
         let mut touched = self.associations.take_touched();
         touched.append(&mut self.again);
         let changed = self.store.take_changed();
-        let is_time = |last: Moment| now.since(last) >= LOOK_AT_EVERYTHING;
+        // What was to be looked at by a clock that was set back would wait for it to come round again.
+        let is_set_back = now < std::mem::replace(&mut self.looked, now);
+        let is_time = |last: Moment| is_set_back || now.since(last) >= LOOK_AT_EVERYTHING;
         let rows = match changed {
             Changed::Series(series) if !self.looked_at_everything.is_none_or(is_time) => {
                 touched.extend(series);
@@ -114,7 +118,7 @@ impl Watch {
         };
         self.rows_read += rows.len() as u64;
         for row in rows {
-            let is_touched = touched.contains(&row.uid);
+            let is_touched = is_set_back || touched.contains(&row.uid);
             self.watch(row, is_touched, now);
         }
         Ok(())
@@ -138,7 +142,8 @@ impl Watch {
                 return;
             }
             Some(watched) if watched.row.revision == row.revision => Watched { row, ..watched },
-            _ => Watched::new(row),
+            Some(watched) => Watched { look_at: watched.look_at, ..Watched::new(row) },
+            None => Watched::new(row),
         };
         let times = (self.times)(&watched.row.calling_ae);
         let settled = SETTLE.min(times.quiet).min(times.after_release);
@@ -168,9 +173,11 @@ impl Watch {
     ) -> Result<(Vec<NewCompletion>, Vec<NewWait>), StoreError> {
         let (mut completions, mut waits) = (Vec::new(), Vec::new());
         while completions.len() < AT_ONCE {
-            let first = self.looks.first().filter(|(look_at, _)| *look_at <= now);
-            let Some((_, uid)) = first.cloned() else { break };
-            let Some(mut watched) = self.series.remove(&uid) else { break };
+            if self.looks.first().is_none_or(|(look_at, _)| *look_at > now) {
+                break;
+            }
+            let Some((_, uid)) = self.looks.pop_first() else { break };
+            let Some(mut watched) = self.series.remove(&uid) else { continue };
             match self.judge(&mut watched, now).await {
                 Ok(Judged::Complete(completion)) => {
                     completions.push(*completion);

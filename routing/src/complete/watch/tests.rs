@@ -262,6 +262,17 @@ async fn what_a_peer_taught_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_holds_a_series_for_one_quiet_time_more() {
+    let mut room = Room::new().await;
+    room.associations.opened(1, second(5000.0));
+    room.image(1, 1, 5000.0, None).await;
+    room.look_until(5010.0).await;
+    room.watch.look(second(100.0)).await.expect("looked");
+    let next = room.next();
+    assert!(next <= second(130.0), "{next:?}");
+}
+
+#[tokio::test]
 async fn a_look_reads_what_changed_however_many_series_receive() {
     let mut room = Room::new().await;
     room.associations.opened(1, second(0.0));
