@@ -3,10 +3,11 @@
 use crate::config::{Config, UnknownPeers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
-    Caller, DataSet, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
+    Caller, DataSet, Ended, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
 };
 use crate::dimse::status;
 use bytes::BytesMut;
+use gantry_routing::complete::associations::Associations;
 use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
@@ -25,6 +26,8 @@ pub struct Receive {
     pub store: Store,
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
+    /// The station complete wants to know what each association carries, and how it ends.
+    pub associations: Arc<Associations>,
 }
 
 const SOP_CLASS_UID: u32 = 0x0008_0016;
@@ -96,7 +99,11 @@ impl Service for Receive {
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
-        match self.keep(&request, data).await {
+        let association = request.caller.association;
+        self.associations.storing(association, Moment::now());
+        let kept = self.keep(&request, data).await;
+        self.associations.stored(association, matches!(kept, Ok(Kept::New)), Moment::now());
+        match kept {
             Ok(Kept::New | Kept::Duplicate) => {
                 StoreAnswer { status: status::SUCCESS, comment: None }
             }
@@ -120,6 +127,14 @@ impl Service for Receive {
         self.note_later("SOP class not taken", caller.calling.to_string(), text);
     }
 
+    fn opened(&self, caller: &Caller) {
+        self.associations.opened(caller.association, Moment::now());
+    }
+
+    fn ended(&self, caller: &Caller, how: Ended) {
+        self.associations.ended(caller.association, how == Ended::Released, Moment::now());
+    }
+
     fn refused(&self, what: RefusedAssociation) {
         tracing::warn!(
             station = "receive", calling = what.calling, called = what.called,
@@ -135,6 +150,10 @@ impl Service for Receive {
 }
 
 impl Receive {
+    fn carries(&self, request: &StoreRequest, identity: &Identity) {
+        self.associations.carries(request.caller.association, &identity.series, Moment::now());
+    }
+
     /// For what is told from where nothing can be waited for.
     fn note_later(&self, kind: &'static str, subject: String, text: String) {
         let store = self.store.clone();
@@ -154,6 +173,7 @@ impl Receive {
         let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
+        self.carries(request, &identity);
         let (data_set, digest) = (collected.freeze(), digester.digest());
         let kept = self.store.keep_received(Received { identity, data_set, digest, header });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
@@ -170,6 +190,7 @@ impl Receive {
         let header = header::read_data_set_header(&collected, &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
+        self.carries(request, &identity);
         let mut ending = Walk::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
         ending.feed(&collected);

@@ -46,6 +46,7 @@ pub(crate) async fn run(
         }
         progress.set_fault(None);
         let indexed = batch.len() as u64;
+        progress.changed.add(batch.iter().map(|entry| &entry.identity.series));
         // The index answers for these from now on.
         batch.drain(..).for_each(|entry| drop(entry.claim));
         progress.indexed(indexed);

@@ -1,6 +1,8 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+mod changed;
 mod claims;
+pub mod completion;
 mod data_set;
 pub mod decisions;
 pub mod digest;
@@ -17,6 +19,7 @@ mod known;
 mod leases;
 pub mod options;
 pub mod outbox;
+pub mod pace;
 mod part10;
 mod prepared;
 mod progress;

@@ -1,5 +1,6 @@
 //! How far writing and indexing are, and who wants to know.
 
+use crate::changed::Changes;
 use crate::error::KeepError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,8 @@ pub(crate) struct Progress {
     bell: watch::Sender<u64>,
     /// Somebody waits until the index has caught up.
     wanted: Notify,
+    /// Series that the index committed something of.
+    pub(crate) changed: Changes,
     /// Why the index cannot follow. While it cannot, nothing more is taken in.
     fault: Mutex<Option<KeepError>>,
 }
@@ -22,6 +25,7 @@ impl Default for Progress {
             indexed: watch::Sender::new(0),
             bell: watch::Sender::new(0),
             wanted: Notify::new(),
+            changed: Changes::default(),
             fault: Mutex::new(None),
         }
     }

@@ -223,6 +223,7 @@ impl Store {
         let Some(running) = self.shared.take_running() else { return };
         let Running { writer, indexer, writing, indexing, _lock } = running;
         drop((writer, indexer));
+        self.shared.progress.want();
         // Neither ends by a panic: both only pass errors on.
         let _ = tokio::task::spawn_blocking(move || writing.join()).await;
         let _ = indexing.await;
