@@ -1,12 +1,12 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::config::{Config, UnknownPeers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
     Caller, DataSet, Ended, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
 };
 use crate::dimse::status;
-use bytes::BytesMut;
 use gantry_routing::complete::associations::Associations;
 use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
@@ -26,6 +26,7 @@ pub struct Receive {
     pub store: Store,
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
+    pub buffers: Arc<Buffers>,
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
 }
@@ -162,15 +163,15 @@ impl Receive {
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
-        let (mut collected, mut digester) = (BytesMut::new(), Digester::default());
+        let (mut collected, mut digester) = (Buffer::new(&self.buffers), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             digester.update(&chunk);
-            collected.extend_from_slice(&chunk);
-            if collected.len() > self.large_object_bytes {
+            collected.extend(&chunk);
+            if collected.as_slice().len() > self.large_object_bytes {
                 return self.keep_streamed(request, collected, data).await;
             }
         }
-        let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
+        let header = header::read_whole_data_set(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         self.carries(request, &identity);
@@ -183,17 +184,17 @@ impl Receive {
     async fn keep_streamed(
         &self,
         request: &StoreRequest,
-        collected: BytesMut,
+        collected: Buffer,
         data: &mut DataSet<'_>,
     ) -> Result<Kept, Unkept> {
         // The first megabytes hold every attribute before the pixels; the cut behind them is expected.
-        let header = header::read_data_set_header(&collected, &request.transfer_syntax)
+        let header = header::read_data_set_header(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         self.carries(request, &identity);
         let mut ending = Walk::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
-        ending.feed(&collected);
+        ending.feed(collected.as_slice());
         stream.append(collected.freeze()).await?;
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             ending.feed(&chunk);

@@ -110,6 +110,7 @@ impl Node {
             config: config.clone(),
             store: store.clone(),
             large_object_bytes,
+            buffers: Arc::default(),
             associations,
         });
         let edge = tokio::spawn(acceptor::serve(

@@ -1,6 +1,6 @@
 //! The next segment, filled with zeros beforehand: writing over blocks that are there costs the file system no journal entry.
 
-use crate::direct::Direct;
+use crate::direct::{BLOCK, Direct};
 use crate::options::{Durability, StoreOptions};
 use crate::segment;
 use std::fs;
@@ -14,8 +14,6 @@ use std::thread;
 /// a node that is started often has no more segments than another. Beyond it a segment is as long as all before it together, up to the
 /// configured length, so that a small store stays small.
 pub(crate) const LEAST: u64 = 32 << 20;
-/// What is filled at once.
-const STEP: usize = 1 << 20;
 /// So many times the length must be free, so that what is prepared takes no room that is needed.
 const FREE: u64 = 4;
 
@@ -95,10 +93,6 @@ fn fill(path: &Path, length: u64) -> io::Result<()> {
     if space.f_bavail.saturating_mul(space.f_frsize) < length.saturating_mul(FREE) {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    let zeros = vec![0; STEP];
-    while file.position() < length {
-        file.append(&zeros)?;
-        file.pad()?;
-    }
+    file.fill(length.next_multiple_of(BLOCK as u64))?;
     file.file().sync_all()
 }
