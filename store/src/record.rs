@@ -12,7 +12,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"\x89GANTRY\n";
 const VERSION: u16 = 1;
 pub(crate) const HEAD_BYTES: usize = 64;
 /// Nine fields of at most 64 bytes with their lengths.
-const LONGEST_META: u32 = 1024;
+pub(crate) const LONGEST_META: u32 = 1024;
 
 pub(crate) type Digest = [u8; 32];
 

@@ -1,14 +1,17 @@
-//! Checks every record's checksum and that index and segments say the same.
+//! Checks every record's checksum and digest, and that index and segments say the same.
 
 use crate::error::StoreError;
+use crate::part10::{LONGEST_HEAD, read_head};
 use crate::reader::{Reader, blocking};
 use crate::record::Digest;
 use crate::recovery;
 use crate::rows;
-use crate::segment::{self, Scan, Scanned};
+use crate::segment::{self, Found, Scan, Scanned};
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,16 +20,26 @@ pub struct Verified {
     pub records: u64,
     pub instances: u64,
     pub bytes: u64,
+    /// Whole records behind what is indexed: a running node is about to index them, and the next
+    /// start of one that was killed does.
+    pub not_yet_indexed: u64,
     /// What was found wrong, in words; empty when all is well.
     pub problems: Vec<String>,
 }
 
 /// Reads every byte of every segment as far as it is indexed; beside a running node, what is being
-/// kept right now is left out.
+/// kept right now is only counted.
 pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
-    for (number, indexed) in recovery::indexed_bytes(&reader.pool).await? {
-        let rows = rows_of(reader, number).await?;
+    let mut segments = recovery::indexed_bytes(&reader.pool).await?;
+    let folder = reader.folder.clone();
+    let there =
+        move || segment::numbers(&folder).map_err(StoreError::file(segment::folder(&folder)));
+    for number in blocking(there).await? {
+        segments.entry(number).or_insert(0);
+    }
+    for (number, indexed) in segments {
+        let rows = rows_of(reader, number, indexed).await?;
         let path = segment::path(&reader.folder, number);
         let (rows, found) = blocking(move || {
             let found = check(&path, number, indexed, &rows);
@@ -36,6 +49,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
         verified.segments += 1;
         verified.records += found.records;
         verified.bytes += found.bytes;
+        verified.not_yet_indexed += found.not_yet_indexed;
         verified.instances += rows.len() as u64 - found.missing;
         verified.problems.extend(found.problems);
         for (sop_instance, digest) in found.elsewhere {
@@ -48,12 +62,15 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
 /// By where their records begin: whose they are and what they hold.
 type Rows = BTreeMap<u64, (String, Vec<u8>)>;
 
-async fn rows_of(reader: &Reader, segment: u32) -> Result<Rows, StoreError> {
-    let found =
-        sqlx::query("SELECT offset, sop_instance, digest FROM instances WHERE segment = $1")
-            .bind(segment)
-            .fetch_all(&reader.pool)
-            .await?;
+/// Up to where the segment was indexed when that was asked: a running node adds rows meanwhile.
+async fn rows_of(reader: &Reader, segment: u32, indexed: u64) -> Result<Rows, StoreError> {
+    let found = sqlx::query(
+        "SELECT offset, sop_instance, digest FROM instances WHERE segment = $1 AND offset < $2",
+    )
+    .bind(segment)
+    .bind(indexed as i64)
+    .fetch_all(&reader.pool)
+    .await?;
     let row = |row| {
         let instance = (rows::column(row, "sop_instance")?, rows::column(row, "digest")?);
         Ok((rows::count(row, "offset")?, instance))
@@ -65,6 +82,7 @@ async fn rows_of(reader: &Reader, segment: u32) -> Result<Rows, StoreError> {
 struct Checked {
     records: u64,
     bytes: u64,
+    not_yet_indexed: u64,
     /// Rows without a record.
     missing: u64,
     /// Records without a row here.
@@ -80,9 +98,9 @@ fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
     }
     for (offset, (sop_instance, _)) in rows.iter().filter(|(offset, _)| !seen.contains(*offset)) {
         checked.missing += 1;
-        let problem =
-            format!("the record of {sop_instance} in segment {number} at {offset} is gone");
-        checked.problems.push(problem);
+        checked.problems.push(format!(
+            "the record of {sop_instance} in segment {number} at {offset} is damaged or gone"
+        ));
     }
     checked
 }
@@ -95,17 +113,20 @@ fn scan(
     checked: &mut Checked,
     seen: &mut BTreeSet<u64>,
 ) -> io::Result<()> {
+    let file = File::open(path)?;
     let mut scan = Scan::of(path, 0, indexed)?;
     loop {
         match scan.next()? {
-            Scanned::End => return Ok(()),
-            Scanned::Damage { offset, .. } => {
-                let problem = format!("segment {number} is damaged at {offset}");
+            Scanned::End => break,
+            Scanned::Damage { offset, next } => {
+                let end = next.unwrap_or(indexed);
+                let problem = format!("segment {number} is damaged at {offset}, up to {end}");
                 checked.problems.push(problem);
             }
             Scanned::Record(found) => {
                 checked.records += 1;
                 checked.bytes += found.head.length();
+                checked.problems.extend(digest_problem(&file, number, &found)?);
                 let sop_instance = found.identity.sop_instance;
                 match rows.get(&found.offset) {
                     Some((uid, digest)) if *uid == sop_instance.as_str() => {
@@ -120,6 +141,36 @@ fn scan(
             }
         }
     }
+    let mut behind = Scan::of(path, indexed, u64::MAX)?;
+    loop {
+        match behind.next()? {
+            Scanned::End => return Ok(()),
+            Scanned::Record(_) => checked.not_yet_indexed += 1,
+            // What a node writes just now, or the torn tail of one that was killed.
+            Scanned::Damage { .. } => {}
+        }
+    }
+}
+
+/// The checksum held; whether the digest does as well.
+fn digest_problem(file: &File, number: u32, found: &Found) -> io::Result<Option<String>> {
+    let Found { offset, head, identity } = found;
+    let begin = offset + u64::from(head.payload_offset);
+    let mut front = vec![0; head.payload.min(LONGEST_HEAD as u64) as usize];
+    file.read_exact_at(&mut front, begin)?;
+    let held = match read_head(&front) {
+        Ok(part10) => {
+            let mut file = file;
+            file.seek(SeekFrom::Start(begin + part10.data_set as u64))?;
+            let mut digest = blake3::Hasher::new();
+            io::copy(&mut file.take(head.payload - part10.data_set as u64), &mut digest)?;
+            *digest.finalize().as_bytes() == head.digest
+        }
+        Err(_) => false,
+    };
+    let instance = &identity.sop_instance;
+    let problem = || format!("{instance} in segment {number} at {offset} has another digest");
+    Ok((!held).then(problem))
 }
 
 /// A record may be there twice when a sync failed before the sender tried again.
