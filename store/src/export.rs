@@ -26,7 +26,8 @@ pub struct Exported {
 
 /// Writes `<study>/<series>/<instance>.dcm` below the folder. Names are made of UIDs, which hold
 /// digits and dots only. A file that is already there is replaced, and a name never stands for
-/// half a file. A damaged record is named and left out, and the others are written.
+/// half a file. A damaged record is named and left out, and the others are written. What a running
+/// node takes while this writes is left out as well, so that it ends.
 pub async fn export(
     reader: &Reader,
     selector: &Selector,
@@ -34,9 +35,11 @@ pub async fn export(
 ) -> Result<Exported, StoreError> {
     let mut exported = Exported::default();
     let mut last = Location { segment: 0, offset: 0 };
+    let newest: Option<i64> =
+        sqlx::query_scalar("SELECT max(rowid) FROM instances").fetch_one(&reader.pool).await?;
     loop {
         // Page by page: a query that stays open keeps the node from tidying its log.
-        let page = page_behind(reader, selector, last).await?;
+        let page = page_behind(reader, selector, last, newest).await?;
         for row in &page {
             let series = to.join(rows::uid(row, "study")?.as_str());
             let series = series.join(rows::uid(row, "series")?.as_str());
@@ -63,6 +66,7 @@ async fn page_behind(
     reader: &Reader,
     selector: &Selector,
     last: Location,
+    newest: Option<i64>,
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let uid = match selector {
         Selector::All => None,
@@ -72,12 +76,13 @@ async fn page_behind(
     let found = sqlx::query(
         "SELECT sop_instance, series, study, segment, offset FROM instances
          WHERE ($1 IS NULL OR $1 IN (study, series, sop_instance))
-             AND (segment, offset) > ($2, $3)
+             AND (segment, offset) > ($2, $3) AND rowid <= $4
          ORDER BY segment, offset LIMIT 256",
     )
     .bind(uid)
     .bind(last.segment)
     .bind(last.offset as i64)
+    .bind(newest)
     .fetch_all(&reader.pool)
     .await?;
     Ok(found)
