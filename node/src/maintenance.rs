@@ -22,9 +22,10 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
         ),
     };
     let reader = Store::open_reader(&config.data).await?;
-    let written = export::export(&reader, &selector, &arguments.to).await?;
-    println!("{written} objects written to {}", arguments.to.display());
-    Ok(if written == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let exported = export::export(&reader, &selector, &arguments.to).await?;
+    println!("{} objects written to {}", exported.written, arguments.to.display());
+    let problems = told(&exported.problems);
+    Ok(if exported.written == 0 { ExitCode::FAILURE } else { problems })
 }
 
 /// Builds the index anew from the segments.
@@ -53,6 +54,7 @@ pub async fn verify(file: &Path) -> Result<ExitCode, Failure> {
         verified.bytes as f64 / 1e6,
         verified.instances
     );
+    println!("{} records not yet in the index", verified.not_yet_indexed);
     if verified.problems.is_empty() {
         println!("good: every record has its checksum, and the index equals the segments");
     }

@@ -187,8 +187,8 @@ impl Receive {
         collected: Buffer,
         data: &mut DataSet<'_>,
     ) -> Result<Kept, Unkept> {
-        // The first megabytes hold every attribute before the pixels; the cut behind them is expected.
-        let header = header::read_data_set_header(collected.as_slice(), &request.transfer_syntax)
+        // Who it is stands in its first megabytes; the store reads the header when all is there.
+        let header = header::read_start_of_data_set(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         self.carries(request, &identity);

@@ -79,8 +79,10 @@ impl<'a> Walker<'a> {
     fn elements(&mut self, mut context: Context) -> Walked<Header> {
         let mut header = Header::default();
         let (mut last, mut pixels) = (0, false);
+        let may_be_cut = self.until == Until::Cut && context.depth == 0;
         while context.end.is_none_or(|end| self.source.position() < end) {
             let element = match self.element(&context, last) {
+                Err(HeaderError::Truncated(_)) if may_be_cut => break,
                 // What follows behind whole pixels is padding at most.
                 Err(_) if pixels => break,
                 other => other?,
@@ -98,13 +100,16 @@ impl<'a> Walker<'a> {
                 break;
             }
             if context.depth == 0 && element.tag >= PIXEL_GROUP {
-                if self.until == Until::Pixels {
+                if self.until != Until::End {
                     break;
                 }
                 pixels |= element.tag >> 16 == PIXEL_GROUP >> 16;
             }
             last = element.tag;
-            self.value(&element, &mut context, &mut header)?;
+            match self.value(&element, &mut context, &mut header) {
+                Err(HeaderError::Truncated(_)) if may_be_cut => break,
+                other => other?,
+            }
         }
         if header.0.is_empty() && context.depth == 0 {
             return match last {

@@ -17,15 +17,29 @@ pub enum Selector {
     Uid(Uid),
 }
 
-/// Writes `<study>/<series>/<instance>.dcm` below the folder and says how many. Names are made of
-/// UIDs, which hold digits and dots only. A file that is already there is replaced, and a name
-/// never stands for half a file.
-pub async fn export(reader: &Reader, selector: &Selector, to: &Path) -> Result<u64, StoreError> {
-    let mut exported = 0;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    pub written: u64,
+    /// Which instances could not be written because their records are damaged, in words.
+    pub problems: Vec<String>,
+}
+
+/// Writes `<study>/<series>/<instance>.dcm` below the folder. Names are made of UIDs, which hold
+/// digits and dots only. A file that is already there is replaced, and a name never stands for
+/// half a file. A damaged record is named and left out, and the others are written. What a running
+/// node takes while this writes is left out as well, so that it ends.
+pub async fn export(
+    reader: &Reader,
+    selector: &Selector,
+    to: &Path,
+) -> Result<Exported, StoreError> {
+    let mut exported = Exported::default();
     let mut last = Location { segment: 0, offset: 0 };
+    let newest: Option<i64> =
+        sqlx::query_scalar("SELECT max(rowid) FROM instances").fetch_one(&reader.pool).await?;
     loop {
         // Page by page: a query that stays open keeps the node from tidying its log.
-        let page = page_behind(reader, selector, last).await?;
+        let page = page_behind(reader, selector, last, newest).await?;
         for row in &page {
             let series = to.join(rows::uid(row, "study")?.as_str());
             let series = series.join(rows::uid(row, "series")?.as_str());
@@ -33,8 +47,14 @@ pub async fn export(reader: &Reader, selector: &Selector, to: &Path) -> Result<u
             last = Location::of(row)?;
             let record = segment::path(&reader.folder, last.segment);
             let at = last;
-            blocking(move || write_out(&record, at, &series, name.as_str())).await?;
-            exported += 1;
+            let instance = name.clone();
+            match blocking(move || write_out(&record, at, &series, name.as_str())).await {
+                Ok(()) => exported.written += 1,
+                Err(error @ StoreError::Damaged { .. }) => {
+                    exported.problems.push(format!("{instance} is not written: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
         }
         if page.is_empty() {
             return Ok(exported);
@@ -46,6 +66,7 @@ async fn page_behind(
     reader: &Reader,
     selector: &Selector,
     last: Location,
+    newest: Option<i64>,
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let uid = match selector {
         Selector::All => None,
@@ -55,19 +76,23 @@ async fn page_behind(
     let found = sqlx::query(
         "SELECT sop_instance, series, study, segment, offset FROM instances
          WHERE ($1 IS NULL OR $1 IN (study, series, sop_instance))
-             AND (segment, offset) > ($2, $3)
+             AND (segment, offset) > ($2, $3) AND rowid <= $4
          ORDER BY segment, offset LIMIT 256",
     )
     .bind(uid)
     .bind(last.segment)
     .bind(last.offset as i64)
+    .bind(newest)
     .fetch_all(&reader.pool)
     .await?;
     Ok(found)
 }
 
 fn write_out(record: &Path, at: Location, folder: &Path, name: &str) -> Result<(), StoreError> {
-    let from = File::open(record).map_err(StoreError::file(record))?;
+    let from = match File::open(record) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(at.gone()),
+        from => from.map_err(StoreError::file(record))?,
+    };
     fs::create_dir_all(folder).map_err(StoreError::file(folder))?;
     let path = folder.join(format!("{name}.dcm"));
     let growing = folder.join(format!("{name}.part"));

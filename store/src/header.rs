@@ -28,6 +28,8 @@ pub enum HeaderError {
 pub(crate) enum Until {
     Pixels,
     End,
+    /// Up to the pixels, or to where the bytes were cut.
+    Cut,
 }
 
 /// The header of a Part 10 file, which may be cut anywhere behind the last attribute before
@@ -45,6 +47,13 @@ pub fn read_header(part10: &[u8]) -> Result<Header, HeaderError> {
 /// The header of a bare data set, which may be cut in the same way.
 pub fn read_data_set_header(data_set: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
     read(Source::bytes(data_set), syntax, Until::Pixels)
+}
+
+/// What the first bytes of a data set tell of it, cut anywhere: the functional groups of a
+/// multi-frame, an encapsulated document or a surface come before any pixels and may be longer than
+/// what is held in memory.
+pub fn read_start_of_data_set(start: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
+    read(Source::bytes(start), syntax, Until::Cut)
 }
 
 /// As [`read_data_set_header`], and walks on to the last byte: a data set that ends inside its

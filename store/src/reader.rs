@@ -36,6 +36,11 @@ impl Location {
         let what = "the checksum of a kept object does not hold";
         StoreError::Damaged { segment, offset, what }
     }
+
+    pub(crate) fn gone(self) -> StoreError {
+        let Self { segment, offset } = self;
+        StoreError::Damaged { segment, offset, what: "the file of the segment is gone" }
+    }
 }
 
 impl Reader {

@@ -11,7 +11,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"\x89GANTRY\n";
 const VERSION: u16 = 2;
 pub(crate) const HEAD_BYTES: usize = 64;
 /// Nine fields of at most 64 bytes with their lengths.
-const LONGEST_META: u32 = 1024;
+pub(crate) const LONGEST_META: u32 = 1024;
 
 /// All integers are little endian:
 /// magic 8, version 2, where the data set begins in the payload 2, head and meta length 4, payload

@@ -29,6 +29,9 @@ pub(crate) struct Recovered {
     /// The last segment and where its last record ends, when it may be appended to.
     pub(crate) resume: Option<(u32, u64)>,
     pub(crate) problems: Vec<String>,
+    /// What writes that were broken off left behind; nobody was told that it is kept.
+    torn: Vec<String>,
+    index_lost: bool,
 }
 
 /// Streams that a crash left half-written. Nobody was told that they are kept.
@@ -47,9 +50,14 @@ pub(crate) fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
 }
 
 /// Replays every record behind the last indexed one. Only bytes that end a segment and are no
-/// whole record, which nobody was ever told to be kept, are cut off.
-pub(crate) async fn replay(store: &Path, pool: &SqlitePool) -> Result<Recovered, StoreError> {
-    let mut recovered = Recovered::default();
+/// whole record, which nobody was ever told to be kept, are cut off. When everything is replayed
+/// because the index was lost, nobody knows that of them, and they are put aside first.
+pub(crate) async fn replay(
+    store: &Path,
+    pool: &SqlitePool,
+    index_lost: bool,
+) -> Result<Recovered, StoreError> {
+    let mut recovered = Recovered { index_lost, ..Recovered::default() };
     let mut indexed = indexed_bytes(pool).await?;
     let folder = segment::folder(store);
     let numbers = segment::numbers(store).map_err(StoreError::file(&folder))?;
@@ -69,15 +77,32 @@ pub(crate) async fn replay(store: &Path, pool: &SqlitePool) -> Result<Recovered,
     }
     for problem in &recovered.problems {
         tracing::error!(station = "keep", problem, "the segments are not what they were");
-        let event = Event {
-            station: "keep".into(),
-            kind: "damage".into(),
-            subject: None,
-            text: problem.clone(),
-        };
-        events::add(pool, &event).await?;
+        tell(pool, "damage", problem).await?;
+    }
+    for torn in &recovered.torn {
+        tracing::info!(station = "keep", torn, "cut a torn tail");
+        tell(pool, "torn tail", torn).await?;
     }
     Ok(recovered)
+}
+
+/// Says that a node came up without an index, and what that cost.
+pub(crate) async fn tell_lost_index(
+    pool: &SqlitePool,
+    recovered: &Recovered,
+) -> Result<(), StoreError> {
+    let Recovered { records, segments, .. } = recovered;
+    let text = format!(
+        "the index was gone and was built again from {records} records in {segments} segments; \
+         what was decided and delivered before is forgotten, so that every series is decided anew"
+    );
+    tracing::error!(station = "keep", records, segments, "the index was gone and was built again");
+    tell(pool, "index lost", &text).await
+}
+
+async fn tell(pool: &SqlitePool, kind: &str, text: &str) -> Result<(), StoreError> {
+    let (station, kind, text) = ("keep".into(), kind.into(), text.into());
+    events::add(pool, &Event { station, kind, subject: None, text }).await
 }
 
 pub(crate) async fn indexed_bytes(pool: &SqlitePool) -> Result<BTreeMap<u32, u64>, StoreError> {
@@ -122,19 +147,27 @@ async fn replay_segment(
             Scanned::Damage { offset, next: Some(next) } => {
                 sound = false;
                 let bytes = next - offset;
+                let whose = whose(&path, offset).map_err(failed())?;
                 recovered.problems.push(format!(
-                    "segment {number} has {bytes} bytes at {offset} that are no record"
+                    "segment {number} has {bytes} bytes at {offset} that are no record{whose}"
                 ));
             }
             Scanned::Damage { offset, next: None } => {
-                if let Some(aside) = set_aside(store, number, offset).map_err(failed())? {
-                    let aside = aside.display();
-                    recovered.problems.push(format!(
-                        "the last record of segment {number}, at {offset}, is damaged: see {aside}"
-                    ));
+                let (bytes, whose) = (length - offset, whose(&path, offset).map_err(failed())?);
+                let lost = recovered.index_lost;
+                match set_aside(store, number, offset, lost).map_err(failed())? {
+                    Some(aside) => recovered.problems.push(format!(
+                        "the last {bytes} bytes of segment {number}, at {offset}, are no whole \
+                         record{whose}; they were put aside as {}",
+                        aside.display()
+                    )),
+                    None => recovered.torn.push(format!(
+                        "the last {bytes} bytes of segment {number}, at {offset}, were no whole \
+                         record, as a write leaves them that was broken off before anybody was \
+                         told that it is kept; they were cut off{whose}"
+                    )),
                 }
                 cut(&path, offset).map_err(failed())?;
-                tracing::info!(station = "keep", segment = number, offset, "cut a torn tail");
             }
         }
         if batch.len() >= BATCH {
@@ -148,12 +181,18 @@ async fn replay_segment(
 }
 
 /// A record of full length with a sound head may have been whole once, and acknowledged when the
-/// index was lost since: it is copied into a folder of its own before it is cut off.
-fn set_aside(store: &Path, number: u32, offset: u64) -> io::Result<Option<PathBuf>> {
+/// index was lost since: it is copied into a folder of its own before it is cut off. When the
+/// index is known to be lost, so is everything that ends a segment.
+fn set_aside(
+    store: &Path,
+    number: u32,
+    offset: u64,
+    index_lost: bool,
+) -> io::Result<Option<PathBuf>> {
     let mut file = File::open(segment::path(store, number))?;
     let whole = segment::read_front(&file, offset)?
         .is_some_and(|(head, _)| file.metadata().is_ok_and(|m| m.len() - offset >= head.length()));
-    if !whole {
+    if !whole && !index_lost {
         return Ok(None);
     }
     let folder = store.join("damaged");
@@ -165,6 +204,12 @@ fn set_aside(store: &Path, number: u32, offset: u64) -> io::Result<Option<PathBu
     aside.sync_all()?;
     File::open(&folder)?.sync_all()?;
     Ok(Some(path))
+}
+
+/// Words that name the instance to the admin, where its record still tells.
+fn whose(path: &Path, offset: u64) -> io::Result<String> {
+    let instance = segment::seems_to_hold(&File::open(path)?, offset)?;
+    Ok(instance.map(|uid| format!(" (of instance {uid}, it seems)")).unwrap_or_default())
 }
 
 fn cut(path: &Path, length: u64) -> io::Result<()> {

@@ -40,7 +40,7 @@ pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
         }
         Err(error) => return Err(error),
     };
-    let recovered = recovery::replay(folder, &pool).await?;
+    let recovered = recovery::replay(folder, &pool, true).await?;
     restore(&pool).await?;
     let series: i64 = sqlx::query_scalar("SELECT count(*) FROM series").fetch_one(&pool).await?;
     pool.close().await;

@@ -2,7 +2,8 @@
 
 use crate::direct::padding;
 use crate::incoming::Identity;
-use crate::record::{self, HEAD_BYTES, Head, MAGIC, Sums};
+use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC, Sums};
+use gantry_terms::uid::Uid;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -152,6 +153,14 @@ pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, V
     let mut meta = vec![0; head.meta_bytes()];
     let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
     Ok((read == meta.len()).then_some((head, meta)))
+}
+
+/// Whose the damaged record at `offset` seems to be, to name it to the admin. The name itself may
+/// be what is damaged.
+pub(crate) fn seems_to_hold(file: &File, offset: u64) -> io::Result<Option<Uid>> {
+    let mut meta = [0; LONGEST_META as usize];
+    let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
+    Ok(record::decode_meta(&meta[..read]).map(|identity| identity.sop_instance))
 }
 
 /// The Part 10 file of the record at `offset`; nothing when it is not whole.

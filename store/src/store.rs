@@ -88,8 +88,12 @@ impl Store {
             Ok(lock)
         })
         .await?;
+        let index_lost = !index::path(&options.folder).is_file();
         let write = index::open_to_write(&options.folder).await?;
-        let recovered = recovery::replay(&options.folder, &write).await?;
+        let recovered = recovery::replay(&options.folder, &write, index_lost).await?;
+        if index_lost && recovered.records > 0 {
+            recovery::tell_lost_index(&write, &recovered).await?;
+        }
         reindex::restore(&write).await?;
         let known = Known::load(&write).await?;
         let reader = Reader::open(&options.folder).await?;

@@ -1,4 +1,4 @@
-//! Checks every record's checksum and that index and segments say the same.
+//! Checks every record's checksum and digest, and that index and segments say the same.
 
 use crate::digest::Digest;
 use crate::error::StoreError;
@@ -17,16 +17,26 @@ pub struct Verified {
     pub records: u64,
     pub instances: u64,
     pub bytes: u64,
+    /// Whole records behind what is indexed: a running node is about to index them, and the next
+    /// start of one that was killed does.
+    pub not_yet_indexed: u64,
     /// What was found wrong, in words; empty when all is well.
     pub problems: Vec<String>,
 }
 
 /// Reads every byte of every segment as far as it is indexed; beside a running node, what is being
-/// kept right now is left out.
+/// kept right now is only counted.
 pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
-    for (number, indexed) in recovery::indexed_bytes(&reader.pool).await? {
-        let rows = rows_of(reader, number).await?;
+    let mut segments = recovery::indexed_bytes(&reader.pool).await?;
+    let folder = reader.folder.clone();
+    let there =
+        move || segment::numbers(&folder).map_err(StoreError::file(segment::folder(&folder)));
+    for number in blocking(there).await? {
+        segments.entry(number).or_insert(0);
+    }
+    for (number, indexed) in segments {
+        let rows = rows_of(reader, number, indexed).await?;
         let path = segment::path(&reader.folder, number);
         let (rows, found) = blocking(move || {
             let found = check(&path, number, indexed, &rows);
@@ -36,6 +46,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
         verified.segments += 1;
         verified.records += found.records;
         verified.bytes += found.bytes;
+        verified.not_yet_indexed += found.not_yet_indexed;
         verified.instances += rows.len() as u64 - found.missing;
         verified.problems.extend(found.problems);
         for (sop_instance, digest) in found.elsewhere {
@@ -48,12 +59,15 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
 /// By where their records begin: whose they are and what they hold.
 type Rows = BTreeMap<u64, (String, Vec<u8>)>;
 
-async fn rows_of(reader: &Reader, segment: u32) -> Result<Rows, StoreError> {
-    let found =
-        sqlx::query("SELECT offset, sop_instance, digest FROM instances WHERE segment = $1")
-            .bind(segment)
-            .fetch_all(&reader.pool)
-            .await?;
+/// Up to where the segment was indexed when that was asked: a running node adds rows meanwhile.
+async fn rows_of(reader: &Reader, segment: u32, indexed: u64) -> Result<Rows, StoreError> {
+    let found = sqlx::query(
+        "SELECT offset, sop_instance, digest FROM instances WHERE segment = $1 AND offset < $2",
+    )
+    .bind(segment)
+    .bind(indexed as i64)
+    .fetch_all(&reader.pool)
+    .await?;
     let row = |row| {
         let instance = (rows::column(row, "sop_instance")?, rows::column(row, "digest")?);
         Ok((rows::count(row, "offset")?, instance))
@@ -65,6 +79,7 @@ async fn rows_of(reader: &Reader, segment: u32) -> Result<Rows, StoreError> {
 struct Checked {
     records: u64,
     bytes: u64,
+    not_yet_indexed: u64,
     /// Rows without a record.
     missing: u64,
     /// Records without a row here.
@@ -80,9 +95,9 @@ fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
     }
     for (offset, (sop_instance, _)) in rows.iter().filter(|(offset, _)| !seen.contains(*offset)) {
         checked.missing += 1;
-        let problem =
-            format!("the record of {sop_instance} in segment {number} at {offset} is gone");
-        checked.problems.push(problem);
+        checked.problems.push(format!(
+            "the record of {sop_instance} in segment {number} at {offset} is damaged or gone"
+        ));
     }
     checked
 }
@@ -98,9 +113,10 @@ fn scan(
     let mut scan = Scan::of(path, 0, indexed)?;
     loop {
         match scan.next()? {
-            Scanned::End => return Ok(()),
-            Scanned::Damage { offset, .. } => {
-                let problem = format!("segment {number} is damaged at {offset}");
+            Scanned::End => break,
+            Scanned::Damage { offset, next } => {
+                let end = next.unwrap_or(indexed);
+                let problem = format!("segment {number} is damaged at {offset}, up to {end}");
                 checked.problems.push(problem);
             }
             Scanned::Record(found) => {
@@ -118,6 +134,15 @@ fn scan(
                     _ => checked.elsewhere.push((sop_instance, found.head.digest)),
                 }
             }
+        }
+    }
+    let mut behind = Scan::of(path, indexed, u64::MAX)?;
+    loop {
+        match behind.next()? {
+            Scanned::End => return Ok(()),
+            Scanned::Record(_) => checked.not_yet_indexed += 1,
+            // What a node writes just now, or the torn tail of one that was killed.
+            Scanned::Damage { .. } => {}
         }
     }
 }

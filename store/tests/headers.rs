@@ -3,7 +3,9 @@
 use dicom_encoding::Codec;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
-use gantry_store::header::{HeaderError, read_data_set_header, read_header, read_whole_data_set};
+use gantry_store::header::{
+    HeaderError, read_data_set_header, read_header, read_start_of_data_set, read_whole_data_set,
+};
 use gantry_terms::header::{Header, Value};
 use gantry_terms::uid::Uid;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -54,6 +56,24 @@ fn element(tag: (u16, u16), vr: &str, value: &[u8]) -> Vec<u8> {
     }
     bytes.extend_from_slice(value);
     bytes
+}
+
+#[test]
+fn the_start_of_a_data_set_tells_who_it_is_wherever_it_is_cut_behind() {
+    let mut data_set = element((0x0008, 0x0018), "UI", b"1.2.3\0");
+    let identity = data_set.len();
+    let mut item = b"\xFE\xFF\x00\xE0".to_vec();
+    let inside = element((0x0018, 0x9151), "DT", b"20260101");
+    item.extend_from_slice(&(inside.len() as u32).to_le_bytes());
+    item.extend(inside);
+    data_set.extend(element((0x5200, 0x9230), "SQ", &item.repeat(3)));
+    for end in identity..data_set.len() {
+        let header = read_start_of_data_set(&data_set[..end], &uid(EXPLICIT)).expect("a start");
+        assert_eq!(header.text(0x0008_0018), Some("1.2.3"), "cut at {end}");
+        let whole = read_whole_data_set(&data_set[..end], &uid(EXPLICIT));
+        assert_eq!(whole.is_err(), end > identity, "cut at {end}");
+    }
+    assert!(read_start_of_data_set(&data_set[..identity - 1], &uid(EXPLICIT)).is_err());
 }
 
 #[test]

@@ -25,8 +25,8 @@ async fn what_was_kept_is_exported_byte_for_byte() {
         assert_eq!(receipt.outcome, Kept::New);
     }
     store.settled().await;
-    let count = export(&store, &Selector::Uid(series(1)), out.path()).await.expect("exported");
-    assert_eq!(count, 20);
+    let exported = export(&store, &Selector::Uid(series(1)), out.path()).await.expect("exported");
+    assert_eq!((exported.written, exported.problems.len()), (20, 0));
     for number in 0..20 {
         let expected = image(1, number);
         let path = out

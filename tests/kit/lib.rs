@@ -1,10 +1,13 @@
 //! The actors of the scenarios: a modality that sends, the node itself, a PACS that receives, a phantom, and validators that judge.
 
 pub mod instance;
+pub mod load;
 pub mod modality;
 pub mod need;
 pub mod node;
 pub mod pacs;
 pub mod phantom;
 pub mod ports;
+pub mod template;
 pub mod validators;
+pub mod wire;

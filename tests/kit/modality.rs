@@ -72,9 +72,6 @@ impl Association {
         let mut options = ClientAssociationOptions::new()
             .calling_ae_title(calling)
             .called_ae_title(called)
-            .max_pdu_length(131_072)
-            .connection_timeout(PATIENCE)
-            .read_timeout(PATIENCE)
             .with_presentation_context(VERIFICATION, vec!["1.2.840.10008.1.2"]);
         let mut proposed = Vec::new();
         for instance in instances {
@@ -84,19 +81,7 @@ impl Association {
                 options = options.with_presentation_context(pair.0, vec![pair.1]);
             }
         }
-        match options.establish(("127.0.0.1", port)) {
-            Ok(mut inner) => {
-                inner.inner_stream().set_nodelay(true).map_err(|_| Refused::Unreachable)?;
-                Ok(Self { inner, message: 0 })
-            }
-            Err(AssociationError::Rejected { association_rj, .. }) => Err(Refused::Rejected(
-                format!("{:?} {:?}", association_rj.result, association_rj.source),
-            )),
-            Err(AssociationError::NoAcceptedPresentationContexts { .. }) => {
-                Err(Refused::NothingAccepted)
-            }
-            Err(_) => Err(Refused::Unreachable),
-        }
+        Ok(Self { inner: request(options, port)?, message: 0 })
     }
 
     /// C-ECHO (PS3.7 9.1.5).
@@ -192,8 +177,34 @@ impl Association {
     }
 }
 
+/// An association on loopback, with patience and without delayed acknowledgements.
+pub(crate) fn request(
+    options: ClientAssociationOptions<'_>,
+    port: u16,
+) -> Result<ClientAssociation<TcpStream>, Refused> {
+    let options = options
+        .max_pdu_length(131_072)
+        .connection_timeout(PATIENCE)
+        .read_timeout(PATIENCE)
+        .write_timeout(PATIENCE);
+    match options.establish(("127.0.0.1", port)) {
+        Ok(mut inner) => {
+            inner.inner_stream().set_nodelay(true).map_err(|_| Refused::Unreachable)?;
+            Ok(inner)
+        }
+        Err(AssociationError::Rejected { association_rj, .. }) => Err(Refused::Rejected(format!(
+            "{:?} {:?}",
+            association_rj.result, association_rj.source
+        ))),
+        Err(AssociationError::NoAcceptedPresentationContexts { .. }) => {
+            Err(Refused::NothingAccepted)
+        }
+        Err(_) => Err(Refused::Unreachable),
+    }
+}
+
 /// A command set in Implicit VR Little Endian (PS3.7 6.3.1), behind its group length.
-fn command_set(elements: &[(u16, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn command_set(elements: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let body: Vec<u8> =
         elements.iter().flat_map(|(element, value)| encode(*element, value)).collect();
     let mut set = encode(0x0000, &(body.len() as u32).to_le_bytes());
@@ -209,11 +220,11 @@ fn encode(element: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn us(value: u16) -> Vec<u8> {
+pub(crate) fn us(value: u16) -> Vec<u8> {
     value.to_le_bytes().into()
 }
 
-fn ui(value: &str) -> Vec<u8> {
+pub(crate) fn ui(value: &str) -> Vec<u8> {
     let mut bytes = value.as_bytes().to_vec();
     if bytes.len() % 2 == 1 {
         bytes.push(0);
@@ -221,7 +232,7 @@ fn ui(value: &str) -> Vec<u8> {
     bytes
 }
 
-fn read_answer(mut command: &[u8]) -> Answer {
+pub(crate) fn read_answer(mut command: &[u8]) -> Answer {
     let mut answer = Answer { status: 0xFFFF, comment: String::new() };
     while let Some((head, rest)) = command.split_at_checked(8) {
         let element = u16::from_le_bytes([head[2], head[3]]);

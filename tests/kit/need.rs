@@ -39,6 +39,21 @@ pub fn dcmtk() -> Option<()> {
     there.then_some(())
 }
 
+/// So many bytes free where temporary files lie.
+pub fn disk(bytes: u64) -> Option<()> {
+    let folder = std::env::temp_dir();
+    let output =
+        Command::new("df").args(["--output=avail", "--block-size=1"]).arg(&folder).output();
+    let output = output.expect("df starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let free: Option<u64> = said.lines().nth(1).and_then(|line| line.trim().parse().ok());
+    let enough = free.unwrap_or_else(|| panic!("df says {said}")) >= bytes;
+    if !enough {
+        skipped(&format!("less than {} GiB are free in {}", bytes >> 30, folder.display()));
+    }
+    enough.then_some(())
+}
+
 /// The decoder of JPEG-LS, which a build without a C++ compiler lacks.
 pub fn jpeg_ls() -> Option<()> {
     if !cfg!(feature = "jpeg-ls") {

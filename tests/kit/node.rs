@@ -5,7 +5,7 @@ use crate::{need, ports};
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ pub struct Setup {
     rules: Vec<(String, String)>,
     models: PathBuf,
     quiet_seconds: f64,
+    segment_mib: u32,
     peers: String,
 }
 
@@ -26,6 +27,15 @@ pub struct Node {
     pub port: u16,
     folder: TempDir,
     process: Option<Child>,
+}
+
+/// What a process holds in memory, in KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Now (VmRSS).
+    pub resident: u64,
+    /// At the most so far (VmHWM).
+    pub peak: u64,
 }
 
 /// What a command of the program said.
@@ -40,7 +50,8 @@ impl Setup {
     /// The shipped models, no rules, no peers, and a second of quiet.
     pub fn new() -> Self {
         let models = need::root().join("models");
-        Self { rules: Vec::new(), models, quiet_seconds: 1.0, peers: String::new() }
+        let peers = String::new();
+        Self { rules: Vec::new(), models, quiet_seconds: 1.0, segment_mib: 1024, peers }
     }
 
     pub fn rules(mut self, file: &str, text: &str) -> Self {
@@ -55,6 +66,12 @@ impl Setup {
 
     pub fn quiet_seconds(mut self, seconds: f64) -> Self {
         self.quiet_seconds = seconds;
+        self
+    }
+
+    /// Files of objects grow to this size.
+    pub fn segment_mib(mut self, mib: u32) -> Self {
+        self.segment_mib = mib;
         self
     }
 
@@ -84,9 +101,11 @@ impl Setup {
         let config = format!(
             "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
              [listen]\naddress = \"127.0.0.1:{port}\"\n\
+             [store]\nsegment-mib = {segment}\n\
              [complete]\nquiet-seconds = {quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,
+            segment = self.segment_mib,
             quiet = self.quiet_seconds,
             peers = self.peers,
         );
@@ -117,6 +136,12 @@ impl Node {
         }
     }
 
+    /// Starts `gantry serve` and does not wait for anything.
+    pub fn begin_to_start(&mut self) {
+        let process = self.spawn();
+        self.process = Some(process);
+    }
+
     /// Starts `gantry serve`, which has to refuse; what it said.
     pub fn refuses_to_start(&self) -> String {
         match self.try_start() {
@@ -131,17 +156,20 @@ impl Node {
         }
     }
 
-    fn try_start(&self) -> Result<Child, ExitStatus> {
+    fn spawn(&self) -> Child {
         assert!(self.process.is_none(), "the node runs already");
         let log = File::options().create(true).append(true).open(self.log_file());
         let log = log.expect("the log can be written");
-        let mut process = self
-            .command(&["serve"])
+        self.command(&["serve"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file handle can be doubled"))
             .stderr(log)
             .spawn()
-            .expect("the node starts");
+            .expect("the node starts")
+    }
+
+    fn try_start(&self) -> Result<Child, ExitStatus> {
+        let mut process = self.spawn();
         let listens = ports::wait_for(START, || match process.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
             _ => ports::somebody_listens(self.port).then_some(Ok(())),
@@ -177,15 +205,31 @@ impl Node {
         process.try_wait().expect("a child can be asked").is_none()
     }
 
+    /// What the running node holds in memory.
+    pub fn memory(&self) -> Memory {
+        let process = self.process.as_ref().expect("the node runs");
+        memory_of(process.id()).expect("/proc tells of a child that runs")
+    }
+
+    /// As [`Self::gantry`], and the most that the command held in memory, in KiB.
+    pub fn gantry_measured(&self, arguments: &[&str]) -> (Said, u64) {
+        let mut command = self.command(arguments);
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let process = process.expect("the program starts");
+        let (id, mut peak) = (process.id(), 0);
+        let waiting = std::thread::spawn(move || process.wait_with_output());
+        while !waiting.is_finished() {
+            // Not there once it has ended; its peak only grows until then.
+            peak = memory_of(id).map_or(peak, |memory| memory.peak.max(peak));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = waiting.join().expect("a thread that only waits");
+        (Said::from(output.expect("a child can be awaited")), peak)
+    }
+
     /// A command of the program beside the running node, such as `status`.
     pub fn gantry(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().expect("the program starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said {
-            success: output.status.success(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        }
+        self.command(arguments).output().expect("the program starts").into()
     }
 
     pub fn status(&self) -> String {
@@ -208,6 +252,11 @@ impl Node {
         self.folder.path().join("node.toml")
     }
 
+    /// Where it keeps what it took.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub fn rules(&self) -> PathBuf {
         self.folder.path().join("rules")
     }
@@ -228,6 +277,27 @@ impl Node {
         }
         command
     }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            success: output.status.success(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+/// From /proc/PID/status (proc(5)).
+fn memory_of(process: u32) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kib = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Memory { resident: kib("VmRSS:")?, peak: kib("VmHWM:")? })
 }
 
 impl Drop for Node {
