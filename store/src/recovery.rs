@@ -124,7 +124,10 @@ async fn replay_segment(
     recovered.resume = None;
     if length < from {
         let lost = from - length;
-        recovered.problems.push(format!("segment {number} has lost its last {lost} bytes"));
+        let whose = cut_off(pool, number, from, length).await?;
+        recovered
+            .problems
+            .push(format!("segment {number} has lost its last {lost} bytes, at {length}{whose}"));
         return Ok(());
     }
     if length > from {
@@ -174,6 +177,34 @@ async fn replay_segment(
     recovered.added += index::add(pool, &batch).await?;
     recovered.resume = sound.then_some(number);
     Ok(())
+}
+
+/// Words that name the instances whose records end behind the end of their segment. A record ends
+/// where the next one begins.
+async fn cut_off(
+    pool: &SqlitePool,
+    segment: u32,
+    indexed: u64,
+    length: u64,
+) -> Result<String, StoreError> {
+    const NAMED: usize = 5;
+    let lost: Vec<String> = sqlx::query_scalar(
+        "SELECT sop_instance FROM
+             (SELECT sop_instance, lead(offset, 1, $2) OVER (ORDER BY offset) AS ends
+              FROM instances WHERE segment = $1)
+         WHERE ends > $3 ORDER BY ends",
+    )
+    .bind(segment)
+    .bind(indexed as i64)
+    .bind(length as i64)
+    .fetch_all(pool)
+    .await?;
+    let named = lost[..lost.len().min(NAMED)].join(", ");
+    Ok(match lost.len() {
+        0 => String::new(),
+        few if few <= NAMED => format!(", and with them {named}"),
+        many => format!(", and with them {named} and {} more", many - NAMED),
+    })
 }
 
 /// A record of full length with a sound head may have been whole once, and acknowledged when the
