@@ -1,5 +1,6 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
+use gantry_routing::complete::pace::Times;
 use gantry_store::options::Durability;
 use gantry_terms::ae_title::AeTitle;
 use serde::Deserialize;
@@ -22,8 +23,27 @@ pub struct Config {
     pub durability: Durability,
     pub segment_bytes: u64,
     pub quiet: Duration,
+    pub complete: CompleteConfig,
     pub deliver: DeliverConfig,
     pub peers: BTreeMap<AeTitle, Peer>,
+}
+
+/// What shortens and lengthens the quiet time of a series.
+#[derive(Debug, Clone)]
+pub struct CompleteConfig {
+    pub after_release: Duration,
+    pub shortest: Duration,
+    pub longest: Duration,
+}
+
+impl Default for CompleteConfig {
+    fn default() -> Self {
+        Self {
+            after_release: Duration::from_secs(5),
+            shortest: Duration::from_secs(10),
+            longest: Duration::from_secs(300),
+        }
+    }
 }
 
 /// How long the node keeps trying to deliver, and how its pauses grow.
@@ -90,6 +110,19 @@ impl Config {
     /// How long a series of this peer must be quiet until it counts as complete.
     pub fn quiet_for(&self, peer: &AeTitle) -> Duration {
         self.peers.get(peer).and_then(|peer| peer.quiet).unwrap_or(self.quiet)
+    }
+
+    /// All that makes a series of this peer complete.
+    pub fn times_for(&self, peer: &AeTitle) -> Times {
+        let CompleteConfig { after_release, shortest, longest } = self.complete;
+        let peer_quiet = self.peers.get(peer).and_then(|peer| peer.quiet);
+        Times {
+            quiet: self.quiet_for(peer),
+            quiet_is_its_own: peer_quiet.is_some(),
+            after_release,
+            shortest,
+            longest,
+        }
     }
 
     /// The peers that can receive: what rules may name.
@@ -200,11 +233,20 @@ impl Default for WrittenStore {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct WrittenComplete {
     quiet_seconds: f64,
+    after_release_seconds: f64,
+    shortest_seconds: f64,
+    longest_seconds: f64,
 }
 
 impl Default for WrittenComplete {
     fn default() -> Self {
-        Self { quiet_seconds: 30.0 }
+        let CompleteConfig { after_release, shortest, longest } = CompleteConfig::default();
+        Self {
+            quiet_seconds: 30.0,
+            after_release_seconds: after_release.as_secs_f64(),
+            shortest_seconds: shortest.as_secs_f64(),
+            longest_seconds: longest.as_secs_f64(),
+        }
     }
 }
 
@@ -241,6 +283,7 @@ impl Written {
             problems.push("store.segment-mib must lie between 16 and 65536".into());
         }
         let quiet = span(self.complete.quiet_seconds, "complete.quiet-seconds", &mut problems);
+        let complete = self.complete.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
         let mut peers = BTreeMap::new();
         for written in self.peer {
@@ -263,10 +306,25 @@ impl Written {
                 },
                 segment_bytes: self.store.segment_mib * 1024 * 1024,
                 quiet,
+                complete,
                 deliver,
                 peers,
             }),
             _ => Err(problems),
+        }
+    }
+}
+
+impl WrittenComplete {
+    fn mean(&self, problems: &mut Vec<String>) -> CompleteConfig {
+        CompleteConfig {
+            after_release: span(
+                self.after_release_seconds,
+                "complete.after-release-seconds",
+                problems,
+            ),
+            shortest: span(self.shortest_seconds, "complete.shortest-seconds", problems),
+            longest: span(self.longest_seconds, "complete.longest-seconds", problems),
         }
     }
 }
@@ -376,5 +434,7 @@ mod tests {
         let title = |text| AeTitle::parse(text).expect("a title");
         assert_eq!(config.quiet_for(&title("CT1")), Duration::from_millis(500));
         assert_eq!(config.quiet_for(&title("CT2")), Duration::from_secs(9));
+        let own = ["CT1", "CT2"].map(|text| config.times_for(&title(text)).quiet_is_its_own);
+        assert_eq!(own, [true, false]);
     }
 }

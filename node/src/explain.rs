@@ -3,12 +3,14 @@
 use crate::cli::ExplainArguments;
 use crate::config::Config;
 use crate::output::say;
+use gantry_routing::complete::learned::Learned;
 use gantry_routing::rules::ConditionTrace;
 use gantry_store::decisions::DecisionRow;
+use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState};
 use gantry_store::outbox::{DeliveryRow, DeliveryState};
 use gantry_store::reader::Reader;
-use gantry_store::series::SeriesState;
+use gantry_store::series::{SeriesRow, SeriesState};
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -38,7 +40,7 @@ pub async fn explain(
     reader: &Reader,
     config: &Config,
     series: &Uid,
-) -> Result<Option<String>, gantry_store::error::StoreError> {
+) -> Result<Option<String>, StoreError> {
     let Some(row) = reader.series(series).await? else { return Ok(None) };
     let mut text = format!("series {series}\n  study {}\n", row.study);
     text.push_str(&format!(
@@ -48,18 +50,7 @@ pub async fn explain(
         row.called_ae,
         when(row.last_arrival)
     ));
-    let due = row.last_arrival.plus(config.quiet_for(&row.calling_ae));
-    match row.state {
-        SeriesState::Receiving => text.push_str(&format!(
-            "  complete  not yet: quiet until {} makes it complete\n",
-            when(due)
-        )),
-        SeriesState::Complete => text.push_str("  complete  yes; decide is next\n"),
-        SeriesState::Made => text.push_str("  made by this node: nothing is decided for it\n"),
-        SeriesState::Decided => {
-            text.push_str(&format!("  complete  yes, revision {}\n", row.revision))
-        }
-    }
+    tell_completion(&mut text, reader, config, &row).await?;
     for decision in reader.decisions(series).await? {
         tell_decision(&mut text, &decision);
     }
@@ -70,6 +61,57 @@ pub async fn explain(
         tell_delivery(&mut text, &delivery);
     }
     Ok(Some(text))
+}
+
+/// What made each revision complete, and what the last one waits for.
+async fn tell_completion(
+    text: &mut String,
+    reader: &Reader,
+    config: &Config,
+    row: &SeriesRow,
+) -> Result<(), StoreError> {
+    let completions = reader.completions(&row.uid).await?;
+    for done in completions.iter().filter(|done| done.revision <= row.revision) {
+        let Some(at) = done.at else { continue };
+        text.push_str(&format!(
+            "  complete  revision {} with {} images at {}: {}\n",
+            done.revision,
+            done.instances,
+            when(at),
+            done.reason
+        ));
+    }
+    match row.state {
+        SeriesState::Receiving => {
+            let waits = completions.iter().find(|wait| {
+                let is_this = wait.revision == row.revision && wait.instances == row.instances;
+                is_this && wait.at.is_none()
+            });
+            let (due, reason) = match waits {
+                Some(wait) => (wait.due, wait.reason.clone()),
+                None => plain_wait(reader, config, row).await?,
+            };
+            let due = when(due);
+            text.push_str(&format!("  complete  not yet, due at {due}: {reason}\n"));
+        }
+        SeriesState::Complete => text.push_str("  complete  yes; decide is next\n"),
+        SeriesState::Made => text.push_str("  made by this node: nothing is decided for it\n"),
+        SeriesState::Decided => {
+            text.push_str(&format!("  complete  yes, revision {}\n", row.revision))
+        }
+    }
+    Ok(())
+}
+
+/// The quiet time, which associations and the numbers of headers may still cut short.
+async fn plain_wait(
+    reader: &Reader,
+    config: &Config,
+    row: &SeriesRow,
+) -> Result<(Moment, String), StoreError> {
+    let learned = Learned::read(reader, &row.calling_ae).await?;
+    let quiet = config.times_for(&row.calling_ae).quiet(&learned.pace, false);
+    Ok((row.last_arrival.plus(quiet.wait), quiet.to_string()))
 }
 
 fn tell_decision(text: &mut String, decision: &DecisionRow) {

@@ -1,5 +1,6 @@
 //! The edge of the node: DIMSE over TCP, the command line, and the only place where the stations are wired together.
 
+mod buffers;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -1,16 +1,18 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::config::{Config, UnknownPeers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
-    Caller, DataSet, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
+    Caller, DataSet, Ended, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
 };
 use crate::dimse::status;
-use bytes::BytesMut;
+use gantry_routing::complete::associations::Associations;
+use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
 use gantry_store::header::{self, HeaderError};
-use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
+use gantry_store::incoming::{Identity, Kept, Origin, Received};
 use gantry_store::store::Store;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
@@ -24,6 +26,9 @@ pub struct Receive {
     pub store: Store,
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
+    pub buffers: Arc<Buffers>,
+    /// The station complete wants to know what each association carries, and how it ends.
+    pub associations: Arc<Associations>,
 }
 
 const SOP_CLASS_UID: u32 = 0x0008_0016;
@@ -95,7 +100,11 @@ impl Service for Receive {
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
-        match self.keep(&request, data).await {
+        let association = request.caller.association;
+        self.associations.storing(association, Moment::now());
+        let kept = self.keep(&request, data).await;
+        self.associations.stored(association, matches!(kept, Ok(Kept::New)), Moment::now());
+        match kept {
             Ok(Kept::New | Kept::Duplicate) => {
                 StoreAnswer { status: status::SUCCESS, comment: None }
             }
@@ -119,6 +128,14 @@ impl Service for Receive {
         self.note_later("SOP class not taken", caller.calling.to_string(), text);
     }
 
+    fn opened(&self, caller: &Caller) {
+        self.associations.opened(caller.association, Moment::now());
+    }
+
+    fn ended(&self, caller: &Caller, how: Ended) {
+        self.associations.ended(caller.association, how == Ended::Released, Moment::now());
+    }
+
     fn refused(&self, what: RefusedAssociation) {
         tracing::warn!(
             station = "receive", calling = what.calling, called = what.called,
@@ -134,6 +151,10 @@ impl Service for Receive {
 }
 
 impl Receive {
+    fn carries(&self, request: &StoreRequest, identity: &Identity) {
+        self.associations.carries(request.caller.association, &identity.series, Moment::now());
+    }
+
     /// For what is told from where nothing can be waited for.
     fn note_later(&self, kind: &'static str, subject: String, text: String) {
         let store = self.store.clone();
@@ -142,18 +163,20 @@ impl Receive {
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
-        let mut collected = BytesMut::new();
+        let (mut collected, mut digester) = (Buffer::new(&self.buffers), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
-            collected.extend_from_slice(&chunk);
-            if collected.len() > self.large_object_bytes {
+            digester.update(&chunk);
+            collected.extend(&chunk);
+            if collected.as_slice().len() > self.large_object_bytes {
                 return self.keep_streamed(request, collected, data).await;
             }
         }
-        let header = header::read_whole_data_set(&collected, &request.transfer_syntax)
+        let header = header::read_whole_data_set(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
-        let part10 = header::part10(&identity, &collected).into();
-        let kept = self.store.keep(Incoming { identity, part10 });
+        self.carries(request, &identity);
+        let (data_set, digest) = (collected.freeze(), digester.digest());
+        let kept = self.store.keep_received(Received { identity, data_set, digest, header });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
     }
 
@@ -161,18 +184,17 @@ impl Receive {
     async fn keep_streamed(
         &self,
         request: &StoreRequest,
-        collected: BytesMut,
+        collected: Buffer,
         data: &mut DataSet<'_>,
     ) -> Result<Kept, Unkept> {
         // Who it is stands in its first megabytes; the store reads the header when all is there.
-        let header = header::read_start_of_data_set(&collected, &request.transfer_syntax)
+        let header = header::read_start_of_data_set(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
+        self.carries(request, &identity);
         let mut ending = Walk::new(&request.transfer_syntax);
-        let head = header::part10_head(&identity);
         let mut stream = self.store.keep_streamed(identity).await?;
-        stream.append(head.into()).await?;
-        ending.feed(&collected);
+        ending.feed(collected.as_slice());
         stream.append(collected.freeze()).await?;
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             ending.feed(&chunk);

@@ -8,13 +8,15 @@ use crate::receive::Receive;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_results::provenance::Station;
-use gantry_routing::complete::QuietTime;
+use gantry_routing::complete::TimesOf;
+use gantry_routing::complete::associations::Associations;
 use gantry_routing::compose::Composer;
 use gantry_routing::drive::Drive;
 use gantry_routing::wait::Stop;
 use gantry_store::events::Event;
 use gantry_store::options::StoreOptions;
 use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::path::Path;
 use std::process::ExitCode;
@@ -90,9 +92,11 @@ impl Node {
         }
 
         let (stop_stations, stop) = Stop::new();
+        let associations = Arc::new(Associations::new(Moment::now()));
         let drive = Drive {
             store: store.clone(),
-            quiet: quiet_time(&config),
+            times: times_of(&config),
+            associations: associations.clone(),
             rules: Arc::new(checked.rules),
             models,
             engine,
@@ -102,8 +106,13 @@ impl Node {
         let stop_edge = CancellationToken::new();
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
-        let receive =
-            Arc::new(Receive { config: config.clone(), store: store.clone(), large_object_bytes });
+        let receive = Arc::new(Receive {
+            config: config.clone(),
+            store: store.clone(),
+            large_object_bytes,
+            buffers: Arc::default(),
+            associations,
+        });
         let edge = tokio::spawn(acceptor::serve(
             listener,
             acceptor_options(&config),
@@ -176,9 +185,9 @@ fn acceptor_options(config: &Config) -> AcceptorOptions {
     }
 }
 
-fn quiet_time(config: &Arc<Config>) -> QuietTime {
+fn times_of(config: &Arc<Config>) -> TimesOf {
     let config = config.clone();
-    Arc::new(move |peer| config.quiet_for(peer))
+    Arc::new(move |peer| config.times_for(peer))
 }
 
 /// Who this node is in the objects that it makes. The observer's UID belongs to the AE title,

@@ -3,8 +3,11 @@
 use crate::config::Config;
 use crate::explain::when;
 use crate::output::say;
+use gantry_routing::complete::learned::Learned;
+use gantry_routing::complete::pace::{Times, seconds};
 use gantry_store::store::Store;
 use gantry_store::summary::Summary;
+use gantry_terms::ae_title::AeTitle;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +16,10 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let reader = Store::open_reader(&config.data).await?;
     let summary = reader.summary().await?;
     let mut text = told(&summary);
+    for peer in reader.peers_with_a_pace().await? {
+        let learned = Learned::read(&reader, &peer).await?;
+        tell_pace(&mut text, &peer, &config.times_for(&peer), &learned);
+    }
     if !summary.events.is_empty() {
         text.push_str("last events\n");
     }
@@ -61,4 +68,21 @@ fn told(summary: &Summary) -> String {
         }
     }
     text
+}
+
+/// How long the series of a peer are waited for, and which numbers of its headers are believed.
+fn tell_pace(text: &mut String, peer: &AeTitle, times: &Times, learned: &Learned) {
+    text.push_str(&format!(
+        "pace      {peer}: {}, {} behind a release; learned from {} series\n",
+        times.quiet(&learned.pace, false),
+        seconds(times.after_release(&learned.pace, None)),
+        learned.pace.series
+    ));
+    for named in &learned.named {
+        let believed = if named.believed { "" } else { ", not believed for now" };
+        text.push_str(&format!(
+            "          {} named the right number of images {} times, a wrong one {} times{believed}\n",
+            named.attribute, named.came_true, named.failed
+        ));
+    }
 }

@@ -1,6 +1,7 @@
 //! Starts the stations between the index and the outbox, and stops them together.
 
-use crate::complete::{self, QuietTime};
+use crate::complete::associations::Associations;
+use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
 use crate::decide::Decider;
 use crate::infer;
@@ -15,7 +16,9 @@ use tokio::task::JoinSet;
 /// What the stations work with.
 pub struct Drive {
     pub store: Store,
-    pub quiet: QuietTime,
+    pub times: TimesOf,
+    /// What the edge tells of the associations that carry images.
+    pub associations: Arc<Associations>,
     pub rules: Arc<RuleSet>,
     pub models: Arc<Models>,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
@@ -27,7 +30,12 @@ impl Drive {
     /// Runs the stations until `stop`; returns when each has finished what it had in hand.
     pub async fn run(self, stop: Stop) {
         let mut stations = JoinSet::new();
-        stations.spawn(complete::run(self.store.clone(), self.quiet, stop.clone()));
+        stations.spawn(complete::run(
+            self.store.clone(),
+            self.times,
+            self.associations,
+            stop.clone(),
+        ));
         let decider =
             Decider { store: self.store.clone(), rules: self.rules, models: self.models.clone() };
         stations.spawn(decider.run(stop.clone()));

@@ -1,6 +1,6 @@
 //! Who is just keeping which SOP instance, so that two senders of one object do not both write it.
 
-use crate::record::Digest;
+use crate::digest::Digest;
 use gantry_terms::uid::Uid;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

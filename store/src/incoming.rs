@@ -1,7 +1,9 @@
 //! An object on its way into the store, and the receipt for it.
 
+use crate::digest::Digest;
 use bytes::Bytes;
 use gantry_terms::ae_title::AeTitle;
+use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 
@@ -31,6 +33,16 @@ pub enum Origin {
 pub struct Incoming {
     pub identity: Identity,
     pub part10: Bytes,
+}
+
+/// A whole object in memory as it was received, read and summed up on its way: its Part 10 head is
+/// made here.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub identity: Identity,
+    pub data_set: Bytes,
+    pub digest: Digest,
+    pub header: Header,
 }
 
 /// Says that the object is safe, or that it was so before.

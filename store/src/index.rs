@@ -1,9 +1,9 @@
 //! The SQLite file: opened, and filled with what the segments hold.
 
 use crate::claims::Claim;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incoming::{Identity, Origin};
-use crate::record::Digest;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -11,6 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use sqlx::{Connection, QueryBuilder, Sqlite};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(crate) fn path(store: &Path) -> PathBuf {
 /// One record on its way into the index.
 pub(crate) struct Entry {
     pub(crate) identity: Identity,
-    pub(crate) header: Header,
+    pub(crate) header: HeaderText,
     pub(crate) segment: u32,
     pub(crate) offset: u64,
     /// Where the record ends.
@@ -34,6 +35,20 @@ pub(crate) struct Entry {
     pub(crate) digest: Digest,
     /// Let go when the row is committed.
     pub(crate) claim: Option<Claim>,
+}
+
+/// A header as the index holds it: much smaller than one that can be asked.
+pub(crate) struct HeaderText(String);
+
+impl HeaderText {
+    /// There are only texts and finite numbers in it, so that it can always be written.
+    pub(crate) fn of(header: &Header) -> Self {
+        Self(serde_json::to_string(header).unwrap_or_else(|_| "{}".into()))
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 fn options(store: &Path) -> SqliteConnectOptions {
@@ -46,7 +61,12 @@ fn options(store: &Path) -> SqliteConnectOptions {
 
 /// The one connection that writes. Creates and migrates the file.
 pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError> {
-    let options = options(store).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let options = options(store)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // UIDs come in no order: the pages that they fall on should be at hand. In KiB.
+        .pragma("cache_size", "-32768")
+        .pragma("wal_autocheckpoint", "4000");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(120))
@@ -83,22 +103,49 @@ pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError>
 
 /// Puts the entries into the index, in one transaction with how far their segments are in it.
 /// What is there already stays as it is. Says how many instances are new.
+///
+/// The transaction is not synced by itself: the segments hold all that is in it, and what a power
+/// cut takes is replayed at the next start. Whatever is decided from it is synced, and syncs it.
 pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<u64, sqlx::Error> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut connection = pool.acquire().await?;
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+    let added = add_rows(&mut connection, entries).await;
+    match sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await {
+        Ok(_) => added,
+        Err(error) => {
+            // Nothing that is not in the segments may be written unsynced.
+            connection.close_on_drop();
+            Err(error)
+        }
+    }
+}
+
+async fn add_rows(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+) -> Result<u64, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
+    for entry in entries {
+        let end = ends.entry(entry.segment).or_default();
+        *end = entry.end.max(*end);
+    }
+    for (segment, end) in ends {
+        advance(&mut transaction, segment, end).await?;
+    }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
     let mut added = 0;
-    for entry in entries {
-        advance(&mut transaction, entry.segment, entry.end).await?;
-        if !add_instance(&mut transaction, entry).await? {
-            continue;
+    let mut rest = entries;
+    while !rest.is_empty() {
+        // Few lengths, so that the statements stay prepared.
+        let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
+        let (now, later) = rest.split_at(length);
+        for Entry { identity, .. } in add_instances(&mut transaction, now).await? {
+            added += 1;
+            let series = arrivals.entry(identity.series.as_str());
+            series.or_insert_with(|| Arrivals::begin(identity)).count(identity);
         }
-        added += 1;
-        let series = arrivals.entry(entry.identity.series.as_str());
-        series.and_modify(|series| series.count(&entry.identity)).or_insert_with(|| {
-            let mut series = Arrivals::begin(&entry.identity);
-            series.count(&entry.identity);
-            series
-        });
+        rest = later;
     }
     for series in arrivals.values() {
         add_to_series(&mut transaction, series).await?;
@@ -153,39 +200,58 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-async fn add_instance(
+/// Those that are new. All at once if none is there, which is the rule; else one after the other.
+async fn add_instances<'a>(
     connection: &mut SqliteConnection,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
-    let identity = &entry.identity;
-    // Texts and finite numbers only: this cannot fail.
-    let header = serde_json::to_string(&entry.header).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    let done = sqlx::query(
+    entries: &'a [Entry],
+) -> Result<Vec<&'a Entry>, sqlx::Error> {
+    match insert(connection, entries, "").await {
+        Ok(_) => Ok(entries.iter().collect()),
+        Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
+            let mut new = Vec::new();
+            for entry in entries {
+                let one = std::slice::from_ref(entry);
+                if insert(connection, one, " ON CONFLICT (sop_instance) DO NOTHING").await? == 1 {
+                    new.push(entry);
+                }
+            }
+            Ok(new)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+    on_conflict: &str,
+) -> Result<u64, sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
-             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-         ON CONFLICT (sop_instance) DO NOTHING",
-    )
-    .bind(identity.sop_instance.as_str())
-    .bind(identity.sop_class.as_str())
-    .bind(identity.series.as_str())
-    .bind(identity.study.as_str())
-    .bind(identity.transfer_syntax.as_str())
-    .bind(identity.calling_ae.as_str())
-    .bind(identity.called_ae.as_str())
-    .bind(identity.arrival.0)
-    .bind(match identity.origin {
-        Origin::Received => "received",
-        Origin::Made => "made",
-    })
-    .bind(entry.segment)
-    .bind(entry.offset as i64)
-    .bind(entry.bytes as i64)
-    .bind(entry.digest.as_slice())
-    .bind(header)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
+             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header) ",
+    );
+    query.push_values(entries, |mut row, entry| {
+        let identity = &entry.identity;
+        row.push_bind(identity.sop_instance.as_str())
+            .push_bind(identity.sop_class.as_str())
+            .push_bind(identity.series.as_str())
+            .push_bind(identity.study.as_str())
+            .push_bind(identity.transfer_syntax.as_str())
+            .push_bind(identity.calling_ae.as_str())
+            .push_bind(identity.called_ae.as_str())
+            .push_bind(identity.arrival.0)
+            .push_bind(match identity.origin {
+                Origin::Received => "received",
+                Origin::Made => "made",
+            })
+            .push_bind(entry.segment)
+            .push_bind(entry.offset as i64)
+            .push_bind(entry.bytes as i64)
+            .push_bind(entry.digest.as_slice())
+            .push_bind(entry.header.as_str());
+    });
+    query.push(on_conflict);
+    Ok(query.build().execute(connection).await?.rows_affected())
 }
 
 /// A late image reopens its series; what this node made does not.

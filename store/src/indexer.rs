@@ -11,6 +11,9 @@ use tokio::sync::mpsc;
 
 /// Entries of one transaction at most.
 const BATCH: usize = 512;
+/// How long a transaction waits to be filled, unless somebody waits for it: each one costs as much
+/// as some twenty entries.
+const GATHERING: Duration = Duration::from_millis(100);
 
 /// Runs until every sender is gone and everything sent is committed, or cannot be: what is missing
 /// then is replayed at the next start.
@@ -21,6 +24,15 @@ pub(crate) async fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while entries.recv_many(&mut batch, BATCH).await > 0 {
+        // Not woken by each entry: that would cost more than the entry does.
+        tokio::select! {
+            () = progress.is_wanted() => {}
+            () = tokio::time::sleep(GATHERING) => {}
+        }
+        while batch.len() < BATCH {
+            let Ok(entry) = entries.try_recv() else { break };
+            batch.push(entry);
+        }
         let mut pause = Duration::from_millis(50);
         while let Err(error) = index::add(&pool, &batch).await {
             // The objects are safe in their segments, and at the next start they are replayed.
@@ -34,6 +46,7 @@ pub(crate) async fn run(
         }
         progress.set_fault(None);
         let indexed = batch.len() as u64;
+        progress.changed.add(batch.iter().map(|entry| &entry.identity.series));
         // The index answers for these from now on.
         batch.drain(..).for_each(|entry| drop(entry.claim));
         progress.indexed(indexed);

@@ -1,8 +1,12 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+mod changed;
 mod claims;
+pub mod completion;
 mod data_set;
 pub mod decisions;
+pub mod digest;
+mod direct;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -11,10 +15,13 @@ pub mod incoming;
 mod index;
 mod indexer;
 pub mod jobs;
+mod known;
 mod leases;
 pub mod options;
 pub mod outbox;
+pub mod pace;
 mod part10;
+mod prepared;
 mod progress;
 pub mod reader;
 mod record;

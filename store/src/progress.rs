@@ -1,14 +1,19 @@
 //! How far writing and indexing are, and who wants to know.
 
+use crate::changed::Changes;
 use crate::error::KeepError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) struct Progress {
     appended: AtomicU64,
     indexed: watch::Sender<u64>,
     bell: watch::Sender<u64>,
+    /// Somebody waits until the index has caught up.
+    wanted: Notify,
+    /// Series that the index committed something of.
+    pub(crate) changed: Changes,
     /// Why the index cannot follow. While it cannot, nothing more is taken in.
     fault: Mutex<Option<KeepError>>,
 }
@@ -19,6 +24,8 @@ impl Default for Progress {
             appended: AtomicU64::new(0),
             indexed: watch::Sender::new(0),
             bell: watch::Sender::new(0),
+            wanted: Notify::new(),
+            changed: Changes::default(),
             fault: Mutex::new(None),
         }
     }
@@ -37,8 +44,21 @@ impl Progress {
     /// Returns when everything appended so far is in the index, or the indexer is gone.
     pub(crate) async fn settled(&self) {
         let appended = self.appended.load(Ordering::SeqCst);
+        if *self.indexed.borrow() < appended {
+            self.want();
+        }
         // The sender lives in `self`, so that waiting ends only by the count.
         let _ = self.indexed.subscribe().wait_for(|indexed| *indexed >= appended).await;
+    }
+
+    /// The index is to catch up now.
+    pub(crate) fn want(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Returns when somebody waits in [`Progress::settled`].
+    pub(crate) async fn is_wanted(&self) {
+        self.wanted.notified().await;
     }
 
     /// After the last entry: nobody waits for more, whatever came too late for the index. The next

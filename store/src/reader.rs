@@ -1,8 +1,8 @@
 //! Asks the index and the segments, inside the node or beside it. Never writes.
 
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::index;
-use crate::record::Digest;
 use crate::rows;
 use crate::segment;
 use bytes::Bytes;

@@ -1,29 +1,29 @@
 //! One object in a segment: a fixed head, what identifies it, and its Part 10 file byte for byte.
 
-use crate::header::HeaderError;
+use crate::digest::{Digest, Digester};
 use crate::incoming::{Identity, Origin};
-use crate::part10::read_head;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 
 /// `\x89` and the line feed show when something took the file for text.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89GANTRY\n";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 pub(crate) const HEAD_BYTES: usize = 64;
 /// Nine fields of at most 64 bytes with their lengths.
 pub(crate) const LONGEST_META: u32 = 1024;
 
-pub(crate) type Digest = [u8; 32];
-
 /// All integers are little endian:
-/// magic 8, version 2, zero 2, head and meta length 4, payload length 8, CRC-32 of meta and
-/// payload 4, CRC-32 of the head without this field 4, BLAKE3 of the data set 32.
+/// magic 8, version 2, where the data set begins in the payload 2, head and meta length 4, payload
+/// length 8, CRC-32 of meta and of the payload before its data set 4, CRC-32 of the head without
+/// this field 4, digest of the data set 16, zero 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Where the payload begins, counted from the record.
     pub(crate) payload_offset: u32,
     pub(crate) payload: u64,
+    /// Where the data set begins, counted from the payload.
+    pub(crate) data_set: u16,
     pub(crate) checksum: u32,
     pub(crate) digest: Digest,
 }
@@ -33,10 +33,11 @@ impl Head {
         let mut bytes = [0; HEAD_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[10..12].copy_from_slice(&self.data_set.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.payload_offset.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.payload.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.checksum.to_le_bytes());
-        bytes[32..].copy_from_slice(&self.digest);
+        bytes[32..48].copy_from_slice(&self.digest);
         let own = own_checksum(&bytes);
         bytes[28..32].copy_from_slice(&own.to_le_bytes());
         bytes
@@ -49,15 +50,17 @@ impl Head {
         let head = Self {
             payload_offset: u32_at(12),
             payload: u64::from(u32_at(16)) | u64::from(u32_at(20)) << 32,
+            data_set: u16::from_le_bytes([bytes[10], bytes[11]]),
             checksum: u32_at(24),
-            digest: bytes[32..].try_into().ok()?,
+            digest: bytes[32..48].try_into().ok()?,
         };
         let meta = head.payload_offset.checked_sub(HEAD_BYTES as u32)?;
         let good = bytes[..8] == MAGIC
             && version == VERSION
             && u32_at(28) == own_checksum(bytes)
             && meta <= LONGEST_META
-            && head.payload < 1 << 48;
+            && head.payload < 1 << 48
+            && u64::from(head.data_set) <= head.payload;
         good.then_some(head)
     }
 
@@ -134,56 +137,110 @@ pub(crate) fn decode_meta(meta: &[u8]) -> Option<Identity> {
     })
 }
 
-/// Head and meta of a whole object in memory.
-pub(crate) fn encode(identity: &Identity, part10: &[u8]) -> Result<(Head, Vec<u8>), HeaderError> {
-    let data_set = read_head(part10)?.data_set;
+/// What a record begins with, up to the data set. Nothing when the Part 10 head is none.
+pub(crate) fn front(
+    identity: &Identity,
+    part10_head: &[u8],
+    data_set: u64,
+    digest: Digest,
+) -> Option<(Head, Vec<u8>)> {
     let meta = encode_meta(identity);
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&meta);
-    checksum.update(part10);
+    checksum.update(part10_head);
     let head = Head {
         payload_offset: (HEAD_BYTES + meta.len()) as u32,
-        payload: part10.len() as u64,
+        payload: part10_head.len() as u64 + data_set,
+        data_set: u16::try_from(part10_head.len()).ok()?,
         checksum: checksum.finalize(),
-        digest: blake3::hash(&part10[data_set..]).into(),
+        digest,
     };
-    let mut bytes = head.encode().to_vec();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + meta.len() + part10_head.len());
+    bytes.extend_from_slice(&head.encode());
     bytes.extend_from_slice(&meta);
-    Ok((head, bytes))
+    bytes.extend_from_slice(part10_head);
+    Some((head, bytes))
+}
+
+/// Sums up a record that is read piece by piece, from its meta on.
+pub(crate) struct Sums {
+    head: Head,
+    /// What is still to come before the data set.
+    before: u64,
+    checksum: crc32fast::Hasher,
+    digest: Digester,
+}
+
+impl Sums {
+    pub(crate) fn of(head: Head) -> Self {
+        let before = head.meta_bytes() as u64 + u64::from(head.data_set);
+        Self { head, before, checksum: crc32fast::Hasher::new(), digest: Digester::default() }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        let before = self.before.min(bytes.len() as u64);
+        let (front, data_set) = bytes.split_at(before as usize);
+        self.before -= before;
+        self.checksum.update(front);
+        self.digest.update(data_set);
+    }
+
+    pub(crate) fn hold(self) -> bool {
+        self.checksum.finalize() == self.head.checksum && self.digest.digest() == self.head.digest
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::part10::part10;
+    use crate::part10::part10_head;
     use crate::testing;
+
+    fn encoded(identity: &Identity, data_set: &[u8]) -> (Head, Vec<u8>) {
+        let digest = Digester::of(data_set);
+        let front = front(identity, &part10_head(identity), data_set.len() as u64, digest);
+        front.expect("a Part 10 head")
+    }
 
     #[test]
     fn a_record_tells_who_its_object_is_and_notices_every_changed_bit() {
         let identity = testing::identity("1.2.3.4");
-        let file = part10(&identity, b"\x08\0\x60\0CS\x02\0CT");
-        let (head, bytes) = encode(&identity, &file).expect("a Part 10 file");
-        let (front, meta) = bytes.split_first_chunk::<HEAD_BYTES>().expect("a head");
+        let data_set = b"\x08\0\x60\0CS\x02\0CT";
+        let (head, bytes) = encoded(&identity, data_set);
+        let record = [&bytes[..], data_set].concat();
+        let (front, rest) = record.split_first_chunk::<HEAD_BYTES>().expect("a head");
         assert_eq!(Head::decode(front), Some(head));
+        let meta = &rest[..head.meta_bytes()];
         assert_eq!(decode_meta(meta).as_ref(), Some(&identity));
-        assert_eq!(head.length(), (bytes.len() + file.len()) as u64);
+        assert_eq!(head.length(), record.len() as u64);
         for bit in 0..HEAD_BYTES * 8 {
             let mut changed = *front;
             changed[bit / 8] ^= 1 << (bit % 8);
-            // Bytes 10 and 11 are spare, but their change is noticed too.
+            // The last sixteen bytes are spare, but their change is noticed too.
             assert_eq!(Head::decode(&changed), None, "bit {bit}");
         }
         for cut in 0..meta.len() {
             assert_eq!(decode_meta(&meta[..cut]), None, "{cut}");
+        }
+        let holds = |bytes: &[u8]| {
+            let mut sums = Sums::of(head);
+            bytes.chunks(7).for_each(|piece| sums.update(piece));
+            sums.hold()
+        };
+        assert!(holds(rest));
+        for bit in 0..rest.len() * 8 {
+            let mut changed = rest.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!holds(&changed), "bit {bit}");
         }
     }
 
     #[test]
     fn two_files_of_one_data_set_have_one_digest() {
         let (mut identity, data_set) = (testing::identity("1.2.3.4"), b"\x08\0\x60\0CS\x02\0CT");
-        let first = encode(&identity, &part10(&identity, data_set)).expect("a file").0;
+        let first = encoded(&identity, data_set).0;
         identity.calling_ae = AeTitle::parse("OTHER").expect("a title");
-        let second = encode(&identity, &part10(&identity, data_set)).expect("a file").0;
+        let second = encoded(&identity, data_set).0;
         assert_eq!(first.digest, second.digest);
         assert_ne!(first.checksum, second.checksum);
     }

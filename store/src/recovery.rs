@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use crate::events::{self, Event};
 use crate::header::{self, HeaderError};
-use crate::index::{self, Entry};
+use crate::index::{self, Entry, HeaderText};
 use crate::part10::{LONGEST_HEAD, read_head};
 use crate::rows;
 use crate::segment::{self, Found, Scan, Scanned};
@@ -22,10 +22,12 @@ const BATCH: usize = 256;
 pub(crate) struct Recovered {
     pub(crate) segments: u64,
     pub(crate) records: u64,
+    /// Of all segments.
+    pub(crate) bytes: u64,
     pub(crate) added: u64,
     pub(crate) next_number: u32,
-    /// The last segment, when it may be appended to.
-    pub(crate) resume: Option<u32>,
+    /// The last segment and where its last record ends, when it may be appended to.
+    pub(crate) resume: Option<(u32, u64)>,
     pub(crate) problems: Vec<String>,
     /// What writes that were broken off left behind; nobody was told that it is kept.
     torn: Vec<String>,
@@ -122,6 +124,7 @@ async fn replay_segment(
     let failed = || StoreError::file(&path);
     let length = fs::metadata(&path).map_err(failed())?.len();
     recovered.resume = None;
+    recovered.bytes += length;
     if length < from {
         let lost = from - length;
         let whose = cut_off(pool, number, from, length).await?;
@@ -135,12 +138,13 @@ async fn replay_segment(
         File::open(&path).and_then(|file| file.sync_all()).map_err(failed())?;
     }
     let mut scan = Scan::of(&path, from, length).map_err(failed())?;
-    let (mut batch, mut sound) = (Vec::new(), true);
+    let (mut batch, mut sound, mut end) = (Vec::new(), true, from);
     loop {
         match scan.next().map_err(failed())? {
             Scanned::End => break,
             Scanned::Record(found) => {
                 recovered.records += 1;
+                end = found.offset + found.head.length();
                 batch.push(entry(&path, number, found, &mut recovered.problems));
             }
             Scanned::Damage { offset, next: Some(next) } => {
@@ -175,7 +179,7 @@ async fn replay_segment(
         }
     }
     recovered.added += index::add(pool, &batch).await?;
-    recovered.resume = sound.then_some(number);
+    recovered.resume = sound.then_some((number, end));
     Ok(())
 }
 
@@ -254,7 +258,7 @@ fn entry(path: &Path, segment: u32, found: Found, problems: &mut Vec<String>) ->
     });
     Entry {
         identity,
-        header,
+        header: HeaderText::of(&header),
         segment,
         offset,
         end: offset + head.length(),

@@ -1,7 +1,8 @@
 //! Segment files: their names, reading a record, and scanning records one after another.
 
+use crate::direct::padding;
 use crate::incoming::Identity;
-use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC};
+use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC, Sums};
 use gantry_terms::uid::Uid;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -74,13 +75,24 @@ impl Scan {
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Scanned> {
-        let offset = self.position;
-        if offset >= self.length {
+        if self.position >= self.length {
             return Ok(Scanned::End);
         }
-        if let Some(found) = self.record_at(offset)? {
-            self.position = offset + found.head.length();
+        if let Some(found) = self.record_at(self.position)? {
+            self.position += found.head.length();
             return Ok(Scanned::Record(found));
+        }
+        // Behind the last record of a batch there are zeros up to the next border of blocks, and
+        // in a segment that was prepared there may be nothing but zeros up to its end.
+        let border = self.position + padding(self.position);
+        if border > self.position && self.is_zero(self.position, border)? {
+            self.position = border;
+            return self.next();
+        }
+        let offset = self.position;
+        if self.is_zero(offset, self.length)? {
+            self.position = self.length;
+            return Ok(Scanned::End);
         }
         let next = self.look_for_record(offset + 1)?;
         self.position = next.unwrap_or(self.length);
@@ -95,6 +107,20 @@ impl Scan {
             return Ok(None);
         }
         Ok(record::decode_meta(&meta).map(|identity| Found { offset, head, identity }))
+    }
+
+    fn is_zero(&self, from: u64, to: u64) -> io::Result<bool> {
+        let mut window = vec![0; 64 << 10];
+        let (mut position, to) = (from, to.min(self.length));
+        while position < to {
+            let wanted = window.len().min((to - position) as usize);
+            let read = read_up_to(&self.file, &mut window[..wanted], position)?;
+            if read < wanted || window[..read].iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            position += read as u64;
+        }
+        Ok(true)
     }
 
     fn look_for_record(&self, from: u64) -> io::Result<Option<u64>> {
@@ -151,14 +177,14 @@ pub(crate) fn read_payload(file: &File, offset: u64) -> io::Result<Option<Vec<u8
 /// Copies it out and says whether it was whole.
 pub(crate) fn copy_payload(file: &File, offset: u64, to: &mut impl Write) -> io::Result<bool> {
     let Some((head, meta)) = read_front(file, offset)? else { return Ok(false) };
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(&meta);
+    let mut sums = Sums::of(head);
+    sums.update(&meta);
     let mut window = vec![0; 256 << 10];
     let (mut position, mut left) = (offset + u64::from(head.payload_offset), head.payload);
     while left > 0 {
         let wanted = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = read_up_to(file, &mut window[..wanted], position)?;
-        checksum.update(&window[..read]);
+        sums.update(&window[..read]);
         to.write_all(&window[..read])?;
         if read < wanted {
             return Ok(false);
@@ -166,7 +192,7 @@ pub(crate) fn copy_payload(file: &File, offset: u64, to: &mut impl Write) -> io:
         position += read as u64;
         left -= read as u64;
     }
-    Ok(checksum.finalize() == head.checksum)
+    Ok(sums.hold())
 }
 
 /// Fewer bytes only at the end of the file.

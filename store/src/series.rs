@@ -124,7 +124,7 @@ impl Store {
     }
 }
 
-fn series_row(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
+pub(crate) fn series_row(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
     Ok(SeriesRow {
         uid: rows::uid(row, "uid")?,
         study: rows::uid(row, "study")?,

@@ -1,16 +1,20 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
 use crate::claims::{Claim, Claimed, Claims};
+use crate::digest::{Digest, Digester};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
 use crate::header;
-use crate::incoming::{Identity, Incoming, Kept, Receipt};
-use crate::index::{self, Entry};
+use crate::incoming::{Identity, Incoming, Kept, Receipt, Received};
+use crate::index::{self, Entry, HeaderText};
 use crate::indexer;
+use crate::known::Known;
 use crate::options::StoreOptions;
+use crate::part10::{part10_head, read_head};
+use crate::prepared::Prepared;
 use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
-use crate::record::{self, Digest};
+use crate::record;
 use crate::recovery;
 use crate::reindex;
 use crate::segment;
@@ -49,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
     claims: Arc<Claims>,
+    known: Known,
     next_number: Arc<AtomicU32>,
     next_serial: AtomicU64,
     room: Arc<Semaphore>,
@@ -90,11 +95,12 @@ impl Store {
             recovery::tell_lost_index(&write, &recovered).await?;
         }
         reindex::restore(&write).await?;
+        let known = Known::load(&write).await?;
         let reader = Reader::open(&options.folder).await?;
         let open = match recovered.resume {
-            Some(number) => {
+            Some((number, end)) => {
                 let path = segment::path(&options.folder, number);
-                Some(Open::resume(&options, number).map_err(StoreError::file(path))?)
+                Some(Open::resume(&options, number, end).map_err(StoreError::file(path))?)
             }
             None => None,
         };
@@ -108,6 +114,7 @@ impl Store {
             progress: progress.clone(),
             indexer: indexer.clone(),
             open,
+            prepared: Prepared::start(&options, recovered.bytes),
             lock: lock.clone(),
         };
         let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);
@@ -122,6 +129,7 @@ impl Store {
             write,
             progress,
             claims: Arc::default(),
+            known,
             next_number,
             next_serial: AtomicU64::new(1),
             room: Arc::new(Semaphore::new(QUEUED_KIB as usize)),
@@ -147,27 +155,48 @@ impl Store {
     /// cannot be read; then it has an empty one and an event tells.
     pub async fn keep(&self, incoming: Incoming) -> Result<Receipt, KeepError> {
         let shared = &self.shared;
+        let Incoming { identity, part10 } = incoming;
+        let at = read_head(&part10).map_err(|_| KeepError::NotPart10)?.data_set;
+        let digest = Digester::of(&part10[at..]);
+        let header = match header::read_header(&part10) {
+            Ok(header) => header,
+            Err(error) => shared.without_header(&identity.sop_instance, error).await,
+        };
+        let head = part10.slice(..at);
+        let received = Received { identity, data_set: part10.slice(at..), digest, header };
+        self.keep_whole(received, &head).await
+    }
+
+    /// As [`Store::keep`], for what was read and summed up while it arrived.
+    pub async fn keep_received(&self, received: Received) -> Result<Receipt, KeepError> {
+        let head = part10_head(&received.identity);
+        self.keep_whole(received, &head).await
+    }
+
+    async fn keep_whole(
+        &self,
+        received: Received,
+        part10_head: &[u8],
+    ) -> Result<Receipt, KeepError> {
+        let shared = &self.shared;
         if let Some(fault) = shared.progress.fault() {
             return Err(fault);
         }
-        let Incoming { identity, part10 } = incoming;
+        let Received { identity, data_set, digest, header } = received;
         let sop_instance = identity.sop_instance.clone();
-        let encoded = record::encode(&identity, &part10);
-        let (head, front) = encoded.map_err(|_| KeepError::NotPart10)?;
-        let claim = match shared.claim(&sop_instance, head.digest).await? {
+        let front = record::front(&identity, part10_head, data_set.len() as u64, digest);
+        let (head, front) = front.ok_or(KeepError::NotPart10)?;
+        let claim = match shared.claim(&sop_instance, digest).await? {
             Under::Nobody(claim) => claim,
             Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
         };
-        let header = match header::read_header(&part10) {
-            Ok(header) => header,
-            Err(error) => shared.without_header(&sop_instance, error).await,
-        };
-        let kib = (part10.len() >> 10).min(QUEUED_KIB as usize) as u32;
+        let header = HeaderText::of(&header);
+        let kib = (data_set.len() >> 10).min(QUEUED_KIB as usize) as u32;
         let room = shared.room.clone().acquire_many_owned(kib).await;
         let room = room.map_err(|_| KeepError::Closed)?;
         let writer = shared.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { identity, header, head, front, part10, claim, answer, room };
+        let waiting = Waiting { identity, header, head, front, data_set, claim, answer, room };
         writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
         answered.await.map_err(|_| KeepError::Closed)??;
         Ok(Receipt { sop_instance, outcome: Kept::New })
@@ -198,6 +227,7 @@ impl Store {
         let Some(running) = self.shared.take_running() else { return };
         let Running { writer, indexer, writing, indexing, _lock } = running;
         drop((writer, indexer));
+        self.shared.progress.want();
         // Neither ends by a panic: both only pass errors on.
         let _ = tokio::task::spawn_blocking(move || writing.join()).await;
         let _ = indexing.await;
@@ -249,6 +279,10 @@ impl Shared {
     ) -> Result<Under, KeepError> {
         let kept = loop {
             match self.claims.claim(sop_instance, digest) {
+                Claimed::Mine(claim) if !self.known.may_hold(sop_instance) => {
+                    self.known.insert(sop_instance);
+                    return Ok(Under::Nobody(claim));
+                }
                 Claimed::Mine(claim) => match self.reader.digest(sop_instance).await? {
                     None => return Ok(Under::Nobody(claim)),
                     Some(kept) => break kept,

@@ -1,19 +1,20 @@
 //! A large object on its way to a segment of its own, piece by piece, in bounded memory.
 
 use crate::claims::Claim;
+use crate::digest::{Digest, Digester};
+use crate::direct::{BLOCK, Direct};
 use crate::error::KeepError;
 use crate::incoming::{Identity, Kept, Receipt};
-use crate::index::Entry;
+use crate::index::{Entry, HeaderText};
 use crate::options::Durability;
-use crate::part10::{LONGEST_HEAD, read_head};
-use crate::record::{self, Digest, HEAD_BYTES, Head};
+use crate::part10::part10_head;
+use crate::record::{self, Head};
 use crate::recovery::read_header_at;
 use crate::segment;
 use crate::store::{Shared, Under};
 use bytes::Bytes;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,14 +32,17 @@ pub struct Stream {
 
 /// The file under its temporary name, and the sums over what is in it.
 struct Growing {
-    file: File,
+    file: Direct,
     path: Temporary,
-    meta: Vec<u8>,
-    checksum: crc32fast::Hasher,
-    digest: blake3::Hasher,
-    /// What has come of the Part 10 head so far, until it is known where the data set begins.
-    front: Option<Vec<u8>>,
-    payload: u64,
+    part10_head: Vec<u8>,
+    /// What the data set begins with, as far as it shares the first block with the record's front.
+    /// That block is written last: until then this is no record.
+    first: Vec<u8>,
+    /// How much of the first block the front takes.
+    front: usize,
+    digest: Digester,
+    /// Of the data set.
+    length: u64,
 }
 
 /// Removed when dropped. Renaming it away first keeps the file.
@@ -53,13 +57,12 @@ impl Drop for Temporary {
 impl Stream {
     pub(crate) async fn begin(shared: Arc<Shared>, identity: Identity) -> Result<Self, KeepError> {
         let path = segment::temporary_path(&shared.options.folder, shared.next_serial());
-        let meta = record::encode_meta(&identity);
-        let growing = blocking(move || Growing::begin(path, meta)).await?;
+        let (of, durability) = (identity.clone(), shared.options.durability);
+        let growing = blocking(move || Growing::begin(path, &of, durability)).await?;
         Ok(Self { shared, identity, gathered: Vec::new(), growing: Some(growing) })
     }
 
-    /// The next piece of the Part 10 file; the first begins with its preamble
-    /// (`header::part10_head`).
+    /// The next piece of the data set.
     pub async fn append(&mut self, piece: Bytes) -> Result<(), KeepError> {
         for part in piece.chunks(GATHERED) {
             self.gathered.extend_from_slice(part);
@@ -87,10 +90,9 @@ impl Stream {
     pub async fn finish(mut self) -> Result<Receipt, KeepError> {
         self.write().await?;
         let Self { shared, identity, growing, .. } = self;
-        let mut growing = growing.ok_or(KeepError::Closed)?;
-        let digest = growing.digest()?;
+        let growing = growing.ok_or(KeepError::Closed)?;
         // On its own, so that a peer that goes away now leaves either nothing or a kept object.
-        let finished = tokio::spawn(finish(shared, identity, growing, digest));
+        let finished = tokio::spawn(finish(shared, identity, growing));
         finished.await.unwrap_or(Err(KeepError::Closed))
     }
 }
@@ -99,9 +101,9 @@ async fn finish(
     shared: Arc<Shared>,
     identity: Identity,
     growing: Growing,
-    digest: Digest,
 ) -> Result<Receipt, KeepError> {
     let sop_instance = identity.sop_instance.clone();
+    let digest = growing.digest.digest();
     match shared.claim(&sop_instance, digest).await? {
         Under::Nobody(claim) => keep(&shared, identity, growing, digest, claim).await?,
         Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
@@ -112,21 +114,21 @@ async fn finish(
 async fn keep(
     shared: &Arc<Shared>,
     identity: Identity,
-    growing: Growing,
+    mut growing: Growing,
     digest: Digest,
     claim: Claim,
 ) -> Result<(), KeepError> {
     let segment = shared.next_number();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
-    let head = growing.head(digest);
-    let header = blocking(move || {
+    let of = identity.clone();
+    let (head, header) = blocking(move || {
+        let head = growing.complete(&of, digest, sync)?;
         let header = read_header_at(&growing.path.0, head.payload_offset.into(), head.payload);
-        growing.complete(head, sync)?;
         fs::rename(&growing.path.0, segment::path(&store, segment))?;
         if sync == Durability::PowerLoss {
             segment::sync_folder(&store)?;
         }
-        Ok(header)
+        Ok((head, header))
     })
     .await?;
     claim.durable();
@@ -137,7 +139,7 @@ async fn keep(
     };
     let entry = Entry {
         identity,
-        header,
+        header: HeaderText::of(&header),
         segment,
         offset: 0,
         end: head.length(),
@@ -150,62 +152,52 @@ async fn keep(
 }
 
 impl Growing {
-    fn begin(path: PathBuf, meta: Vec<u8>) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        let path = Temporary(path);
-        // The head comes last: until then this is no record.
-        (&file).write_all(&[0; HEAD_BYTES])?;
-        (&file).write_all(&meta)?;
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(&meta);
-        let (digest, front) = (blake3::Hasher::new(), Some(Vec::new()));
-        Ok(Self { file, path, meta, checksum, digest, front, payload: 0 })
+    fn begin(path: PathBuf, identity: &Identity, durability: Durability) -> io::Result<Self> {
+        let past_cache = durability == Durability::PowerLoss;
+        let file = Direct::open(&path, true, BLOCK as u64, past_cache)?;
+        let part10_head = part10_head(identity);
+        let front = record::front(identity, &part10_head, 0, Digest::default());
+        let front = front.map(|(_, front)| front.len()).filter(|length| *length <= BLOCK);
+        Ok(Self {
+            file,
+            path: Temporary(path),
+            part10_head,
+            first: Vec::with_capacity(BLOCK),
+            // UIDs and titles are short by their types.
+            front: front.ok_or(io::ErrorKind::InvalidData)?,
+            digest: Digester::default(),
+            length: 0,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.checksum.update(bytes);
-        self.payload += bytes.len() as u64;
-        let Some(mut front) = self.front.take() else {
-            self.digest.update(bytes);
-            return Ok(());
-        };
-        front.extend_from_slice(bytes);
-        // With fewer bytes behind it than an element's start, more of the head may come.
-        match read_head(&front) {
-            Ok(head) if front.len() >= head.data_set + 8 => {
-                self.digest.update(&front[head.data_set..]);
-            }
-            _ if front.len() > 2 * LONGEST_HEAD => return Err(io::ErrorKind::InvalidData.into()),
-            _ => self.front = Some(front),
-        }
-        Ok(())
+        self.digest.update(bytes);
+        self.length += bytes.len() as u64;
+        let missing = BLOCK - self.front - self.first.len();
+        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
+        self.first.extend_from_slice(first);
+        self.file.append(rest)
     }
 
-    /// Over the data set alone. A head that never ended is no Part 10 file.
-    fn digest(&mut self) -> Result<Digest, KeepError> {
-        if let Some(front) = self.front.take() {
-            let head = read_head(&front).map_err(|_| KeepError::NotPart10)?;
-            self.digest.update(&front[head.data_set..]);
-        }
-        Ok(self.digest.finalize().into())
-    }
-
-    fn head(&self, digest: Digest) -> Head {
-        Head {
-            payload_offset: (HEAD_BYTES + self.meta.len()) as u32,
-            payload: self.payload,
-            checksum: self.checksum.clone().finalize(),
-            digest,
-        }
-    }
-
-    fn complete(&self, head: Head, durability: Durability) -> io::Result<()> {
-        self.file.write_all_at(&head.encode(), 0)?;
+    /// The whole record, synced.
+    fn complete(
+        &mut self,
+        identity: &Identity,
+        digest: Digest,
+        durability: Durability,
+    ) -> io::Result<Head> {
+        self.file.pad()?;
+        let front = record::front(identity, &self.part10_head, self.length, digest);
+        let (head, front) = front.ok_or(io::ErrorKind::InvalidData)?;
+        self.file.back_to(0);
+        self.file.append(&front)?;
+        self.file.append(&self.first)?;
+        self.file.pad()?;
         match durability {
-            Durability::PowerLoss => self.file.sync_data(),
-            Durability::Crash => Ok(()),
+            Durability::PowerLoss => self.file.file().sync_data()?,
+            Durability::Crash => {}
         }
+        Ok(head)
     }
 }
 

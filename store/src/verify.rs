@@ -1,17 +1,14 @@
 //! Checks every record's checksum and digest, and that index and segments say the same.
 
+use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::part10::{LONGEST_HEAD, read_head};
 use crate::reader::{Reader, blocking};
-use crate::record::Digest;
 use crate::recovery;
 use crate::rows;
-use crate::segment::{self, Found, Scan, Scanned};
+use crate::segment::{self, Scan, Scanned};
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::Path;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,7 +110,6 @@ fn scan(
     checked: &mut Checked,
     seen: &mut BTreeSet<u64>,
 ) -> io::Result<()> {
-    let file = File::open(path)?;
     let mut scan = Scan::of(path, 0, indexed)?;
     loop {
         match scan.next()? {
@@ -126,7 +122,6 @@ fn scan(
             Scanned::Record(found) => {
                 checked.records += 1;
                 checked.bytes += found.head.length();
-                checked.problems.extend(digest_problem(&file, number, &found)?);
                 let sop_instance = found.identity.sop_instance;
                 match rows.get(&found.offset) {
                     Some((uid, digest)) if *uid == sop_instance.as_str() => {
@@ -150,27 +145,6 @@ fn scan(
             Scanned::Damage { .. } => {}
         }
     }
-}
-
-/// The checksum held; whether the digest does as well.
-fn digest_problem(file: &File, number: u32, found: &Found) -> io::Result<Option<String>> {
-    let Found { offset, head, identity } = found;
-    let begin = offset + u64::from(head.payload_offset);
-    let mut front = vec![0; head.payload.min(LONGEST_HEAD as u64) as usize];
-    file.read_exact_at(&mut front, begin)?;
-    let held = match read_head(&front) {
-        Ok(part10) => {
-            let mut file = file;
-            file.seek(SeekFrom::Start(begin + part10.data_set as u64))?;
-            let mut digest = blake3::Hasher::new();
-            io::copy(&mut file.take(head.payload - part10.data_set as u64), &mut digest)?;
-            *digest.finalize().as_bytes() == head.digest
-        }
-        Err(_) => false,
-    };
-    let instance = &identity.sop_instance;
-    let problem = || format!("{instance} in segment {number} at {offset} has another digest");
-    Ok((!held).then(problem))
 }
 
 /// A record may be there twice when a sync failed before the sender tried again.

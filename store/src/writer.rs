@@ -1,15 +1,16 @@
 //! The one thread that appends: everything that has queued up in one write and one sync.
 
 use crate::claims::Claim;
+use crate::direct::{Direct, padding};
 use crate::error::KeepError;
-use crate::index::Entry;
+use crate::index::{Entry, HeaderText};
 use crate::options::{Durability, StoreOptions};
+use crate::prepared::{LEAST, Prepared};
 use crate::progress::Progress;
 use crate::segment;
 use bytes::Bytes;
-use gantry_terms::header::Header;
 use std::fs::File;
-use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -21,11 +22,11 @@ const BATCH_OBJECTS: usize = 256;
 /// An object that waits to be appended.
 pub(crate) struct Waiting {
     pub(crate) identity: crate::incoming::Identity,
-    pub(crate) header: Header,
+    pub(crate) header: HeaderText,
     pub(crate) head: crate::record::Head,
-    /// Head and meta of the record, encoded.
+    /// What the record begins with, up to the data set.
     pub(crate) front: Vec<u8>,
-    pub(crate) part10: Bytes,
+    pub(crate) data_set: Bytes,
     pub(crate) claim: Claim,
     pub(crate) answer: oneshot::Sender<Result<(), KeepError>>,
     /// Its share of the memory that may wait here.
@@ -39,15 +40,17 @@ pub(crate) struct Writer {
     pub(crate) indexer: mpsc::Sender<Entry>,
     /// The segment that is appended to. None before the first object and after a failure.
     pub(crate) open: Option<Open>,
+    pub(crate) prepared: Prepared,
     /// Keeps the folder ours until the last byte is written.
     pub(crate) lock: Arc<File>,
 }
 
+/// Between two batches it stands at the border behind everything that is synced.
 pub(crate) struct Open {
     pub(crate) number: u32,
-    pub(crate) file: File,
-    /// Up to here everything is synced. The file's cursor stands here between two batches.
-    pub(crate) durable: u64,
+    pub(crate) file: Direct,
+    /// Up to here its blocks are there. Beyond, the next one that is prepared is better.
+    pub(crate) prepared: u64,
 }
 
 impl Writer {
@@ -55,11 +58,11 @@ impl Writer {
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.part10.len();
+            let mut bytes = first.data_set.len();
             batch.push(first);
             while bytes < BATCH_BYTES && batch.len() < BATCH_OBJECTS {
                 let Ok(next) = queue.try_recv() else { break };
-                bytes += next.part10.len();
+                bytes += next.data_set.len();
                 batch.push(next);
             }
             match self.append(&batch) {
@@ -67,23 +70,31 @@ impl Writer {
                 Err(error) => refuse(batch.drain(..), error),
             }
         }
+        if let Some(open) = self.open.take() {
+            open.end();
+        }
         drop(self.lock);
     }
 
     /// Where the batch lies now.
     fn append(&mut self, batch: &[Waiting]) -> io::Result<(u32, u64)> {
-        if self.open.as_ref().is_some_and(|open| open.durable >= self.options.segment_bytes) {
-            self.open = None;
+        let (most, ready) = (self.options.segment_bytes, self.prepared.is_ready());
+        let is_over = |open: &mut Open| {
+            let position = open.file.position();
+            position >= most || (ready && position >= open.prepared.max(LEAST))
+        };
+        if let Some(open) = self.open.take_if(is_over) {
+            open.end();
         }
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.begin_segment()?,
         };
-        let begin = open.durable;
+        let begin = open.file.position();
         match write(&mut open.file, batch, self.options.durability) {
-            Ok(written) => {
-                open.durable += written;
+            Ok(()) => {
                 let number = open.number;
+                self.prepared.appended(open.file.position() - begin);
                 self.open = Some(open);
                 Ok((number, begin))
             }
@@ -91,7 +102,8 @@ impl Writer {
                 // After a failed sync nobody knows which pages are on the disk, and a second
                 // sync would not tell: what was not acknowledged is cut off, and this segment is
                 // not written again.
-                let cut = open.file.set_len(begin).and_then(|()| open.file.sync_all());
+                let file = open.file.file();
+                let cut = file.set_len(begin).and_then(|()| file.sync_all());
                 tracing::error!(
                     station = "keep", segment = open.number, %error, cut = cut.is_ok(),
                     "a segment cannot be written and is closed"
@@ -101,15 +113,18 @@ impl Writer {
         }
     }
 
-    fn begin_segment(&self) -> io::Result<Open> {
+    fn begin_segment(&mut self) -> io::Result<Open> {
         let number = self.next_number.fetch_add(1, Ordering::SeqCst);
         let folder = &self.options.folder;
-        let file =
-            File::options().write(true).create_new(true).open(segment::path(folder, number))?;
-        if self.options.durability == Durability::PowerLoss {
+        let path = segment::path(folder, number);
+        let power_loss = self.options.durability == Durability::PowerLoss;
+        let is_there = self.prepared.take(&path)?;
+        let file = Direct::open(&path, !is_there, 0, power_loss)?;
+        if power_loss {
             segment::sync_folder(folder)?;
         }
-        Ok(Open { number, file, durable: 0 })
+        let prepared = file.file().metadata()?.len();
+        Ok(Open { number, file, prepared })
     }
 
     fn hand_on(&self, batch: impl Iterator<Item = Waiting>, segment: u32, begin: u64) {
@@ -135,6 +150,9 @@ impl Writer {
             // Without an indexer the node is going down: the next start replays the segment.
             let _ = self.indexer.blocking_send(entry);
         }
+        if self.indexer.capacity() < self.indexer.max_capacity() / 2 {
+            self.progress.want();
+        }
     }
 }
 
@@ -147,37 +165,34 @@ fn refuse(batch: impl Iterator<Item = Waiting>, error: io::Error) {
     }
 }
 
-fn write(file: &mut File, batch: &[Waiting], durability: Durability) -> io::Result<u64> {
-    let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(batch.len() * 2);
+/// One sync for all of them.
+fn write(file: &mut Direct, batch: &[Waiting], durability: Durability) -> io::Result<()> {
     for waiting in batch {
-        slices.push(IoSlice::new(&waiting.front));
-        slices.push(IoSlice::new(&waiting.part10));
+        file.append(&waiting.front)?;
+        file.append(&waiting.data_set)?;
     }
-    let mut rest = slices.as_mut_slice();
-    let mut total = 0;
-    while !rest.is_empty() {
-        match file.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                total += written as u64;
-                IoSlice::advance_slices(&mut rest, written);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    file.pad()?;
+    match durability {
+        Durability::PowerLoss => file.file().sync_data(),
+        Durability::Crash => Ok(()),
     }
-    if durability == Durability::PowerLoss {
-        file.sync_data()?;
-    }
-    Ok(total)
 }
 
 impl Open {
     /// Goes on behind the last good record of a segment of an earlier run.
-    pub(crate) fn resume(options: &StoreOptions, number: u32) -> io::Result<Self> {
+    pub(crate) fn resume(options: &StoreOptions, number: u32, end: u64) -> io::Result<Self> {
         let path = segment::path(&options.folder, number);
-        let mut file = File::options().write(true).open(path)?;
-        let durable = file.seek(SeekFrom::End(0))?;
-        Ok(Self { number, file, durable })
+        let past_cache = options.durability == Durability::PowerLoss;
+        let file = Direct::open(&path, false, end + padding(end), past_cache)?;
+        let prepared = file.file().metadata()?.len();
+        Ok(Self { number, file, prepared })
+    }
+
+    /// What was prepared and not used is given back. If that fails, it only takes room.
+    fn end(self) {
+        let cut = self.file.file().set_len(self.file.position());
+        if let Err(error) = cut {
+            tracing::warn!(station = "keep", segment = self.number, %error, "not cut to its length");
+        }
     }
 }

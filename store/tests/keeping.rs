@@ -157,7 +157,8 @@ async fn a_large_object_is_streamed_to_a_segment_of_its_own() {
 
 async fn stream(store: &Store, incoming: &Incoming, piece: usize) -> Kept {
     let mut stream = store.keep_streamed(incoming.identity.clone()).await.expect("begun");
-    for piece in incoming.part10.chunks(piece) {
+    let data_set = &incoming.part10[part10_head(&incoming.identity).len()..];
+    for piece in data_set.chunks(piece) {
         stream.append(Bytes::copy_from_slice(piece)).await.expect("written");
     }
     stream.finish().await.expect("kept").outcome
@@ -168,12 +169,8 @@ async fn a_stream_that_breaks_off_leaves_nothing_behind() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
     let mut broken = store.keep_streamed(identity(1, 1)).await.expect("begun");
-    broken.append(part10_head(&identity(1, 1)).into()).await.expect("written");
     broken.append(vec![0; 3 << 20].into()).await.expect("written");
     drop(broken);
-    let mut no_dicom = store.keep_streamed(identity(1, 2)).await.expect("begun");
-    no_dicom.append(vec![0; 100].into()).await.expect("written");
-    assert!(no_dicom.finish().await.is_err());
     let left = fs::read_dir(folder.path().join("segments")).expect("a folder").count();
     assert_eq!(left, 0);
     assert_eq!(store.all_series().await.expect("asked"), []);

@@ -7,7 +7,7 @@ mod scanner;
 mod table;
 
 use crate::cli::DemoArguments;
-use crate::config::{Config, DeliverConfig, Peer, UnknownPeers};
+use crate::config::{CompleteConfig, Config, DeliverConfig, Peer, UnknownPeers};
 use crate::phantom::Truth;
 use crate::serve::Node;
 use gantry_store::options::Durability;
@@ -129,6 +129,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         durability: Durability::PowerLoss,
         segment_bytes: 1 << 30,
         quiet,
+        complete: CompleteConfig::default(),
         deliver: DeliverConfig {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(5),

@@ -107,7 +107,9 @@ async fn look(
         return Ok(Some(("complete", format!("{} images, waiting for quiet", row.instances))));
     }
     progress.done("keep", &format!("{} images indexed", row.instances));
-    progress.done("complete", "the series has been quiet");
+    if let Some(completion) = node.store.completions(series).await?.pop() {
+        progress.done("complete", &completion.reason);
+    }
     if row.state == SeriesState::Complete {
         return Ok(Some(("decide", "judging by the rules".into())));
     }

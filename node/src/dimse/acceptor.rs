@@ -10,6 +10,7 @@ pub use crate::dimse::service::{
     Caller, DataSet, Ended, MoveOriginator, PeerGone, Refusal, RefusedAssociation, Service,
     StoreAnswer, StoreRequest,
 };
+use crate::dimse::threads::Threads;
 use crate::dimse::{echo, status, store};
 use dicom_ul::pdu::Pdu;
 use gantry_terms::ae_title::AeTitle;
@@ -68,6 +69,10 @@ pub async fn serve<S: Service>(
     let associations = Arc::new(Semaphore::new(options.maximum_associations));
     let options = Arc::new(options);
     let mut tasks = JoinSet::new();
+    let threads = match Threads::start() {
+        Ok(threads) => threads,
+        Err(error) => return tracing::error!(%error, "cannot start the threads that receive"),
+    };
     for number in 1.. {
         let Some((stream, address)) = accept(&listener, &mut tasks, &stop).await else { break };
         let Ok(connection) = connections.clone().try_acquire_owned() else {
@@ -84,10 +89,14 @@ pub async fn serve<S: Service>(
         };
         let span = tracing::info_span!("association", number, %address);
         let task = async move {
-            acceptor.converse(stream).await;
+            // From here on the thread that serves the association waits for it.
+            match stream.into_std().and_then(TcpStream::from_std) {
+                Ok(stream) => acceptor.converse(stream).await,
+                Err(error) => tracing::error!(%error, "a connection could not be handed on"),
+            }
             drop(connection);
         };
-        tasks.spawn(task.instrument(span));
+        tasks.spawn_on(task.instrument(span), threads.of(number));
     }
     drop(listener);
     let all_ended = async { while tasks.join_next().await.inspect(tell_panic).is_some() {} };

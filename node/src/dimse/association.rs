@@ -70,6 +70,8 @@ impl Link {
             if let Some(value) = pdu::take_value(&mut self.pending) {
                 return Ok(Next::Value(value));
             }
+            // Lets the memory of the last PDU go, so that the next one can have it.
+            self.pending = Bytes::new();
             let Frame { kind, body } = match self.connection.read(waits.pdu, waits.progress).await {
                 Ok(frame) => frame,
                 Err(error) => return Err(self.give_up(error, waits).await),

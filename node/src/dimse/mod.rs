@@ -11,3 +11,4 @@ pub mod requestor;
 pub mod service;
 pub mod status;
 mod store;
+mod threads;

@@ -1,0 +1,168 @@
+//! Appending past the page cache: whole blocks from aligned memory (open(2), O_DIRECT), where the file system can.
+
+// What arrives is read again seldom and much later; copying it into the page cache would cost more
+// than writing it (docs/decisions).
+
+use rustix::fs::OFlags;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What every write begins and ends at: no disk has larger sectors.
+pub(crate) const BLOCK: usize = 4096;
+/// What is written at once while zeros are filled in.
+const STEP: usize = 1 << 20;
+/// What is written at once.
+const STAGE: usize = 4 << 20;
+
+/// Up to the next border between blocks.
+pub(crate) fn padding(length: u64) -> u64 {
+    length.next_multiple_of(BLOCK as u64) - length
+}
+
+/// A file that is written from block to block, each once.
+pub(crate) struct Direct {
+    file: File,
+    /// One block longer than what is staged, so that an aligned part can be found in it.
+    stage: Vec<u8>,
+    begin: usize,
+    staged: usize,
+    /// Where what is staged goes.
+    position: u64,
+}
+
+impl Direct {
+    /// `position` is a border between blocks. Without `past_cache`, or where the file system
+    /// cannot, the page cache is gone through.
+    pub(crate) fn open(
+        path: &Path,
+        create: bool,
+        position: u64,
+        past_cache: bool,
+    ) -> io::Result<Self> {
+        let mut options = File::options();
+        options.read(true).write(true).create_new(create);
+        let file = match past_cache {
+            true => open_past_cache(&options, path)?,
+            false => options.open(path)?,
+        };
+        Ok(Self { file, stage: Vec::new(), begin: 0, staged: 0, position })
+    }
+
+    /// Where the next byte goes.
+    pub(crate) fn position(&self) -> u64 {
+        self.position + self.staged as u64
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Some of it is written, some staged.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(STAGE - self.staged));
+            self.stage(now);
+            if self.staged == STAGE {
+                self.write()?;
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Zeros up to a border, without going through the stage again and again.
+    pub(crate) fn fill(&mut self, to: u64) -> io::Result<()> {
+        while self.position < to {
+            let length = (to - self.position).min(STEP as u64);
+            self.stage(&vec![0; length as usize]);
+            let whole = self.whole().len();
+            while self.position + whole as u64 <= to {
+                self.file.write_all_at(self.whole(), self.position)?;
+                self.position += whole as u64;
+            }
+            self.staged = 0;
+        }
+        Ok(())
+    }
+
+    /// Everything is written, with zeros up to the next border.
+    pub(crate) fn pad(&mut self) -> io::Result<()> {
+        let padding = padding(self.staged as u64) as usize;
+        self.stage(&[0; BLOCK][..padding]);
+        self.write()
+    }
+
+    fn stage(&mut self, bytes: &[u8]) {
+        let needed = self.staged + bytes.len();
+        if self.stage.len() < needed + BLOCK {
+            // What is staged moves to where it is aligned again.
+            let length = needed.next_power_of_two().clamp(64 << 10, STAGE) + BLOCK;
+            let mut stage = vec![0; length];
+            let begin = stage.as_ptr().align_offset(BLOCK).min(BLOCK);
+            stage[begin..begin + self.staged].copy_from_slice(self.whole());
+            (self.stage, self.begin) = (stage, begin);
+        }
+        let at = self.begin + self.staged;
+        self.stage[at..at + bytes.len()].copy_from_slice(bytes);
+        self.staged = needed;
+    }
+
+    fn whole(&self) -> &[u8] {
+        &self.stage[self.begin..self.begin + self.staged]
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.write_all_at(self.whole(), self.position)?;
+        self.position += self.staged as u64;
+        self.staged = 0;
+        Ok(())
+    }
+
+    /// Forgets what is staged and goes back to a border, after a failure.
+    pub(crate) fn back_to(&mut self, position: u64) {
+        self.staged = 0;
+        self.position = position;
+    }
+}
+
+/// EINVAL: the file system has no such way, as some that lie in memory or on the network.
+fn open_past_cache(options: &std::fs::OpenOptions, path: &Path) -> io::Result<File> {
+    let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
+    match options.clone().custom_flags(direct).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            // A file that was to be made may have been made all the same.
+            let mut without = options.clone();
+            without.create(true).create_new(false).truncate(false).open(path)
+        }
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_is_appended_in_pieces_of_any_size_lies_in_the_file_in_its_order_and_padded() {
+        for past_cache in [true, false] {
+            let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a folder");
+            let path = folder.path().join("file");
+            let mut direct = Direct::open(&path, true, 0, past_cache).expect("a file");
+            let mut expected = Vec::new();
+            for (number, length) in [1, 4095, 4096, 70_000, 0, 3, 9 << 20].into_iter().enumerate() {
+                let piece = vec![number as u8 + 1; length];
+                direct.append(&piece).expect("appended");
+                expected.extend_from_slice(&piece);
+                if number % 2 == 0 {
+                    direct.pad().expect("written");
+                    expected.resize(expected.len().next_multiple_of(BLOCK), 0);
+                }
+                assert_eq!(direct.position(), expected.len() as u64);
+            }
+            assert_eq!(fs::read(&path).expect("read"), expected);
+        }
+    }
+}

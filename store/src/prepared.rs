@@ -1,0 +1,98 @@
+//! The next segment, filled with zeros beforehand: writing over blocks that are there costs the file system no journal entry.
+
+use crate::direct::{BLOCK, Direct};
+use crate::options::{Durability, StoreOptions};
+use crate::segment;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+/// The least that is prepared, and that lies in a segment before one that is prepared replaces it:
+/// a node that is started often has no more segments than another. Beyond it a segment is as long as all before it together, up to the
+/// configured length, so that a small store stays small.
+pub(crate) const LEAST: u64 = 32 << 20;
+/// So many times the length must be free, so that what is prepared takes no room that is needed.
+const FREE: u64 = 4;
+
+/// Prepares one segment ahead, in a thread of its own.
+pub(crate) struct Prepared {
+    path: PathBuf,
+    ready: Arc<AtomicBool>,
+    /// Lengths that are wanted. None when nothing is prepared: only with syncs it saves anything.
+    wanted: Option<mpsc::Sender<u64>>,
+    under_way: bool,
+    longest: u64,
+    /// What all segments hold.
+    total: u64,
+}
+
+impl Prepared {
+    /// Nothing is written before the first object comes.
+    pub(crate) fn start(options: &StoreOptions, total: u64) -> Self {
+        let path = segment::folder(&options.folder).join(format!("next.{}", segment::TEMPORARY));
+        let ready = Arc::new(AtomicBool::new(false));
+        let wanted = match options.durability {
+            Durability::PowerLoss => start(path.clone(), ready.clone()).ok(),
+            Durability::Crash => None,
+        };
+        Self { path, ready, wanted, under_way: false, longest: options.segment_bytes, total }
+    }
+
+    /// Counts what was appended; begins to prepare if nothing is under way.
+    pub(crate) fn appended(&mut self, bytes: u64) {
+        self.total += bytes;
+        if let (Some(wanted), false) = (&self.wanted, self.under_way) {
+            let length = self.length();
+            self.under_way = wanted.send(length).is_ok();
+        }
+    }
+
+    fn length(&self) -> u64 {
+        self.total.max(LEAST).min(self.longest)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Whether there was one, which has this name now.
+    pub(crate) fn take(&mut self, path: &Path) -> io::Result<bool> {
+        if !self.ready.swap(false, Ordering::AcqRel) {
+            return Ok(false);
+        }
+        self.under_way = false;
+        fs::rename(&self.path, path)?;
+        Ok(true)
+    }
+}
+
+fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<mpsc::Sender<u64>> {
+    let (sender, lengths) = mpsc::channel();
+    thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
+        for length in lengths {
+            match fill(&path, length) {
+                Ok(()) => ready.store(true, Ordering::Release),
+                // Without it everything works, only slower; the writer tells of a full disk.
+                Err(error) => {
+                    tracing::debug!(station = "keep", %error, "no segment was prepared");
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+        let _ = fs::remove_file(&path);
+    })?;
+    Ok(sender)
+}
+
+fn fill(path: &Path, length: u64) -> io::Result<()> {
+    let mut file = Direct::open(path, true, 0, true)?;
+    let space = rustix::fs::fstatvfs(file.file())?;
+    if space.f_bavail.saturating_mul(space.f_frsize) < length.saturating_mul(FREE) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.fill(length.next_multiple_of(BLOCK as u64))?;
+    file.file().sync_all()
+}
