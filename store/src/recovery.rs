@@ -127,7 +127,7 @@ async fn replay_segment(
     recovered.bytes += length;
     if length < from {
         let lost = from - length;
-        let whose = cut_off(pool, number, from, length).await?;
+        let whose = cut_off(pool, &path, number, length).await?;
         recovered
             .problems
             .push(format!("segment {number} has lost its last {lost} bytes, at {length}{whose}"));
@@ -183,26 +183,32 @@ async fn replay_segment(
     Ok(())
 }
 
-/// Words that name the instances whose records end behind the end of their segment. A record ends
-/// where the next one begins.
+/// Words that name the instances whose records end behind the end of their segment.
 async fn cut_off(
     pool: &SqlitePool,
+    path: &Path,
     segment: u32,
-    indexed: u64,
     length: u64,
 ) -> Result<String, StoreError> {
     const NAMED: usize = 5;
-    let lost: Vec<String> = sqlx::query_scalar(
-        "SELECT sop_instance FROM
-             (SELECT sop_instance, lead(offset, 1, $2) OVER (ORDER BY offset) AS ends
-              FROM instances WHERE segment = $1)
-         WHERE ends > $3 ORDER BY ends",
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT sop_instance, offset FROM instances WHERE segment = $1 AND offset >=
+             (SELECT ifnull(max(offset), 0) FROM instances WHERE segment = $1 AND offset < $2)
+         ORDER BY offset",
     )
     .bind(segment)
-    .bind(indexed as i64)
     .bind(length as i64)
     .fetch_all(pool)
     .await?;
+    let file = File::open(path).map_err(StoreError::file(path))?;
+    let mut lost = Vec::new();
+    for (instance, offset) in rows {
+        let front = segment::read_front(&file, offset.unsigned_abs());
+        let front = front.map_err(StoreError::file(path))?;
+        if front.is_none_or(|(head, _)| offset.unsigned_abs() + head.length() > length) {
+            lost.push(instance);
+        }
+    }
     let named = lost[..lost.len().min(NAMED)].join(", ");
     Ok(match lost.len() {
         0 => String::new(),
