@@ -29,6 +29,9 @@ pub enum StoreError {
     InUse(PathBuf),
     #[error("{} holds no store: has a node run with this folder?", .0.display())]
     NoStore(PathBuf),
+    /// The admin must start the node, which builds it again, or run `gantry reindex`.
+    #[error("the index {} is gone, and segments are there: start the node or run gantry reindex, which build it again", .0.display())]
+    IndexGone(PathBuf),
     /// The index was written by a gantry of another version.
     #[error("the index in {} is of another version: start the node of this version on it", .0.display())]
     OtherVersion(PathBuf),

@@ -46,7 +46,11 @@ impl Location {
 impl Reader {
     pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
         if !index::path(folder).is_file() {
-            return Err(StoreError::NoStore(folder.to_owned()));
+            let segments = segment::numbers(folder).is_ok_and(|numbers| !numbers.is_empty());
+            return Err(match segments {
+                true => StoreError::IndexGone(index::path(folder)),
+                false => StoreError::NoStore(folder.to_owned()),
+            });
         }
         Ok(Self { folder: folder.to_owned(), pool: index::open_to_read(folder).await? })
     }

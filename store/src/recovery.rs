@@ -127,7 +127,10 @@ async fn replay_segment(
     recovered.bytes += length;
     if length < from {
         let lost = from - length;
-        recovered.problems.push(format!("segment {number} has lost its last {lost} bytes"));
+        let whose = cut_off(pool, &path, number, length).await?;
+        recovered
+            .problems
+            .push(format!("segment {number} has lost its last {lost} bytes, at {length}{whose}"));
         return Ok(());
     }
     if length > from {
@@ -178,6 +181,40 @@ async fn replay_segment(
     recovered.added += index::add(pool, &batch).await?;
     recovered.resume = sound.then_some((number, end));
     Ok(())
+}
+
+/// Words that name the instances whose records end behind the end of their segment.
+async fn cut_off(
+    pool: &SqlitePool,
+    path: &Path,
+    segment: u32,
+    length: u64,
+) -> Result<String, StoreError> {
+    const NAMED: usize = 5;
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT sop_instance, offset FROM instances WHERE segment = $1 AND offset >=
+             (SELECT ifnull(max(offset), 0) FROM instances WHERE segment = $1 AND offset < $2)
+         ORDER BY offset",
+    )
+    .bind(segment)
+    .bind(length as i64)
+    .fetch_all(pool)
+    .await?;
+    let file = File::open(path).map_err(StoreError::file(path))?;
+    let mut lost = Vec::new();
+    for (instance, offset) in rows {
+        let front = segment::read_front(&file, offset.unsigned_abs());
+        let front = front.map_err(StoreError::file(path))?;
+        if front.is_none_or(|(head, _)| offset.unsigned_abs() + head.length() > length) {
+            lost.push(instance);
+        }
+    }
+    let named = lost[..lost.len().min(NAMED)].join(", ");
+    Ok(match lost.len() {
+        0 => String::new(),
+        few if few <= NAMED => format!(", and with them {named}"),
+        many => format!(", and with them {named} and {} more", many - NAMED),
+    })
 }
 
 /// A record of full length with a sound head may have been whole once, and acknowledged when the

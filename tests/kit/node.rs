@@ -128,7 +128,8 @@ impl Default for Setup {
 }
 
 impl Node {
-    /// Starts `gantry serve` and waits until it listens.
+    /// Starts `gantry serve` and waits until it says that it listens: what a start has to mend and to
+    /// tell is done and told then.
     pub fn start(&mut self) {
         match self.try_start() {
             Ok(process) => self.process = Some(process),
@@ -169,10 +170,11 @@ impl Node {
     }
 
     fn try_start(&self) -> Result<Child, ExitStatus> {
+        let before = self.log().len();
         let mut process = self.spawn();
         let listens = ports::wait_for(START, || match process.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
-            _ => ports::somebody_listens(self.port).then_some(Ok(())),
+            _ => self.log()[before..].contains("listening").then_some(Ok(())),
         });
         match listens {
             Some(outcome) => outcome.map(|()| process),
