@@ -2,8 +2,10 @@
 
 mod abuse;
 mod dcmtk;
+mod endings;
 mod kit;
 mod limits;
 mod messages;
+mod negotiation;
 mod rude_acceptors;
 mod wire;
