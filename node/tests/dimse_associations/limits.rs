@@ -77,14 +77,6 @@ async fn a_peer_has_its_own_limit_and_leaves_the_other_places_to_the_others() {
     retried(&node).await.release().await;
 }
 
-/// Connected, and silent.
-async fn silent_from(address: [u8; 4], port: u16) -> Wire {
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.bind((address, 0).into()).expect("loopback is a whole network");
-    let stream = socket.connect(([127, 0, 0, 1], port).into()).await.expect("it listens");
-    Wire { stream }
-}
-
 #[tokio::test]
 async fn one_address_cannot_take_every_place_where_connections_wait() {
     let node =
@@ -92,16 +84,16 @@ async fn one_address_cannot_take_every_place_where_connections_wait() {
             .await;
     let mut crowd = Vec::new();
     for _ in 0..3 {
-        crowd.push(silent_from([127, 0, 0, 2], node.port).await);
+        crowd.push(Wire::connect_from([127, 0, 0, 2], node.port).await);
     }
-    assert_eq!(silent_from([127, 0, 0, 2], node.port).await.heard().await, "closed");
+    assert_eq!(Wire::connect_from([127, 0, 0, 2], node.port).await.heard().await, "closed");
     let told = node.station.refused().await;
     assert!(how(&told).contains("too many from this address"), "{}", how(&told));
     // The next door is open, and so is this one when somebody has gone.
     node.answers_echo().await;
     crowd.pop();
     let mut again = loop {
-        let mut wire = silent_from([127, 0, 0, 2], node.port).await;
+        let mut wire = Wire::connect_from([127, 0, 0, 2], node.port).await;
         wire.send(&Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT])]).bytes()).await;
         match wire.heard().await.as_str() {
             "AC" => break wire,
@@ -121,9 +113,9 @@ async fn connections_beyond_the_last_place_are_closed_at_once_and_the_others_are
     let association = node.associate(CT, &[EXPLICIT]).await;
     let mut crowd = Vec::new();
     for number in 0..258u16 {
-        crowd.push(silent_from([127, 0, 1, (number / 100) as u8 + 1], node.port).await);
+        crowd.push(Wire::connect_from([127, 0, 1, (number / 100) as u8 + 1], node.port).await);
     }
-    assert_eq!(silent_from([127, 0, 2, 1], node.port).await.heard().await, "closed");
+    assert_eq!(Wire::connect_from([127, 0, 2, 1], node.port).await.heard().await, "closed");
     let told = node.station.refused().await;
     assert!(how(&told).contains("too many of all"), "{}", how(&told));
     // Whoever has an association does not notice, and whoever waits can still have one.

@@ -18,9 +18,11 @@ pub(super) fn field(body: &mut Bytes) -> Option<Bytes> {
     (length <= body.len()).then(|| body.split_to(length))
 }
 
-/// Titles are padded on both sides.
+/// Titles are padded on both sides. What stands behind a NUL is what lay in an old device's memory.
 pub(super) fn title(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_matches(['\0', ' ']).to_string()
+    let title = String::from_utf8_lossy(bytes);
+    let title = title.trim_start_matches(['\0', ' ']);
+    title.split('\0').next().unwrap_or_default().trim_end_matches(' ').to_string()
 }
 
 pub(super) fn text(bytes: &[u8]) -> String {
