@@ -28,6 +28,8 @@ pub enum Command {
     Status(ConfigArgument),
     /// Say why a series did or did not run: each rule, each condition, the value found, and what came of it.
     Explain(ExplainArguments),
+    /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
+    Associations(AssociationsArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
     Export(ExportArguments),
     /// Build the index anew from the segments. The node must not be running.
@@ -49,6 +51,21 @@ pub struct ConfigArgument {
 pub struct ExplainArguments {
     /// Series Instance UID (0020,000E).
     pub series: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct AssociationsArguments {
+    /// Only what did not become an association.
+    #[arg(long)]
+    pub refused: bool,
+    /// Only this calling AE title.
+    #[arg(long, value_name = "AE_TITLE")]
+    pub peer: Option<String>,
+    /// How many, the newest first.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: u32,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

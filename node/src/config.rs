@@ -1,5 +1,13 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
+mod calls_from;
+mod listen;
+mod peer;
+
+pub use calls_from::CallsFrom;
+pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
+pub use peer::{Peer, User};
+
 use gantry_routing::complete::pace::Times;
 use gantry_store::options::Durability;
 use gantry_terms::ae_title::AeTitle;
@@ -13,9 +21,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub ae_title: AeTitle,
-    pub listen: String,
-    pub unknown_peers: UnknownPeers,
-    pub maximum_associations: usize,
+    pub listen: ListenConfig,
     pub data: PathBuf,
     pub rules: PathBuf,
     pub models: PathBuf,
@@ -52,24 +58,6 @@ pub struct DeliverConfig {
     pub first_pause: Duration,
     pub longest_pause: Duration,
     pub give_up_after: Duration,
-}
-
-/// A calling AE title that is not among the peers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UnknownPeers {
-    Refuse,
-    Accept,
-}
-
-/// One application entity that the node knows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Peer {
-    pub ae_title: AeTitle,
-    /// `host:port`, for peers that receive.
-    pub address: Option<String>,
-    /// Its own quiet time, when it differs from the node's.
-    pub quiet: Option<Duration>,
 }
 
 /// Every problem of a configuration at once, in words for the admin.
@@ -157,7 +145,7 @@ fn nearest_in_message(message: &str) -> Option<String> {
 struct Written {
     node: WrittenNode,
     #[serde(default)]
-    listen: WrittenListen,
+    listen: listen::WrittenListen,
     #[serde(default)]
     store: WrittenStore,
     #[serde(default)]
@@ -165,7 +153,7 @@ struct Written {
     #[serde(default)]
     deliver: WrittenDeliver,
     #[serde(default)]
-    peer: Vec<WrittenPeer>,
+    peer: Vec<peer::WrittenPeer>,
 }
 
 #[derive(Deserialize)]
@@ -189,24 +177,6 @@ fn default_rules() -> PathBuf {
 }
 fn default_models() -> PathBuf {
     "models".into()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenListen {
-    address: String,
-    unknown_peers: UnknownPeers,
-    maximum_associations: usize,
-}
-
-impl Default for WrittenListen {
-    fn default() -> Self {
-        Self {
-            address: "0.0.0.0:11112".into(),
-            unknown_peers: UnknownPeers::Refuse,
-            maximum_associations: 64,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -264,21 +234,11 @@ impl Default for WrittenDeliver {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WrittenPeer {
-    ae_title: String,
-    address: Option<String>,
-    quiet_seconds: Option<f64>,
-}
-
 impl Written {
     fn mean(self, base: &Path) -> Result<Config, Vec<String>> {
         let mut problems = Vec::new();
         let ae_title = title(&self.node.ae_title, "node.ae-title", &mut problems);
-        if self.listen.maximum_associations == 0 {
-            problems.push("listen.maximum-associations = 0 would refuse everybody".into());
-        }
+        let listen = self.listen.mean(&mut problems);
         if !(16..=64 * 1024).contains(&self.store.segment_mib) {
             problems.push("store.segment-mib must lie between 16 and 65536".into());
         }
@@ -287,15 +247,17 @@ impl Written {
         let deliver = self.deliver.mean(&mut problems);
         let mut peers = BTreeMap::new();
         for written in self.peer {
-            written.mean_into(&mut peers, &mut problems);
+            written.mean_into(&mut peers, base, &mut problems);
         }
-        check_host_port(&self.listen.address, "listen.address", &mut problems);
+        for peer in unchecked_users(&listen, &peers) {
+            problems.push(format!(
+                "peer {peer} has a user that nobody checks: set listen.user-identity = \"checked\""
+            ));
+        }
         match ae_title {
             Some(ae_title) if problems.is_empty() => Ok(Config {
                 ae_title,
-                listen: self.listen.address,
-                unknown_peers: self.listen.unknown_peers,
-                maximum_associations: self.listen.maximum_associations,
+                listen,
                 data: base.join(self.node.data),
                 rules: base.join(self.node.rules),
                 models: base.join(self.node.models),
@@ -343,20 +305,13 @@ impl WrittenDeliver {
     }
 }
 
-impl WrittenPeer {
-    fn mean_into(self, peers: &mut BTreeMap<AeTitle, Peer>, problems: &mut Vec<String>) {
-        let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
-        if let Some(address) = &self.address {
-            check_host_port(address, &format!("address of peer {ae_title}"), problems);
-        }
-        let quiet = self
-            .quiet_seconds
-            .map(|seconds| span(seconds, &format!("quiet-seconds of peer {ae_title}"), problems));
-        let peer = Peer { ae_title: ae_title.clone(), address: self.address, quiet };
-        if peers.insert(ae_title.clone(), peer).is_some() {
-            problems.push(format!("peer {ae_title} is written twice"));
-        }
-    }
+/// The peers whose user identity is given, but ignored.
+fn unchecked_users<'a>(
+    listen: &ListenConfig,
+    peers: &'a BTreeMap<AeTitle, Peer>,
+) -> impl Iterator<Item = &'a AeTitle> {
+    let ignored = listen.user_identity == UserIdentityPolicy::Ignore;
+    peers.values().filter(move |peer| ignored && peer.user.is_some()).map(|peer| &peer.ae_title)
 }
 
 fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {
@@ -403,7 +358,7 @@ mod tests {
         let config = Config::load(&file).expect("the example is a good one");
         assert_eq!(config.ae_title.as_str(), "GANTRY");
         assert!(config.receivers().contains(&"PACS".to_string()));
-        assert_eq!(config.unknown_peers, UnknownPeers::Refuse);
+        assert_eq!(config.listen.unknown_peers, UnknownPeers::Refuse);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The edge of the node: DIMSE over TCP, the command line, and the only place where the stations are wired together.
 
+pub mod admission;
+pub mod associations;
 mod buffers;
 pub mod check;
 pub mod cli;
@@ -9,7 +11,9 @@ pub mod deliver;
 pub mod demo;
 pub mod dimse;
 pub mod explain;
+pub mod ledger;
 pub mod maintenance;
+pub mod names;
 mod output;
 pub mod phantom;
 pub mod receive;

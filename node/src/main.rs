@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use gantry::cli::{Cli, Command};
-use gantry::{check, demo, explain, maintenance, serve, status};
+use gantry::{associations, check, demo, explain, maintenance, serve, status};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -37,6 +37,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Check(arguments) => check::run(&arguments.config),
         Command::Status(arguments) => status::run(&arguments.config).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,

@@ -1,13 +1,16 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
+use crate::admission::Admission;
 use crate::buffers::{Buffer, Buffers};
-use crate::config::{Config, UnknownPeers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
-    Caller, DataSet, Ended, Refusal, RefusedAssociation, Service, StoreAnswer, StoreRequest,
+    Caller, DataSet, Ended, Refusal, Service, StoreAnswer, StoreRequest, Terms, UserIdentity,
 };
+use crate::dimse::record::{End, Record};
 use crate::dimse::status;
+use crate::ledger::{self, Ledger};
 use gantry_routing::complete::associations::Associations;
+use gantry_store::associations::{AssociationRow, Outcome};
 use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
@@ -22,7 +25,8 @@ use tracing::Instrument;
 
 /// The node as a Storage SCP.
 pub struct Receive {
-    pub config: Arc<Config>,
+    pub admission: Admission,
+    pub ledger: Ledger,
     pub store: Store,
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
@@ -87,16 +91,20 @@ impl Unkept {
 }
 
 impl Service for Receive {
-    fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
-        if caller.called != self.config.ae_title {
-            return Err(Refusal::CalledAeTitleUnknown);
-        }
-        let known = self.config.peers.contains_key(&caller.calling);
-        if known || self.config.unknown_peers == UnknownPeers::Accept {
-            Ok(())
-        } else {
-            Err(Refusal::CallingAeTitleUnknown)
-        }
+    async fn admit(
+        &self,
+        caller: &Caller,
+        identity: Option<&UserIdentity>,
+    ) -> Result<Terms, Refusal> {
+        self.admission.admit(caller, identity).await
+    }
+
+    fn wants(&self, sop_class: &str, service_class: Option<&str>) -> bool {
+        self.admission.wants(sop_class, service_class)
+    }
+
+    fn has_room(&self) -> Result<(), Refusal> {
+        has_room(&self.store)
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
@@ -125,7 +133,8 @@ impl Service for Receive {
              transfer syntax that the node keeps",
             caller.calling, caller.address
         );
-        self.note_later("SOP class not taken", caller.calling.to_string(), text);
+        let subject = Some(caller.calling.to_string());
+        self.ledger.event(event("SOP class not taken", subject, text));
     }
 
     fn opened(&self, caller: &Caller) {
@@ -136,29 +145,38 @@ impl Service for Receive {
         self.associations.ended(caller.association, how == Ended::Released, Moment::now());
     }
 
-    fn refused(&self, what: RefusedAssociation) {
-        tracing::warn!(
-            station = "receive", calling = what.calling, called = what.called,
-            address = %what.address, reason = what.reason, "association refused"
-        );
-        let hint = self.hint(&what);
-        let text = format!(
-            "association from {} refused: calling {:?}, called {:?}: {}{hint}",
-            what.address, what.calling, what.called, what.reason
-        );
-        self.note_later("association refused", what.calling, text);
+    fn recorded(&self, record: Record) {
+        let hint = match record.end {
+            End::Refused(refusal) => self.admission.hint(refusal, &record.calling),
+            _ => String::new(),
+        };
+        let row = ledger::row(&record, &hint);
+        if !matches!(record.end, End::Released) {
+            tracing::warn!(
+                station = "receive",
+                association = record.association,
+                calling = row.calling,
+                called = row.called,
+                address = row.address,
+                reason = row.explanation,
+                "{}",
+                row.kind
+            );
+            self.ledger.event(told(&row));
+        }
+        self.ledger.association(row);
     }
+}
+
+/// Whether the node can take anything now. Whoever asks for an association while it cannot is told
+/// to come back (A-ASSOCIATE-RJ 2/3/1).
+fn has_room(store: &Store) -> Result<(), Refusal> {
+    store.fault().map_or(Ok(()), |_| Err(Refusal::Congestion))
 }
 
 impl Receive {
     fn carries(&self, request: &StoreRequest, identity: &Identity) {
         self.associations.carries(request.caller.association, &identity.series, Moment::now());
-    }
-
-    /// For what is told from where nothing can be waited for.
-    fn note_later(&self, kind: &'static str, subject: String, text: String) {
-        let store = self.store.clone();
-        tokio::spawn(async move { note(&store, kind, subject, text).await });
     }
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
@@ -218,30 +236,27 @@ impl Receive {
         );
         note(&self.store, "object not kept", request.sop_instance.to_string(), text).await;
     }
+}
 
-    /// What the admin may want to do about a refused association.
-    fn hint(&self, what: &RefusedAssociation) -> String {
-        if what.called != self.config.ae_title.as_str() {
-            return format!("; this node is called {:?}", self.config.ae_title.as_str());
-        }
-        let known = self.config.peers.keys().map(|title| title.as_str());
-        let nearest = known.min_by_key(|title| strsim::damerau_levenshtein(title, &what.calling));
-        match nearest {
-            Some(title) if !self.config.peers.keys().any(|k| k.as_str() == what.calling) => {
-                format!(
-                    "; the nearest known peer is {title:?}; add a [[peer]] if this one may send"
-                )
-            }
-            _ => String::new(),
-        }
-    }
+/// An association that was refused or broken off.
+fn told(row: &AssociationRow) -> Event {
+    let AssociationRow { address, calling, called, explanation, .. } = row;
+    let kind = match row.outcome {
+        Outcome::Refused => "association refused",
+        Outcome::BrokenOff | Outcome::Released => "association broken off",
+    };
+    let text =
+        format!("{kind}: from {address}, calling {calling:?}, called {called:?}: {explanation}");
+    event(kind, Some(calling.clone()), text)
+}
+
+fn event(kind: &str, subject: Option<String>, text: String) -> Event {
+    Event { station: "receive".into(), kind: kind.into(), subject, text }
 }
 
 /// Puts an event where the admin looks.
 async fn note(store: &Store, kind: &str, subject: String, text: String) {
-    let event =
-        Event { station: "receive".into(), kind: kind.into(), subject: Some(subject), text };
-    if let Err(error) = store.note(event).await {
+    if let Err(error) = store.note(event(kind, Some(subject), text)).await {
         tracing::error!(%error, "the event could not be noted");
     }
 }

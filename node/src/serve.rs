@@ -1,9 +1,11 @@
 //! `gantry serve`: starts the stations in the order in which they need each other, and stops them in the reverse.
 
+use crate::admission::Admission;
 use crate::check;
 use crate::config::Config;
 use crate::deliver::Deliver;
-use crate::dimse::acceptor::{self, AcceptorOptions, Timers};
+use crate::dimse::acceptor;
+use crate::ledger::Ledger;
 use crate::receive::Receive;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::models::Models;
@@ -46,6 +48,7 @@ pub struct Node {
     stop_edge: CancellationToken,
     stop_stations: tokio::sync::watch::Sender<bool>,
     edge: tokio::task::JoinHandle<()>,
+    recording: tokio::task::JoinHandle<()>,
     deliver: tokio::task::JoinHandle<()>,
     stations: tokio::task::JoinHandle<()>,
 }
@@ -71,13 +74,13 @@ impl Node {
         let checked = check::check(&config).map_err(|all| StartError::Checked(all.to_string()))?;
         let models = Arc::new(checked.models);
         let (engine, without_models) = start_engine(&config, models.clone())?;
-        let listener = TcpListener::bind(&config.listen)
-            .await
-            .map_err(|source| StartError::Listen { address: config.listen.clone(), source })?;
+        let listener = TcpListener::bind(&config.listen.address).await.map_err(|source| {
+            StartError::Listen { address: config.listen.address.clone(), source }
+        })?;
         let address = listener
             .local_addr()
             .map(|address| address.to_string())
-            .unwrap_or_else(|_| config.listen.clone());
+            .unwrap_or_else(|_| config.listen.address.clone());
         let options = store_options(&config);
         let large_object_bytes = options.large_object_bytes;
         let store = Store::open(options).await.map_err(|source| StartError::Store {
@@ -106,8 +109,10 @@ impl Node {
         let stop_edge = CancellationToken::new();
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
+        let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
-            config: config.clone(),
+            admission: Admission::new(config.clone()),
+            ledger,
             store: store.clone(),
             large_object_bytes,
             buffers: Arc::default(),
@@ -115,7 +120,7 @@ impl Node {
         });
         let edge = tokio::spawn(acceptor::serve(
             listener,
-            acceptor_options(&config),
+            config.listen.acceptor(),
             receive,
             stop_edge.clone(),
         ));
@@ -127,6 +132,7 @@ impl Node {
             stop_edge,
             stop_stations,
             edge,
+            recording,
             deliver,
             stations,
         })
@@ -136,6 +142,7 @@ impl Node {
     pub async fn stop(self) {
         self.stop_edge.cancel();
         let _ = self.edge.await;
+        let _ = self.recording.await;
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
@@ -175,14 +182,6 @@ fn store_options(config: &Config) -> StoreOptions {
     options.segment_bytes = config.segment_bytes;
     options.durability = config.durability;
     options
-}
-
-fn acceptor_options(config: &Config) -> AcceptorOptions {
-    AcceptorOptions {
-        maximum_pdu: 131_072,
-        timers: Timers::default(),
-        maximum_associations: config.maximum_associations,
-    }
 }
 
 fn times_of(config: &Arc<Config>) -> TimesOf {

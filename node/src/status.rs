@@ -1,5 +1,6 @@
 //! `gantry status`: what is where, what failed, and what was refused.
 
+use crate::associations::counted;
 use crate::config::Config;
 use crate::explain::when;
 use crate::output::say;
@@ -15,7 +16,11 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let reader = Store::open_reader(&config.data).await?;
     let summary = reader.summary().await?;
-    let mut text = told(&summary);
+    let mut text = String::new();
+    if let Some(counted) = counted(&reader.association_counts().await?) {
+        text.push_str(&format!("receive   {counted}\n"));
+    }
+    text.push_str(&told(&summary));
     for peer in reader.peers_with_a_pace().await? {
         let learned = Learned::read(&reader, &peer).await?;
         tell_pace(&mut text, &peer, &config.times_for(&peer), &learned);

@@ -6,7 +6,7 @@ use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 /// Never holds a patient attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,15 @@ impl Store {
 
 pub(crate) async fn add(pool: &SqlitePool, event: &Event) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    insert(&mut transaction, event).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// As a part of a transaction.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    event: &Event,
+) -> Result<(), StoreError> {
     let done = sqlx::query(
         "INSERT INTO events (at, station, kind, subject, text) VALUES ($1, $2, $3, $4, $5)",
     )
@@ -68,11 +77,11 @@ pub(crate) async fn add(pool: &SqlitePool, event: &Event) -> Result<(), StoreErr
     .bind(&event.kind)
     .bind(&event.subject)
     .bind(&event.text)
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
     sqlx::query("DELETE FROM events WHERE id <= $1")
         .bind(done.last_insert_rowid() - MOST_EVENTS)
-        .execute(&mut *transaction)
+        .execute(connection)
         .await?;
-    Ok(transaction.commit().await?)
+    Ok(())
 }

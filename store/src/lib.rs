@@ -1,5 +1,6 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+pub mod associations;
 mod changed;
 mod claims;
 pub mod completion;

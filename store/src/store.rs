@@ -211,6 +211,11 @@ impl Store {
         Stream::begin(self.shared.clone(), identity).await
     }
 
+    /// Why nothing can be kept for the moment, when that is so.
+    pub fn fault(&self) -> Option<KeepError> {
+        self.shared.progress.fault()
+    }
+
     /// Returns when everything that was kept so far is in the index.
     pub async fn settled(&self) {
         self.shared.progress.settled().await;

@@ -7,7 +7,7 @@ mod scanner;
 mod table;
 
 use crate::cli::DemoArguments;
-use crate::config::{CompleteConfig, Config, DeliverConfig, Peer, UnknownPeers};
+use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer};
 use crate::phantom::Truth;
 use crate::serve::Node;
 use gantry_store::options::Durability;
@@ -110,18 +110,13 @@ fn can_run_models(node: &Node) -> Result<(), Failure> {
 fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<Config, Failure> {
     let scanner = AeTitle::parse(SCANNER)?;
     // The rules send to the peer that they name; the demo may stand another in its place.
-    let receiver = Peer {
-        ae_title: pacs.ae_title().clone(),
-        address: Some(pacs.address().to_string()),
-        quiet: None,
-    };
-    let sender = Peer { ae_title: scanner.clone(), address: None, quiet: None };
+    let address = Some(pacs.address().to_string());
+    let receiver = Peer { address, ..Peer::new(pacs.ae_title().clone()) };
+    let sender = Peer::new(scanner.clone());
     let quiet = Duration::try_from_secs_f64(arguments.quiet_seconds)?;
     Ok(Config {
         ae_title: AeTitle::parse(NODE)?,
-        listen: "127.0.0.1:0".into(),
-        unknown_peers: UnknownPeers::Refuse,
-        maximum_associations: 16,
+        listen: ListenConfig { address: "127.0.0.1:0".into(), ..ListenConfig::default() },
         data: data.to_path_buf(),
         rules: arguments.rules.clone(),
         models: arguments.models.clone(),

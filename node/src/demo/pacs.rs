@@ -1,10 +1,12 @@
 //! The demo's PACS: a small Storage SCP of its own that keeps what it receives in memory, or the address of a real one.
 
 use crate::dimse::acceptor::{
-    self, AcceptorOptions, Caller, DataSet, Refusal, RefusedAssociation, Service, StoreAnswer,
-    StoreRequest, Timers,
+    self, AcceptorOptions, Caller, DataSet, Refusal, Service, StoreAnswer, StoreRequest, Terms,
+    UserIdentity,
 };
+use crate::dimse::record::{End, Record};
 use crate::dimse::status;
+use crate::ledger;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -47,11 +49,7 @@ impl Pacs {
         let address = listener.local_addr()?.to_string();
         let archive = Arc::new(Archive::default());
         let stop = CancellationToken::new();
-        let options = AcceptorOptions {
-            maximum_pdu: 131_072,
-            timers: Timers::default(),
-            maximum_associations: 8,
-        };
+        let options = AcceptorOptions { maximum_associations: 8, ..AcceptorOptions::default() };
         let task = tokio::spawn(acceptor::serve(listener, options, archive.clone(), stop.clone()));
         Ok(Self::Own { ae_title, address, archive, stop, task })
     }
@@ -109,8 +107,8 @@ impl Archive {
 }
 
 impl Service for Archive {
-    fn admit(&self, _: &Caller) -> Result<(), Refusal> {
-        Ok(())
+    async fn admit(&self, _: &Caller, _: Option<&UserIdentity>) -> Result<Terms, Refusal> {
+        Ok(Terms::default())
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
@@ -129,7 +127,10 @@ impl Service for Archive {
         StoreAnswer { status: status::SUCCESS, comment: None }
     }
 
-    fn refused(&self, what: RefusedAssociation) {
-        tracing::warn!(reason = what.reason, "the demo's PACS refused an association");
+    fn recorded(&self, record: Record) {
+        if !matches!(record.end, End::Released) {
+            let how = ledger::explanation(&record.end);
+            tracing::warn!(how, "an association with the demo's PACS did not end well");
+        }
     }
 }

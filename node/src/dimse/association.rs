@@ -1,11 +1,14 @@
 //! What both roles share on an established association: messages in fragments, and how they fail.
 
 use crate::dimse::command::{self, Command};
-use crate::dimse::negotiation::Context;
-use crate::dimse::pdu::{self, AbortReason, Connection, Frame, Pdv, ReadError, SendError, Values};
+use crate::dimse::negotiation::agreement::Context;
+use crate::dimse::pdu::{
+    self, Abort, AbortReason, Connection, Frame, Pdv, ReadError, SendError, Values,
+};
 use bytes::{Bytes, BytesMut};
 use dicom_ul::pdu::Pdu;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// What is handed to the network at once.
 const BATCH: usize = 1 << 20;
@@ -18,8 +21,8 @@ pub enum AssociationError {
     Read(ReadError),
     #[error("while it was being sent to: {0}")]
     Write(String),
-    #[error("the peer aborted the association")]
-    Aborted,
+    #[error("the peer aborted the association ({0})")]
+    Aborted(Abort),
     #[error("the peer released the association")]
     Released,
     /// The peer breaks PS3.7 or PS3.8: its maker must act.
@@ -80,12 +83,11 @@ impl Link {
                 pdu::P_DATA => self.take_values(body, waits).await?,
                 pdu::RELEASE_RQ => return Ok(Next::ReleaseRequested),
                 pdu::RELEASE_RP => return Ok(Next::Released),
-                pdu::ABORT => return Err(AssociationError::Aborted),
+                pdu::ABORT => return Err(AssociationError::Aborted(Abort::read(&body))),
                 // A-ASSOCIATE in any form (AA-8).
                 _ => {
-                    self.connection.abort(AbortReason::UnexpectedPdu, waits.progress).await;
                     let what = "a PDU that has no place on an association";
-                    return Err(AssociationError::Protocol(what));
+                    return Err(self.unexpected(what, waits).await);
                 }
             }
         }
@@ -107,10 +109,18 @@ impl Link {
         AssociationError::Protocol(what)
     }
 
+    /// A-ABORT for what has no place here (2/2).
+    pub async fn unexpected(&mut self, what: &'static str, waits: Waits) -> AssociationError {
+        self.connection.abort(AbortReason::UnexpectedPdu, waits.progress).await;
+        AssociationError::Protocol(what)
+    }
+
     async fn give_up(&mut self, error: ReadError, waits: Waits) -> AssociationError {
         let reason = match &error {
             ReadError::Closed | ReadError::Io(_) => return AssociationError::Read(error),
-            ReadError::Silent(_) | ReadError::Stalled(_) => AbortReason::NotSpecified,
+            ReadError::Silent(_) | ReadError::Stalled(_) | ReadError::Slow => {
+                AbortReason::NotSpecified
+            }
             ReadError::Unrecognized(_) => AbortReason::UnrecognizedPdu,
             ReadError::Length { .. } => AbortReason::InvalidParameter,
         };
@@ -196,6 +206,19 @@ impl Link {
         self.write(&out, wait).await
     }
 
+    /// Sends the response to a request. It is short: `wait` is for all of it.
+    pub async fn respond(
+        &mut self,
+        context: u8,
+        response: &Command,
+        wait: Duration,
+    ) -> Result<(), AssociationError> {
+        match timeout(wait, self.send(context, response, None, wait)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(AssociationError::Write(format!("the peer took nothing for {wait:?}"))),
+        }
+    }
+
     /// A-RELEASE, in either form.
     pub async fn send_release(
         &mut self,
@@ -217,7 +240,7 @@ impl Link {
 
 fn failed(error: SendError) -> AssociationError {
     match error {
-        SendError::Aborted => AssociationError::Aborted,
+        SendError::Aborted(abort) => AssociationError::Aborted(abort),
         other => AssociationError::Write(other.to_string()),
     }
 }

@@ -3,9 +3,13 @@
 pub mod acceptor;
 pub mod association;
 mod command;
+mod conversation;
 mod echo;
 mod negotiation;
+pub mod pace;
 mod pdu;
+mod places;
+pub mod record;
 pub mod refusal;
 pub mod requestor;
 pub mod service;

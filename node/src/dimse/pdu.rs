@@ -1,9 +1,12 @@
 //! PDUs on a TCP connection (PS3.8 9.3): framed by us, with the length checked before anything is allocated.
 
+use crate::dimse::pace::{Pace, Slowest, TooSlow};
 use bytes::{Buf, Bytes, BytesMut};
 use dicom_ul::pdu::{AbortRQServiceProviderReason, AbortRQSource, Pdu, write_pdu};
+use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -25,12 +28,24 @@ const READ: usize = 64 * 1024;
 /// What a peer may say while it is being written to; more stays in the network.
 const SAID_MEANWHILE: usize = 4096;
 
+/// A peer that vanished without a word is noticed within two minutes or so.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long nothing is said to a peer that has to close, so that it closes by itself.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A connection that carries PDUs.
 pub(super) struct Connection {
     stream: TcpStream,
     received: BytesMut,
     /// The longest P-DATA-TF variable field that we announced.
     maximum: u32,
+    /// How fast a message has to come; `None` where only pauses count.
+    pace: Option<Pace>,
+    /// The message in hand has begun: the time until its next PDU counts, too.
+    within_message: bool,
+    /// The A-ABORT that was sent.
+    aborted: Option<AbortReason>,
 }
 
 /// One PDU without its six bytes of header.
@@ -56,6 +71,8 @@ pub enum ReadError {
     Silent(Duration),
     #[error("the peer stopped in the middle of a PDU for {0:?}")]
     Stalled(Duration),
+    #[error("the peer sends too slowly")]
+    Slow,
     #[error("the peer sent a PDU of type {kind:02X} with {length} bytes, which is not allowed")]
     Length { kind: u8, length: u32 },
     #[error("the peer sent type {0:02X}, which is no PDU of DICOM")]
@@ -67,8 +84,8 @@ pub enum ReadError {
 /// Why something could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    #[error("the peer aborted the association")]
-    Aborted,
+    #[error("the peer aborted the association ({0})")]
+    Aborted(Abort),
     #[error("the peer closed the connection")]
     Closed,
     #[error("the peer took nothing for {0:?}")]
@@ -92,26 +109,73 @@ pub(super) enum AbortReason {
     InvalidParameter,
 }
 
+/// Source and reason of an A-ABORT that the peer sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Abort {
+    pub source: u8,
+    pub reason: u8,
+}
+
+impl Abort {
+    /// The body of the PDU; what is missing counts as 0.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let byte = |at: usize| body.get(at).copied().unwrap_or_default();
+        Self { source: byte(2), reason: byte(3) }
+    }
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source, self.reason)
+    }
+}
+
 impl Connection {
     /// `maximum` is at least 4 KiB and at most 4 MiB, whatever is asked for.
     pub fn new(stream: TcpStream, maximum: u32) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        let maximum = announced(maximum);
-        Ok(Self { stream, received: BytesMut::new(), maximum })
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Self {
+            stream,
+            received: BytesMut::new(),
+            maximum: announced(maximum),
+            pace: None,
+            within_message: false,
+            aborted: None,
+        })
+    }
+
+    /// From here on a message has to come at least so fast.
+    pub fn require(&mut self, slowest: Slowest) {
+        self.pace = Some(Pace::new(slowest));
+    }
+
+    /// A message has begun, or is over.
+    pub fn set_within_message(&mut self, within: bool) {
+        self.within_message = within;
+    }
+
+    /// The A-ABORT that was sent, if one was.
+    pub fn aborted(&self) -> Option<AbortReason> {
+        self.aborted
     }
 
     /// The next PDU. `wait` bounds the time until its first byte, `progress` the pauses within it.
     /// What has come of a PDU is kept when the caller stops waiting.
     pub async fn read(&mut self, wait: Duration, progress: Duration) -> Result<Frame, ReadError> {
-        if self.received.is_empty() {
-            self.fill(READ, wait).await.map_err(|error| match error {
+        if self.received.is_empty() && !self.within_message {
+            self.pace.iter_mut().for_each(Pace::restart);
+        }
+        while self.received.is_empty() {
+            self.fill(READ, wait, self.within_message).await.map_err(|error| match error {
                 ReadError::Stalled(_) => ReadError::Silent(wait),
                 other => other,
             })?;
         }
         // A peer that speaks no DICOM is known by its first byte.
         while self.received.len() < HEADER && is_known(self.received[0]) {
-            self.fill(READ, progress).await?;
+            self.fill(READ, progress, true).await?;
         }
         let kind = self.received[0];
         if !is_known(kind) {
@@ -123,7 +187,7 @@ impl Connection {
         }
         let whole = HEADER + length as usize;
         while self.received.len() < whole {
-            self.fill(whole - self.received.len(), progress).await?;
+            self.fill(whole - self.received.len(), progress, true).await?;
         }
         let mut body = self.received.split_to(whole).freeze();
         body.advance(HEADER);
@@ -138,13 +202,27 @@ impl Connection {
         }
     }
 
-    async fn fill(&mut self, missing: usize, wait: Duration) -> Result<(), ReadError> {
+    /// `counts`: the time that passes belongs to a message, which has to come fast enough.
+    async fn fill(
+        &mut self,
+        missing: usize,
+        wait: Duration,
+        counts: bool,
+    ) -> Result<(), ReadError> {
         self.received.reserve(missing);
-        match timeout(wait, self.stream.read_buf(&mut self.received)).await {
-            Err(_) => Err(ReadError::Stalled(wait)),
-            Ok(Ok(0)) => Err(ReadError::Closed),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(ReadError::Io(error)),
+        let pace = self.pace.as_mut().filter(|_| counts);
+        let longest = pace.as_ref().map_or(wait, |pace| wait.min(pace.left()));
+        let begun = Instant::now();
+        let came = match timeout(longest, self.stream.read_buf(&mut self.received)).await {
+            Err(_) if longest == wait => return Err(ReadError::Stalled(wait)),
+            Err(_) => 0,
+            Ok(Ok(0)) => return Err(ReadError::Closed),
+            Ok(Ok(came)) => came,
+            Ok(Err(error)) => return Err(ReadError::Io(error)),
+        };
+        match pace.map_or(Ok(()), |pace| pace.count(begun.elapsed(), came)) {
+            Ok(()) => Ok(()),
+            Err(TooSlow) => Err(ReadError::Slow),
         }
     }
 
@@ -176,7 +254,12 @@ impl Connection {
         if self.received.is_empty() {
             let _ = self.stream.try_read_buf(&mut self.received);
         }
-        if self.received.first() == Some(&ABORT) { SendError::Aborted } else { otherwise }
+        match self.received.first() {
+            Some(&ABORT) => {
+                SendError::Aborted(Abort::read(self.received.get(HEADER..).unwrap_or_default()))
+            }
+            _ => otherwise,
+        }
     }
 
     /// A PDU of dicom-ul's.
@@ -187,17 +270,47 @@ impl Connection {
     /// Says A-ABORT and nothing after it. The caller waits for the peer to close, or drops the
     /// connection (Sta13).
     pub async fn abort(&mut self, reason: AbortReason, wait: Duration) {
+        self.aborted = Some(reason);
         let _ = self.send(&Pdu::AbortRQ { source: reason.source() }, wait).await;
         let _ = self.stream.shutdown().await;
     }
 
-    /// Until the peer closes, or ARTIM runs out: what still comes is of no interest.
+    /// Without a word.
+    pub async fn close(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Until the peer closes, or ARTIM runs out (Sta13): what still comes is of no interest.
     pub async fn wait_for_close(&mut self, artim: Duration) {
+        if let Ok(true) = timeout(GRACE.min(artim), self.closes_by_itself()).await {
+            return;
+        }
         let _ = self.stream.shutdown().await;
         let mut rest = [0u8; 4096];
         let drained =
             async { while matches!(self.stream.read(&mut rest).await, Ok(read) if read > 0) {} };
         let _ = timeout(artim, drained).await;
+    }
+
+    /// Whether the peer closes. Whatever it sends is passed over (AA-6), but a further association
+    /// request, or what is no PDU, is aborted (AA-7).
+    async fn closes_by_itself(&mut self) -> bool {
+        loop {
+            match self.read(Duration::MAX, Duration::MAX).await {
+                Ok(Frame { kind: ASSOCIATE_RQ, .. })
+                | Err(ReadError::Unrecognized(_) | ReadError::Length { .. }) => {
+                    if self.aborted.is_none() {
+                        self.abort(AbortReason::UnexpectedPdu, GRACE).await;
+                    }
+                    return false;
+                }
+                Ok(_) => {}
+                Err(ReadError::Closed | ReadError::Io(_)) => return true,
+                Err(ReadError::Silent(_) | ReadError::Stalled(_) | ReadError::Slow) => {
+                    return false;
+                }
+            }
+        }
     }
 }
 
@@ -211,6 +324,18 @@ impl AbortReason {
             Self::UnexpectedPdu => AbortRQSource::ServiceProvider(Provider::UnexpectedPdu),
             Self::InvalidParameter => AbortRQSource::ServiceProvider(Provider::InvalidPduParameter),
         }
+    }
+}
+
+impl fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ServiceUser => "0/0",
+            Self::NotSpecified => "2/0",
+            Self::UnrecognizedPdu => "2/1",
+            Self::UnexpectedPdu => "2/2",
+            Self::InvalidParameter => "2/6",
+        })
     }
 }
 

@@ -5,11 +5,12 @@ use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
     Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
 };
-use crate::dimse::negotiation::{
-    APPLICATION_CONTEXT, Acceptance, Context, VERIFICATION, described, user_variables,
-};
+use crate::dimse::negotiation::acceptance::Acceptance;
+use crate::dimse::negotiation::agreement::{Context, described};
+use crate::dimse::negotiation::user_information::of_this_node;
+use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{
-    ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, AbortReason, Connection, Frame, ReadError, SendError,
+    ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Connection, Frame, ReadError, SendError,
 };
 use bytes::Bytes;
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed};
@@ -82,8 +83,8 @@ pub enum RequestError {
     #[error("the peer rejects the association for now: {0}")]
     RejectedTransient(Rejection),
     /// The peer.
-    #[error("the peer aborted the association request")]
-    Aborted,
+    #[error("the peer aborted the association request ({0})")]
+    Aborted(Abort),
     /// The peer, or it is no DICOM application that listens there.
     #[error("the peer did not answer the association request: {0}")]
     NoAnswer(ReadError),
@@ -150,7 +151,7 @@ impl Association {
             }
         }
         Self {
-            link: Link::new(connection, contexts, acceptance.peer_maximum()),
+            link: Link::new(connection, contexts, acceptance.user.peer_maximum()),
             timers: target.timers,
             last_message: 0,
             refused,
@@ -316,7 +317,7 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
         called_ae_title: target.called.to_string(),
         application_context_name: APPLICATION_CONTEXT.into(),
         presentation_contexts: contexts.collect(),
-        user_variables: user_variables(target.maximum_pdu),
+        user_variables: of_this_node(target.maximum_pdu),
     })
 }
 
@@ -328,7 +329,7 @@ async fn answer(
 ) -> Result<Acceptance, RequestError> {
     let acse = target.timers.acse;
     let failed = |error| match error {
-        SendError::Aborted => RequestError::Aborted,
+        SendError::Aborted(abort) => RequestError::Aborted(abort),
         SendError::Closed => RequestError::NoAnswer(ReadError::Closed),
         SendError::Stalled(wait) => RequestError::NoAnswer(ReadError::Silent(wait)),
         SendError::Io(error) => RequestError::NoAnswer(ReadError::Io(error)),
@@ -341,7 +342,7 @@ async fn answer(
     match kind {
         ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
         ASSOCIATE_RJ => Err(rejected(&body)),
-        ABORT => Err(RequestError::Aborted),
+        ABORT => Err(RequestError::Aborted(Abort::read(&body))),
         _ => Err(RequestError::Protocol("no answer to the association request")),
     }
 }

@@ -1,5 +1,7 @@
 //! What an acceptor serves: who may, what is wanted, and what becomes of a C-STORE.
 
+pub use crate::dimse::negotiation::user_information::UserIdentity;
+pub use crate::dimse::record::{ContextRecord, End, Record, Side, Tally};
 pub use crate::dimse::refusal::Refusal;
 pub use crate::dimse::store::{DataSet, PeerGone};
 use gantry_terms::ae_title::AeTitle;
@@ -16,6 +18,23 @@ pub struct Caller {
     pub address: SocketAddr,
     /// Counts the connections of this acceptor; the same number stands in the log.
     pub association: u64,
+}
+
+/// On what terms a caller may.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The transfer syntaxes to choose first, best first; then the node's own preference.
+    pub prefers: Vec<Uid>,
+    /// How many associations it may have at a time.
+    pub maximum_associations: usize,
+    /// The user identity was checked and is right.
+    pub is_identified: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { prefers: Vec::new(), maximum_associations: usize::MAX, is_identified: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -42,16 +61,6 @@ pub struct StoreAnswer {
     pub comment: Option<String>,
 }
 
-/// An association that did not come about, or was broken off, for the admin to see. The titles
-/// are as the peer sent them, with what controls a terminal replaced.
-#[derive(Debug, Clone)]
-pub struct RefusedAssociation {
-    pub calling: String,
-    pub called: String,
-    pub address: SocketAddr,
-    pub reason: String,
-}
-
 /// How an association came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -63,10 +72,23 @@ pub enum Ended {
 
 /// What an acceptor serves.
 pub trait Service: Send + Sync + 'static {
-    fn admit(&self, caller: &Caller) -> Result<(), Refusal>;
+    /// Who may, and on what terms.
+    fn admit(
+        &self,
+        caller: &Caller,
+        identity: Option<&UserIdentity>,
+    ) -> impl Future<Output = Result<Terms, Refusal>> + Send;
 
-    fn wants(&self, sop_class: &str) -> bool {
+    /// Whether objects of this class are kept. The requestor may have said which service class it
+    /// belongs to (common extended negotiation, PS3.7 D.3.3.6).
+    fn wants(&self, sop_class: &str, _service_class: Option<&str>) -> bool {
         storage_classes::is_storage_class(sop_class)
+    }
+
+    /// Whether anything can be kept now. An association for verification alone is accepted
+    /// whatever is said here.
+    fn has_room(&self) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// Answers one C-STORE. What is left unread of the data set is drained.
@@ -86,6 +108,6 @@ pub trait Service: Send + Sync + 'static {
     /// Told of each association that was opened, when it is over.
     fn ended(&self, _caller: &Caller, _how: Ended) {}
 
-    /// Told of what was refused or broken off.
-    fn refused(&self, what: RefusedAssociation);
+    /// Told of whatever wanted an association, when it is over.
+    fn recorded(&self, record: Record);
 }

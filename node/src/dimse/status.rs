@@ -10,7 +10,6 @@ pub const NO_STUDY_UID: u16 = 0xC001;
 pub const NO_SERIES_UID: u16 = 0xC002;
 pub const UID_SYNTAX: u16 = 0xC003;
 pub const INVALID_SOP_INSTANCE: u16 = 0x0117;
-pub const SOP_CLASS_NOT_SUPPORTED: u16 = 0x0122;
 pub const UNRECOGNIZED_OPERATION: u16 = 0x0211;
 pub const MISTYPED_ARGUMENT: u16 = 0x0212;
 

@@ -5,7 +5,9 @@ use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, ERROR_COMMENT, MESSAGE_ID,
     MOVE_ORIGINATOR_AE_TITLE, MOVE_ORIGINATOR_MESSAGE_ID,
 };
-use crate::dimse::negotiation::{Context, VERIFICATION};
+use crate::dimse::negotiation::VERIFICATION;
+use crate::dimse::negotiation::agreement::Context;
+use crate::dimse::record::Tally;
 use crate::dimse::service::{Caller, MoveOriginator, Service, StoreAnswer, StoreRequest};
 use crate::dimse::status;
 use bytes::Bytes;
@@ -17,6 +19,7 @@ pub struct DataSet<'a> {
     context: u8,
     waits: Waits,
     ended: bool,
+    bytes: u64,
     failure: Option<AssociationError>,
 }
 
@@ -37,6 +40,7 @@ impl DataSet<'_> {
         match self.link.piece(self.context, self.waits).await {
             Ok(piece) => {
                 self.ended = piece.is_last;
+                self.bytes += piece.data.len() as u64;
                 Ok(Some(piece.data))
             }
             Err(error) => {
@@ -47,7 +51,7 @@ impl DataSet<'_> {
     }
 }
 
-/// Serves one C-STORE-RQ to its response.
+/// Serves one C-STORE-RQ up to its response, and counts it.
 pub(super) async fn serve<S: Service>(
     link: &mut Link,
     context: Context,
@@ -55,14 +59,17 @@ pub(super) async fn serve<S: Service>(
     caller: &Caller,
     service: &S,
     waits: Waits,
-) -> Result<(), AssociationError> {
-    let answer = match check(command, &context, caller, service) {
+    tally: &mut Tally,
+) -> Result<Command, AssociationError> {
+    let answer = match check(command, &context, caller) {
         Ok(request) => {
+            let id = context.id;
             let mut data =
-                DataSet { link, context: context.id, waits, ended: false, failure: None };
+                DataSet { link, context: id, waits, ended: false, bytes: 0, failure: None };
             let answer = service.store(request, &mut data).await;
             // What the service left unread.
             while let Ok(Some(_)) = data.chunk().await {}
+            tally.bytes += data.bytes;
             if let Some(error) = data.failure {
                 return Err(error);
             }
@@ -75,11 +82,13 @@ pub(super) async fn serve<S: Service>(
             answer
         }
     };
-    let mut response = Command::response_to(command, answer.status);
-    if let Some(comment) = &answer.comment {
-        response = response.with_text(ERROR_COMMENT, &long_string(comment));
-    }
-    link.send(context.id, &response, None, waits.progress).await
+    tally.objects += 1;
+    *tally.statuses.entry(answer.status).or_default() += 1;
+    let response = Command::response_to(command, answer.status);
+    Ok(match &answer.comment {
+        Some(comment) => response.with_text(ERROR_COMMENT, &long_string(comment)),
+        None => response,
+    })
 }
 
 /// VR LO: 64 characters, no backslash and nothing that controls (PS3.5 6.2).
@@ -88,20 +97,16 @@ fn long_string(text: &str) -> String {
     text.chars().filter(allowed).take(64).collect()
 }
 
-fn check<S: Service>(
+fn check(
     command: &Command,
     context: &Context,
     caller: &Caller,
-    service: &S,
 ) -> Result<StoreRequest, StoreAnswer> {
     let sop_class = command
         .uid(AFFECTED_SOP_CLASS_UID)
         .ok_or_else(|| refusal(status::MISTYPED_ARGUMENT, "no valid Affected SOP Class UID"))?;
     if sop_class != context.abstract_syntax || sop_class.as_str() == VERIFICATION {
         return Err(refusal(status::MISTYPED_ARGUMENT, "SOP class is not that of the context"));
-    }
-    if !service.wants(sop_class.as_str()) {
-        return Err(refusal(status::SOP_CLASS_NOT_SUPPORTED, "SOP class not kept"));
     }
     let sop_instance = command.uid(AFFECTED_SOP_INSTANCE_UID).ok_or_else(|| {
         refusal(status::INVALID_SOP_INSTANCE, "Affected SOP Instance UID is no UID")

@@ -1,6 +1,6 @@
 //! Peers that break PS3.8, by mistake or on purpose: what each of them hears, and that the node serves the next one.
 
-use crate::kit::{BIG_ENDIAN, CT, EXPLICIT, IMPLICIT, Node, Station, VERIFICATION, options};
+use crate::kit::{BIG_ENDIAN, CT, EXPLICIT, IMPLICIT, Node, Station, VERIFICATION, how, options};
 use crate::wire::{
     Asked, Told, Wire, context, item, p_data, pdu, release, user_information, value,
 };
@@ -183,7 +183,7 @@ fn conversations() -> Vec<Case> {
         then(
             "a response that nobody asked for",
             p_data(&[Told { field: 0x8030, ..Told::echo() }.value(1)]),
-            "ABORT 2/6",
+            "ABORT 2/2",
         ),
         then(
             "a request without a message ID",
@@ -275,7 +275,7 @@ async fn a_refused_association_is_told_with_its_titles_and_the_reason() {
         wire.send(&bytes).await;
         let told = node.station.refused().await;
         assert_eq!((&*told.calling, &*told.called), (expected.0, expected.1));
-        assert!(told.reason.contains(expected.2), "{}", told.reason);
+        assert!(how(&told).contains(expected.2), "{}", how(&told));
     };
     check(asked_with(|a| a.called = b"ELSEWHERE       "), ("PROBE", "ELSEWHERE", "1/1/7")).await;
     check(asked_with(|a| a.calling = b"A\nB             "), ("A\u{FFFD}B", "NODE", "1/1/3")).await;

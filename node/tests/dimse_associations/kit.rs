@@ -1,13 +1,16 @@
 //! Actors: a station that keeps what it gets, the acceptor that serves it, and a scanner that calls it.
 
 use gantry::dimse::acceptor::{
-    self, AcceptorOptions, Caller, DataSet, PeerGone, Refusal, RefusedAssociation, Service,
-    StoreAnswer, StoreRequest, Timers,
+    self, AcceptorOptions, Caller, DataSet, Ended, PeerGone, Refusal, Service, StoreAnswer,
+    StoreRequest, Terms, UserIdentity,
 };
+use gantry::dimse::record::{End, Record};
 use gantry::dimse::requestor::{Association, Proposed, RequestTimers, Target};
+use gantry::ledger::explanation;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,6 +30,8 @@ pub const NODE: &str = "NODE";
 pub const STRANGER: &str = "STRANGER";
 /// A calling title for which there is no room for the moment.
 pub const UNLUCKY: &str = "UNLUCKY";
+/// An object over which the station falls.
+pub const FATAL: &str = "1.2.3.666";
 
 pub struct Kept {
     pub request: StoreRequest,
@@ -40,7 +45,12 @@ pub struct Seen {
     pub kept: Vec<Kept>,
     /// Data sets that ended before their end.
     pub cut: Vec<StoreRequest>,
-    pub refused: Vec<RefusedAssociation>,
+    /// What did not end with a release.
+    pub refused: Vec<Record>,
+    /// What did.
+    pub released: Vec<Record>,
+    pub opened: usize,
+    pub ended: Vec<Ended>,
     /// C-STOREs that have begun.
     pub begun: usize,
 }
@@ -52,6 +62,10 @@ pub struct Station {
     pub refuses_with: Option<u16>,
     /// Answers wait for this to be open.
     pub gate: watch::Sender<bool>,
+    /// On what terms everybody may.
+    pub terms: Terms,
+    /// There is no room for objects.
+    pub full: AtomicBool,
 }
 
 impl Station {
@@ -61,6 +75,8 @@ impl Station {
             changes: watch::channel(0).0,
             refuses_with: None,
             gate: watch::channel(true).0,
+            terms: Terms::default(),
+            full: AtomicBool::new(false),
         }
     }
 
@@ -88,23 +104,43 @@ impl Station {
         self.until(|seen| seen.kept.pop()).await
     }
 
-    pub async fn refused(&self) -> RefusedAssociation {
+    pub async fn refused(&self) -> Record {
         self.until(|seen| seen.refused.pop()).await
+    }
+
+    pub async fn released(&self) -> Record {
+        self.until(|seen| seen.released.pop()).await
     }
 }
 
 impl Service for Station {
-    fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+    async fn admit(
+        &self,
+        caller: &Caller,
+        identity: Option<&UserIdentity>,
+    ) -> Result<Terms, Refusal> {
         match (caller.called.as_str(), caller.calling.as_str()) {
             (NODE, STRANGER) => Err(Refusal::CallingAeTitleUnknown),
             (NODE, UNLUCKY) => Err(Refusal::Congestion),
-            (NODE, _) => Ok(()),
+            (NODE, _) => {
+                let is_identified = identity.is_some_and(|identity| identity.primary == b"joe");
+                Ok(Terms { is_identified, ..self.terms.clone() })
+            }
             _ => Err(Refusal::CalledAeTitleUnknown),
         }
     }
 
+    fn wants(&self, sop_class: &str, service_class: Option<&str>) -> bool {
+        [CT, MR].contains(&sop_class) || service_class == Some("1.2.840.10008.4.2")
+    }
+
+    fn has_room(&self) -> Result<(), Refusal> {
+        if self.full.load(Ordering::SeqCst) { Err(Refusal::Congestion) } else { Ok(()) }
+    }
+
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
         self.note(|seen| seen.begun += 1);
+        assert!(request.sop_instance.as_str() != FATAL, "the station falls over");
         if let Some(status) = self.refuses_with {
             return StoreAnswer { status, comment: Some("disk \\ full\n".repeat(20)) };
         }
@@ -128,9 +164,25 @@ impl Service for Station {
         StoreAnswer { status: 0, comment: None }
     }
 
-    fn refused(&self, what: RefusedAssociation) {
-        self.note(|seen| seen.refused.push(what));
+    fn opened(&self, _: &Caller) {
+        self.note(|seen| seen.opened += 1);
     }
+
+    fn ended(&self, _: &Caller, how: Ended) {
+        self.note(|seen| seen.ended.push(how));
+    }
+
+    fn recorded(&self, record: Record) {
+        self.note(|seen| match record.end {
+            End::Released => seen.released.push(record),
+            _ => seen.refused.push(record),
+        });
+    }
+}
+
+/// How it ended, in words.
+pub fn how(record: &Record) -> String {
+    explanation(&record.end)
 }
 
 /// An acceptor on a port of its own.
@@ -173,7 +225,7 @@ impl Node {
 }
 
 pub fn options() -> AcceptorOptions {
-    AcceptorOptions { maximum_pdu: 131_072, timers: Timers::default(), maximum_associations: 64 }
+    AcceptorOptions::default()
 }
 
 pub fn target(port: u16, calling: &str) -> Target {

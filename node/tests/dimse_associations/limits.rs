@@ -1,7 +1,7 @@
 //! How many may call at a time, and what happens to them when the node stops.
 
 use crate::kit::{
-    CT, EXPLICIT, IMPLICIT, Node, Station, VERIFICATION, options, proposed, target, uid,
+    CT, EXPLICIT, IMPLICIT, Node, Station, VERIFICATION, how, options, proposed, target, uid,
 };
 use crate::wire::{Asked, Told, Wire, context, p_data, value};
 use bytes::Bytes;
@@ -53,6 +53,76 @@ async fn retried(node: &Node) -> Association {
         }
     };
     timeout(SOON, trying).await.expect("the place becomes free")
+}
+
+#[tokio::test]
+async fn a_peer_has_its_own_limit_and_leaves_the_other_places_to_the_others() {
+    let mut station = Station::new();
+    station.terms.maximum_associations = 1;
+    let node = Node::with(station, options()).await;
+    let contexts = [proposed(CT, &[EXPLICIT])];
+    let first = node.associate(CT, &[EXPLICIT]).await;
+    match Association::request(&node.target(), &contexts).await {
+        Err(RequestError::RejectedTransient(rejection)) => {
+            assert_eq!((rejection.result, rejection.source, rejection.reason), (2, 3, 2));
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a second association of one peer was accepted"),
+    }
+    let told = node.station.refused().await;
+    assert!(how(&told).contains("of this peer"), "{}", how(&told));
+    let other = Association::request(&target(node.port, "OTHER"), &contexts).await;
+    other.expect("it has a place of its own").release().await;
+    first.release().await;
+    retried(&node).await.release().await;
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_every_place_where_connections_wait() {
+    let node =
+        Node::with(Station::new(), AcceptorOptions { maximum_waiting_per_address: 3, ..options() })
+            .await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        crowd.push(Wire::connect_from([127, 0, 0, 2], node.port).await);
+    }
+    assert_eq!(Wire::connect_from([127, 0, 0, 2], node.port).await.heard().await, "closed");
+    let told = node.station.refused().await;
+    assert!(how(&told).contains("too many from this address"), "{}", how(&told));
+    // The next door is open, and so is this one when somebody has gone.
+    node.answers_echo().await;
+    crowd.pop();
+    let mut again = loop {
+        let mut wire = Wire::connect_from([127, 0, 0, 2], node.port).await;
+        wire.send(&Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT])]).bytes()).await;
+        match wire.heard().await.as_str() {
+            "AC" => break wire,
+            other => assert_eq!(other, "closed"),
+        }
+    };
+    again.send(&crate::wire::release()).await;
+    assert_eq!(again.heard().await, "RP");
+}
+
+/// 256 more than may have an association.
+#[tokio::test]
+async fn connections_beyond_the_last_place_are_closed_at_once_and_the_others_are_served() {
+    let options =
+        AcceptorOptions { maximum_associations: 2, maximum_waiting_per_address: 100, ..options() };
+    let node = Node::with(Station::new(), options).await;
+    let association = node.associate(CT, &[EXPLICIT]).await;
+    let mut crowd = Vec::new();
+    for number in 0..258u16 {
+        crowd.push(Wire::connect_from([127, 0, 1, (number / 100) as u8 + 1], node.port).await);
+    }
+    assert_eq!(Wire::connect_from([127, 0, 2, 1], node.port).await.heard().await, "closed");
+    let told = node.station.refused().await;
+    assert!(how(&told).contains("too many of all"), "{}", how(&told));
+    // Whoever has an association does not notice, and whoever waits can still have one.
+    let mut last = crowd.pop().expect("258 of them");
+    last.send(&Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT])]).bytes()).await;
+    assert_eq!(last.heard().await, "AC");
+    association.release().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! C-STORE and C-ECHO message by message: statuses, fragments, and what becomes of an object that is cut off.
 
 use crate::kit::{
-    CT, EXPLICIT, IMPLICIT, MR, Node, Station, VERIFICATION, examples, options, proposed, uid,
+    CT, EXPLICIT, IMPLICIT, MR, Node, Station, VERIFICATION, examples, how, options, proposed, uid,
 };
 use crate::wire::{Asked, Told, Wire, context, p_data, pdu, value};
 use bytes::Bytes;
@@ -133,7 +133,7 @@ async fn an_object_whose_sender_goes_away_is_dropped_and_the_station_is_told() {
         let cut = node.station.until(|seen| seen.cut.pop()).await;
         assert_eq!(cut.sop_instance, uid(INSTANCE), "{says}");
         let told = node.station.refused().await;
-        assert!(told.reason.contains(reason), "{says}: {}", told.reason);
+        assert!(how(&told).contains(reason), "{says}: {}", how(&told));
     }
     assert!(node.station.seen.lock().expect("no panic").kept.is_empty());
 }

@@ -194,7 +194,7 @@ async fn an_answer_to_a_store_request_counts_only_when_it_is_one() {
             |r| matches!(r, Err(AssociationError::Protocol(_))),
             "ABORT 2/6",
         ),
-        ("an abort", pdu(7, &[0; 4]), |r| matches!(r, Err(AssociationError::Aborted)), "closed"),
+        ("an abort", pdu(7, &[0; 4]), |r| matches!(r, Err(AssociationError::Aborted(_))), "closed"),
         ("a release", pdu(5, &[0; 4]), |r| matches!(r, Err(AssociationError::Released)), "RP"),
         ("silence", vec![], |r| matches!(r, Err(AssociationError::Read(_))), "ABORT 2/0"),
         ("half a PDU", vec![4, 0, 0], |r| matches!(r, Err(AssociationError::Read(_))), "ABORT 2/0"),
@@ -232,7 +232,7 @@ async fn an_abort_in_the_middle_of_a_large_object_is_heard_at_once() {
         let (sop_class, syntax, instance) = (uid(CT), uid(EXPLICIT), uid("1.2.3"));
         let storing = association.store(&sop_class, &instance, &syntax, data_set);
         let stored = timeout(Duration::from_secs(10), storing).await.expect("at once");
-        assert!(matches!(stored, Err(AssociationError::Aborted)), "{stored:?}");
+        assert!(matches!(stored, Err(AssociationError::Aborted(_))), "{stored:?}");
         drop(peer.await.expect("no panic"));
     }
 }

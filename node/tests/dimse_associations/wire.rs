@@ -16,6 +16,14 @@ impl Wire {
         Self { stream }
     }
 
+    /// From an address of our own on the loopback, which is a whole network.
+    pub async fn connect_from(address: [u8; 4], port: u16) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind((address, 0).into()).expect("an address of the loopback");
+        let to = ([127, 0, 0, 1], port).into();
+        Self { stream: socket.connect(to).await.expect("it listens") }
+    }
+
     /// The peer may be gone already: what it said is read afterwards.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;

@@ -1,0 +1,187 @@
+//! `[[peer]]`: one application entity that the node knows, and on what terms it may call.
+
+use super::calls_from::CallsFrom;
+use super::{check_host_port, span, title};
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::transfer_syntaxes;
+use gantry_terms::uid::Uid;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peer {
+    pub ae_title: AeTitle,
+    /// `host:port`, for peers that receive.
+    pub address: Option<String>,
+    /// Its own quiet time, when it differs from the node's.
+    pub quiet: Option<Duration>,
+    /// Where it may call from; empty: from anywhere.
+    pub from: Vec<CallsFrom>,
+    /// The transfer syntaxes that it should send in, best first; then the node's own preference.
+    pub prefers: Vec<Uid>,
+    /// How many associations it may have at a time, when that differs from the node's limit.
+    pub maximum_associations: Option<usize>,
+    /// Who it must say to be.
+    pub user: Option<User>,
+}
+
+/// A user identity (PS3.7 D.3.3.7): a name, or a name and a passcode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    pub name: String,
+    pub passcode: Option<Passcode>,
+}
+
+/// Cannot be printed.
+#[derive(Clone, PartialEq)]
+pub struct Passcode(Vec<u8>);
+
+impl Peer {
+    /// One that may call from anywhere, and receives nothing.
+    pub fn new(ae_title: AeTitle) -> Self {
+        Self {
+            ae_title,
+            address: None,
+            quiet: None,
+            from: Vec::new(),
+            prefers: Vec::new(),
+            maximum_associations: None,
+            user: None,
+        }
+    }
+}
+
+impl Passcode {
+    /// Takes as long for a near miss as for a far one.
+    pub fn is(&self, said: &[u8]) -> bool {
+        let differs =
+            self.0.iter().zip(said).fold(0, |differs, (ours, said)| differs | (ours ^ said));
+        self.0.len() == said.len() && differs == 0
+    }
+}
+
+impl fmt::Debug for Passcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a passcode")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WrittenPeer {
+    ae_title: String,
+    address: Option<String>,
+    quiet_seconds: Option<f64>,
+    #[serde(default)]
+    from: Vec<String>,
+    #[serde(default)]
+    prefer: Vec<String>,
+    maximum_associations: Option<usize>,
+    user: Option<String>,
+    passcode_file: Option<PathBuf>,
+}
+
+impl WrittenPeer {
+    /// Files are relative to `base`.
+    pub(super) fn mean_into(
+        self,
+        peers: &mut BTreeMap<AeTitle, Peer>,
+        base: &Path,
+        problems: &mut Vec<String>,
+    ) {
+        let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
+        if let Some(address) = &self.address {
+            check_host_port(address, &format!("address of peer {ae_title}"), problems);
+        }
+        let quiet = self
+            .quiet_seconds
+            .map(|seconds| span(seconds, &format!("quiet-seconds of peer {ae_title}"), problems));
+        if self.maximum_associations == Some(0) {
+            problems.push(format!("maximum-associations of peer {ae_title} = 0 would refuse it"));
+        }
+        let peer = Peer {
+            from: calls_from(&self.from, &ae_title, problems),
+            prefers: prefers(&self.prefer, &ae_title, problems),
+            user: self.user(base, &ae_title, problems),
+            ae_title: ae_title.clone(),
+            address: self.address,
+            quiet,
+            maximum_associations: self.maximum_associations,
+        };
+        if peers.insert(ae_title.clone(), peer).is_some() {
+            problems.push(format!("peer {ae_title} is written twice"));
+        }
+    }
+
+    fn user(&self, base: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Option<User> {
+        let (Some(name), file) = (self.user.clone(), &self.passcode_file) else {
+            if self.passcode_file.is_some() {
+                problems.push(format!("peer {peer} has a passcode-file but no user"));
+            }
+            return None;
+        };
+        let read = |file: &PathBuf| passcode(&base.join(file), peer, problems);
+        Some(User { name, passcode: file.as_ref().map(read) })
+    }
+}
+
+/// The first line of the file; a file that cannot be used is a problem.
+fn passcode(file: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Passcode {
+    let line = match std::fs::read(file) {
+        Ok(bytes) => {
+            bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().to_vec()
+        }
+        Err(error) => {
+            let file = file.display();
+            problems.push(format!("passcode-file of peer {peer}: cannot read {file}: {error}"));
+            return Passcode(Vec::new());
+        }
+    };
+    if line.is_empty() {
+        problems.push(format!("passcode-file of peer {peer}: {} is empty", file.display()));
+    }
+    Passcode(line)
+}
+
+fn calls_from(written: &[String], peer: &AeTitle, problems: &mut Vec<String>) -> Vec<CallsFrom> {
+    let mut places = Vec::new();
+    for text in written {
+        match CallsFrom::parse(text) {
+            Ok(place) => places.push(place),
+            Err(why) => problems.push(format!("from of peer {peer}: {text:?}: {why}")),
+        }
+    }
+    places
+}
+
+fn prefers(written: &[String], peer: &AeTitle, problems: &mut Vec<String>) -> Vec<Uid> {
+    let mut syntaxes = Vec::new();
+    for text in written {
+        match Uid::parse(text) {
+            Ok(uid) if transfer_syntaxes::PREFERENCE.contains(&uid.as_str()) => syntaxes.push(uid),
+            Ok(_) => problems.push(format!(
+                "prefer of peer {peer}: {text:?} is no transfer syntax that the node keeps"
+            )),
+            Err(why) => problems.push(format!("prefer of peer {peer}: {text:?}: {why}")),
+        }
+    }
+    syntaxes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passcode_is_itself_only_and_cannot_be_printed() {
+        let passcode = Passcode(b"secret".to_vec());
+        assert!(passcode.is(b"secret"));
+        for wrong in [&b"secreT"[..], b"secre", b"secrets", b""] {
+            assert!(!passcode.is(wrong));
+        }
+        assert!(!format!("{passcode:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,327 @@
+//! One connection, from TCP accept to close: the request, who may and what (PS3.8 9.3.4), then message after message.
+
+use crate::dimse::acceptor::{AcceptorOptions, Timers};
+use crate::dimse::association::{AssociationError, Link, Next, Waits};
+use crate::dimse::command::{
+    C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, MESSAGE_ID, RESPONSE,
+};
+use crate::dimse::negotiation::APPLICATION_CONTEXT;
+use crate::dimse::negotiation::agreement::{Agreement, Context, agree};
+use crate::dimse::negotiation::request::Request;
+use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame, ReadError};
+use crate::dimse::places::{Full, Place, Places};
+use crate::dimse::record::{End, Record, Side, Tally};
+use crate::dimse::service::{Caller, Ended, Refusal, Service};
+use crate::dimse::{echo, status, store};
+use dicom_ul::pdu::Pdu;
+use gantry_terms::ae_title::AeTitle;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// How long a peer may take to close its side once the node stops.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// What all connections of an acceptor share.
+pub(super) struct Shared<S> {
+    pub options: AcceptorOptions,
+    pub service: Arc<S>,
+    pub associations: Arc<Places<AeTitle>>,
+    /// Connections without an association.
+    pub waiting: Arc<Places<IpAddr>>,
+    pub stop: CancellationToken,
+}
+
+pub(super) struct Conversation<S> {
+    pub shared: Arc<Shared<S>>,
+    pub address: SocketAddr,
+    pub number: u64,
+}
+
+/// Who got an association, what for, and the place that it takes among them.
+struct Admitted {
+    caller: Caller,
+    agreement: Agreement,
+    place: Place<AeTitle>,
+}
+
+impl<S: Service> Conversation<S> {
+    pub async fn run(self, stream: TcpStream, waiting: Place<IpAddr>) {
+        let Ok(mut connection) = Connection::new(stream, self.shared.options.maximum_pdu) else {
+            return;
+        };
+        let mut telling = Telling::new(&*self.shared.service, self.number, self.address);
+        let stopped = self.shared.stop.cancelled();
+        let opened = async {
+            let request = self.request(&mut connection, &mut telling).await?;
+            let admitted = self.admit(&request).await;
+            Some((request, admitted))
+        };
+        let opened = tokio::select! {
+            () = stopped => return,
+            opened = opened => opened,
+        };
+        match opened {
+            Some((request, Ok(admitted))) => {
+                drop(waiting);
+                self.associate(connection, &request, admitted, telling).await;
+            }
+            Some((_, Err(refusal))) => {
+                telling.tell(End::Refused(refusal));
+                let reject = Pdu::AssociationRJ(refusal.rejection());
+                let _ = connection.send(&reject, self.timers().artim).await;
+                self.wait_for_close(connection).await;
+            }
+            None => self.wait_for_close(connection).await,
+        }
+    }
+
+    fn timers(&self) -> Timers {
+        self.shared.options.timers
+    }
+
+    /// The A-ASSOCIATE-RQ, within ARTIM; anything else is aborted (AA-1) and told.
+    async fn request(
+        &self,
+        connection: &mut Connection,
+        telling: &mut Telling<'_, S>,
+    ) -> Option<Request> {
+        let artim = self.timers().artim;
+        let mut request = Request::default();
+        let (abort, reason) = match timeout(artim, connection.read(Duration::MAX, Duration::MAX))
+            .await
+        {
+            Ok(Ok(Frame { kind: ASSOCIATE_RQ, body })) => {
+                let read = request.read(body);
+                telling.record.asked(&request);
+                match read {
+                    Ok(()) => return Some(request),
+                    Err(what) => (AbortReason::InvalidParameter, what.to_string()),
+                }
+            }
+            Ok(Ok(_)) => (AbortReason::ServiceUser, "it began with no association request".into()),
+            // A port scanner or a load balancer's probe: nothing was asked, nothing is told.
+            Ok(Err(ReadError::Closed)) => return None,
+            Ok(Err(error @ ReadError::Length { .. })) => {
+                (AbortReason::InvalidParameter, error.to_string())
+            }
+            Ok(Err(error)) => (AbortReason::ServiceUser, error.to_string()),
+            // AA-2: the connection is closed without a word.
+            Err(_) => {
+                telling.tell(End::NotAsked("no association request within ARTIM".into()));
+                connection.close().await;
+                return None;
+            }
+        };
+        telling.tell(End::NotAsked(format!("{reason} (A-ABORT {abort})")));
+        connection.abort(abort, artim).await;
+        None
+    }
+
+    /// The checks of PS3.8 9.3.4, in this order.
+    async fn admit(&self, request: &Request) -> Result<Admitted, Refusal> {
+        if request.protocol_version & 1 == 0 {
+            return Err(Refusal::ProtocolVersion);
+        }
+        if request.application_context != APPLICATION_CONTEXT {
+            return Err(Refusal::ApplicationContextUnknown);
+        }
+        let called = AeTitle::parse(&request.called).map_err(|_| Refusal::CalledAeTitleUnknown)?;
+        let calling =
+            AeTitle::parse(&request.calling).map_err(|_| Refusal::CallingAeTitleUnknown)?;
+        let caller = Caller { calling, called, address: self.address, association: self.number };
+        let service = &*self.shared.service;
+        let terms = service.admit(&caller, request.user.identity.as_ref()).await?;
+        if request.contexts.is_empty() {
+            return Err(Refusal::NothingProposed);
+        }
+        let agreement = agree(request, &terms, |class, of| service.wants(class, of));
+        if agreement.stores() {
+            service.has_room()?;
+        }
+        if self.shared.stop.is_cancelled() {
+            return Err(Refusal::Stopping);
+        }
+        let place =
+            self.shared.associations.take(caller.calling.clone(), terms.maximum_associations);
+        let place = place.map_err(|full| match full {
+            Full::All => Refusal::TooManyAssociations,
+            Full::Own => Refusal::TooManyOfPeer,
+        })?;
+        Ok(Admitted { caller, agreement, place })
+    }
+
+    async fn associate(
+        &self,
+        mut connection: Connection,
+        request: &Request,
+        admitted: Admitted,
+        mut telling: Telling<'_, S>,
+    ) {
+        let Admitted { caller, agreement, place } = admitted;
+        telling.record.answered(&agreement);
+        if let Some(reason) = agreement.not_taken(request) {
+            self.shared.service.not_taken(&caller, reason);
+        }
+        let maximum = self.shared.options.maximum_pdu;
+        let accepted = match agreement.acceptance(request, maximum) {
+            Ok(acceptance) => connection
+                .write(&acceptance, self.timers().artim)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = accepted {
+            let why = format!("the acceptance could not be sent: {error}");
+            return telling.tell(End::BrokenOff { by: Side::Network, why });
+        }
+        connection.require(self.shared.options.slowest);
+        let mut link = Link::new(connection, agreement.contexts, request.user.peer_maximum());
+        telling.open(caller.clone());
+        let end = match self.serve_messages(&mut link, &caller, &mut telling.record.stored).await {
+            Ok(end) => end,
+            Err(error) => End::failed(&error, link.connection.aborted()),
+        };
+        telling.tell(end);
+        drop(place);
+        // Without a place to wait in, the connection is closed at once.
+        if let Ok(_waiting) = self.shared.wait(self.address) {
+            self.wait_for_close(link.connection).await;
+        }
+    }
+
+    /// Sta13: the peer closes first, or ARTIM runs out. A node that stops does not wait for long.
+    async fn wait_for_close(&self, mut connection: Connection) {
+        let stopped = async {
+            self.shared.stop.cancelled().await;
+            tokio::time::sleep(LAST_WAIT).await;
+        };
+        tokio::select! {
+            () = stopped => {}
+            () = connection.wait_for_close(self.timers().artim) => {}
+        }
+    }
+
+    async fn serve_messages(
+        &self,
+        link: &mut Link,
+        caller: &Caller,
+        tally: &mut Tally,
+    ) -> Result<End, AssociationError> {
+        let Timers { idle, progress, .. } = self.timers();
+        let waits = Waits { pdu: idle, progress };
+        loop {
+            // Between two messages the node may stop; within one it may not.
+            let next = tokio::select! {
+                () = self.shared.stop.cancelled() => {
+                    link.connection.abort(AbortReason::ServiceUser, LAST_WAIT).await;
+                    return Ok(End::BrokenOff { by: Side::Node, why: "the node stops".into() });
+                }
+                next = link.next(waits) => next?,
+            };
+            let first = match next {
+                Next::Value(value) => value,
+                Next::ReleaseRequested => {
+                    // The peer has said its last word, whether or not it hears ours.
+                    let _ = link.send_release(&Pdu::ReleaseRP, progress).await;
+                    return Ok(End::Released);
+                }
+                Next::Released => {
+                    return Err(link.unexpected("a release that nobody asked for", waits).await);
+                }
+            };
+            link.connection.set_within_message(true);
+            let (context, command) = link.command(first, waits).await?;
+            let id = context.id;
+            if let Some(answer) = self.answer(link, context, &command, caller, waits, tally).await?
+            {
+                link.respond(id, &answer, progress).await?;
+            }
+            link.connection.set_within_message(false);
+        }
+    }
+
+    /// The response to a request; nothing where none is due.
+    async fn answer(
+        &self,
+        link: &mut Link,
+        context: Context,
+        command: &Command,
+        caller: &Caller,
+        waits: Waits,
+        tally: &mut Tally,
+    ) -> Result<Option<Command>, AssociationError> {
+        let Some(request) = command.number(COMMAND_FIELD) else {
+            return Err(link.break_off("a command without a command field", waits).await);
+        };
+        if request & RESPONSE != 0 {
+            return Err(link.unexpected("a response to nothing that was asked", waits).await);
+        }
+        // Nothing of what is served here takes long enough to be cancelled.
+        if request == C_CANCEL_RQ {
+            return Ok(None);
+        }
+        if command.number(MESSAGE_ID).is_none() {
+            return Err(link.break_off("a request without a message ID", waits).await);
+        }
+        let service = &*self.shared.service;
+        match request {
+            C_STORE_RQ => {
+                store::serve(link, context, command, caller, service, waits, tally).await.map(Some)
+            }
+            C_ECHO_RQ => Ok(Some(echo::answer(command, &context))),
+            _ => {
+                if command.has_data_set() {
+                    link.skip_data_set(context.id, waits).await?;
+                }
+                Ok(Some(Command::response_to(command, status::UNRECOGNIZED_OPERATION)))
+            }
+        }
+    }
+}
+
+/// Tells the service what became of a connection, whatever becomes of its task.
+struct Telling<'a, S: Service> {
+    service: &'a S,
+    record: Record,
+    opened: Option<Caller>,
+    told: bool,
+}
+
+impl<'a, S: Service> Telling<'a, S> {
+    fn new(service: &'a S, number: u64, address: SocketAddr) -> Self {
+        Self { service, record: Record::new(number, address), opened: None, told: false }
+    }
+
+    fn open(&mut self, caller: Caller) {
+        self.service.opened(&caller);
+        self.opened = Some(caller);
+    }
+
+    /// The first end counts.
+    fn tell(&mut self, end: End) {
+        if !std::mem::replace(&mut self.told, true) {
+            let how = match end {
+                End::Released => Ended::Released,
+                _ => Ended::BrokenOff,
+            };
+            self.record.end = end;
+            if let Some(caller) = &self.opened {
+                self.service.ended(caller, how);
+            }
+            self.service.recorded(self.record.clone());
+        }
+    }
+}
+
+impl<S: Service> Drop for Telling<'_, S> {
+    /// Cancelled, or fallen over. Whoever asked for nothing is passed over in silence.
+    fn drop(&mut self) {
+        if self.opened.is_some() {
+            self.tell(End::BrokenOff { by: Side::Node, why: "it was cut off".into() });
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Host names of peers, resolved shortly before they are needed and remembered for a while.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// An answer is believed so long. One that does not fit is asked for again before.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// A name is asked for at most so often, whoever calls.
+const AGAIN: Duration = Duration::from_secs(5);
+/// A name server that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What has been resolved so far. Names come from the configuration only, so that there are few.
+#[derive(Default)]
+pub struct Names {
+    known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Name>>>>,
+}
+
+/// Whether an address is one of a name's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Fits,
+    Differs,
+    /// The name server does not answer, and what it said before does not fit.
+    Unresolved,
+}
+
+/// What is known of one name.
+#[derive(Default)]
+struct Name {
+    /// The last good answer.
+    addresses: Vec<IpAddr>,
+    answered: Option<Instant>,
+    asked: Option<Instant>,
+    failed: bool,
+}
+
+impl Names {
+    /// Whether `address` is one of `name`'s.
+    pub async fn is(&self, name: &str, address: IpAddr) -> Answer {
+        self.is_by(name, address, resolve).await
+    }
+
+    async fn is_by<F: Future<Output = io::Result<Vec<IpAddr>>>>(
+        &self,
+        name: &str,
+        address: IpAddr,
+        resolve: impl FnOnce(String) -> F,
+    ) -> Answer {
+        let known = {
+            let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(name.to_string()).or_default().clone()
+        };
+        // Whoever comes meanwhile waits for this answer, and does not ask again.
+        let mut known = known.lock().await;
+        let address = address.to_canonical();
+        if known.is_to_be_asked(address, Instant::now()) {
+            let answer = timeout(PATIENCE, resolve(name.to_string())).await;
+            let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            known.answered(name, answer, Instant::now());
+        }
+        known.answer(address)
+    }
+}
+
+impl Name {
+    fn is_to_be_asked(&self, address: IpAddr, now: Instant) -> bool {
+        let within = |moment: Option<Instant>, span| moment.is_some_and(|at| now - at < span);
+        let fits = self.addresses.contains(&address) && within(self.answered, BELIEVED);
+        !fits && !within(self.asked, AGAIN)
+    }
+
+    fn answered(&mut self, name: &str, answer: io::Result<Vec<IpAddr>>, now: Instant) {
+        self.asked = Some(now);
+        self.failed = answer.is_err();
+        match answer {
+            Ok(addresses) => {
+                self.addresses = addresses.iter().map(IpAddr::to_canonical).collect();
+                self.answered = Some(now);
+            }
+            Err(error) => {
+                tracing::warn!(station = "receive", name, %error, "a peer's name is not resolved");
+            }
+        }
+    }
+
+    /// While the name server fails, the last good answer holds for whom it fits, and nobody is
+    /// refused for good.
+    fn answer(&self, address: IpAddr) -> Answer {
+        match self.addresses.contains(&address) {
+            true => Answer::Fits,
+            false if self.failed => Answer::Unresolved,
+            false => Answer::Differs,
+        }
+    }
+}
+
+async fn resolve(name: String) -> io::Result<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((name, 0)).await?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{Ready, ready};
+
+    const OLD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const NEW: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    fn says(addresses: &[IpAddr]) -> impl FnOnce(String) -> Ready<io::Result<Vec<IpAddr>>> {
+        let addresses = addresses.to_vec();
+        move |_| ready(Ok(addresses))
+    }
+
+    fn fails() -> impl FnOnce(String) -> Ready<io::Result<Vec<IpAddr>>> {
+        |_| ready(Err(io::ErrorKind::NotFound.into()))
+    }
+
+    fn is_not_asked() -> impl FnOnce(String) -> Ready<io::Result<Vec<IpAddr>>> {
+        |name| panic!("{name} was asked for")
+    }
+
+    /// Turns the clock on for every name.
+    async fn later(names: &Names, span: Duration) {
+        let known: Vec<_> = names.known.lock().expect("no panic").values().cloned().collect();
+        for name in known {
+            let mut name = name.lock().await;
+            let back = |moment: Option<Instant>| moment.and_then(|at| at.checked_sub(span));
+            (name.answered, name.asked) = (back(name.answered), back(name.asked));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_remembered_and_one_that_does_not_fit_is_asked_for_again() {
+        let names = Names::default();
+        assert_eq!(names.is_by("ct1", OLD, says(&[OLD])).await, Answer::Fits);
+        assert_eq!(names.is_by("ct1", OLD, is_not_asked()).await, Answer::Fits);
+        // A stranger who hammers at the door does not make the node hammer at the name server.
+        assert_eq!(names.is_by("ct1", NEW, is_not_asked()).await, Answer::Differs);
+        later(&names, AGAIN).await;
+        assert_eq!(names.is_by("ct1", OLD, is_not_asked()).await, Answer::Fits);
+        assert_eq!(names.is_by("ct1", NEW, says(&[NEW])).await, Answer::Fits);
+        later(&names, AGAIN).await;
+        assert_eq!(names.is_by("ct1", OLD, says(&[NEW])).await, Answer::Differs);
+        later(&names, BELIEVED).await;
+        assert_eq!(names.is_by("ct1", NEW, says(&[OLD, NEW])).await, Answer::Fits);
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_fails_refuses_nobody_for_good() {
+        let names = Names::default();
+        assert_eq!(names.is_by("ct1", OLD, fails()).await, Answer::Unresolved);
+        later(&names, AGAIN).await;
+        assert_eq!(names.is_by("ct1", OLD, says(&[OLD])).await, Answer::Fits);
+        later(&names, BELIEVED).await;
+        assert_eq!(names.is_by("ct1", OLD, fails()).await, Answer::Fits, "the last good answer");
+        assert_eq!(names.is_by("ct1", NEW, is_not_asked()).await, Answer::Unresolved);
+    }
+}
