@@ -382,6 +382,43 @@ mod tests {
     }
 
     #[test]
+    fn limits_and_waits_that_would_serve_nobody_are_refused() {
+        let said = problems(
+            "[node]\nae-title = \"G\"\n[listen]\nmaximum-associations = 0\n\
+             maximum-associations-per-peer = 0\nmaximum-waiting-per-address = 0\n\
+             maximum-pdu-bytes = 1024\nartim-seconds = 0\nidle-seconds = -1\n\
+             storage-classes = [\"1.2.x\"]\n[[peer]]\nae-title = \"CT1\"\nmaximum-associations = 0\n\
+             from = [\"10.0.0.0/33\", \"10.0.0.1\"]\nprefer = [\"1.2.840.10008.1.2.4.94\"]\n",
+        );
+        for part in [
+            "listen.maximum-associations = 0",
+            "listen.maximum-associations-per-peer = 0",
+            "listen.maximum-waiting-per-address = 0",
+            "listen.maximum-pdu-bytes must lie between 4096 and 4194304",
+            "listen.artim-seconds = 0",
+            "listen.idle-seconds = -1",
+            "listen.storage-classes: \"1.2.x\"",
+            "maximum-associations of peer CT1 = 0",
+            "from of peer CT1: \"10.0.0.0/33\"",
+            "prefer of peer CT1: \"1.2.840.10008.1.2.4.94\" is no transfer syntax",
+        ] {
+            assert!(said.contains(part), "{part} is missing in {said}");
+        }
+        assert_eq!(said.lines().count(), 10, "{said}");
+    }
+
+    #[test]
+    fn a_user_that_nobody_would_check_and_a_passcode_that_cannot_be_read_are_refused() {
+        let peer = |lines: &str| {
+            format!("[node]\nae-title = \"G\"\n[[peer]]\nae-title = \"CT1\"\n{lines}")
+        };
+        assert!(problems(&peer("user = \"joe\"\n")).contains("user-identity = \"checked\""));
+        assert!(problems(&peer("passcode-file = \"x\"\n")).contains("no user"));
+        let said = problems(&peer("user = \"joe\"\npasscode-file = \"/nowhere/at/all\"\n"));
+        assert!(said.contains("cannot read /nowhere/at/all"), "{said}");
+    }
+
+    #[test]
     fn a_peer_may_have_a_quiet_time_of_its_own() {
         let text = "[node]\nae-title = \"G\"\n[complete]\nquiet-seconds = 9\n\
                     [[peer]]\nae-title = \"CT1\"\nquiet-seconds = 0.5\n";

@@ -19,6 +19,7 @@ pub struct Setup {
     models: PathBuf,
     quiet_seconds: f64,
     segment_mib: u32,
+    listen: String,
     peers: String,
 }
 
@@ -50,8 +51,8 @@ impl Setup {
     /// The shipped models, no rules, no peers, and a second of quiet.
     pub fn new() -> Self {
         let models = need::root().join("models");
-        let peers = String::new();
-        Self { rules: Vec::new(), models, quiet_seconds: 1.0, segment_mib: 1024, peers }
+        let (listen, peers) = (String::new(), String::new());
+        Self { rules: Vec::new(), models, quiet_seconds: 1.0, segment_mib: 1024, listen, peers }
     }
 
     pub fn rules(mut self, file: &str, text: &str) -> Self {
@@ -72,6 +73,12 @@ impl Setup {
     /// Files of objects grow to this size.
     pub fn segment_mib(mut self, mib: u32) -> Self {
         self.segment_mib = mib;
+        self
+    }
+
+    /// A further line of `[listen]`.
+    pub fn listen(mut self, line: &str) -> Self {
+        self.listen += &format!("{line}\n");
         self
     }
 
@@ -100,13 +107,14 @@ impl Setup {
         }
         let config = format!(
             "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
-             [listen]\naddress = \"127.0.0.1:{port}\"\n\
+             [listen]\naddress = \"127.0.0.1:{port}\"\n{listen}\
              [store]\nsegment-mib = {segment}\n\
              [complete]\nquiet-seconds = {quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,
             segment = self.segment_mib,
             quiet = self.quiet_seconds,
+            listen = self.listen,
             peers = self.peers,
         );
         let node = Node { port, folder, process: None };
@@ -199,6 +207,11 @@ impl Node {
         let term = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
         assert!(term.is_ok_and(|status| status.success()), "the node cannot be told to stop");
         process.wait().expect("a child can be awaited")
+    }
+
+    /// Of the running node.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the node runs").id()
     }
 
     /// Whether it still runs: nothing that a peer sends may end it.

@@ -10,5 +10,6 @@ mod limits;
 mod messages;
 mod negotiation;
 mod old_scanners;
+mod pynetdicom;
 mod rude_acceptors;
 mod wire;
