@@ -8,11 +8,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Instant;
 
 /// What every write begins and ends at: no disk has larger sectors.
 pub(crate) const BLOCK: usize = 4096;
 /// What is written at once while zeros are filled in.
-const STEP: usize = 1 << 20;
+const STEP: usize = 256 << 10;
 /// What is written at once.
 const STAGE: usize = 4 << 20;
 
@@ -72,15 +73,17 @@ impl Direct {
         Ok(())
     }
 
-    /// Zeros up to a border, without going through the stage again and again.
+    /// Zeros up to a border, in small steps and with as long a pause behind each as it took: who
+    /// writes what has come waits behind one of them at most.
     pub(crate) fn fill(&mut self, to: u64) -> io::Result<()> {
         while self.position < to {
             let length = (to - self.position).min(STEP as u64);
             self.stage(&vec![0; length as usize]);
-            let whole = self.whole().len();
-            while self.position + whole as u64 <= to {
+            while self.position + length <= to {
+                let since = Instant::now();
                 self.file.write_all_at(self.whole(), self.position)?;
-                self.position += whole as u64;
+                self.position += length;
+                std::thread::sleep(since.elapsed());
             }
             self.staged = 0;
         }

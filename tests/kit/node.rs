@@ -208,9 +208,12 @@ impl Node {
     }
 
     /// What the running node holds in memory.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the node runs").id()
+    }
+
     pub fn memory(&self) -> Memory {
-        let process = self.process.as_ref().expect("the node runs");
-        memory_of(process.id()).expect("/proc tells of a child that runs")
+        memory_of(self.process_id()).expect("/proc tells of a child that runs")
     }
 
     /// As [`Self::gantry`], and the most that the command held in memory, in KiB.
@@ -335,6 +338,7 @@ pub fn program() -> &'static Path {
             .current_dir(need::root())
             .args(["build", "--package", "gantry", "--bin", "gantry"])
             .args(["--message-format", "json-render-diagnostics"])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .args((!cfg!(feature = "jpeg-ls")).then_some("--no-default-features"))
             .stderr(Stdio::inherit())
             .output()

@@ -23,6 +23,6 @@ pub fn wait_for<T>(patience: Duration, mut done: impl FnMut() -> Option<T>) -> O
     }
 }
 
-pub(crate) fn somebody_listens(port: u16) -> bool {
+pub fn somebody_listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }

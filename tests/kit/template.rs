@@ -68,6 +68,14 @@ impl Template {
 
     /// The data set of this image in Explicit VR Little Endian. The same number gives the same bytes.
     pub fn image(&mut self, number: Number) -> &[u8] {
+        let seed =
+            u64::from(number.run) << 32 ^ u64::from(number.scanner) << 28 ^ u64::from(number.image);
+        noise(seed, &mut self.data_set[self.pixels..]);
+        self.renumbered(number)
+    }
+
+    /// The UIDs of this image and the pixels of the one before: for who sends as fast as it can.
+    pub fn renumbered(&mut self, number: Number) -> &[u8] {
         for (at, uid) in [
             (self.sop_instance, number.sop_instance_uid()),
             (self.series, number.series_uid()),
@@ -75,9 +83,6 @@ impl Template {
         ] {
             self.data_set[at..at + UID_LENGTH].copy_from_slice(uid.as_bytes());
         }
-        let seed =
-            u64::from(number.run) << 32 ^ u64::from(number.scanner) << 28 ^ u64::from(number.image);
-        noise(seed, &mut self.data_set[self.pixels..]);
         &self.data_set
     }
 }
