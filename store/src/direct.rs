@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What every write begins and ends at: no disk has larger sectors.
@@ -75,11 +76,14 @@ impl Direct {
 
     /// Zeros up to a border, in small steps and with as long a pause behind each as it took: who
     /// writes what has come waits behind one of them at most.
-    pub(crate) fn fill(&mut self, to: u64) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, to: u64, stopped: &AtomicBool) -> io::Result<()> {
         while self.position < to {
             let length = (to - self.position).min(STEP as u64);
             self.stage(&vec![0; length as usize]);
             while self.position + length <= to {
+                if stopped.load(Ordering::Acquire) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
                 let since = Instant::now();
                 self.file.write_all_at(self.whole(), self.position)?;
                 self.position += length;

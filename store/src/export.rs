@@ -68,24 +68,26 @@ async fn page_behind(
     last: Location,
     newest: Option<i64>,
 ) -> Result<Vec<SqliteRow>, StoreError> {
-    let uid = match selector {
-        Selector::All => None,
-        Selector::Uid(uid) => Some(uid.as_str()),
-    };
     // Segments are numbered from 1 on, so that nothing comes before the first page.
-    let found = sqlx::query(
-        "SELECT sop_instance, series, study, segment, offset FROM instances
-         WHERE ($1 IS NULL OR $1 IN (study, series, sop_instance))
-             AND (segment, offset) > ($2, $3) AND rowid <= $4
-         ORDER BY segment, offset LIMIT 256",
-    )
-    .bind(uid)
-    .bind(last.segment)
-    .bind(last.offset as i64)
-    .bind(newest)
-    .fetch_all(&reader.pool)
-    .await?;
-    Ok(found)
+    let all = "SELECT sop_instance, series, study, segment, offset FROM instances
+         WHERE (segment, offset) > ($1, $2) AND rowid <= $3
+         ORDER BY segment, offset LIMIT 256";
+    // The signs keep SQLite from going through the whole index of segments for a few instances.
+    let some = "SELECT sop_instance, series, study, segment, offset FROM instances
+         WHERE (sop_instance = $4 OR series = $4
+                 OR series IN (SELECT uid FROM series WHERE study = $4))
+             AND (+segment, +offset) > ($1, $2) AND +rowid <= $3
+         ORDER BY +segment, +offset LIMIT 256";
+    let query = match selector {
+        Selector::All => sqlx::query(all),
+        Selector::Uid(_) => sqlx::query(some),
+    };
+    let query = query.bind(last.segment).bind(last.offset as i64).bind(newest);
+    let query = match selector {
+        Selector::All => query,
+        Selector::Uid(uid) => query.bind(uid.as_str()),
+    };
+    Ok(query.fetch_all(&reader.pool).await?)
 }
 
 fn write_out(record: &Path, at: Location, folder: &Path, name: &str) -> Result<(), StoreError> {

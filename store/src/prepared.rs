@@ -21,12 +21,29 @@ const FREE: u64 = 4;
 pub(crate) struct Prepared {
     path: PathBuf,
     ready: Arc<AtomicBool>,
-    /// Lengths that are wanted. None when nothing is prepared: only with syncs it saves anything.
-    wanted: Option<mpsc::Sender<u64>>,
+    /// None when nothing is prepared: only with syncs it saves anything.
+    preparing: Option<Preparing>,
     under_way: bool,
     longest: u64,
     /// What all segments hold.
     total: u64,
+}
+
+/// The thread, and the lengths that are wanted of it.
+struct Preparing {
+    wanted: mpsc::Sender<u64>,
+    stop: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// What was prepared in vain is gone before the folder is let go.
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let Some(Preparing { wanted, stop, thread }) = self.preparing.take() else { return };
+        stop.store(true, Ordering::Release);
+        drop(wanted);
+        let _ = thread.join();
+    }
 }
 
 impl Prepared {
@@ -34,19 +51,19 @@ impl Prepared {
     pub(crate) fn start(options: &StoreOptions, total: u64) -> Self {
         let path = segment::folder(&options.folder).join(format!("next.{}", segment::TEMPORARY));
         let ready = Arc::new(AtomicBool::new(false));
-        let wanted = match options.durability {
+        let preparing = match options.durability {
             Durability::PowerLoss => start(path.clone(), ready.clone()).ok(),
             Durability::Crash => None,
         };
-        Self { path, ready, wanted, under_way: false, longest: options.segment_bytes, total }
+        Self { path, ready, preparing, under_way: false, longest: options.segment_bytes, total }
     }
 
     /// Counts what was appended; begins to prepare if nothing is under way.
     pub(crate) fn appended(&mut self, bytes: u64) {
         self.total += bytes;
-        if let (Some(wanted), false) = (&self.wanted, self.under_way) {
+        if let (Some(preparing), false) = (&self.preparing, self.under_way) {
             let length = self.length();
-            self.under_way = wanted.send(length).is_ok();
+            self.under_way = preparing.wanted.send(length).is_ok();
         }
     }
 
@@ -69,11 +86,13 @@ impl Prepared {
     }
 }
 
-fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<mpsc::Sender<u64>> {
-    let (sender, lengths) = mpsc::channel();
-    thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
+fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<Preparing> {
+    let (wanted, lengths) = mpsc::channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let thread = thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
         for length in lengths {
-            match fill(&path, length) {
+            match fill(&path, length, &stopped) {
                 Ok(()) => ready.store(true, Ordering::Release),
                 // Without it everything works, only slower; the writer tells of a full disk.
                 Err(error) => {
@@ -84,15 +103,15 @@ fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<mpsc::Sender<u64>>
         }
         let _ = fs::remove_file(&path);
     })?;
-    Ok(sender)
+    Ok(Preparing { wanted, stop, thread })
 }
 
-fn fill(path: &Path, length: u64) -> io::Result<()> {
+fn fill(path: &Path, length: u64, stopped: &AtomicBool) -> io::Result<()> {
     let mut file = Direct::open(path, true, 0, true)?;
     let space = rustix::fs::fstatvfs(file.file())?;
     if space.f_bavail.saturating_mul(space.f_frsize) < length.saturating_mul(FREE) {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    file.fill(length.next_multiple_of(BLOCK as u64))?;
+    file.fill(length.next_multiple_of(BLOCK as u64), stopped)?;
     file.file().sync_all()
 }

@@ -102,7 +102,7 @@ impl Scan {
     /// The record that begins here, when its checksum holds.
     fn record_at(&self, offset: u64) -> io::Result<Option<Found>> {
         let Some((head, meta)) = read_front(&self.file, offset)? else { return Ok(None) };
-        let fits = head.length() <= self.length - offset;
+        let fits = head.length() <= self.length.saturating_sub(offset);
         if !fits || !copy_payload(&self.file, offset, &mut io::sink())? {
             return Ok(None);
         }
@@ -127,7 +127,9 @@ impl Scan {
         let mut window = vec![0; 1 << 20];
         let mut position = from;
         while position < self.length {
-            let read = read_up_to(&self.file, &mut window, position)?;
+            // A running node may have written more since.
+            let wanted = window.len().min((self.length - position) as usize);
+            let read = read_up_to(&self.file, &mut window[..wanted], position)?;
             let matches = window[..read].windows(MAGIC.len()).enumerate();
             for (at, _) in matches.filter(|(_, bytes)| *bytes == MAGIC) {
                 if self.record_at(position + at as u64)?.is_some() {

@@ -73,6 +73,7 @@ impl Writer {
         if let Some(open) = self.open.take() {
             open.end();
         }
+        drop(self.prepared);
         drop(self.lock);
     }
 

@@ -7,6 +7,7 @@ use crate::template::{Number, Template};
 use crate::wire::Wire;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -179,30 +180,32 @@ pub struct Compared {
     pub strange: Vec<String>,
 }
 
-/// Exports study after study, so that never more than one lies there twice, and compares digests.
+/// Exports study after study and compares digests. What was compared is emptied, so that never more
+/// than one study lies there twice, and removed at the end: ext4 makes files slowly for some seconds
+/// after others were removed.
 pub fn compare(node: &Node, sent: &[Sent]) -> Compared {
     let mut studies: BTreeMap<&str, Vec<&Sent>> = BTreeMap::new();
     for one in sent {
         studies.entry(&one.study).or_default().push(one);
     }
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
     let mut compared = Compared::default();
     for (study, sent) in studies {
-        compare_study(node, study, &sent, &mut compared);
+        compare_study(node, &folder.path().join(study), study, &sent, &mut compared);
     }
     compared
 }
 
-fn compare_study(node: &Node, study: &str, sent: &[&Sent], compared: &mut Compared) {
-    let folder = tempfile::TempDir::new().expect("a temporary folder");
-    let to = folder.path().join("out");
+fn compare_study(node: &Node, to: &Path, study: &str, sent: &[&Sent], compared: &mut Compared) {
     let said = node.gantry(&["export", study, "--to", &to.to_string_lossy()]);
-    let exported = if to.is_dir() { files_below(&to) } else { Vec::new() };
+    let exported = if to.is_dir() { files_below(to) } else { Vec::new() };
     // A study of which nothing was acknowledged may not be there at all.
     assert!(said.success || exported.is_empty(), "{said:?}");
     let mut digests: HashMap<String, blake3::Hash> = HashMap::new();
     for path in exported {
         let instance = Instance::read(&path);
         digests.insert(instance.sop_instance, blake3::hash(&instance.data_set));
+        std::fs::File::create(&path).expect("an exported file can be emptied");
     }
     for one in sent {
         let uid = || one.sop_instance.clone();

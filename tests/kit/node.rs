@@ -250,6 +250,14 @@ impl Node {
         self.command(arguments).output().expect("the program starts").into()
     }
 
+    /// Waits until the index, which follows a little behind the answers, has all that was kept.
+    pub fn wait_until_indexed(&self) {
+        let verified = || self.gantry(&["verify"]);
+        let indexed = || verified().out.contains("\n0 records not yet in the index").then_some(());
+        let waited = ports::wait_for(START, indexed);
+        assert!(waited.is_some(), "the index does not follow: {:?}", verified());
+    }
+
     pub fn status(&self) -> String {
         self.gantry(&["status"]).out
     }

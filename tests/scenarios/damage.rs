@@ -2,17 +2,14 @@
 
 use kit::instance::{Instance, files_below};
 use kit::node::{Node, Said, Setup};
-use kit::ports;
 use kit::template::{Number, Template};
 use kit::wire::Wire;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// In front of every record of a segment.
 const MAGIC: &[u8] = b"\x89GANTRY\n";
-const PATIENCE: Duration = Duration::from_secs(60);
 const IMAGES: u32 = 40;
 /// In the middle of the segment.
 const DAMAGED: u32 = 17;
@@ -76,9 +73,7 @@ impl Hospital {
 
     /// All but these come out bit for bit, and these do not come out at all.
     fn assert_kept_but(&self, lost: &[String]) -> Said {
-        // The index follows a little behind the answer.
-        let indexed = || self.node.gantry(&["verify"]).out.contains("\n0 records not yet");
-        ports::wait_for(PATIENCE, || indexed().then_some(())).expect("the index follows");
+        self.node.wait_until_indexed();
         let folder = TempDir::new().expect("a temporary folder");
         let to = folder.path().join("out");
         let said = self.node.gantry(&["export", "all", "--to", &to.to_string_lossy()]);

@@ -42,6 +42,7 @@ fn a_multi_frame_above_two_gigabytes_is_kept_and_exported_in_bounded_memory() {
     assert!(grown < MOST_KIB, "the node grew by {grown} KiB");
     let digest = source.digest.finalize();
 
+    node.wait_until_indexed();
     compare_exported(&node, length, digest);
     let (verified, held) = node.gantry_measured(&["verify"]);
     println!("gantry verify held {held} KiB: {}", verified.out);

@@ -52,6 +52,7 @@ fn two_hundred_kills_under_load_lose_alter_and_orphan_nothing() {
     let acknowledged = sent.iter().filter(|one| one.acknowledged).count();
     let unacknowledged = compared.unacknowledged;
     println!("{acknowledged} acknowledged, {unacknowledged} kept that were not; {}", verified.out);
+    println!("all compared after {:?}", since.elapsed());
     assert_eq!(compared, Compared { acknowledged, unacknowledged, ..Compared::default() });
     let kept = acknowledged + unacknowledged;
     assert!(verified.out.contains(&format!("{kept} instances in the index")), "{verified:?}");

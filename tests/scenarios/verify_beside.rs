@@ -26,15 +26,15 @@ fn readers_beside_a_node_under_load_find_no_damage_where_there_is_none() {
         series_of_study: 25,
     };
     let progress = Progress::default();
-    let sent = std::thread::scope(|scope| {
+    // What was exported is removed at the end: see `load::compare`.
+    let (sent, _exported) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| load.send(u32::MAX, &progress));
         let node = &node;
         let reading = scope.spawn(|| read_beside(node, &progress));
         let read = reading.join();
         progress.stop.store(true, Ordering::SeqCst);
         let sent = sending.join().expect("the scanners end");
-        read.expect("the readers are content");
-        sent
+        (sent, read.expect("the readers are content"))
     });
     assert!(node.stop().success());
     let verified = node.gantry(&["verify"]);
@@ -45,7 +45,7 @@ fn readers_beside_a_node_under_load_find_no_damage_where_there_is_none() {
     assert_eq!(load::compare(&node, &sent), Compared { acknowledged, ..Compared::default() });
 }
 
-fn read_beside(node: &Node, progress: &Progress) {
+fn read_beside(node: &Node, progress: &Progress) -> TempDir {
     let mut last = 0;
     for round in 1..=ROUNDS {
         // Each round meets more than the one before.
@@ -68,6 +68,7 @@ fn read_beside(node: &Node, progress: &Progress) {
     for path in files {
         Instance::read(&path);
     }
+    folder
 }
 
 /// The number in front of these words.
