@@ -28,6 +28,7 @@ pub struct Config {
     pub onnxruntime: Option<PathBuf>,
     pub durability: Durability,
     pub segment_bytes: u64,
+    pub reserve_bytes: u64,
     pub quiet: Duration,
     pub complete: CompleteConfig,
     pub deliver: DeliverConfig,
@@ -184,6 +185,7 @@ fn default_models() -> PathBuf {
 struct WrittenStore {
     durability: WrittenDurability,
     segment_mib: u64,
+    reserve_mib: u64,
 }
 
 #[derive(Deserialize)]
@@ -195,7 +197,7 @@ enum WrittenDurability {
 
 impl Default for WrittenStore {
     fn default() -> Self {
-        Self { durability: WrittenDurability::PowerLoss, segment_mib: 1024 }
+        Self { durability: WrittenDurability::PowerLoss, segment_mib: 1024, reserve_mib: 1024 }
     }
 }
 
@@ -267,6 +269,7 @@ impl Written {
                     WrittenDurability::Crash => Durability::Crash,
                 },
                 segment_bytes: self.store.segment_mib * 1024 * 1024,
+                reserve_bytes: self.store.reserve_mib.saturating_mul(1024 * 1024),
                 quiet,
                 complete,
                 deliver,

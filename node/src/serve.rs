@@ -180,6 +180,7 @@ async fn say_that_models_do_not_run(store: &Store, why: &str) {
 fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(&config.data);
     options.segment_bytes = config.segment_bytes;
+    options.reserve_bytes = config.reserve_bytes;
     options.durability = config.durability;
     options
 }

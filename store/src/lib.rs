@@ -8,6 +8,7 @@ mod data_set;
 pub mod decisions;
 pub mod digest;
 mod direct;
+mod disk;
 pub mod error;
 pub mod events;
 pub mod export;

@@ -10,6 +10,8 @@ pub struct StoreOptions {
     /// Objects from this size on should be streamed (`Store::keep_streamed`).
     pub large_object_bytes: usize,
     pub durability: Durability,
+    /// Below so much free room on the disk nothing more is received.
+    pub reserve_bytes: u64,
 }
 
 /// What an acknowledged object survives.
@@ -28,6 +30,7 @@ impl StoreOptions {
             segment_bytes: 1 << 30,
             large_object_bytes: 4 << 20,
             durability: Durability::PowerLoss,
+            reserve_bytes: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The next segment, filled with zeros beforehand: writing over blocks that are there costs the file system no journal entry.
 
 use crate::direct::{BLOCK, Direct};
+use crate::disk;
 use crate::options::{Durability, StoreOptions};
 use crate::segment;
 use std::fs;
@@ -14,7 +15,7 @@ use std::thread;
 /// a node that is started often has no more segments than another. Beyond it a segment is as long as all before it together, up to the
 /// configured length, so that a small store stays small.
 pub(crate) const LEAST: u64 = 32 << 20;
-/// So many times the length must be free, so that what is prepared takes no room that is needed.
+/// So many times the length must be free beyond the reserve, so that what is prepared takes no room that is needed.
 const FREE: u64 = 4;
 
 /// Prepares one segment ahead, in a thread of its own.
@@ -52,7 +53,7 @@ impl Prepared {
         let path = segment::folder(&options.folder).join(format!("next.{}", segment::TEMPORARY));
         let ready = Arc::new(AtomicBool::new(false));
         let preparing = match options.durability {
-            Durability::PowerLoss => start(path.clone(), ready.clone()).ok(),
+            Durability::PowerLoss => start(path.clone(), ready.clone(), options.reserve_bytes).ok(),
             Durability::Crash => None,
         };
         Self { path, ready, preparing, under_way: false, longest: options.segment_bytes, total }
@@ -86,13 +87,13 @@ impl Prepared {
     }
 }
 
-fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<Preparing> {
+fn start(path: PathBuf, ready: Arc<AtomicBool>, reserve: u64) -> io::Result<Preparing> {
     let (wanted, lengths) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
     let thread = thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
         for length in lengths {
-            match fill(&path, length, &stopped) {
+            match fill(&path, length, reserve, &stopped) {
                 Ok(()) => ready.store(true, Ordering::Release),
                 // Without it everything works, only slower; the writer tells of a full disk.
                 Err(error) => {
@@ -106,10 +107,10 @@ fn start(path: PathBuf, ready: Arc<AtomicBool>) -> io::Result<Preparing> {
     Ok(Preparing { wanted, stop, thread })
 }
 
-fn fill(path: &Path, length: u64, stopped: &AtomicBool) -> io::Result<()> {
+fn fill(path: &Path, length: u64, reserve: u64, stopped: &AtomicBool) -> io::Result<()> {
     let mut file = Direct::open(path, true, 0, true)?;
-    let space = rustix::fs::fstatvfs(file.file())?;
-    if space.f_bavail.saturating_mul(space.f_frsize) < length.saturating_mul(FREE) {
+    let needed = length.saturating_mul(FREE).saturating_add(reserve);
+    if disk::free(path)? < needed {
         return Err(io::ErrorKind::StorageFull.into());
     }
     file.fill(length.next_multiple_of(BLOCK as u64), stopped)?;

@@ -2,10 +2,11 @@
 
 use crate::claims::{Claim, Claimed, Claims};
 use crate::digest::{Digest, Digester};
+use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
 use crate::header;
-use crate::incoming::{Identity, Incoming, Kept, Receipt, Received};
+use crate::incoming::{Identity, Incoming, Kept, Origin, Receipt, Received};
 use crate::index::{self, Entry, HeaderText};
 use crate::indexer;
 use crate::known::Known;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     /// The one connection that writes.
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
+    reserve: Arc<Reserve>,
     claims: Arc<Claims>,
     known: Known,
     next_number: Arc<AtomicU32>,
@@ -67,6 +69,7 @@ struct Running {
     indexer: mpsc::Sender<Entry>,
     writing: thread::JoinHandle<()>,
     indexing: JoinHandle<()>,
+    watching: JoinHandle<()>,
     /// Held by the writer as well, so that the folder is free only after its last byte.
     _lock: Arc<File>,
 }
@@ -106,6 +109,9 @@ impl Store {
         };
         let progress = Arc::new(Progress::default());
         let next_number = Arc::new(AtomicU32::new(recovered.next_number));
+        let reserve = Reserve::new(&options.folder, options.reserve_bytes);
+        let reserve = Arc::new(reserve.map_err(StoreError::file(&options.folder))?);
+        let watching = tokio::spawn(disk::watch(reserve.clone(), write.clone(), progress.clone()));
         let (indexer, entries) = mpsc::channel(QUEUED_OBJECTS);
         let indexing = tokio::spawn(indexer::run(entries, write.clone(), progress.clone()));
         let writer = Writer {
@@ -122,12 +128,13 @@ impl Store {
             .name("gantry-keep".into())
             .spawn(move || writer.run(queue))
             .map_err(StoreError::file(&options.folder))?;
-        let running = Running { writer: sender, indexer, writing, indexing, _lock: lock };
+        let running = Running { writer: sender, indexer, writing, indexing, watching, _lock: lock };
         let shared = Shared {
             options,
             reader,
             write,
             progress,
+            reserve,
             claims: Arc::default(),
             known,
             next_number,
@@ -179,7 +186,7 @@ impl Store {
         part10_head: &[u8],
     ) -> Result<Receipt, KeepError> {
         let shared = &self.shared;
-        if let Some(fault) = shared.progress.fault() {
+        if let Some(fault) = shared.refusal(received.identity.origin) {
             return Err(fault);
         }
         let Received { identity, data_set, digest, header } = received;
@@ -204,7 +211,7 @@ impl Store {
 
     /// For an object that is too large for memory: it goes to a segment of its own.
     pub async fn keep_streamed(&self, identity: Identity) -> Result<Stream, KeepError> {
-        if let Some(fault) = self.shared.progress.fault() {
+        if let Some(fault) = self.shared.refusal(identity.origin) {
             return Err(fault);
         }
         self.shared.running(|_| ()).ok_or(KeepError::Closed)?;
@@ -213,7 +220,7 @@ impl Store {
 
     /// Why nothing can be kept for the moment, when that is so.
     pub fn fault(&self) -> Option<KeepError> {
-        self.shared.progress.fault()
+        self.shared.refusal(Origin::Received)
     }
 
     /// Returns when everything that was kept so far is in the index.
@@ -230,7 +237,8 @@ impl Store {
     /// answer with errors from then on.
     pub async fn close(self) {
         let Some(running) = self.shared.take_running() else { return };
-        let Running { writer, indexer, writing, indexing, _lock } = running;
+        let Running { writer, indexer, writing, indexing, watching, _lock } = running;
+        watching.abort();
         drop((writer, indexer));
         self.shared.progress.want();
         // Neither ends by a panic: both only pass errors on.
@@ -251,6 +259,12 @@ impl Deref for Store {
 }
 
 impl Shared {
+    /// Why an object of this origin cannot be taken, while that is so.
+    fn refusal(&self, origin: Origin) -> Option<KeepError> {
+        let scarce = || (origin == Origin::Received).then(|| self.reserve.fault()).flatten();
+        self.progress.fault().or_else(scarce)
+    }
+
     pub(crate) fn next_number(&self) -> u32 {
         self.next_number.fetch_add(1, Ordering::SeqCst)
     }

@@ -108,7 +108,7 @@ impl Setup {
         let config = format!(
             "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
              [listen]\naddress = \"127.0.0.1:{port}\"\n{listen}\
-             [store]\nsegment-mib = {segment}\n\
+             [store]\nsegment-mib = {segment}\nreserve-mib = 64\n\
              [complete]\nquiet-seconds = {quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,

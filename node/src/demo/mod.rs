@@ -123,6 +123,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         onnxruntime: arguments.onnxruntime.clone(),
         durability: Durability::PowerLoss,
         segment_bytes: 1 << 30,
+        reserve_bytes: 0,
         quiet,
         complete: CompleteConfig::default(),
         deliver: DeliverConfig {
