@@ -132,6 +132,7 @@ fn an_exported_series_is_what_was_sent_byte_for_byte() {
 
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let to = folder.path().join("out");
+    node.wait_until_indexed();
     let said = node.gantry(&["export", &first_of(&sharp).series, "--to", &to.to_string_lossy()]);
     assert!(said.success, "{said:?}");
 

@@ -27,6 +27,7 @@ fn large_image() -> Instance {
 fn exported(node: &Node, uid: &str) -> Vec<Instance> {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let to = folder.path().join("out");
+    node.wait_until_indexed();
     let said = node.gantry(&["export", uid, "--to", &to.to_string_lossy()]);
     assert!(said.success, "{said:?}");
     Instance::read_folder(&to)
