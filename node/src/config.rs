@@ -9,7 +9,7 @@ pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, User};
 
 use gantry_routing::complete::pace::Times;
-use gantry_store::options::Durability;
+use gantry_store::options::{Duplicates, Durability};
 use gantry_terms::ae_title::AeTitle;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ pub struct Config {
     pub models: PathBuf,
     pub onnxruntime: Option<PathBuf>,
     pub durability: Durability,
+    pub duplicates: Duplicates,
     pub segment_bytes: u64,
     pub reserve_bytes: u64,
     pub quiet: Duration,
@@ -184,6 +185,7 @@ fn default_models() -> PathBuf {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct WrittenStore {
     durability: WrittenDurability,
+    duplicates: WrittenDuplicates,
     segment_mib: u64,
     reserve_mib: u64,
 }
@@ -195,9 +197,22 @@ enum WrittenDurability {
     Crash,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenDuplicates {
+    KeepFirst,
+    Replace,
+    KeepBoth,
+}
+
 impl Default for WrittenStore {
     fn default() -> Self {
-        Self { durability: WrittenDurability::PowerLoss, segment_mib: 1024, reserve_mib: 1024 }
+        Self {
+            durability: WrittenDurability::PowerLoss,
+            duplicates: WrittenDuplicates::KeepFirst,
+            segment_mib: 1024,
+            reserve_mib: 1024,
+        }
     }
 }
 
@@ -267,6 +282,11 @@ impl Written {
                 durability: match self.store.durability {
                     WrittenDurability::PowerLoss => Durability::PowerLoss,
                     WrittenDurability::Crash => Durability::Crash,
+                },
+                duplicates: match self.store.duplicates {
+                    WrittenDuplicates::KeepFirst => Duplicates::KeepFirst,
+                    WrittenDuplicates::Replace => Duplicates::Replace,
+                    WrittenDuplicates::KeepBoth => Duplicates::KeepBoth,
                 },
                 segment_bytes: self.store.segment_mib * 1024 * 1024,
                 reserve_bytes: self.store.reserve_mib.saturating_mul(1024 * 1024),

@@ -8,7 +8,7 @@ use crate::transcode;
 use bytes::Bytes;
 use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
-use gantry_store::outbox::Delivery;
+use gantry_store::outbox::{Delivery, Leased};
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -125,7 +125,7 @@ impl Deliver {
                     self.settle(delivery, Sent::Later(error.to_string())).await?;
                     for unsent in waiting {
                         self.store
-                            .postpone_delivery(unsent.id, &error.to_string(), Moment::now())
+                            .postpone_delivery(unsent, &error.to_string(), Moment::now())
                             .await?;
                     }
                     return Ok(());
@@ -159,9 +159,14 @@ impl Deliver {
         association: &mut Association,
         delivery: &Delivery,
     ) -> Result<Sent, AssociationError> {
-        let part10 = match self.store.object(&delivery.sop_instance).await {
-            Ok(Some(part10)) => part10,
-            Ok(None) => return Ok(Sent::Never("the instance is no longer in the store".into())),
+        let part10 = match self.store.leased_object(delivery).await {
+            Ok(Leased::Object(part10)) => part10,
+            Ok(Leased::Changed) => {
+                return Ok(Sent::Later("other bytes came under its UID meanwhile".into()));
+            }
+            Ok(Leased::Gone) => {
+                return Ok(Sent::Never("the instance is no longer in the store".into()));
+            }
             Err(error) => return Ok(Sent::Later(error.to_string())),
         };
         let Some(kept) = transcode::data_set_of(&part10) else {
@@ -198,7 +203,7 @@ impl Deliver {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
-                self.store.delivered(delivery.id, status, Moment::now()).await
+                self.store.delivered(delivery, status, Moment::now()).await
             }
             Sent::Never(why) => self.park(delivery, &why).await,
             Sent::Later(why) => {
@@ -208,14 +213,14 @@ impl Deliver {
                     return self.park(delivery, &why).await;
                 }
                 let again = Moment::now().plus(pause(&self.config.deliver, delivery.attempts));
-                self.store.postpone_delivery(delivery.id, &why, again).await
+                self.store.postpone_delivery(delivery, &why, again).await
             }
         }
     }
 
     async fn park(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
         tracing::warn!(instance = %delivery.sop_instance, reason = why, "delivery parked");
-        self.store.park_delivery(delivery.id, why).await
+        self.store.park_delivery(delivery, why).await
     }
 }
 

@@ -55,6 +55,9 @@ pub async fn verify(file: &Path) -> Result<ExitCode, Failure> {
         verified.instances
     );
     println!("{} records not yet in the index", verified.not_yet_indexed);
+    if verified.superseded > 0 {
+        println!("{} records that later ones took the place of", verified.superseded);
+    }
     if verified.problems.is_empty() {
         println!("good: every record has its checksum, and the index equals the segments");
     }

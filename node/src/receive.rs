@@ -111,13 +111,17 @@ impl Service for Receive {
         let association = request.caller.association;
         self.associations.storing(association, Moment::now());
         let kept = self.keep(&request, data).await;
-        self.associations.stored(association, matches!(kept, Ok(Kept::New)), Moment::now());
+        self.associations.stored(
+            association,
+            matches!(kept, Ok(Kept::New | Kept::Replaced)),
+            Moment::now(),
+        );
         match kept {
-            Ok(Kept::New | Kept::Duplicate) => {
+            // A conflict under keep-first, too (PS3.4 B.4.1: instances are immutable): what is safe
+            // is the first object, and the admin has an event.
+            Ok(Kept::New | Kept::Duplicate | Kept::Conflict | Kept::Replaced | Kept::Mended) => {
                 StoreAnswer { status: status::SUCCESS, comment: None }
             }
-            // Keep-first (PS3.4 B.4.1: instances are immutable): what is safe is the first object.
-            Ok(Kept::Conflict) => StoreAnswer { status: status::SUCCESS, comment: None },
             Err(why) => {
                 let answer = why.answer();
                 self.tell(&request, &why, answer.status).await;

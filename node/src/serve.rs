@@ -182,6 +182,7 @@ fn store_options(config: &Config) -> StoreOptions {
     options.segment_bytes = config.segment_bytes;
     options.reserve_bytes = config.reserve_bytes;
     options.durability = config.durability;
+    options.duplicates = config.duplicates;
     options
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn add(pool: &SqlitePool, event: &Event) -> Result<(), StoreErr
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
     event: &Event,
-) -> Result<(), StoreError> {
+) -> Result<(), sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO events (at, station, kind, subject, text) VALUES ($1, $2, $3, $4, $5)",
     )

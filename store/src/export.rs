@@ -24,8 +24,9 @@ pub struct Exported {
     pub problems: Vec<String>,
 }
 
-/// Writes `<study>/<series>/<instance>.dcm` below the folder. Names are made of UIDs, which hold
-/// digits and dots only. A file that is already there is replaced, and a name never stands for
+/// Writes `<study>/<series>/<instance>.dcm` below the folder, and earlier versions that were kept
+/// beside it as `<instance>.earlier-<digest>.dcm`. Names are made of UIDs, which hold digits and
+/// dots only. A file that is already there is replaced, and a name never stands for
 /// half a file. A damaged record is named and left out, and the others are written. What a running
 /// node takes while this writes is left out as well, so that it ends.
 pub async fn export(
@@ -43,12 +44,15 @@ pub async fn export(
         for row in &page {
             let series = to.join(rows::uid(row, "study")?.as_str());
             let series = series.join(rows::uid(row, "series")?.as_str());
-            let name = rows::uid(row, "sop_instance")?;
+            let instance = rows::uid(row, "sop_instance")?;
+            let name = match rows::column::<Option<&[u8]>>(row, "earlier")? {
+                None => format!("{instance}"),
+                Some(digest) => format!("{instance}.earlier-{}", short(digest)),
+            };
             last = Location::of(row)?;
             let record = segment::path(&reader.folder, last.segment);
             let at = last;
-            let instance = name.clone();
-            match blocking(move || write_out(&record, at, &series, name.as_str())).await {
+            match blocking(move || write_out(&record, at, &series, &name)).await {
                 Ok(()) => exported.written += 1,
                 Err(error @ StoreError::Damaged { .. }) => {
                     exported.problems.push(format!("{instance} is not written: {error}"));
@@ -69,14 +73,23 @@ async fn page_behind(
     newest: Option<i64>,
 ) -> Result<Vec<SqliteRow>, StoreError> {
     // Segments are numbered from 1 on, so that nothing comes before the first page.
-    let all = "SELECT sop_instance, series, study, segment, offset FROM instances
+    let all = "SELECT sop_instance, series, study, segment, offset, NULL AS earlier FROM instances
          WHERE (segment, offset) > ($1, $2) AND rowid <= $3
+         UNION ALL
+         SELECT sop_instance, series, study, segment, offset, digest FROM versions
+         WHERE (segment, offset) > ($1, $2)
          ORDER BY segment, offset LIMIT 256";
     // The signs keep SQLite from going through the whole index of segments for a few instances.
-    let some = "SELECT sop_instance, series, study, segment, offset FROM instances
-         WHERE (sop_instance = $4 OR series = $4
-                 OR series IN (SELECT uid FROM series WHERE study = $4))
-             AND (+segment, +offset) > ($1, $2) AND +rowid <= $3
+    let some = "SELECT * FROM
+             (SELECT sop_instance, series, study, segment, offset, NULL AS earlier FROM instances
+              WHERE (sop_instance = $4 OR series = $4
+                      OR series IN (SELECT uid FROM series WHERE study = $4))
+                  AND (+segment, +offset) > ($1, $2) AND +rowid <= $3
+              UNION ALL
+              SELECT sop_instance, series, study, segment, offset, digest FROM versions
+              WHERE (sop_instance = $4 OR series = $4
+                      OR series IN (SELECT uid FROM series WHERE study = $4))
+                  AND (+segment, +offset) > ($1, $2))
          ORDER BY +segment, +offset LIMIT 256";
     let query = match selector {
         Selector::All => sqlx::query(all),
@@ -88,6 +101,11 @@ async fn page_behind(
         Selector::Uid(uid) => query.bind(uid.as_str()),
     };
     Ok(query.fetch_all(&reader.pool).await?)
+}
+
+/// Enough to tell the versions of one instance apart.
+fn short(digest: &[u8]) -> String {
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn write_out(record: &Path, at: Location, folder: &Path, name: &str) -> Result<(), StoreError> {

@@ -59,4 +59,10 @@ pub enum Kept {
     Duplicate,
     /// Another data set was kept under this SOP Instance UID before. It stays, and an event tells.
     Conflict,
+    /// Another data set was kept under this SOP Instance UID before. This one counts from now on,
+    /// as the configuration wants it, and an event tells.
+    Replaced,
+    /// The same data set was kept before, but its record was damaged: it is kept anew, and an
+    /// event tells.
+    Mended,
 }

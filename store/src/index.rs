@@ -4,8 +4,10 @@ use crate::claims::Claim;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incoming::{Identity, Origin};
+use crate::supersede::{Superseded, supersede};
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -33,8 +35,19 @@ pub(crate) struct Entry {
     /// Of the Part 10 file.
     pub(crate) bytes: u64,
     pub(crate) digest: Digest,
+    /// The record that was there before stays as an earlier version.
+    pub(crate) keeps_earlier: bool,
     /// Let go when the row is committed.
     pub(crate) claim: Option<Claim>,
+}
+
+/// What a batch did to the index.
+#[derive(Debug, Default)]
+pub(crate) struct Added {
+    /// Instances that were not there.
+    pub(crate) new: u64,
+    /// Series that instances went from, to another one.
+    pub(crate) left: Vec<Uid>,
 }
 
 /// A header as the index holds it: much smaller than one that can be asked.
@@ -46,7 +59,7 @@ impl HeaderText {
         Self(serde_json::to_string(header).unwrap_or_else(|_| "{}".into()))
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -102,11 +115,12 @@ pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError>
 }
 
 /// Puts the entries into the index, in one transaction with how far their segments are in it.
-/// What is there already stays as it is. Says how many instances are new.
+/// A record that is there already stays as it is, and a later one of the same instance takes its
+/// place.
 ///
 /// The transaction is not synced by itself: the segments hold all that is in it, and what a power
 /// cut takes is replayed at the next start. Whatever is decided from it is synced, and syncs it.
-pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<u64, sqlx::Error> {
+pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<Added, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
     let added = add_rows(&mut connection, entries).await;
@@ -123,7 +137,7 @@ pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<u64, sql
 async fn add_rows(
     connection: &mut SqliteConnection,
     entries: &[Entry],
-) -> Result<u64, sqlx::Error> {
+) -> Result<Added, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
     for entry in entries {
@@ -134,16 +148,23 @@ async fn add_rows(
         advance(&mut transaction, segment, end).await?;
     }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
-    let mut added = 0;
+    let mut added = Added::default();
     let mut rest = entries;
     while !rest.is_empty() {
         // Few lengths, so that the statements stay prepared.
         let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
         let (now, later) = rest.split_at(length);
-        for Entry { identity, .. } in add_instances(&mut transaction, now).await? {
-            added += 1;
+        for (Entry { identity, .. }, came) in add_instances(&mut transaction, now).await? {
+            let (is_new, left) = match came {
+                Came::New => (true, None),
+                Came::Over(Superseded::Changed { left }) => (false, left),
+                Came::Over(Superseded::Not | Superseded::Moved) => continue,
+            };
+            added.new += u64::from(is_new);
             let series = arrivals.entry(identity.series.as_str());
-            series.or_insert_with(|| Arrivals::begin(identity)).count(identity);
+            let series = series.or_insert_with(|| Arrivals::begin(identity));
+            series.count(identity, is_new || left.is_some());
+            added.left.extend(left);
         }
         rest = later;
     }
@@ -175,8 +196,8 @@ impl<'a> Arrivals<'a> {
         }
     }
 
-    fn count(&mut self, identity: &Identity) {
-        self.instances += 1;
+    fn count(&mut self, identity: &Identity, joins: bool) {
+        self.instances += i64::from(joins);
         self.received |= identity.origin == Origin::Received;
         self.first_arrival = self.first_arrival.min(identity.arrival);
         self.last_arrival = self.last_arrival.max(identity.arrival);
@@ -200,22 +221,30 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-/// Those that are new. All at once if none is there, which is the rule; else one after the other.
+/// How an entry came into the index.
+enum Came {
+    New,
+    Over(Superseded),
+}
+
+/// All at once if none is there, which is the rule; else one after the other.
 async fn add_instances<'a>(
     connection: &mut SqliteConnection,
     entries: &'a [Entry],
-) -> Result<Vec<&'a Entry>, sqlx::Error> {
+) -> Result<Vec<(&'a Entry, Came)>, sqlx::Error> {
     match insert(connection, entries, "").await {
-        Ok(_) => Ok(entries.iter().collect()),
+        Ok(_) => Ok(entries.iter().map(|entry| (entry, Came::New)).collect()),
         Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
-            let mut new = Vec::new();
+            let mut came = Vec::new();
             for entry in entries {
                 let one = std::slice::from_ref(entry);
-                if insert(connection, one, " ON CONFLICT (sop_instance) DO NOTHING").await? == 1 {
-                    new.push(entry);
-                }
+                let on_conflict = " ON CONFLICT (sop_instance) DO NOTHING";
+                came.push(match insert(connection, one, on_conflict).await? {
+                    1 => (entry, Came::New),
+                    _ => (entry, Came::Over(supersede(connection, entry).await?)),
+                });
             }
-            Ok(new)
+            Ok(came)
         }
         Err(error) => Err(error),
     }
@@ -228,7 +257,8 @@ async fn insert(
 ) -> Result<u64, sqlx::Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
-             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header) ",
+             calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header,
+             keeps_earlier) ",
     );
     query.push_values(entries, |mut row, entry| {
         let identity = &entry.identity;
@@ -248,13 +278,15 @@ async fn insert(
             .push_bind(entry.offset as i64)
             .push_bind(entry.bytes as i64)
             .push_bind(entry.digest.as_slice())
-            .push_bind(entry.header.as_str());
+            .push_bind(entry.header.as_str())
+            .push_bind(entry.keeps_earlier);
     });
     query.push(on_conflict);
     Ok(query.build().execute(connection).await?.rows_affected())
 }
 
-/// A late image reopens its series; what this node made does not.
+/// A late image reopens its series, and so does one with other bytes than before; what this node
+/// made does not.
 async fn add_to_series(
     connection: &mut SqliteConnection,
     series: &Arrivals<'_>,

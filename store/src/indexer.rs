@@ -34,7 +34,11 @@ pub(crate) async fn run(
             batch.push(entry);
         }
         let mut pause = Duration::from_millis(50);
-        while let Err(error) = index::add(&pool, &batch).await {
+        let added = loop {
+            let error = match index::add(&pool, &batch).await {
+                Ok(added) => break added,
+                Err(error) => error,
+            };
             // The objects are safe in their segments, and at the next start they are replayed.
             tracing::error!(station = "keep", %error, "the index cannot follow the segments");
             progress.set_fault(Some(fault(&error)));
@@ -43,10 +47,11 @@ pub(crate) async fn run(
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
-        }
+        };
         progress.set_fault(None);
         let indexed = batch.len() as u64;
-        progress.changed.add(batch.iter().map(|entry| &entry.identity.series));
+        let series = batch.iter().map(|entry| &entry.identity.series);
+        progress.changed.add(series.chain(&added.left));
         // The index answers for these from now on.
         batch.drain(..).for_each(|entry| drop(entry.claim));
         progress.indexed(indexed);

@@ -147,10 +147,29 @@ impl Store {
         Ok(())
     }
 
-    /// The job and its deliveries in one transaction. A second time changes nothing.
+    /// The job and its deliveries in one transaction. A second time changes nothing. When an image
+    /// that it may have read has other bytes since, it is superseded by the revision that these
+    /// opened, and nothing of it is delivered.
     pub async fn finish_job(&self, id: i64, finished: FinishedJob) -> Result<(), StoreError> {
         let now = Moment::now();
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        let superseded = sqlx::query(
+            "UPDATE jobs SET state = 'superseded', station = NULL, finished_at = $2,
+                 reason = 'an image that it read was replaced meanwhile'
+             WHERE id = $1 AND state <> 'finished'
+                 AND EXISTS (SELECT 1 FROM json_each(jobs.selected) JOIN instances
+                             ON instances.sop_instance = json_each.value
+                             WHERE instances.changed_at >= jobs.decided_at)",
+        )
+        .bind(id)
+        .bind(now.0)
+        .execute(&mut *transaction)
+        .await?;
+        if superseded.rows_affected() == 1 {
+            transaction.commit().await?;
+            self.shared.progress.ring();
+            return Ok(());
+        }
         let done = sqlx::query(
             "UPDATE jobs SET state = 'finished', station = NULL, reason = NULL, finished_at = $2,
                  seconds = $3, findings = $4, results = $5

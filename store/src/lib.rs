@@ -36,8 +36,10 @@ mod source;
 pub mod store;
 pub mod stream;
 pub mod summary;
+mod supersede;
 #[cfg(test)]
 mod testing;
+mod under;
 mod values;
 pub mod verify;
 mod writer;

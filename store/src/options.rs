@@ -10,6 +10,7 @@ pub struct StoreOptions {
     /// Objects from this size on should be streamed (`Store::keep_streamed`).
     pub large_object_bytes: usize,
     pub durability: Durability,
+    pub duplicates: Duplicates,
     /// Below so much free room on the disk nothing more is received.
     pub reserve_bytes: u64,
 }
@@ -23,6 +24,17 @@ pub enum Durability {
     Crash,
 }
 
+/// What happens with other bytes that come under the SOP Instance UID of a kept instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// They are passed over.
+    KeepFirst,
+    /// They take its place, and what was decided on it is decided anew.
+    Replace,
+    /// As `Replace`, and the earlier bytes stay beside them.
+    KeepBoth,
+}
+
 impl StoreOptions {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -30,6 +42,7 @@ impl StoreOptions {
             segment_bytes: 1 << 30,
             large_object_bytes: 4 << 20,
             durability: Durability::PowerLoss,
+            duplicates: Duplicates::KeepFirst,
             reserve_bytes: 0,
         }
     }

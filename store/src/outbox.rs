@@ -1,10 +1,12 @@
 //! What waits to be delivered to which peer: one row for each peer and instance, ever.
 
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::jobs::Priority;
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
+use bytes::Bytes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -28,6 +30,17 @@ pub struct Delivery {
     /// This one included.
     pub attempts: u32,
     pub queued_at: Moment,
+    /// Of the bytes that class and syntax are those of.
+    digest: Digest,
+}
+
+/// The object of a delivery that was leased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leased {
+    Object(Bytes),
+    /// Other bytes took its place since it was leased.
+    Changed,
+    Gone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +83,14 @@ impl Reader {
         found.iter().map(delivery_row).collect()
     }
 
+    /// The Part 10 file to deliver, its checksum verified.
+    pub async fn leased_object(&self, delivery: &Delivery) -> Result<Leased, StoreError> {
+        let Some((object, digest)) = self.object_and_digest(&delivery.sop_instance).await? else {
+            return Ok(Leased::Gone);
+        };
+        Ok(if digest == delivery.digest { Leased::Object(object) } else { Leased::Changed })
+    }
+
     /// Peers with something to deliver at this time.
     pub async fn peers_due(&self, now: Moment) -> Result<Vec<String>, StoreError> {
         let peers = sqlx::query_scalar(
@@ -107,7 +128,7 @@ impl Store {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let found = sqlx::query(
             "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
-                 attempts + 1 AS attempts, queued_at
+                 attempts + 1 AS attempts, queued_at, digest
              FROM outbox JOIN instances ON instances.sop_instance = outbox.sop_instance
              WHERE peer = $1 AND state = 'queued' AND due_at <= $2
              ORDER BY priority, queued_at, outbox.id LIMIT $3",
@@ -129,12 +150,20 @@ impl Store {
         Ok(leased)
     }
 
-    pub async fn delivered(&self, id: i64, status: u16, at: Moment) -> Result<(), StoreError> {
+    /// One that was queued anew since it was leased, because its instance has other bytes now,
+    /// stays queued; so it does with the other outcomes.
+    pub async fn delivered(
+        &self,
+        delivery: &Delivery,
+        status: u16,
+        at: Moment,
+    ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET state = 'delivered', status = $2, delivered_at = $3, reason = NULL
-             WHERE id = $1 AND state <> 'delivered'",
+            "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL
+             WHERE id = $1 AND queued_at = $2 AND state <> 'delivered'",
         )
-        .bind(id)
+        .bind(delivery.id)
+        .bind(delivery.queued_at.0)
         .bind(status)
         .bind(at.0)
         .execute(&self.shared.write)
@@ -146,15 +175,16 @@ impl Store {
     /// A transient failure: tried again at that time.
     pub async fn postpone_delivery(
         &self,
-        id: i64,
+        delivery: &Delivery,
         reason: &str,
         again_at: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET reason = $2, due_at = $3
-             WHERE id = $1 AND state = 'queued'",
+            "UPDATE outbox SET reason = $3, due_at = $4
+             WHERE id = $1 AND queued_at = $2 AND state = 'queued'",
         )
-        .bind(id)
+        .bind(delivery.id)
+        .bind(delivery.queued_at.0)
         .bind(reason)
         .bind(again_at.0)
         .execute(&self.shared.write)
@@ -164,11 +194,13 @@ impl Store {
     }
 
     /// A permanent failure: not tried again.
-    pub async fn park_delivery(&self, id: i64, reason: &str) -> Result<(), StoreError> {
+    pub async fn park_delivery(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET state = 'parked', reason = $2 WHERE id = $1 AND state = 'queued'",
+            "UPDATE outbox SET state = 'parked', reason = $3
+             WHERE id = $1 AND queued_at = $2 AND state = 'queued'",
         )
-        .bind(id)
+        .bind(delivery.id)
+        .bind(delivery.queued_at.0)
         .bind(reason)
         .execute(&self.shared.write)
         .await?;
@@ -186,13 +218,21 @@ pub(crate) struct NewRow<'a> {
 }
 
 /// What is on its way to the peer already, or was, stays as it is.
+/// Once for each peer, and once more when other bytes took the instance's place since.
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
     row: NewRow<'_>,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at)
-         VALUES ($1, $2, $3, $4, 'queued', $5, $5) ON CONFLICT (peer, sop_instance) DO NOTHING",
+         VALUES ($1, $2, $3, $4, 'queued', $5, $5)
+         ON CONFLICT (peer, sop_instance) DO UPDATE SET
+             job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
+             reason = NULL, status = NULL, queued_at = excluded.queued_at,
+             due_at = excluded.due_at, delivered_at = NULL
+         WHERE EXISTS (SELECT 1 FROM instances
+                       WHERE instances.sop_instance = outbox.sop_instance
+                           AND instances.changed_at >= outbox.queued_at)",
     )
     .bind(row.peer)
     .bind(row.sop_instance.as_str())
@@ -213,6 +253,8 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         transfer_syntax: rows::uid(row, "transfer_syntax")?,
         attempts: rows::small(row, "attempts")?,
         queued_at: rows::moment(row, "queued_at")?,
+        digest: Digest::try_from(rows::column::<&[u8]>(row, "digest")?)
+            .map_err(|_| StoreError::Unreadable("digest"))?,
     })
 }
 

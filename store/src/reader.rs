@@ -57,25 +57,25 @@ impl Reader {
 
     /// The Part 10 file of an instance, its checksum verified.
     pub async fn object(&self, sop_instance: &Uid) -> Result<Option<Bytes>, StoreError> {
-        let row = sqlx::query("SELECT segment, offset FROM instances WHERE sop_instance = $1")
-            .bind(sop_instance.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let at = Location::of(&row)?;
-        let path = segment::path(&self.folder, at.segment);
-        blocking(move || read_object(&path, at)).await.map(Some)
+        Ok(self.object_and_digest(sop_instance).await?.map(|(object, _)| object))
     }
 
-    /// What the index knows of an instance's bytes.
-    pub(crate) async fn digest(&self, sop_instance: &Uid) -> Result<Option<Digest>, StoreError> {
-        let digest: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT digest FROM instances WHERE sop_instance = $1")
+    pub(crate) async fn object_and_digest(
+        &self,
+        sop_instance: &Uid,
+    ) -> Result<Option<(Bytes, Digest)>, StoreError> {
+        let row =
+            sqlx::query("SELECT segment, offset, digest FROM instances WHERE sop_instance = $1")
                 .bind(sop_instance.as_str())
                 .fetch_optional(&self.pool)
                 .await?;
-        let digest = digest.map(|digest| Digest::try_from(digest.as_slice()));
-        digest.transpose().map_err(|_| StoreError::Unreadable("digest"))
+        let Some(row) = row else { return Ok(None) };
+        let digest = Digest::try_from(rows::column::<&[u8]>(&row, "digest")?);
+        let digest = digest.map_err(|_| StoreError::Unreadable("digest"))?;
+        let at = Location::of(&row)?;
+        let path = segment::path(&self.folder, at.segment);
+        let object = blocking(move || read_object(&path, at)).await?;
+        Ok(Some((object, digest)))
     }
 }
 

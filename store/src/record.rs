@@ -10,7 +10,7 @@ use gantry_terms::uid::Uid;
 pub(crate) const MAGIC: [u8; 8] = *b"\x89GANTRY\n";
 const VERSION: u16 = 2;
 pub(crate) const HEAD_BYTES: usize = 64;
-/// Nine fields of at most 64 bytes with their lengths.
+/// Ten fields of at most 64 bytes with their lengths.
 pub(crate) const LONGEST_META: u32 = 1024;
 
 /// All integers are little endian:
@@ -82,14 +82,14 @@ fn own_checksum(bytes: &[u8; HEAD_BYTES]) -> u32 {
 }
 
 /// Each field behind its length in two bytes.
-pub(crate) fn encode_meta(identity: &Identity) -> Vec<u8> {
+pub(crate) fn encode_meta(identity: &Identity, keeps_earlier: bool) -> Vec<u8> {
     let mut meta = Vec::with_capacity(400);
     let arrival = identity.arrival.0.to_le_bytes();
     let origin = [match identity.origin {
         Origin::Received => 0,
         Origin::Made => 1,
     }];
-    let fields: [&[u8]; 9] = [
+    let fields: [&[u8]; 10] = [
         identity.sop_class.as_str().as_bytes(),
         identity.sop_instance.as_str().as_bytes(),
         identity.series.as_str().as_bytes(),
@@ -99,6 +99,7 @@ pub(crate) fn encode_meta(identity: &Identity) -> Vec<u8> {
         identity.called_ae.as_str().as_bytes(),
         &arrival,
         &origin,
+        &[keeps_earlier.into()],
     ];
     for field in fields {
         // UIDs and titles are at most 64 characters by their types.
@@ -108,9 +109,17 @@ pub(crate) fn encode_meta(identity: &Identity) -> Vec<u8> {
     meta
 }
 
-/// Nothing when a field is missing or is not what its type allows. More fields may follow, of a
-/// later version.
-pub(crate) fn decode_meta(meta: &[u8]) -> Option<Identity> {
+/// What a record says beside its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) identity: Identity,
+    /// The record of the instance that was there before stays as an earlier version.
+    pub(crate) keeps_earlier: bool,
+}
+
+/// Nothing when a field is missing or is not what its type allows. The last came later than the
+/// others; more may follow, of a later version.
+pub(crate) fn decode_meta(meta: &[u8]) -> Option<Meta> {
     let mut rest = meta;
     let mut field = || {
         let (length, behind) = rest.split_first_chunk::<2>()?;
@@ -120,7 +129,7 @@ pub(crate) fn decode_meta(meta: &[u8]) -> Option<Identity> {
     };
     let uid = |field: &[u8]| Uid::parse(std::str::from_utf8(field).ok()?).ok();
     let title = |field: &[u8]| AeTitle::parse(std::str::from_utf8(field).ok()?).ok();
-    Some(Identity {
+    let identity = Identity {
         sop_class: uid(field()?)?,
         sop_instance: uid(field()?)?,
         series: uid(field()?)?,
@@ -134,17 +143,24 @@ pub(crate) fn decode_meta(meta: &[u8]) -> Option<Identity> {
             [1] => Origin::Made,
             _ => return None,
         },
-    })
+    };
+    let keeps_earlier = match field() {
+        None | Some([0]) => false,
+        Some([1]) => true,
+        Some(_) => return None,
+    };
+    Some(Meta { identity, keeps_earlier })
 }
 
 /// What a record begins with, up to the data set. Nothing when the Part 10 head is none.
 pub(crate) fn front(
     identity: &Identity,
+    keeps_earlier: bool,
     part10_head: &[u8],
     data_set: u64,
     digest: Digest,
 ) -> Option<(Head, Vec<u8>)> {
-    let meta = encode_meta(identity);
+    let meta = encode_meta(identity, keeps_earlier);
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&meta);
     checksum.update(part10_head);
@@ -198,7 +214,8 @@ mod tests {
 
     fn encoded(identity: &Identity, data_set: &[u8]) -> (Head, Vec<u8>) {
         let digest = Digester::of(data_set);
-        let front = front(identity, &part10_head(identity), data_set.len() as u64, digest);
+        let (part10_head, length) = (part10_head(identity), data_set.len() as u64);
+        let front = front(identity, true, &part10_head, length, digest);
         front.expect("a Part 10 head")
     }
 
@@ -211,7 +228,7 @@ mod tests {
         let (front, rest) = record.split_first_chunk::<HEAD_BYTES>().expect("a head");
         assert_eq!(Head::decode(front), Some(head));
         let meta = &rest[..head.meta_bytes()];
-        assert_eq!(decode_meta(meta).as_ref(), Some(&identity));
+        assert_eq!(decode_meta(meta), Some(Meta { identity, keeps_earlier: true }));
         assert_eq!(head.length(), record.len() as u64);
         for bit in 0..HEAD_BYTES * 8 {
             let mut changed = *front;
@@ -219,9 +236,13 @@ mod tests {
             // The last sixteen bytes are spare, but their change is noticed too.
             assert_eq!(Head::decode(&changed), None, "bit {bit}");
         }
-        for cut in 0..meta.len() {
+        // Records of the first version end before the last field.
+        let first = meta.len() - 3;
+        for cut in 0..first {
             assert_eq!(decode_meta(&meta[..cut]), None, "{cut}");
         }
+        let earlier = decode_meta(&meta[..first]).map(|meta| meta.keeps_earlier);
+        assert_eq!(earlier, Some(false));
         let holds = |bytes: &[u8]| {
             let mut sums = Sums::of(head);
             bytes.chunks(7).for_each(|piece| sums.update(piece));

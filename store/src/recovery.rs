@@ -174,11 +174,11 @@ async fn replay_segment(
             }
         }
         if batch.len() >= BATCH {
-            recovered.added += index::add(pool, &batch).await?;
+            recovered.added += index::add(pool, &batch).await?.new;
             batch.clear();
         }
     }
-    recovered.added += index::add(pool, &batch).await?;
+    recovered.added += index::add(pool, &batch).await?.new;
     recovered.resume = sound.then_some((number, end));
     Ok(())
 }
@@ -256,7 +256,7 @@ fn cut(path: &Path, length: u64) -> io::Result<()> {
 }
 
 fn entry(path: &Path, segment: u32, found: Found, problems: &mut Vec<String>) -> Entry {
-    let Found { offset, head, identity } = found;
+    let Found { offset, head, identity, keeps_earlier } = found;
     let begin = offset + u64::from(head.payload_offset);
     let header = read_header_at(path, begin, head.payload).unwrap_or_else(|error| {
         problems.push(format!("the header of {} cannot be read: {error}", identity.sop_instance));
@@ -270,6 +270,7 @@ fn entry(path: &Path, segment: u32, found: Found, problems: &mut Vec<String>) ->
         end: offset + head.length(),
         bytes: head.payload,
         digest: head.digest,
+        keeps_earlier,
         claim: None,
     }
 }

@@ -77,6 +77,7 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
         "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series
          WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
+        "DELETE FROM versions",
         "DELETE FROM series",
         "DELETE FROM studies",
         "DELETE FROM segments",

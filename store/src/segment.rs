@@ -2,7 +2,7 @@
 
 use crate::direct::padding;
 use crate::incoming::Identity;
-use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC, Sums};
+use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC, Meta, Sums};
 use gantry_terms::uid::Uid;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -46,6 +46,7 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     pub(crate) head: Head,
     pub(crate) identity: Identity,
+    pub(crate) keeps_earlier: bool,
 }
 
 /// What a scan came upon.
@@ -106,7 +107,12 @@ impl Scan {
         if !fits || !copy_payload(&self.file, offset, &mut io::sink())? {
             return Ok(None);
         }
-        Ok(record::decode_meta(&meta).map(|identity| Found { offset, head, identity }))
+        Ok(record::decode_meta(&meta).map(|Meta { identity, keeps_earlier }| Found {
+            offset,
+            head,
+            identity,
+            keeps_earlier,
+        }))
     }
 
     fn is_zero(&self, from: u64, to: u64) -> io::Result<bool> {
@@ -162,7 +168,7 @@ pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, V
 pub(crate) fn seems_to_hold(file: &File, offset: u64) -> io::Result<Option<Uid>> {
     let mut meta = [0; LONGEST_META as usize];
     let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
-    Ok(record::decode_meta(&meta[..read]).map(|identity| identity.sop_instance))
+    Ok(record::decode_meta(&meta[..read]).map(|meta| meta.identity.sop_instance))
 }
 
 /// The Part 10 file of the record at `offset`; nothing when it is not whole.

@@ -1,12 +1,12 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
-use crate::claims::{Claim, Claimed, Claims};
-use crate::digest::{Digest, Digester};
+use crate::claims::Claims;
+use crate::digest::Digester;
 use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
 use crate::header;
-use crate::incoming::{Identity, Incoming, Kept, Origin, Receipt, Received};
+use crate::incoming::{Identity, Incoming, Origin, Receipt, Received};
 use crate::index::{self, Entry, HeaderText};
 use crate::indexer;
 use crate::known::Known;
@@ -20,6 +20,7 @@ use crate::recovery;
 use crate::reindex;
 use crate::segment;
 use crate::stream::Stream;
+use crate::under::{Over, Under};
 use crate::writer::{Open, Waiting, Writer};
 use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
@@ -54,8 +55,8 @@ pub(crate) struct Shared {
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
     reserve: Arc<Reserve>,
-    claims: Arc<Claims>,
-    known: Known,
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) known: Known,
     next_number: Arc<AtomicU32>,
     next_serial: AtomicU64,
     room: Arc<Semaphore>,
@@ -72,12 +73,6 @@ struct Running {
     watching: JoinHandle<()>,
     /// Held by the writer as well, so that the folder is free only after its last byte.
     _lock: Arc<File>,
-}
-
-/// What stands under a SOP Instance UID.
-pub(crate) enum Under {
-    Nobody(Claim),
-    Kept(Kept),
 }
 
 impl Store {
@@ -189,24 +184,28 @@ impl Store {
         if let Some(fault) = shared.refusal(received.identity.origin) {
             return Err(fault);
         }
-        let Received { identity, data_set, digest, header } = received;
+        let Received { mut identity, data_set, digest, header } = received;
         let sop_instance = identity.sop_instance.clone();
-        let front = record::front(&identity, part10_head, data_set.len() as u64, digest);
-        let (head, front) = front.ok_or(KeepError::NotPart10)?;
-        let claim = match shared.claim(&sop_instance, digest).await? {
-            Under::Nobody(claim) => claim,
+        let (claim, over) = match shared.claim(&identity, digest).await? {
+            Under::Mine(claim, over) => (claim, over),
             Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
         };
+        identity.arrival = over.arrival(identity.arrival);
+        let Over { outcome, keeps_earlier, .. } = over;
+        let length = data_set.len() as u64;
+        let front = record::front(&identity, keeps_earlier, part10_head, length, digest);
+        let (head, front) = front.ok_or(KeepError::NotPart10)?;
         let header = HeaderText::of(&header);
         let kib = (data_set.len() >> 10).min(QUEUED_KIB as usize) as u32;
         let room = shared.room.clone().acquire_many_owned(kib).await;
         let room = room.map_err(|_| KeepError::Closed)?;
         let writer = shared.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { identity, header, head, front, data_set, claim, answer, room };
+        let waiting =
+            Waiting { identity, header, keeps_earlier, head, front, data_set, claim, answer, room };
         writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
         answered.await.map_err(|_| KeepError::Closed)??;
-        Ok(Receipt { sop_instance, outcome: Kept::New })
+        Ok(Receipt { sop_instance, outcome })
     }
 
     /// For an object that is too large for memory: it goes to a segment of its own.
@@ -290,37 +289,6 @@ impl Shared {
         }
     }
 
-    /// The right to write these bytes under this UID, or what was kept there before and is durable.
-    pub(crate) async fn claim(
-        &self,
-        sop_instance: &Uid,
-        digest: Digest,
-    ) -> Result<Under, KeepError> {
-        let kept = loop {
-            match self.claims.claim(sop_instance, digest) {
-                Claimed::Mine(claim) if !self.known.may_hold(sop_instance) => {
-                    self.known.insert(sop_instance);
-                    return Ok(Under::Nobody(claim));
-                }
-                Claimed::Mine(claim) => match self.reader.digest(sop_instance).await? {
-                    None => return Ok(Under::Nobody(claim)),
-                    Some(kept) => break kept,
-                },
-                Claimed::Other(kept, mut durable) => {
-                    if durable.wait_for(|durable| *durable).await.is_ok() {
-                        break kept;
-                    }
-                }
-            }
-        };
-        if kept == digest {
-            return Ok(Under::Kept(Kept::Duplicate));
-        }
-        let text = "other bytes came under the UID of a kept instance; the first are kept";
-        self.tell("conflict", sop_instance, text.into()).await;
-        Ok(Under::Kept(Kept::Conflict))
-    }
-
     /// The object is kept all the same, and the admin learns why no rule can look at it.
     pub(crate) async fn without_header(&self, sop_instance: &Uid, error: impl Display) -> Header {
         let text = format!("the header cannot be read: {error}");
@@ -328,7 +296,7 @@ impl Shared {
         Header::default()
     }
 
-    async fn tell(&self, kind: &str, subject: &Uid, text: String) {
+    pub(crate) async fn tell(&self, kind: &str, subject: &Uid, text: String) {
         let subject = Some(subject.to_string());
         let event = Event { station: "keep".into(), kind: kind.into(), subject, text };
         if let Err(error) = crate::events::add(&self.write, &event).await {

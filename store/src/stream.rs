@@ -11,7 +11,8 @@ use crate::part10::part10_head;
 use crate::record::{self, Head};
 use crate::recovery::read_header_at;
 use crate::segment;
-use crate::store::{Shared, Under};
+use crate::store::Shared;
+use crate::under::{Over, Under};
 use bytes::Bytes;
 use std::fs;
 use std::io;
@@ -104,25 +105,28 @@ async fn finish(
 ) -> Result<Receipt, KeepError> {
     let sop_instance = identity.sop_instance.clone();
     let digest = growing.digest.digest();
-    match shared.claim(&sop_instance, digest).await? {
-        Under::Nobody(claim) => keep(&shared, identity, growing, digest, claim).await?,
-        Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
-    }
-    Ok(Receipt { sop_instance, outcome: Kept::New })
+    let outcome = match shared.claim(&identity, digest).await? {
+        Under::Mine(claim, over) => keep(&shared, identity, growing, digest, claim, over).await?,
+        Under::Kept(outcome) => outcome,
+    };
+    Ok(Receipt { sop_instance, outcome })
 }
 
 async fn keep(
     shared: &Arc<Shared>,
-    identity: Identity,
+    mut identity: Identity,
     mut growing: Growing,
     digest: Digest,
     claim: Claim,
-) -> Result<(), KeepError> {
+    over: Over,
+) -> Result<Kept, KeepError> {
+    identity.arrival = over.arrival(identity.arrival);
+    let Over { outcome, keeps_earlier, .. } = over;
     let segment = shared.next_number();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
     let of = identity.clone();
     let (head, header) = blocking(move || {
-        let head = growing.complete(&of, digest, sync)?;
+        let head = growing.complete(&of, keeps_earlier, digest, sync)?;
         let header = read_header_at(&growing.path.0, head.payload_offset.into(), head.payload);
         fs::rename(&growing.path.0, segment::path(&store, segment))?;
         if sync == Durability::PowerLoss {
@@ -145,10 +149,11 @@ async fn keep(
         end: head.length(),
         bytes: head.payload,
         digest,
+        keeps_earlier,
         claim: Some(claim),
     };
     shared.index(entry).await;
-    Ok(())
+    Ok(outcome)
 }
 
 impl Growing {
@@ -156,7 +161,7 @@ impl Growing {
         let past_cache = durability == Durability::PowerLoss;
         let file = Direct::open(&path, true, BLOCK as u64, past_cache)?;
         let part10_head = part10_head(identity);
-        let front = record::front(identity, &part10_head, 0, Digest::default());
+        let front = record::front(identity, false, &part10_head, 0, Digest::default());
         let front = front.map(|(_, front)| front.len()).filter(|length| *length <= BLOCK);
         Ok(Self {
             file,
@@ -183,11 +188,12 @@ impl Growing {
     fn complete(
         &mut self,
         identity: &Identity,
+        keeps_earlier: bool,
         digest: Digest,
         durability: Durability,
     ) -> io::Result<Head> {
         self.file.pad()?;
-        let front = record::front(identity, &self.part10_head, self.length, digest);
+        let front = record::front(identity, keeps_earlier, &self.part10_head, self.length, digest);
         let (head, front) = front.ok_or(io::ErrorKind::InvalidData)?;
         self.file.back_to(0);
         self.file.append(&front)?;

@@ -2,10 +2,12 @@
 
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::incoming::Identity;
 use crate::reader::{Reader, blocking};
 use crate::recovery;
 use crate::rows;
 use crate::segment::{self, Scan, Scanned};
+use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,6 +22,8 @@ pub struct Verified {
     /// Whole records behind what is indexed: a running node is about to index them, and the next
     /// start of one that was killed does.
     pub not_yet_indexed: u64,
+    /// Records whose bytes were replaced by later ones; retention takes them away.
+    pub superseded: u64,
     /// What was found wrong, in words; empty when all is well.
     pub problems: Vec<String>,
 }
@@ -49,8 +53,8 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
         verified.not_yet_indexed += found.not_yet_indexed;
         verified.instances += rows.len() as u64 - found.missing;
         verified.problems.extend(found.problems);
-        for (sop_instance, digest) in found.elsewhere {
-            check_elsewhere(reader, number, sop_instance, digest, &mut verified.problems).await?;
+        for record in found.elsewhere {
+            check_elsewhere(reader, number, record, &mut verified).await?;
         }
     }
     Ok(verified)
@@ -62,7 +66,9 @@ type Rows = BTreeMap<u64, (String, Vec<u8>)>;
 /// Up to where the segment was indexed when that was asked: a running node adds rows meanwhile.
 async fn rows_of(reader: &Reader, segment: u32, indexed: u64) -> Result<Rows, StoreError> {
     let found = sqlx::query(
-        "SELECT offset, sop_instance, digest FROM instances WHERE segment = $1 AND offset < $2",
+        "SELECT offset, sop_instance, digest FROM instances WHERE segment = $1 AND offset < $2
+         UNION ALL
+         SELECT offset, sop_instance, digest FROM versions WHERE segment = $1 AND offset < $2",
     )
     .bind(segment)
     .bind(indexed as i64)
@@ -83,8 +89,14 @@ struct Checked {
     /// Rows without a record.
     missing: u64,
     /// Records without a row here.
-    elsewhere: Vec<(Uid, Digest)>,
+    elsewhere: Vec<Elsewhere>,
     problems: Vec<String>,
+}
+
+struct Elsewhere {
+    sop_instance: Uid,
+    digest: Digest,
+    arrival: Moment,
 }
 
 fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
@@ -122,7 +134,7 @@ fn scan(
             Scanned::Record(found) => {
                 checked.records += 1;
                 checked.bytes += found.head.length();
-                let sop_instance = found.identity.sop_instance;
+                let Identity { sop_instance, arrival, .. } = found.identity;
                 match rows.get(&found.offset) {
                     Some((uid, digest)) if *uid == sop_instance.as_str() => {
                         seen.insert(found.offset);
@@ -131,7 +143,10 @@ fn scan(
                             checked.problems.push(problem);
                         }
                     }
-                    _ => checked.elsewhere.push((sop_instance, found.head.digest)),
+                    _ => {
+                        let digest = found.head.digest;
+                        checked.elsewhere.push(Elsewhere { sop_instance, digest, arrival });
+                    }
                 }
             }
         }
@@ -147,19 +162,24 @@ fn scan(
     }
 }
 
-/// A record may be there twice when a sync failed before the sender tried again.
+/// A record may be there twice when a sync failed before the sender tried again, and where a
+/// damaged one was mended by its sender. One that arrived earlier was replaced.
 async fn check_elsewhere(
     reader: &Reader,
     segment: u32,
-    sop_instance: Uid,
-    digest: Digest,
-    problems: &mut Vec<String>,
+    record: Elsewhere,
+    verified: &mut Verified,
 ) -> Result<(), StoreError> {
-    match reader.digest(&sop_instance).await? {
-        Some(kept) if kept == digest => {}
-        Some(_) => problems
+    let Elsewhere { sop_instance, digest, arrival } = record;
+    match reader.kept_record(&sop_instance).await? {
+        Some(kept) if kept.digest == digest => {}
+        Some(kept) if kept.arrival > arrival => verified.superseded += 1,
+        Some(_) => verified
+            .problems
             .push(format!("segment {segment} has other bytes of {sop_instance} than are indexed")),
-        None => problems.push(format!("{sop_instance} in segment {segment} is not in the index")),
+        None => verified
+            .problems
+            .push(format!("{sop_instance} in segment {segment} is not in the index")),
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ const BATCH_OBJECTS: usize = 256;
 pub(crate) struct Waiting {
     pub(crate) identity: crate::incoming::Identity,
     pub(crate) header: HeaderText,
+    /// The record that was there before stays as an earlier version.
+    pub(crate) keeps_earlier: bool,
     pub(crate) head: crate::record::Head,
     /// What the record begins with, up to the data set.
     pub(crate) front: Vec<u8>,
@@ -145,6 +147,7 @@ impl Writer {
                 end,
                 bytes: waiting.head.payload,
                 digest: waiting.head.digest,
+                keeps_earlier: waiting.keeps_earlier,
                 claim: Some(waiting.claim),
             };
             offset = end;

@@ -235,9 +235,9 @@ async fn deliveries_are_leased_postponed_parked_and_told_apart() {
     assert_eq!(leased[0].sop_class.as_str(), "1.2.840.10008.5.1.4.1.1.2");
     assert_eq!(store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked"), []);
     assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), [] as [String; 0]);
-    store.delivered(leased[0].id, 0, Moment(5)).await.expect("noted");
-    store.postpone_delivery(leased[1].id, "no route", Moment::now()).await.expect("noted");
-    store.park_delivery(leased[2].id, "0xA900: wrong class").await.expect("noted");
+    store.delivered(&leased[0], 0, Moment(5)).await.expect("noted");
+    store.postpone_delivery(&leased[1], "no route", Moment::now()).await.expect("noted");
+    store.park_delivery(&leased[2], "0xA900: wrong class").await.expect("noted");
     let rows = store.deliveries(&series(1)).await.expect("asked");
     let states: Vec<DeliveryState> = rows.iter().map(|row| row.state).collect();
     use DeliveryState::*;
@@ -262,7 +262,7 @@ async fn a_delivery_waits_until_its_instance_is_in_the_index() {
     let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
     let forwards = store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked");
     for forward in forwards {
-        store.delivered(forward.id, 0, Moment::now()).await.expect("noted");
+        store.delivered(&forward, 0, Moment::now()).await.expect("noted");
     }
     store.finish_job(leased.id, finished(vec![instance(50, 1)])).await.expect("finished");
     assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), [] as [String; 0]);
@@ -301,8 +301,8 @@ async fn a_node_that_starts_takes_up_what_the_one_before_had_in_hand() {
     let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
     let deliveries = store.lease_deliveries("PACS", 3, MINUTE).await.expect("asked");
     let later = Moment::now().plus(MINUTE);
-    store.postpone_delivery(deliveries[0].id, "no route", later).await.expect("noted");
-    store.delivered(deliveries[1].id, 0, Moment::now()).await.expect("noted");
+    store.postpone_delivery(&deliveries[0], "no route", later).await.expect("noted");
+    store.delivered(&deliveries[1], 0, Moment::now()).await.expect("noted");
     store.close().await;
     let store = modality::store(folder.path()).await;
     store.release_leases().await.expect("released");

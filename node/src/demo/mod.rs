@@ -10,7 +10,7 @@ use crate::cli::DemoArguments;
 use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer};
 use crate::phantom::Truth;
 use crate::serve::Node;
-use gantry_store::options::Durability;
+use gantry_store::options::{Duplicates, Durability};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use pacs::Pacs;
@@ -122,6 +122,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         models: arguments.models.clone(),
         onnxruntime: arguments.onnxruntime.clone(),
         durability: Durability::PowerLoss,
+        duplicates: Duplicates::KeepFirst,
         segment_bytes: 1 << 30,
         reserve_bytes: 0,
         quiet,

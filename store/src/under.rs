@@ -1,0 +1,172 @@
+//! What stands under a SOP Instance UID when an object comes, and whether it may be written there.
+
+use crate::claims::{Claim, Claimed};
+use crate::digest::Digest;
+use crate::error::{KeepError, StoreError};
+use crate::incoming::{Identity, Kept, Origin};
+use crate::options::Duplicates;
+use crate::reader::{Location, blocking};
+use crate::rows;
+use crate::segment;
+use crate::store::Shared;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use std::fs::File;
+use std::io;
+
+pub(crate) enum Under {
+    /// The object is to be written.
+    Mine(Claim, Over),
+    /// Nothing is to be written: what was kept before is durable.
+    Kept(Kept),
+}
+
+/// What a record is written over.
+pub(crate) struct Over {
+    pub(crate) outcome: Kept,
+    /// The record that was kept before stays as an earlier version.
+    pub(crate) keeps_earlier: bool,
+    /// Of the record that was kept before. The later one counts, whatever the clock says.
+    arrival: Option<Moment>,
+}
+
+/// What the index knows of the record of an instance.
+pub(crate) struct KeptRecord {
+    pub(crate) digest: Digest,
+    pub(crate) arrival: Moment,
+    origin: Origin,
+    at: Location,
+}
+
+impl Over {
+    const NOTHING: Self = Self { outcome: Kept::New, keeps_earlier: false, arrival: None };
+
+    /// When the object arrived, behind what it is written over.
+    pub(crate) fn arrival(&self, arrived: Moment) -> Moment {
+        self.arrival.map_or(arrived, |before| arrived.max(Moment(before.0.saturating_add(1))))
+    }
+}
+
+impl Shared {
+    /// The right to write these bytes under the UID, or what was kept there before.
+    pub(crate) async fn claim(
+        &self,
+        identity: &Identity,
+        digest: Digest,
+    ) -> Result<Under, KeepError> {
+        let sop_instance = &identity.sop_instance;
+        loop {
+            match self.claims.claim(sop_instance, digest) {
+                Claimed::Mine(claim) if !self.known.may_hold(sop_instance) => {
+                    self.known.insert(sop_instance);
+                    return Ok(Under::Mine(claim, Over::NOTHING));
+                }
+                Claimed::Mine(claim) => {
+                    return match self.reader.kept_record(sop_instance).await? {
+                        None => Ok(Under::Mine(claim, Over::NOTHING)),
+                        Some(kept) => self.over(claim, kept, identity, digest).await,
+                    };
+                }
+                Claimed::Other(other, mut durable) => {
+                    if durable.wait_for(|durable| *durable).await.is_err() {
+                        continue;
+                    }
+                    if other == digest {
+                        return Ok(Under::Kept(Kept::Duplicate));
+                    }
+                    if self.policy(identity.origin) == Duplicates::KeepFirst {
+                        return Ok(self.conflict(sop_instance).await);
+                    }
+                    // Until the index has it, and what stands there can be weighed.
+                    self.progress.want();
+                    while durable.changed().await.is_ok() {}
+                }
+            }
+        }
+    }
+
+    async fn over(
+        &self,
+        claim: Claim,
+        kept: KeptRecord,
+        identity: &Identity,
+        digest: Digest,
+    ) -> Result<Under, KeepError> {
+        let (same, arrival) = (kept.digest == digest, Some(kept.arrival));
+        // Nobody is told that an object is safe because of a record that no longer is.
+        if !self.is_whole(kept.at).await {
+            let outcome = if same { Kept::Mended } else { Kept::Replaced };
+            let over = Over { outcome, keeps_earlier: false, arrival };
+            return Ok(Under::Mine(claim, over));
+        }
+        // What this node made is never replaced by what comes back from elsewhere.
+        let policy = match kept.origin {
+            Origin::Received => self.policy(identity.origin),
+            Origin::Made => Duplicates::KeepFirst,
+        };
+        let keeps_earlier = match policy {
+            _ if same => return Ok(Under::Kept(Kept::Duplicate)),
+            Duplicates::KeepFirst => return Ok(self.conflict(&identity.sop_instance).await),
+            Duplicates::Replace => false,
+            Duplicates::KeepBoth => true,
+        };
+        Ok(Under::Mine(claim, Over { outcome: Kept::Replaced, keeps_earlier, arrival }))
+    }
+
+    /// A result that is composed again is the same object, whatever its bytes.
+    fn policy(&self, origin: Origin) -> Duplicates {
+        match origin {
+            Origin::Received => self.options.duplicates,
+            Origin::Made => Duplicates::KeepFirst,
+        }
+    }
+
+    async fn conflict(&self, sop_instance: &Uid) -> Under {
+        let text = "other bytes came under the UID of a kept instance; the first are kept";
+        self.tell("conflict", sop_instance, text.into()).await;
+        Under::Kept(Kept::Conflict)
+    }
+
+    /// Whether the record can be read and its sums hold.
+    async fn is_whole(&self, at: Location) -> bool {
+        let path = segment::path(&self.options.folder, at.segment);
+        let check = move || {
+            let whole = File::open(&path)
+                .and_then(|file| segment::copy_payload(&file, at.offset, &mut io::sink()));
+            whole.map_err(StoreError::file(path))
+        };
+        match blocking(check).await {
+            Ok(whole) => whole,
+            Err(error) => {
+                tracing::error!(station = "keep", %error, "a kept record cannot be read");
+                false
+            }
+        }
+    }
+}
+
+impl crate::reader::Reader {
+    pub(crate) async fn kept_record(
+        &self,
+        sop_instance: &Uid,
+    ) -> Result<Option<KeptRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT digest, arrival, origin, segment, offset FROM instances
+             WHERE sop_instance = $1",
+        )
+        .bind(sop_instance.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let digest = Digest::try_from(rows::column::<&[u8]>(&row, "digest")?);
+        Ok(Some(KeptRecord {
+            digest: digest.map_err(|_| StoreError::Unreadable("digest"))?,
+            arrival: rows::moment(&row, "arrival")?,
+            origin: match rows::column(&row, "origin")? {
+                "made" => Origin::Made,
+                _ => Origin::Received,
+            },
+            at: Location::of(&row)?,
+        }))
+    }
+}
