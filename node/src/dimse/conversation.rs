@@ -60,9 +60,11 @@ impl<S: Service> Conversation<S> {
             let admitted = self.admit(&request).await;
             Some((request, admitted))
         };
+        // Whoever has asked already is told to come back; whoever has not is let go.
         let opened = tokio::select! {
-            () = stopped => return,
+            biased;
             opened = opened => opened,
+            () = stopped => return,
         };
         match opened {
             Some((request, Ok(admitted))) => {

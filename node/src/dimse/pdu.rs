@@ -460,6 +460,17 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_connection_neither_waits_to_send_nor_outlives_a_peer_that_vanished() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let _peer = TcpStream::connect(address).await.expect("it listens");
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let connection = Connection::new(stream, 131_072).expect("a socket");
+        assert!(connection.stream.nodelay().expect("asked"));
+        assert!(SockRef::from(&connection.stream).keepalive().expect("asked"));
+    }
+
     #[test]
     fn values_whose_lengths_do_not_add_up_or_that_nobody_agreed_on_are_refused() {
         let check = |body: &[u8], expected: bool| {
