@@ -40,6 +40,11 @@ pub fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     for warning in checked.rules.warnings() {
         println!("warning: {warning}");
     }
+    let anywhere = config.peers.values().filter(|peer| peer.from.is_empty());
+    let anywhere: Vec<&str> = anywhere.map(|peer| peer.ae_title.as_str()).collect();
+    if !anywhere.is_empty() {
+        println!("warning: may call from anywhere, without a `from`: {}", anywhere.join(", "));
+    }
     println!("configuration  good: {} peers", config.peers.len());
     println!("models         good: {}", listed(checked.models.names()));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());

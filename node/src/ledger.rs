@@ -18,7 +18,9 @@ const QUEUED: usize = 4096;
 /// Entries of one transaction at most.
 const BATCH: usize = 512;
 /// How long a transaction waits to be filled.
-const GATHERING: Duration = Duration::from_millis(500);
+const GATHERING: Duration = Duration::from_secs(1);
+/// Events of one transaction at most: whoever hammers at the port must not push out all others.
+const TOLD: usize = 10;
 /// What is named of an association at most: anybody may offer whatever he likes.
 const GROUPS: usize = 8;
 const CLASSES: usize = 64;
@@ -77,6 +79,7 @@ async fn write(mut queue: mpsc::Receiver<Entry>, store: Store, lost: Arc<AtomicU
                 Entry::Event(event) => told.push(event),
             }
         }
+        shorten(&mut told);
         match lost.swap(0, Ordering::Relaxed) {
             0 => {}
             lost => told.push(gap(lost)),
@@ -87,13 +90,23 @@ async fn write(mut queue: mpsc::Receiver<Entry>, store: Store, lost: Arc<AtomicU
     }
 }
 
-fn gap(lost: u64) -> Event {
-    Event {
-        station: "receive".into(),
-        kind: "associations not recorded".into(),
-        subject: None,
-        text: format!("{lost} ends of associations and their events came too fast to be recorded"),
+/// Of many at once the first are told, and how many more there were.
+fn shorten(told: &mut Vec<Event>) {
+    let more = told.len().saturating_sub(TOLD);
+    told.truncate(TOLD);
+    if more > 0 {
+        let text = format!("{more} more in the same second: `gantry associations` lists them");
+        told.push(event("associations refused or broken off", text));
     }
+}
+
+fn gap(lost: u64) -> Event {
+    let text = format!("{lost} ends of associations and their events came too fast to be recorded");
+    event("associations not recorded", text)
+}
+
+fn event(kind: &str, text: String) -> Event {
+    Event { station: "receive".into(), kind: kind.into(), subject: None, text }
 }
 
 /// The row of a record, `hint` behind its explanation.
@@ -208,6 +221,19 @@ mod tests {
         assert_eq!(groups[1].sop_classes, ["(no UID)"]);
         assert_eq!(groups[1].offered, ["(no UID)"]);
         assert_eq!(groups[1].reason, "SOP class not supported (3)");
+    }
+
+    #[test]
+    fn of_many_events_at_once_the_first_are_told_and_the_others_counted() {
+        let some = |count: usize| vec![event("refused", "who".into()); count];
+        for (came, kept) in [(0, 0), (10, 10), (11, 11), (500, 11)] {
+            let mut told = some(came);
+            shorten(&mut told);
+            assert_eq!(told.len(), kept, "{came}");
+        }
+        let mut told = some(500);
+        shorten(&mut told);
+        assert!(told[10].text.starts_with("490 more"), "{:?}", told[10]);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! What both roles share on an established association: messages in fragments, and how they fail.
 
 use crate::dimse::command::{self, Command};
+use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::agreement::Context;
-use crate::dimse::pdu::{
-    self, Abort, AbortReason, Connection, Frame, Pdv, ReadError, SendError, Values,
-};
+use crate::dimse::pdu::{self, Abort, AbortReason, Frame, Pdv, Values};
 use bytes::{Bytes, BytesMut};
 use dicom_ul::pdu::Pdu;
 use std::time::Duration;

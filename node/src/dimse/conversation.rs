@@ -5,10 +5,11 @@ use crate::dimse::association::{AssociationError, Link, Next, Waits};
 use crate::dimse::command::{
     C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, MESSAGE_ID, RESPONSE,
 };
+use crate::dimse::connection::{Connection, ReadError};
 use crate::dimse::negotiation::APPLICATION_CONTEXT;
 use crate::dimse::negotiation::agreement::{Agreement, Context, agree};
 use crate::dimse::negotiation::request::Request;
-use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Connection, Frame, ReadError};
+use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Frame};
 use crate::dimse::places::{Full, Place, Places};
 use crate::dimse::record::{End, Record, Side, Tally};
 use crate::dimse::service::{Caller, Ended, Refusal, Service};
@@ -60,9 +61,11 @@ impl<S: Service> Conversation<S> {
             let admitted = self.admit(&request).await;
             Some((request, admitted))
         };
+        // Whoever has asked already is told to come back; whoever has not is let go.
         let opened = tokio::select! {
-            () = stopped => return,
+            biased;
             opened = opened => opened,
+            () = stopped => return,
         };
         match opened {
             Some((request, Ok(admitted))) => {

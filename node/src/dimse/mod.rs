@@ -3,6 +3,7 @@
 pub mod acceptor;
 pub mod association;
 mod command;
+mod connection;
 mod conversation;
 mod echo;
 mod negotiation;

@@ -1,9 +1,10 @@
 //! What became of a connection that wanted an association, for the admin to see. Titles and UIDs only.
 
 use crate::dimse::association::AssociationError;
+use crate::dimse::connection::ReadError;
 use crate::dimse::negotiation::agreement::{Agreement, described};
 use crate::dimse::negotiation::request::Request;
-use crate::dimse::pdu::{AbortReason, ReadError};
+use crate::dimse::pdu::AbortReason;
 use crate::dimse::refusal::Refusal;
 use gantry_terms::moment::Moment;
 use std::collections::BTreeMap;

@@ -5,13 +5,12 @@ use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
     Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
 };
+use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
 use crate::dimse::negotiation::user_information::of_this_node;
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
-use crate::dimse::pdu::{
-    ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Connection, Frame, ReadError, SendError,
-};
+use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
 use bytes::Bytes;
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed};
 use gantry_terms::ae_title::AeTitle;

@@ -206,6 +206,8 @@ async fn the_admin_reads_who_called_what_was_taken_and_why_one_was_refused() {
     assert!(peer.contains("\"CT1\" to") && !peer.contains("CTI"), "{peer}");
     let none = gantry(&["associations", "--peer", "MR9"], &config);
     assert!(none.contains("no association"), "{none}");
+    let checked = gantry(&["check"], &config);
+    assert!(checked.contains("may call from anywhere, without a `from`: CT1"), "{checked}");
     let status = gantry(&["status"], &config);
     assert!(status.contains("receive   2 associations: 1 refused 1/1/3, 1 released"), "{status}");
     assert!(status.contains("the nearest known peer"), "{status}");

@@ -101,6 +101,18 @@ async fn dcmsend_sends_a_folder_over_one_association() {
     }
 }
 
+fn storescp(maximum_pdu: &str, folder: &Path, port: u16) -> Option<Child> {
+    let mut command = dcmtk("storescp")?;
+    command
+        .args(["--accept-all", "--bit-preserving", "--max-pdu", maximum_pdu])
+        .arg("--output-directory")
+        .arg(folder)
+        .arg(port.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Some(command.spawn().expect("it starts"))
+}
+
 /// DCMTK's storescp, which lays what it gets into a folder, byte for byte.
 struct Archive {
     port: u16,
@@ -109,24 +121,23 @@ struct Archive {
 }
 
 impl Archive {
+    /// Another test may take the port that was free a moment ago: then another one is.
     async fn start(maximum_pdu: &str) -> Option<Self> {
-        let mut command = dcmtk("storescp")?;
         let folder = TempDir::new().expect("a temporary folder");
-        let port = free_port().await;
-        command
-            .args(["--accept-all", "--bit-preserving", "--max-pdu", maximum_pdu])
-            .arg("--output-directory")
-            .arg(folder.path())
-            .arg(port.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process = command.spawn().expect("it starts");
-        let listens = async {
-            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        let starting = async {
+            loop {
+                let port = free_port().await;
+                let mut process = storescp(maximum_pdu, folder.path(), port)?;
+                while process.try_wait().expect("a child can be asked").is_none() {
+                    if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                        return Some((port, process));
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), listens).await.expect("it listens");
+        let started = tokio::time::timeout(Duration::from_secs(20), starting).await;
+        let (port, process) = started.expect("it listens")?;
         Some(Self { port, folder, process })
     }
 

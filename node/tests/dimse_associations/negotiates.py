@@ -9,7 +9,8 @@ import sys
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE, build_role
+from pynetdicom import AE, build_role, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
     SOPClassCommonExtendedNegotiation,
@@ -45,10 +46,22 @@ ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
 ae.add_requested_context(CT, ImplicitVRLittleEndian)
 ae.add_requested_context(PRIVATE, ImplicitVRLittleEndian)
 further = [build_role(CT, scu_role=True, scp_role=True), identity, levels, common, window]
-association = ae.associate("127.0.0.1", port, ae_title="GANTRY", ext_neg=further)
+
+# From the PDU itself: pynetdicom forgets a rejection that comes before it has looked at its own socket.
+rejections = []
+
+
+def heard(event):
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        rejections.append(event.pdu)
+
+
+association = ae.associate(
+    "127.0.0.1", port, ae_title="GANTRY", ext_neg=further, evt_handlers=[(evt.EVT_PDU_RECV, heard)]
+)
 if not association.is_established:
-    answer = association.acceptor.primitive
-    print(f"rejected {answer.result}/{answer.result_source}/{answer.diagnostic}")
+    answer = rejections[0]
+    print(f"rejected {answer.result}/{answer.source}/{answer.reason_diagnostic}")
     sys.exit()
 
 print("accepted")
