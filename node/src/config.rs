@@ -385,6 +385,18 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_other_bytes_under_a_kept_uid_can_be_chosen() {
+        let read = |chosen: &str| {
+            let text = format!("[node]\nae-title = \"G\"\n[store]\n{chosen}");
+            Config::parse(&text, Path::new("node.toml")).map(|config| config.duplicates).ok()
+        };
+        assert_eq!(read(""), Some(Duplicates::KeepFirst));
+        assert_eq!(read("duplicates = \"replace\""), Some(Duplicates::Replace));
+        assert_eq!(read("duplicates = \"keep-both\""), Some(Duplicates::KeepBoth));
+        assert_eq!(read("duplicates = \"overwrite\""), None);
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_line_caret_and_the_nearest_known_key() {
         let text = "[node]\nae-title = \"GANTRY\"\n[complete]\nquiet-secnds = 3\n";
         let said = problems(text);

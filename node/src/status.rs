@@ -30,7 +30,11 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     for row in &summary.events {
         let (at, event) = (when(row.at), &row.event);
-        text.push_str(&format!("  {at}  {:<9} {}\n", event.station, event.text));
+        text.push_str(&format!("  {at}  {:<9} {}", event.station, event.text));
+        if let Some(subject) = event.subject.as_ref().filter(|it| !event.text.contains(*it)) {
+            text.push_str(&format!(" [{subject}]"));
+        }
+        text.push('\n');
     }
     say(&text)?;
     Ok(ExitCode::SUCCESS)

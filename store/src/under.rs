@@ -75,7 +75,7 @@ impl Shared {
                         return Ok(Under::Kept(Kept::Duplicate));
                     }
                     if self.policy(identity.origin) == Duplicates::KeepFirst {
-                        return Ok(self.conflict(sop_instance).await);
+                        return Ok(self.conflict(identity).await);
                     }
                     // Until the index has it, and what stands there can be weighed.
                     self.progress.want();
@@ -106,7 +106,7 @@ impl Shared {
         };
         let keeps_earlier = match policy {
             _ if same => return Ok(Under::Kept(Kept::Duplicate)),
-            Duplicates::KeepFirst => return Ok(self.conflict(&identity.sop_instance).await),
+            Duplicates::KeepFirst => return Ok(self.conflict(identity).await),
             Duplicates::Replace => false,
             Duplicates::KeepBoth => true,
         };
@@ -121,9 +121,10 @@ impl Shared {
         }
     }
 
-    async fn conflict(&self, sop_instance: &Uid) -> Under {
-        let text = "other bytes came under the UID of a kept instance; the first are kept";
-        self.tell("conflict", sop_instance, text.into()).await;
+    async fn conflict(&self, identity: &Identity) -> Under {
+        let text = "other bytes came under its UID; the first are kept";
+        let text = format!("{text} (from {})", identity.calling_ae);
+        self.tell("conflict", &identity.sop_instance, text).await;
         Under::Kept(Kept::Conflict)
     }
 

@@ -19,6 +19,7 @@ pub struct Setup {
     models: PathBuf,
     quiet_seconds: f64,
     segment_mib: u32,
+    store: String,
     listen: String,
     peers: String,
 }
@@ -51,8 +52,15 @@ impl Setup {
     /// The shipped models, no rules, no peers, and a second of quiet.
     pub fn new() -> Self {
         let models = need::root().join("models");
-        let (listen, peers) = (String::new(), String::new());
-        Self { rules: Vec::new(), models, quiet_seconds: 1.0, segment_mib: 1024, listen, peers }
+        Self {
+            rules: Vec::new(),
+            models,
+            quiet_seconds: 1.0,
+            segment_mib: 1024,
+            store: String::new(),
+            listen: String::new(),
+            peers: String::new(),
+        }
     }
 
     pub fn rules(mut self, file: &str, text: &str) -> Self {
@@ -73,6 +81,12 @@ impl Setup {
     /// Files of objects grow to this size.
     pub fn segment_mib(mut self, mib: u32) -> Self {
         self.segment_mib = mib;
+        self
+    }
+
+    /// A further line of `[store]`.
+    pub fn store(mut self, line: &str) -> Self {
+        self.store += &format!("{line}\n");
         self
     }
 
@@ -108,12 +122,13 @@ impl Setup {
         let config = format!(
             "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
              [listen]\naddress = \"127.0.0.1:{port}\"\n{listen}\
-             [store]\nsegment-mib = {segment}\nreserve-mib = 64\n\
+             [store]\nsegment-mib = {segment}\nreserve-mib = 64\n{store}\
              [complete]\nquiet-seconds = {quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,
             segment = self.segment_mib,
             quiet = self.quiet_seconds,
+            store = self.store,
             listen = self.listen,
             peers = self.peers,
         );
