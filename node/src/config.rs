@@ -210,7 +210,7 @@ impl Default for WrittenStore {
         Self {
             durability: WrittenDurability::PowerLoss,
             duplicates: WrittenDuplicates::KeepFirst,
-            segment_mib: 1024,
+            segment_mib: 512,
             reserve_mib: 1024,
         }
     }

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What every write begins and ends at: no disk has larger sectors.
@@ -74,20 +73,21 @@ impl Direct {
         Ok(())
     }
 
-    /// Zeros up to a border, in small steps and with as long a pause behind each as it took: who
-    /// writes what has come waits behind one of them at most.
-    pub(crate) fn fill(&mut self, to: u64, stopped: &AtomicBool) -> io::Result<()> {
+    /// Zeros up to a border, in small steps, each when `wait` returns: who writes what has come
+    /// waits behind one of them at most. Where `wait` says that somebody does, there is as long a
+    /// pause behind a step as it took.
+    pub(crate) fn fill(&mut self, to: u64, wait: impl Fn() -> io::Result<bool>) -> io::Result<()> {
         while self.position < to {
             let length = (to - self.position).min(STEP as u64);
             self.stage(&vec![0; length as usize]);
             while self.position + length <= to {
-                if stopped.load(Ordering::Acquire) {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
+                let beside = wait()?;
                 let since = Instant::now();
                 self.file.write_all_at(self.whole(), self.position)?;
                 self.position += length;
-                std::thread::sleep(since.elapsed());
+                if beside {
+                    std::thread::sleep(since.elapsed());
+                }
             }
             self.staged = 0;
         }

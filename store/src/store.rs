@@ -115,7 +115,7 @@ impl Store {
             progress: progress.clone(),
             indexer: indexer.clone(),
             open,
-            prepared: Prepared::start(&options, recovered.bytes),
+            prepared: Prepared::start(&options),
             lock: lock.clone(),
         };
         let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);
