@@ -13,6 +13,7 @@ pub mod dimse;
 pub mod explain;
 pub mod ledger;
 pub mod maintenance;
+pub mod memory;
 pub mod names;
 mod output;
 pub mod phantom;
