@@ -63,11 +63,13 @@ impl Drop for Prepared {
 
 impl Prepared {
     /// The first is prepared at once.
-    pub(crate) fn start(options: &StoreOptions) -> Self {
+    pub(crate) fn start(options: &StoreOptions, pace: Arc<Pace>) -> Self {
         let path = segment::folder(&options.folder).join(format!("next.{}", segment::TEMPORARY));
         let ready = Arc::new(AtomicBool::new(false));
         let preparing = match options.durability {
-            Durability::PowerLoss => start(path.clone(), ready.clone(), options.reserve_bytes).ok(),
+            Durability::PowerLoss => {
+                start(path.clone(), ready.clone(), pace, options.reserve_bytes).ok()
+            }
             Durability::Crash => None,
         };
         let length = options.segment_bytes;
@@ -79,7 +81,7 @@ impl Prepared {
     /// So much was synced at once, and so much of what was prepared is left.
     pub(crate) fn appended(&mut self, bytes: u64, left: u64) {
         let Some(Preparing { pace, .. }) = &self.preparing else { return };
-        pace.appended.store(pace.now(), Ordering::Release);
+        pace.busy();
         pace.hurry.store(bytes < SHARED && left < self.length / 2, Ordering::Release);
         self.want();
     }
@@ -106,10 +108,15 @@ impl Prepared {
 }
 
 impl Pace {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let never = AtomicU64::new(0);
         let (hurry, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { since: Instant::now(), appended: never, hurry, stopped }
+    }
+
+    /// Something is written that somebody waits for.
+    pub(crate) fn busy(&self) {
+        self.appended.store(self.now(), Ordering::Release);
     }
 
     fn now(&self) -> u64 {
@@ -135,9 +142,13 @@ impl Pace {
     }
 }
 
-fn start(path: PathBuf, ready: Arc<AtomicBool>, reserve: u64) -> io::Result<Preparing> {
+fn start(
+    path: PathBuf,
+    ready: Arc<AtomicBool>,
+    pace: Arc<Pace>,
+    reserve: u64,
+) -> io::Result<Preparing> {
     let (wanted, lengths) = mpsc::channel();
-    let pace = Arc::new(Pace::new());
     let paced = pace.clone();
     let thread = thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
         for length in lengths {

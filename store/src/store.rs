@@ -12,7 +12,7 @@ use crate::indexer;
 use crate::known::Known;
 use crate::options::StoreOptions;
 use crate::part10::{part10_head, read_head};
-use crate::prepared::Prepared;
+use crate::prepared::{Pace, Prepared};
 use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
 use crate::record;
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     /// The one connection that writes.
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
+    /// Whoever writes says so: what is prepared waits.
+    pub(crate) pace: Arc<Pace>,
     reserve: Arc<Reserve>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) known: Known,
@@ -107,6 +109,7 @@ impl Store {
         let reserve = Reserve::new(&options.folder, options.reserve_bytes);
         let reserve = Arc::new(reserve.map_err(StoreError::file(&options.folder))?);
         let watching = tokio::spawn(disk::watch(reserve.clone(), write.clone(), progress.clone()));
+        let pace = Arc::new(Pace::new());
         let (indexer, entries) = mpsc::channel(QUEUED_OBJECTS);
         let indexing = tokio::spawn(indexer::run(entries, write.clone(), progress.clone()));
         let writer = Writer {
@@ -115,7 +118,7 @@ impl Store {
             progress: progress.clone(),
             indexer: indexer.clone(),
             open,
-            prepared: Prepared::start(&options),
+            prepared: Prepared::start(&options, pace.clone()),
             lock: lock.clone(),
         };
         let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);
@@ -129,6 +132,7 @@ impl Store {
             reader,
             write,
             progress,
+            pace,
             reserve,
             claims: Arc::default(),
             known,
