@@ -120,9 +120,9 @@ async fn keep(
     claim: Claim,
     over: Over,
 ) -> Result<Kept, KeepError> {
-    identity.arrival = over.arrival(identity.arrival);
+    over.settle(&mut identity);
     let Over { outcome, keeps_earlier, .. } = over;
-    let segment = shared.next_number();
+    let segment = shared.numbers.next();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
     let of = identity.clone();
     let (head, header) = blocking(move || {
