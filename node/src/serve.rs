@@ -7,6 +7,7 @@ use crate::deliver::Deliver;
 use crate::dimse::acceptor;
 use crate::ledger::Ledger;
 use crate::receive::Receive;
+use crate::retain;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_results::provenance::Station;
@@ -50,6 +51,8 @@ pub struct Node {
     edge: tokio::task::JoinHandle<()>,
     recording: tokio::task::JoinHandle<()>,
     deliver: tokio::task::JoinHandle<()>,
+    /// Where something is ever evicted.
+    retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
 }
 
@@ -109,6 +112,9 @@ impl Node {
         let stop_edge = CancellationToken::new();
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
+        let retain = config
+            .retention
+            .map(|policy| tokio::spawn(retain::run(store.clone(), policy, stop_edge.clone())));
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
             admission: Admission::new(config.clone()),
@@ -134,6 +140,7 @@ impl Node {
             edge,
             recording,
             deliver,
+            retain,
             stations,
         })
     }
@@ -146,6 +153,9 @@ impl Node {
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
+        if let Some(retain) = self.retain {
+            let _ = retain.await;
+        }
         self.store.close().await;
     }
 }
@@ -177,7 +187,7 @@ async fn say_that_models_do_not_run(store: &Store, why: &str) {
     }
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(&config.data);
     options.segment_bytes = config.segment_bytes;
     options.reserve_bytes = config.reserve_bytes;

@@ -54,6 +54,15 @@ pub struct Wanted {
     pub verdict: Verdict,
 }
 
+/// What retention has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retained {
+    /// When the oldest arrived that is kept.
+    pub oldest: Option<Moment>,
+    /// The segment that went last, and when.
+    pub last_evicted: Option<(u32, Moment)>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     Age,
@@ -139,6 +148,25 @@ impl Reader {
         let growing = blocking(move || Ok(segment::told_growing(&folder))).await?;
         let planned = plan(self, Closed { below, growing }, policy, disk, now).await?;
         Ok(planned.plan())
+    }
+
+    /// How old what is kept is, and what went last.
+    pub async fn retained(&self) -> Result<Retained, StoreError> {
+        let oldest: Option<i64> =
+            sqlx::query_scalar("SELECT min(oldest_arrival) FROM segments WHERE evicted_at IS NULL")
+                .fetch_one(&self.pool)
+                .await?;
+        let last = sqlx::query(
+            "SELECT number, evicted_at FROM segments WHERE evicted_at IS NOT NULL
+             ORDER BY evicted_at DESC, number DESC LIMIT 1",
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let last_evicted = match &last {
+            Some(row) => Some((rows::small(row, "number")?, rows::moment(row, "evicted_at")?)),
+            None => None,
+        };
+        Ok(Retained { oldest: oldest.map(Moment), last_evicted })
     }
 
     /// Of the disk that holds the segments.
