@@ -36,6 +36,8 @@ pub enum Command {
     Reindex(ConfigArgument),
     /// Read every kept object and compare checksum, digest and index. Works beside a running node.
     Verify(ConfigArgument),
+    /// Evict now what [retention] wants gone and nothing needs, while no node runs; a running node does it by itself.
+    Retention(RetentionArguments),
     /// Show the whole road on this machine: a scanner, the node and a PACS on loopback.
     Demo(DemoArguments),
 }
@@ -66,6 +68,15 @@ pub struct AssociationsArguments {
     /// How many, the newest first.
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub limit: u32,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct RetentionArguments {
+    /// Only say what would go and what may not, segment by segment. Works beside a running node.
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

@@ -3,6 +3,7 @@
 mod calls_from;
 mod listen;
 mod peer;
+mod retention;
 
 pub use calls_from::CallsFrom;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
@@ -10,6 +11,7 @@ pub use peer::{Peer, User};
 
 use gantry_routing::complete::pace::Times;
 use gantry_store::options::{Duplicates, Durability};
+use gantry_store::retention::Policy;
 use gantry_terms::ae_title::AeTitle;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct Config {
     pub quiet: Duration,
     pub complete: CompleteConfig,
     pub deliver: DeliverConfig,
+    /// Without it nothing is ever evicted.
+    pub retention: Option<Policy>,
     pub peers: BTreeMap<AeTitle, Peer>,
 }
 
@@ -154,6 +158,7 @@ struct Written {
     complete: WrittenComplete,
     #[serde(default)]
     deliver: WrittenDeliver,
+    retention: Option<retention::WrittenRetention>,
     #[serde(default)]
     peer: Vec<peer::WrittenPeer>,
 }
@@ -262,6 +267,7 @@ impl Written {
         let quiet = span(self.complete.quiet_seconds, "complete.quiet-seconds", &mut problems);
         let complete = self.complete.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
+        let retention = self.retention.map(|written| written.mean(&mut problems));
         let mut peers = BTreeMap::new();
         for written in self.peer {
             written.mean_into(&mut peers, base, &mut problems);
@@ -293,6 +299,7 @@ impl Written {
                 quiet,
                 complete,
                 deliver,
+                retention,
                 peers,
             }),
             _ => Err(problems),
@@ -441,6 +448,29 @@ mod tests {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
         assert_eq!(said.lines().count(), 11, "{said}");
+    }
+
+    #[test]
+    fn retention_is_off_unless_it_is_asked_for_and_says_when() {
+        let parse = |lines: &str| {
+            let text = format!("[node]\nae-title = \"G\"\n{lines}");
+            Config::parse(&text, Path::new("node.toml")).map(|config| config.retention)
+        };
+        assert_eq!(parse(""), Ok(None));
+        let keep = Some(Duration::from_secs(30 * 86400));
+        let both = Policy { keep, watermark_percent: Some(80.0) };
+        let written = "[retention]\nkeep-days = 30\nwatermark-percent = 80\n";
+        assert_eq!(parse(written), Ok(Some(both)));
+        for (lines, part) in [
+            ("", "keep-days, watermark-percent or both"),
+            ("keep-days = 0\n", "more than 0"),
+            ("keep-days = 1e9\n", "of reason"),
+            ("watermark-percent = 100\n", "between 1 and 99"),
+            ("keep-day = 3\n", "did you mean `keep-days`"),
+        ] {
+            let said = parse(&format!("[retention]\n{lines}")).expect_err("refused").to_string();
+            assert!(said.contains(part), "{part} is missing in {said}");
+        }
     }
 
     #[test]

@@ -167,6 +167,7 @@ impl Deliver {
             Ok(Leased::Gone) => {
                 return Ok(Sent::Never("the instance is no longer in the store".into()));
             }
+            Err(error @ StoreError::Evicted(_)) => return Ok(Sent::Never(error.to_string())),
             Err(error) => return Ok(Sent::Later(error.to_string())),
         };
         let Some(kept) = transcode::data_set_of(&part10) else {

@@ -7,6 +7,7 @@ use gantry_routing::complete::learned::Learned;
 use gantry_routing::rules::ConditionTrace;
 use gantry_store::decisions::DecisionRow;
 use gantry_store::error::StoreError;
+use gantry_store::export::Selector;
 use gantry_store::jobs::{JobRow, JobState};
 use gantry_store::outbox::{DeliveryRow, DeliveryState};
 use gantry_store::reader::Reader;
@@ -50,17 +51,32 @@ pub async fn explain(
         row.called_ae,
         when(row.last_arrival)
     ));
+    tell_evicted(&mut text, reader, series).await?;
     tell_completion(&mut text, reader, config, &row).await?;
     for decision in reader.decisions(series).await? {
         tell_decision(&mut text, &decision);
     }
     for job in reader.jobs(series).await? {
         tell_job(&mut text, &job);
+        for result in &job.results {
+            tell_evicted(&mut text, reader, result).await?;
+        }
     }
     for delivery in reader.deliveries(series).await? {
         tell_delivery(&mut text, &delivery);
     }
     Ok(Some(text))
+}
+
+/// What of a series, or of a result, retention took away.
+async fn tell_evicted(text: &mut String, reader: &Reader, uid: &Uid) -> Result<(), StoreError> {
+    if let (evicted, Some(at)) = reader.evicted(&Selector::Uid(uid.clone())).await? {
+        text.push_str(&format!(
+            "  retain    {evicted} of {uid} evicted by retention, last at {}\n",
+            when(at)
+        ));
+    }
+    Ok(())
 }
 
 /// What made each revision complete, and what the last one waits for.

@@ -18,6 +18,7 @@ pub mod names;
 mod output;
 pub mod phantom;
 pub mod receive;
+pub mod retain;
 pub mod serve;
 pub mod status;
 mod transcode;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use gantry::cli::{Cli, Command};
-use gantry::{associations, check, demo, explain, maintenance, serve, status};
+use gantry::{associations, check, demo, explain, maintenance, retain, serve, status};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +41,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,
+        Command::Retention(arguments) => retain::command(&arguments).await,
         Command::Demo(arguments) => demo::run(&arguments).await,
     }
 }

@@ -24,6 +24,10 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     let reader = Store::open_reader(&config.data).await?;
     let exported = export::export(&reader, &selector, &arguments.to).await?;
     println!("{} objects written to {}", exported.written, arguments.to.display());
+    if let Some(at) = exported.evicted_at {
+        let evicted = exported.evicted;
+        println!("{evicted} instances are not here: evicted by retention, last on {}", at.date());
+    }
     let problems = told(&exported.problems);
     Ok(if exported.written == 0 { ExitCode::FAILURE } else { problems })
 }
@@ -55,6 +59,9 @@ pub async fn verify(file: &Path) -> Result<ExitCode, Failure> {
         verified.instances
     );
     println!("{} records not yet in the index", verified.not_yet_indexed);
+    if verified.evicted > 0 {
+        println!("{} instances evicted by retention, of which nothing is left", verified.evicted);
+    }
     if verified.superseded > 0 {
         println!("{} records that later ones took the place of", verified.superseded);
     }

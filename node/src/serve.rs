@@ -8,6 +8,7 @@ use crate::dimse::acceptor;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::receive::Receive;
+use crate::retain;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_results::provenance::Station;
@@ -51,6 +52,8 @@ pub struct Node {
     edge: tokio::task::JoinHandle<()>,
     recording: tokio::task::JoinHandle<()>,
     deliver: tokio::task::JoinHandle<()>,
+    /// Where something is ever evicted.
+    retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
 }
 
@@ -110,6 +113,9 @@ impl Node {
         let stop_edge = CancellationToken::new();
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
+        let retain = config
+            .retention
+            .map(|policy| tokio::spawn(retain::run(store.clone(), policy, stop_edge.clone())));
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
             admission: Admission::new(config.clone()),
@@ -136,6 +142,7 @@ impl Node {
             edge,
             recording,
             deliver,
+            retain,
             stations,
         })
     }
@@ -148,6 +155,9 @@ impl Node {
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
+        if let Some(retain) = self.retain {
+            let _ = retain.await;
+        }
         self.store.close().await;
     }
 }
@@ -179,7 +189,7 @@ async fn say_that_models_do_not_run(store: &Store, why: &str) {
     }
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(&config.data);
     options.segment_bytes = config.segment_bytes;
     options.reserve_bytes = config.reserve_bytes;

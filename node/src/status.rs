@@ -4,6 +4,7 @@ use crate::associations::counted;
 use crate::config::Config;
 use crate::explain::when;
 use crate::output::say;
+use crate::retain;
 use gantry_routing::complete::learned::Learned;
 use gantry_routing::complete::pace::{Times, seconds};
 use gantry_store::store::Store;
@@ -21,6 +22,7 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
         text.push_str(&format!("receive   {counted}\n"));
     }
     text.push_str(&told(&summary));
+    text.push_str(&retain::status(&reader, config.retention.as_ref()).await?);
     for peer in reader.peers_with_a_pace().await? {
         let learned = Learned::read(&reader, &peer).await?;
         tell_pace(&mut text, &peer, &config.times_for(&peer), &learned);
@@ -42,10 +44,14 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
 
 fn told(summary: &Summary) -> String {
     let mut text = format!(
-        "keep      {} instances in {} segments, {:.1} MB\n",
+        "keep      {} instances in {} segments, {:.1} MB{}\n",
         summary.instances,
         summary.segments,
-        summary.bytes as f64 / 1e6
+        summary.bytes as f64 / 1e6,
+        match summary.evicted {
+            0 => String::new(),
+            evicted => format!("; {evicted} instances evicted"),
+        }
     );
     text.push_str(&format!(
         "complete  {} series receiving, {} waiting for a decision, {} decided\n",

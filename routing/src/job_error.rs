@@ -15,6 +15,11 @@ pub enum JobError {
 
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
-        Self::Transient(error.to_string())
+        match error {
+            StoreError::Evicted(_) => Self::Permanent(format!(
+                "an image that it needs was {error}: whoever has the series sends it again"
+            )),
+            error => Self::Transient(error.to_string()),
+        }
     }
 }

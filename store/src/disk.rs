@@ -22,6 +22,31 @@ pub(crate) fn free(folder: &Path) -> io::Result<u64> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// The disk that holds the folder, as this user sees it. Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    pub used: u64,
+    pub available: u64,
+}
+
+impl Disk {
+    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
+        let space = rustix::fs::statvfs(folder)?;
+        let used = space.f_blocks.saturating_sub(space.f_bfree);
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Self { used: bytes(used), available: bytes(space.f_bavail) })
+    }
+
+    /// Without what only root may use, as `df` counts it.
+    pub fn size(&self) -> u64 {
+        self.used.saturating_add(self.available)
+    }
+
+    pub fn percent(&self) -> f64 {
+        100.0 * self.used as f64 / self.size().max(1) as f64
+    }
+}
+
 /// Whether the reserve is touched.
 pub(crate) struct Reserve {
     folder: PathBuf,

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, sorted by who must act.
 
+use gantry_terms::moment::Moment;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,9 @@ pub enum StoreError {
     /// A record is not what was written. The disk or something beside gantry altered it.
     #[error("segment {segment} is damaged at byte {offset}: {what}")]
     Damaged { segment: u32, offset: u64, what: &'static str },
+    /// Retention took it away when it was decided and delivered; whoever sent it may send it again.
+    #[error("evicted on {} by retention", .0.date())]
+    Evicted(Moment),
     /// A row of the index does not say what this version writes there.
     #[error("the index holds something unreadable in {0}: run gantry reindex")]
     Unreadable(&'static str),
@@ -71,6 +75,10 @@ impl From<StoreError> for KeepError {
 }
 
 impl StoreError {
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

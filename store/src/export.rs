@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use crate::reader::{Location, Reader, blocking};
 use crate::rows;
 use crate::segment;
+use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::SqliteRow;
 use std::fs::{self, File};
@@ -20,6 +21,9 @@ pub enum Selector {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
     pub written: u64,
+    /// Instances that retention took away, and when it last did.
+    pub evicted: u64,
+    pub evicted_at: Option<Moment>,
     /// Which instances could not be written because their records are damaged, in words.
     pub problems: Vec<String>,
 }
@@ -27,7 +31,7 @@ pub struct Exported {
 /// Writes `<study>/<series>/<instance>.dcm` below the folder, and earlier versions that were kept
 /// beside it as `<instance>.earlier-<digest>.dcm`. Names are made of UIDs, which hold digits and
 /// dots only. A file that is already there is replaced, and a name never stands for
-/// half a file. A damaged record is named and left out, and the others are written. What a running
+/// half a file. What retention took away is counted. A damaged record is named and left out, and the others are written. What a running
 /// node takes while this writes is left out as well, so that it ends.
 pub async fn export(
     reader: &Reader,
@@ -54,6 +58,9 @@ pub async fn export(
             let at = last;
             match blocking(move || write_out(&record, at, &series, &name)).await {
                 Ok(()) => exported.written += 1,
+                // Since the page was read. What was moved comes behind.
+                Err(StoreError::Damaged { .. })
+                    if reader.evicted_at(at.segment).await?.is_some() => {}
                 Err(error @ StoreError::Damaged { .. }) => {
                     exported.problems.push(format!("{instance} is not written: {error}"));
                 }
@@ -61,8 +68,29 @@ pub async fn export(
             }
         }
         if page.is_empty() {
+            (exported.evicted, exported.evicted_at) = reader.evicted(selector).await?;
             return Ok(exported);
         }
+    }
+}
+
+impl Reader {
+    /// How many of the instances retention took away, and when it last did.
+    pub async fn evicted(&self, selector: &Selector) -> Result<(u64, Option<Moment>), StoreError> {
+        let all = "SELECT count(*) AS instances, max(evicted_at) AS evicted_at
+             FROM segments JOIN instances ON instances.segment = segments.number
+             WHERE evicted_at IS NOT NULL";
+        let some = "SELECT count(*) AS instances, max(evicted_at) AS evicted_at
+             FROM instances JOIN segments ON segments.number = instances.segment
+             WHERE evicted_at IS NOT NULL
+                 AND (sop_instance = $1 OR series = $1
+                      OR series IN (SELECT uid FROM series WHERE study = $1))";
+        let query = match selector {
+            Selector::All => sqlx::query(all),
+            Selector::Uid(uid) => sqlx::query(some).bind(uid.as_str()),
+        };
+        let row = query.fetch_one(&self.pool).await?;
+        Ok((rows::count(&row, "instances")?, rows::maybe_moment(&row, "evicted_at")?))
     }
 }
 
@@ -75,9 +103,11 @@ async fn page_behind(
     // Segments are numbered from 1 on, so that nothing comes before the first page.
     let all = "SELECT sop_instance, series, study, segment, offset, NULL AS earlier FROM instances
          WHERE (segment, offset) > ($1, $2) AND rowid <= $3
+             AND segment NOT IN (SELECT number FROM segments WHERE evicted_at IS NOT NULL)
          UNION ALL
          SELECT sop_instance, series, study, segment, offset, digest FROM versions
          WHERE (segment, offset) > ($1, $2)
+             AND segment NOT IN (SELECT number FROM segments WHERE evicted_at IS NOT NULL)
          ORDER BY segment, offset LIMIT 256";
     // The signs keep SQLite from going through the whole index of segments for a few instances.
     let some = "SELECT * FROM
@@ -90,6 +120,7 @@ async fn page_behind(
               WHERE (sop_instance = $4 OR series = $4
                       OR series IN (SELECT uid FROM series WHERE study = $4))
                   AND (+segment, +offset) > ($1, $2))
+         WHERE segment NOT IN (SELECT number FROM segments WHERE evicted_at IS NOT NULL)
          ORDER BY +segment, +offset LIMIT 256";
     let query = match selector {
         Selector::All => sqlx::query(all),

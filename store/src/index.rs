@@ -139,13 +139,17 @@ async fn add_rows(
     entries: &[Entry],
 ) -> Result<Added, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut ends: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut segments: BTreeMap<u32, Advance> = BTreeMap::new();
     for entry in entries {
-        let end = ends.entry(entry.segment).or_default();
-        *end = entry.end.max(*end);
+        let arrival = entry.identity.arrival;
+        let begin = Advance { end: 0, oldest: arrival, newest: arrival };
+        let to = segments.entry(entry.segment).or_insert(begin);
+        to.end = to.end.max(entry.end);
+        to.oldest = to.oldest.min(arrival);
+        to.newest = to.newest.max(arrival);
     }
-    for (segment, end) in ends {
-        advance(&mut transaction, segment, end).await?;
+    for (segment, to) in segments {
+        advance(&mut transaction, segment, to).await?;
     }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
     let mut added = Added::default();
@@ -204,18 +208,31 @@ impl<'a> Arrivals<'a> {
     }
 }
 
-pub(crate) async fn advance(
+/// How far a batch brings a segment, and how old what it adds is.
+struct Advance {
+    end: u64,
+    oldest: Moment,
+    newest: Moment,
+}
+
+async fn advance(
     connection: &mut SqliteConnection,
     segment: u32,
-    end: u64,
+    to: Advance,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO segments (number, indexed_bytes) VALUES ($1, $2)
-         ON CONFLICT (number) DO UPDATE
-         SET indexed_bytes = max(indexed_bytes, excluded.indexed_bytes)",
+        "INSERT INTO segments (number, indexed_bytes, oldest_arrival, newest_arrival)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (number) DO UPDATE SET
+             indexed_bytes = max(indexed_bytes, excluded.indexed_bytes),
+             oldest_arrival = min(ifnull(oldest_arrival, excluded.oldest_arrival),
+                 excluded.oldest_arrival),
+             newest_arrival = max(ifnull(newest_arrival, 0), excluded.newest_arrival)",
     )
     .bind(segment)
-    .bind(end as i64)
+    .bind(to.end as i64)
+    .bind(to.oldest.0)
+    .bind(to.newest.0)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
 pub mod associations;
+mod carry;
 mod changed;
 mod claims;
 pub mod completion;
@@ -8,17 +9,20 @@ mod data_set;
 pub mod decisions;
 pub mod digest;
 mod direct;
-mod disk;
+pub mod disk;
 pub mod error;
 pub mod events;
+pub mod evict;
 pub mod export;
 pub mod header;
+mod held;
 pub mod incoming;
 mod index;
 mod indexer;
 pub mod jobs;
 mod known;
 mod leases;
+mod numbers;
 pub mod options;
 pub mod outbox;
 pub mod pace;
@@ -29,6 +33,7 @@ pub mod reader;
 mod record;
 mod recovery;
 pub mod reindex;
+pub mod retention;
 mod rows;
 mod segment;
 pub mod series;

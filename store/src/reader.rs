@@ -6,6 +6,7 @@ use crate::index;
 use crate::rows;
 use crate::segment;
 use bytes::Bytes;
+use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
@@ -64,18 +65,44 @@ impl Reader {
         &self,
         sop_instance: &Uid,
     ) -> Result<Option<(Bytes, Digest)>, StoreError> {
-        let row =
-            sqlx::query("SELECT segment, offset, digest FROM instances WHERE sop_instance = $1")
-                .bind(sop_instance.as_str())
-                .fetch_optional(&self.pool)
-                .await?;
+        let mut last = None;
+        loop {
+            let Some((at, digest)) = self.location(sop_instance).await? else { return Ok(None) };
+            let path = segment::path(&self.folder, at.segment);
+            match blocking(move || read_object(&path, at)).await {
+                // Retention may have moved or evicted it since: then the index says so.
+                Err(error) if error.is_not_found() && last != Some(at) => last = Some(at),
+                object => return Ok(Some((object?, digest))),
+            }
+        }
+    }
+
+    async fn location(&self, sop_instance: &Uid) -> Result<Option<(Location, Digest)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT segment, offset, digest, evicted_at
+             FROM instances JOIN segments ON segments.number = instances.segment
+             WHERE sop_instance = $1",
+        )
+        .bind(sop_instance.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
         let Some(row) = row else { return Ok(None) };
+        if let Some(at) = rows::maybe_moment(&row, "evicted_at")? {
+            return Err(StoreError::Evicted(at));
+        }
         let digest = Digest::try_from(rows::column::<&[u8]>(&row, "digest")?);
         let digest = digest.map_err(|_| StoreError::Unreadable("digest"))?;
-        let at = Location::of(&row)?;
-        let path = segment::path(&self.folder, at.segment);
-        let object = blocking(move || read_object(&path, at)).await?;
-        Ok(Some((object, digest)))
+        Ok(Some((Location::of(&row)?, digest)))
+    }
+
+    /// When the segment was evicted, if it was.
+    pub(crate) async fn evicted_at(&self, segment: u32) -> Result<Option<Moment>, StoreError> {
+        let evicted: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT evicted_at FROM segments WHERE number = $1")
+                .bind(segment)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(evicted.flatten().map(Moment))
     }
 }
 

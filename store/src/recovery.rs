@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::events::{self, Event};
+use crate::evict::evicted_segments;
 use crate::header::{self, HeaderError};
 use crate::index::{self, Entry, HeaderText};
 use crate::part10::{LONGEST_HEAD, read_head};
@@ -61,9 +62,10 @@ pub(crate) async fn replay(
     let numbers = segment::numbers(store).map_err(StoreError::file(&folder))?;
     // A name made durable by nobody yet may vanish with a power cut.
     segment::sync_folder(store).map_err(StoreError::file(&folder))?;
-    let newest = numbers.last().copied().max(indexed.keys().last().copied());
+    let newest = numbers.last().copied().max(newest_number(pool).await?);
     recovered.next_number = newest.map_or(1, |newest| newest.saturating_add(1));
-    for number in numbers {
+    let evicted = evicted_segments(pool).await?;
+    for number in numbers.into_iter().filter(|number| !evicted.contains(number)) {
         recovered.segments += 1;
         let from = indexed.remove(&number).unwrap_or(0);
         replay_segment(store, pool, number, from, &mut recovered).await?;
@@ -103,8 +105,18 @@ async fn tell(pool: &SqlitePool, kind: &str, text: &str) -> Result<(), StoreErro
     events::add(pool, &Event { station, kind, subject: None, text }).await
 }
 
+/// Of every segment that there was, so that no number is used again.
+async fn newest_number(pool: &SqlitePool) -> Result<Option<u32>, StoreError> {
+    let newest: Option<i64> =
+        sqlx::query_scalar("SELECT max(number) FROM segments").fetch_one(pool).await?;
+    Ok(newest.and_then(|newest| u32::try_from(newest).ok()))
+}
+
+/// Of the segments that were not evicted.
 pub(crate) async fn indexed_bytes(pool: &SqlitePool) -> Result<BTreeMap<u32, u64>, StoreError> {
-    let found = sqlx::query("SELECT number, indexed_bytes FROM segments").fetch_all(pool).await?;
+    let found = sqlx::query("SELECT number, indexed_bytes FROM segments WHERE evicted_at IS NULL")
+        .fetch_all(pool)
+        .await?;
     found
         .iter()
         .map(|row| Ok((rows::small(row, "number")?, rows::count(row, "indexed_bytes")?)))

@@ -1,6 +1,7 @@
 //! Builds the index anew from the segments alone.
 
 use crate::error::StoreError;
+use crate::evict;
 use crate::index;
 use crate::reader::blocking;
 use crate::recovery;
@@ -23,7 +24,7 @@ pub struct Reindexed {
     pub set_aside: Option<PathBuf>,
 }
 
-/// Needs no database file, and no node that runs. Decisions, jobs and outbox of a database that is
+/// What retention took away is forgotten: the index tells of what is there. Needs no database file, and no node that runs. Decisions, jobs and outbox of a database that is
 /// there are kept, and so is what each series has come to. One that cannot be read is put aside.
 pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
     if !segment::folder(folder).is_dir() {
@@ -57,6 +58,8 @@ pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
 /// Opens the index and empties what the segments can tell again.
 async fn begin(folder: &Path) -> Result<SqlitePool, StoreError> {
     let pool = index::open_to_write(folder).await?;
+    // Once the index is empty nobody knows that they were evicted.
+    evict::remove_evicted(folder, &pool).await?;
     match empty(&pool).await {
         Ok(()) => Ok(pool),
         Err(error) => {

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) const TEMPORARY: &str = "tmp";
+pub(crate) const LOCK: &str = "lock";
 
 pub(crate) fn folder(store: &Path) -> PathBuf {
     store.join("segments")
@@ -34,6 +35,19 @@ pub(crate) fn numbers(store: &Path) -> io::Result<Vec<u32>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Tells readers beside the node, in the file that locks the folder, which segment grows. To know it
+/// makes what they say of retention exact; nothing rests on it.
+pub(crate) fn tell_growing(lock: &File, number: u32) {
+    if let Err(error) = lock.write_all_at(format!("{number:08}\n").as_bytes(), 0) {
+        tracing::debug!(station = "keep", %error, "the growing segment is not told");
+    }
+}
+
+/// What the node that has the folder, or had it last, said there.
+pub(crate) fn told_growing(store: &Path) -> Option<u32> {
+    fs::read_to_string(store.join(LOCK)).ok()?.trim().parse().ok()
 }
 
 /// Makes the names in the folder of segments durable.

@@ -1,15 +1,17 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims};
 use crate::digest::Digester;
 use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
+use crate::evict;
 use crate::header;
 use crate::incoming::{Identity, Incoming, Origin, Receipt, Received};
 use crate::index::{self, Entry, HeaderText};
 use crate::indexer;
 use crate::known::Known;
+use crate::numbers::Numbers;
 use crate::options::StoreOptions;
 use crate::part10::{part10_head, read_head};
 use crate::prepared::{Pace, Prepared};
@@ -22,6 +24,7 @@ use crate::segment;
 use crate::stream::Stream;
 use crate::under::{Over, Under};
 use crate::writer::{Open, Waiting, Writer};
+use bytes::Bytes;
 use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
@@ -31,7 +34,7 @@ use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -59,7 +62,7 @@ pub(crate) struct Shared {
     reserve: Arc<Reserve>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) known: Known,
-    next_number: Arc<AtomicU32>,
+    pub(crate) numbers: Arc<Numbers>,
     next_serial: AtomicU64,
     room: Arc<Semaphore>,
     /// None once the store is closed.
@@ -90,6 +93,10 @@ impl Store {
         .await?;
         let index_lost = !index::path(&options.folder).is_file();
         let write = index::open_to_write(&options.folder).await?;
+        if let Err(error) = evict::remove_evicted(&options.folder, &write).await {
+            // They only take room; retention tries again.
+            tracing::error!(station = "retain", %error, "an evicted segment cannot be removed");
+        }
         let recovered = recovery::replay(&options.folder, &write, index_lost).await?;
         if index_lost && recovered.records > 0 {
             recovery::tell_lost_index(&write, &recovered).await?;
@@ -105,7 +112,11 @@ impl Store {
             None => None,
         };
         let progress = Arc::new(Progress::default());
-        let next_number = Arc::new(AtomicU32::new(recovered.next_number));
+        let growing = open.as_ref().map(|open| open.number);
+        if let Some(growing) = growing {
+            segment::tell_growing(&lock, growing);
+        }
+        let numbers = Arc::new(Numbers::new(recovered.next_number, growing));
         let reserve = Reserve::new(&options.folder, options.reserve_bytes);
         let reserve = Arc::new(reserve.map_err(StoreError::file(&options.folder))?);
         let watching = tokio::spawn(disk::watch(reserve.clone(), write.clone(), progress.clone()));
@@ -114,7 +125,7 @@ impl Store {
         let indexing = tokio::spawn(indexer::run(entries, write.clone(), progress.clone()));
         let writer = Writer {
             options: options.clone(),
-            next_number: next_number.clone(),
+            numbers: numbers.clone(),
             progress: progress.clone(),
             indexer: indexer.clone(),
             open,
@@ -136,7 +147,7 @@ impl Store {
             reserve,
             claims: Arc::default(),
             known,
-            next_number,
+            numbers,
             next_serial: AtomicU64::new(1),
             room: Arc::new(Semaphore::new(QUEUED_KIB as usize)),
             running: Mutex::new(Some(running)),
@@ -194,21 +205,14 @@ impl Store {
             Under::Mine(claim, over) => (claim, over),
             Under::Kept(outcome) => return Ok(Receipt { sop_instance, outcome }),
         };
-        identity.arrival = over.arrival(identity.arrival);
+        over.settle(&mut identity);
         let Over { outcome, keeps_earlier, .. } = over;
         let length = data_set.len() as u64;
         let front = record::front(&identity, keeps_earlier, part10_head, length, digest);
         let (head, front) = front.ok_or(KeepError::NotPart10)?;
         let header = HeaderText::of(&header);
-        let kib = (data_set.len() >> 10).min(QUEUED_KIB as usize) as u32;
-        let room = shared.room.clone().acquire_many_owned(kib).await;
-        let room = room.map_err(|_| KeepError::Closed)?;
-        let writer = shared.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
-        let (answer, answered) = oneshot::channel();
-        let waiting =
-            Waiting { identity, header, keeps_earlier, head, front, data_set, claim, answer, room };
-        writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
-        answered.await.map_err(|_| KeepError::Closed)??;
+        let append = Append { identity, header, keeps_earlier, head, front, data_set, claim };
+        shared.append(append).await?.await.map_err(|_| KeepError::Closed)??;
         Ok(Receipt { sop_instance, outcome })
     }
 
@@ -261,15 +265,40 @@ impl Deref for Store {
     }
 }
 
+/// A record on its way to the writer.
+pub(crate) struct Append {
+    pub(crate) identity: Identity,
+    pub(crate) header: HeaderText,
+    pub(crate) keeps_earlier: bool,
+    pub(crate) head: record::Head,
+    /// What the record begins with, up to the data set.
+    pub(crate) front: Vec<u8>,
+    pub(crate) data_set: Bytes,
+    pub(crate) claim: Claim,
+}
+
+/// Comes when the record is durable, or was not written.
+pub(crate) type Answer = oneshot::Receiver<Result<(), KeepError>>;
+
 impl Shared {
+    /// Returns when there is room for it in the queue.
+    pub(crate) async fn append(&self, append: Append) -> Result<Answer, KeepError> {
+        let Append { identity, header, keeps_earlier, head, front, data_set, claim } = append;
+        let kib = (data_set.len() >> 10).min(QUEUED_KIB as usize) as u32;
+        let room = self.room.clone().acquire_many_owned(kib).await;
+        let room = room.map_err(|_| KeepError::Closed)?;
+        let writer = self.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting =
+            Waiting { identity, header, keeps_earlier, head, front, data_set, claim, answer, room };
+        writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
+        Ok(answered)
+    }
+
     /// Why an object of this origin cannot be taken, while that is so.
     fn refusal(&self, origin: Origin) -> Option<KeepError> {
         let scarce = || (origin == Origin::Received).then(|| self.reserve.fault()).flatten();
         self.progress.fault().or_else(scarce)
-    }
-
-    pub(crate) fn next_number(&self) -> u32 {
-        self.next_number.fetch_add(1, Ordering::SeqCst)
     }
 
     pub(crate) fn next_serial(&self) -> u64 {
@@ -327,7 +356,7 @@ pub(crate) fn take_folder(store: &Path) -> Result<Arc<File>, StoreError> {
     for folder in [store, &segment::folder(store)] {
         make_folder(folder).map_err(StoreError::file(folder))?;
     }
-    let path = store.join("lock");
+    let path = store.join(segment::LOCK);
     let options = File::options().create(true).truncate(false).write(true).open(&path);
     let lock = options.map_err(StoreError::file(&path))?;
     match lock.try_lock() {

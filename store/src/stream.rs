@@ -162,9 +162,9 @@ async fn keep(
     claim: Claim,
     over: Over,
 ) -> Result<Kept, KeepError> {
-    identity.arrival = over.arrival(identity.arrival);
+    over.settle(&mut identity);
     let Over { outcome, keeps_earlier, .. } = over;
-    let segment = shared.next_number();
+    let segment = shared.numbers.next();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
     let (of, digest) = (identity.clone(), gathered.digest);
     let (head, header) = blocking(move || {

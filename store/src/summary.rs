@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::events::EventRow;
+use crate::export::Selector;
 use crate::reader::{Reader, blocking};
 use crate::rows;
 use crate::segment;
@@ -15,6 +16,8 @@ pub struct Summary {
     pub jobs: Vec<ModelCounts>,
     pub outbox: Vec<PeerCounts>,
     pub instances: u64,
+    /// Instances that retention took away; not among the others.
+    pub evicted: u64,
     pub segments: u64,
     /// Of all segments on disk.
     pub bytes: u64,
@@ -57,13 +60,15 @@ impl Reader {
     pub async fn summary(&self) -> Result<Summary, StoreError> {
         let instances: i64 =
             sqlx::query_scalar("SELECT count(*) FROM instances").fetch_one(&self.pool).await?;
+        let (evicted, _) = self.evicted(&Selector::All).await?;
         let folder = self.folder.clone();
         let (segments, bytes) = blocking(move || on_disk(&folder)).await?;
         Ok(Summary {
             series: self.series_counts().await?,
             jobs: self.model_counts().await?,
             outbox: self.peer_counts().await?,
-            instances: instances.unsigned_abs(),
+            instances: instances.unsigned_abs().saturating_sub(evicted),
+            evicted,
             segments,
             bytes,
             events: self.events(10).await?,

@@ -14,7 +14,7 @@ pub(crate) enum Superseded {
     Not,
     /// The same bytes, elsewhere.
     Moved,
-    /// Other bytes; with the series that the instance belonged to, where that is another one now.
+    /// Other bytes, or any after it was evicted; with the series that the instance belonged to, where that is another one now.
     Changed { left: Option<Uid> },
 }
 
@@ -26,8 +26,9 @@ pub(crate) async fn supersede(
     entry: &Entry,
 ) -> Result<Superseded, Error> {
     let row = sqlx::query(
-        "SELECT series, study, calling_ae, arrival, segment, offset, bytes, digest, keeps_earlier
-         FROM instances WHERE sop_instance = $1",
+        "SELECT series, study, calling_ae, arrival, segment, offset, bytes, digest, keeps_earlier,
+             evicted_at IS NOT NULL AS evicted
+         FROM instances JOIN segments ON segments.number = instances.segment WHERE sop_instance = $1",
     )
     .bind(entry.identity.sop_instance.as_str())
     .fetch_one(&mut *connection)
@@ -36,10 +37,14 @@ pub(crate) async fn supersede(
     let place =
         (row.try_get::<i64, _>("arrival")?, row.try_get("segment")?, row.try_get("offset")?);
     if (entry.identity.arrival.0, i64::from(entry.segment), entry.offset as i64) <= place {
-        if !same && row.try_get("keeps_earlier")? {
+        if !same && (row.try_get("keeps_earlier")? || is_version(connection, entry).await?) {
             add_version(connection, Version::of(entry)).await?;
         }
         return Ok(Superseded::Not);
+    }
+    // It was evicted and came again: it is new, and there is nothing of it to stay beside it.
+    if row.try_get("evicted")? && entry.identity.arrival.0 > place.0 {
+        return take_place(connection, entry, &row).await;
     }
     if same {
         move_to(connection, entry).await?;
@@ -57,7 +62,6 @@ async fn change(
     entry: &Entry,
     before: &SqliteRow,
 ) -> Result<Superseded, Error> {
-    let series: &str = before.try_get("series")?;
     let text = match entry.keeps_earlier {
         true => "other bytes came under its UID and count from now on; the earlier stay beside",
         false => "other bytes came under its UID and took the place of the earlier",
@@ -66,6 +70,15 @@ async fn change(
     if entry.keeps_earlier {
         add_version(connection, Version::of_row(entry, before)?).await?;
     }
+    take_place(connection, entry, before).await
+}
+
+async fn take_place(
+    connection: &mut SqliteConnection,
+    entry: &Entry,
+    before: &SqliteRow,
+) -> Result<Superseded, Error> {
+    let series: &str = before.try_get("series")?;
     sqlx::query("DELETE FROM versions WHERE sop_instance = $1 AND digest = $2")
         .bind(entry.identity.sop_instance.as_str())
         .bind(entry.digest.as_slice())
@@ -169,6 +182,17 @@ impl<'a> Version<'a> {
             digest: row.try_get("digest")?,
         })
     }
+}
+
+/// Whether the bytes are kept beside those of the instance, so that retention may move them.
+async fn is_version(connection: &mut SqliteConnection, entry: &Entry) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM versions WHERE sop_instance = $1 AND digest = $2)",
+    )
+    .bind(entry.identity.sop_instance.as_str())
+    .bind(entry.digest.as_slice())
+    .fetch_one(connection)
+    .await
 }
 
 async fn add_version(connection: &mut SqliteConnection, version: Version<'_>) -> Result<(), Error> {

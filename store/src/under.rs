@@ -28,6 +28,9 @@ pub(crate) struct Over {
     pub(crate) keeps_earlier: bool,
     /// Of the record that was kept before. The later one counts, whatever the clock says.
     arrival: Option<Moment>,
+    /// The one that was kept before was made by this node, so that this one counts as made too,
+    /// whoever brings it back.
+    made: bool,
 }
 
 /// What the index knows of the record of an instance.
@@ -36,14 +39,24 @@ pub(crate) struct KeptRecord {
     pub(crate) arrival: Moment,
     origin: Origin,
     at: Location,
+    evicted: bool,
 }
 
 impl Over {
-    const NOTHING: Self = Self { outcome: Kept::New, keeps_earlier: false, arrival: None };
+    const NOTHING: Self = Self::new(Kept::New, false, None);
 
-    /// When the object arrived, behind what it is written over.
-    pub(crate) fn arrival(&self, arrived: Moment) -> Moment {
-        self.arrival.map_or(arrived, |before| arrived.max(Moment(before.0.saturating_add(1))))
+    const fn new(outcome: Kept, keeps_earlier: bool, arrival: Option<Moment>) -> Self {
+        Self { outcome, keeps_earlier, arrival, made: false }
+    }
+
+    /// Whose record it becomes: it arrived behind what it is written over.
+    pub(crate) fn settle(&self, identity: &mut Identity) {
+        if let Some(before) = self.arrival {
+            identity.arrival = identity.arrival.max(Moment(before.0.saturating_add(1)));
+        }
+        if self.made {
+            identity.origin = Origin::Made;
+        }
     }
 }
 
@@ -88,16 +101,27 @@ impl Shared {
     async fn over(
         &self,
         claim: Claim,
-        kept: KeptRecord,
+        mut kept: KeptRecord,
         identity: &Identity,
         digest: Digest,
     ) -> Result<Under, KeepError> {
-        let (same, arrival) = (kept.digest == digest, Some(kept.arrival));
         // Nobody is told that an object is safe because of a record that no longer is.
-        if !self.is_whole(kept.at).await {
-            let outcome = if same { Kept::Mended } else { Kept::Replaced };
-            let over = Over { outcome, keeps_earlier: false, arrival };
-            return Ok(Under::Mine(claim, over));
+        while !kept.evicted && !self.is_whole(kept.at).await {
+            match self.reader.kept_record(&identity.sop_instance).await? {
+                // Retention moved or evicted it meanwhile.
+                Some(now) if now.evicted || now.at != kept.at => kept = now,
+                _ => {
+                    let same = kept.digest == digest;
+                    let outcome = if same { Kept::Mended } else { Kept::Replaced };
+                    let over = Over::new(outcome, false, Some(kept.arrival));
+                    return Ok(Under::Mine(claim, over));
+                }
+            }
+        }
+        let (same, arrival) = (kept.digest == digest, Some(kept.arrival));
+        if kept.evicted {
+            let made = kept.origin == Origin::Made;
+            return Ok(Under::Mine(claim, Over { made, ..Over::new(Kept::New, false, arrival) }));
         }
         // What this node made is never replaced by what comes back from elsewhere.
         let policy = match kept.origin {
@@ -110,7 +134,7 @@ impl Shared {
             Duplicates::Replace => false,
             Duplicates::KeepBoth => true,
         };
-        Ok(Under::Mine(claim, Over { outcome: Kept::Replaced, keeps_earlier, arrival }))
+        Ok(Under::Mine(claim, Over::new(Kept::Replaced, keeps_earlier, arrival)))
     }
 
     /// A result that is composed again is the same object, whatever its bytes.
@@ -152,7 +176,8 @@ impl crate::reader::Reader {
         sop_instance: &Uid,
     ) -> Result<Option<KeptRecord>, StoreError> {
         let row = sqlx::query(
-            "SELECT digest, arrival, origin, segment, offset FROM instances
+            "SELECT digest, arrival, origin, segment, offset, evicted_at IS NOT NULL AS evicted
+             FROM instances JOIN segments ON segments.number = instances.segment
              WHERE sop_instance = $1",
         )
         .bind(sop_instance.as_str())
@@ -168,6 +193,7 @@ impl crate::reader::Reader {
                 _ => Origin::Received,
             },
             at: Location::of(&row)?,
+            evicted: rows::column(&row, "evicted")?,
         }))
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::evict::evicted_segments;
+use crate::export::Selector;
 use crate::incoming::Identity;
 use crate::reader::{Reader, blocking};
 use crate::recovery;
@@ -22,6 +24,8 @@ pub struct Verified {
     /// Whole records behind what is indexed: a running node is about to index them, and the next
     /// start of one that was killed does.
     pub not_yet_indexed: u64,
+    /// Instances that retention took away: nothing of them is left to check.
+    pub evicted: u64,
     /// Records whose bytes were replaced by later ones; retention takes them away.
     pub superseded: u64,
     /// What was found wrong, in words; empty when all is well.
@@ -33,10 +37,11 @@ pub struct Verified {
 pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let mut segments = recovery::indexed_bytes(&reader.pool).await?;
+    let evicted = evicted_segments(&reader.pool).await?;
     let folder = reader.folder.clone();
     let there =
         move || segment::numbers(&folder).map_err(StoreError::file(segment::folder(&folder)));
-    for number in blocking(there).await? {
+    for number in blocking(there).await?.into_iter().filter(|one| !evicted.contains(one)) {
         segments.entry(number).or_insert(0);
     }
     for (number, indexed) in segments {
@@ -47,6 +52,9 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
             Ok((rows, found))
         })
         .await?;
+        if found.is_gone && reader.evicted_at(number).await?.is_some() {
+            continue;
+        }
         verified.segments += 1;
         verified.records += found.records;
         verified.bytes += found.bytes;
@@ -57,6 +65,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
             check_elsewhere(reader, number, record, &mut verified).await?;
         }
     }
+    (verified.evicted, _) = reader.evicted(&Selector::All).await?;
     Ok(verified)
 }
 
@@ -86,6 +95,8 @@ struct Checked {
     records: u64,
     bytes: u64,
     not_yet_indexed: u64,
+    /// There is no such file (any more).
+    is_gone: bool,
     /// Rows without a record.
     missing: u64,
     /// Records without a row here.
@@ -103,6 +114,7 @@ fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
     let mut checked = Checked::default();
     let mut seen = BTreeSet::new();
     if let Err(error) = scan(path, number, indexed, rows, &mut checked, &mut seen) {
+        checked.is_gone = error.kind() == io::ErrorKind::NotFound;
         checked.problems.push(format!("segment {number} cannot be read: {error}"));
     }
     for (offset, (sop_instance, _)) in rows.iter().filter(|(offset, _)| !seen.contains(*offset)) {

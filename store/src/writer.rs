@@ -4,6 +4,7 @@ use crate::claims::Claim;
 use crate::direct::{Direct, padding};
 use crate::error::KeepError;
 use crate::index::{Entry, HeaderText};
+use crate::numbers::Numbers;
 use crate::options::{Durability, StoreOptions};
 use crate::prepared::{LEAST, Prepared};
 use crate::progress::Progress;
@@ -12,7 +13,6 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// What one write takes at most, so that the first in the queue does not wait long for its sync.
@@ -37,7 +37,7 @@ pub(crate) struct Waiting {
 
 pub(crate) struct Writer {
     pub(crate) options: StoreOptions,
-    pub(crate) next_number: Arc<AtomicU32>,
+    pub(crate) numbers: Arc<Numbers>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) indexer: mpsc::Sender<Entry>,
     /// The segment that is appended to. None before the first object and after a failure.
@@ -118,7 +118,8 @@ impl Writer {
     }
 
     fn begin_segment(&mut self) -> io::Result<Open> {
-        let number = self.next_number.fetch_add(1, Ordering::SeqCst);
+        let number = self.numbers.begin();
+        segment::tell_growing(&self.lock, number);
         let folder = &self.options.folder;
         let path = segment::path(folder, number);
         let power_loss = self.options.durability == Durability::PowerLoss;

@@ -132,6 +132,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             longest_pause: Duration::from_secs(5),
             give_up_after: Duration::from_secs(600),
         },
+        retention: None,
         peers: BTreeMap::from([(AeTitle::parse(PACS)?, receiver), (scanner, sender)]),
     })
 }
