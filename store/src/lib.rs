@@ -12,6 +12,8 @@ mod disk;
 pub mod error;
 pub mod events;
 pub mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod header;
 pub mod incoming;
 mod index;
