@@ -144,8 +144,8 @@ def seeds():
         ("undefined-item", 0, element(0x00081115, "SQ", element(0xFFFEE000, "", b"", UNDEFINED), 8)),
         ("longest-value", 0, element(0x00091001, "UN", b"", UNDEFINED - 1)),
         ("bomb", 3, deflated(explicit[:-16] + element(0x7FE00010, "OW", bytes(1 << 20)))),
-        ("many-values", 3, deflated(element(0x00080008, "CS", b"\\" * 1024) * 800)),
-        ("many-items", 3, deflated(element(0x00081115, "SQ", element(0xFFFEE000, "", b"") * 256) * 400)),
+        ("many-values", 3, deflated(element(0x00080008, "CS", b"\\" * 1024) * 150)),
+        ("many-items", 3, deflated(element(0x00081115, "SQ", element(0xFFFEE000, "", b"") * 256) * 40)),
     ])
     yield from (("file_meta", name, data) for name, data in [
         ("plain", part10(SYNTAXES[0], explicit)), ("no-group-length", part10(SYNTAXES[0], b"", group_length=False)),

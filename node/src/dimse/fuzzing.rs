@@ -225,13 +225,15 @@ struct Answers {
     agreed: Option<Vec<u8>>,
     command: Vec<u8>,
     over: bool,
+    aborted: bool,
 }
 
 impl Answers {
     fn check(mut self, mut heard: &[u8], said: &[u8]) {
         while !heard.is_empty() {
-            assert!(!self.over, "nothing is said behind the last word");
             let (kind, body, rest) = first_pdu(heard);
+            // Behind RJ and RP only an A-ABORT may follow, for what has no place there (AA-7).
+            assert!(!self.aborted && (!self.over || kind == ABORT), "it has said its last word");
             match kind {
                 ASSOCIATE_AC if self.agreed.is_none() => self.agreed = Some(agreed(body, said)),
                 ASSOCIATE_RJ if self.agreed.is_none() => {
@@ -242,7 +244,7 @@ impl Answers {
                 RELEASE_RP if self.agreed.is_some() => self.over = true,
                 ABORT => {
                     assert!(matches!(body, [0, 0, 0, 0] | [0, 0, 2, 0 | 1 | 2 | 6]), "{body:?}");
-                    self.over = true;
+                    self.aborted = true;
                 }
                 kind => panic!("type {kind} has no place here"),
             }
