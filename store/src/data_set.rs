@@ -77,7 +77,12 @@ impl<'a> Walker<'a> {
     /// The data set from its first to its last element, or up to its pixels.
     pub(crate) fn whole(mut self, syntax: Syntax) -> Walked<Header> {
         let sets = CharacterSets::default();
-        self.elements(Context { syntax, sets, signed: false, depth: 0, end: None })
+        match self.elements(Context { syntax, sets, signed: false, depth: 0, end: None }) {
+            Err(HeaderError::Truncated(tag)) if self.source.is_capped() => {
+                malformed(tag, "the data set inflates to more than is read")
+            }
+            read => read,
+        }
     }
 
     fn elements(&mut self, mut context: Context) -> Walked<Header> {
