@@ -2,6 +2,7 @@
 
 use crate::data_set::{Ending, Walk};
 pub use crate::dimse::fuzzing::{association, command, pdu};
+use crate::transcode;
 use gantry_store::header::read_whole_data_set;
 use gantry_terms::transfer_syntaxes::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
@@ -19,7 +20,7 @@ const SYNTAXES: [&str; 4] = [
 const DEEPEST: usize = 20;
 const LONGEST: usize = 16 << 10;
 
-/// The walk that follows an object which is streamed to disk. The first two bytes choose the
+/// The walk that follows an object which is streamed to disk, and the change of syntax for a peer. The first two bytes choose the
 /// transfer syntax and the length of the pieces that it arrives in.
 pub fn walk(input: &[u8]) {
     let [choice, piece, rest @ ..] = input else { return };
@@ -27,16 +28,33 @@ pub fn walk(input: &[u8]) {
     let syntax = uid(SYNTAXES[usize::from(*choice) % 4]);
     ending(rest, piece, &syntax);
 
-    let (made, ends) = well_formed(rest, usize::from(*choice) % 3);
+    let encapsulated = piece % 2 == 0;
+    let (made, ends) = well_formed(rest, usize::from(*choice) % 3, encapsulated);
     let syntax = uid(SYNTAXES[usize::from(*choice) % 3]);
     assert_eq!(ending(&made, piece, &syntax), Ending::Whole);
     assert_eq!(read_whole_data_set(&made, &syntax).err(), None, "whole for the reader, too");
+    for to in &SYNTAXES[..2] {
+        drop(transcode::native(rest, &syntax, &uid(to)));
+        if !encapsulated {
+            check_transcoded(&made, &syntax, &uid(to));
+        }
+    }
     let cut = usize::from(*choice) * 257 % made.len();
     let expected = if ends.contains(&cut) { Ending::Whole } else { Ending::Truncated };
     // What looks like padding is taken for padding.
     let last = ends.iter().rev().find(|end| **end <= cut).copied().unwrap_or(0);
     let padding = cut - last < 8 && made[last..cut].iter().all(|byte| *byte == 0);
     assert!(padding || ending(&made[..cut], piece, &syntax) == expected, "cut at {cut}");
+}
+
+/// What is kept in one syntax says the same in the other.
+fn check_transcoded(made: &[u8], from: &Uid, to: &Uid) {
+    if let Ok(transcoded) = transcode::native(made, from, to) {
+        let before = read_whole_data_set(made, from);
+        assert_eq!(before, read_whole_data_set(&transcoded, to));
+    } else {
+        assert_eq!(from.as_str(), EXPLICIT_VR_BIG_ENDIAN, "it is by the rules");
+    }
 }
 
 /// However the bytes are cut on their way, they end in one way.
@@ -50,8 +68,10 @@ fn ending(bytes: &[u8], piece: usize, syntax: &Uid) -> Ending {
 }
 
 /// A data set by the rules, of what the bytes choose, and where its elements end.
-fn well_formed(choices: &[u8], syntax: usize) -> (Vec<u8>, Vec<usize>) {
-    let mut maker = Maker { implicit: syntax == 1, big: syntax == 2, made: Vec::new() };
+fn well_formed(choices: &[u8], syntax: usize, encapsulated: bool) -> (Vec<u8>, Vec<usize>) {
+    let encapsulated = encapsulated && syntax == 0;
+    let mut maker =
+        Maker { implicit: syntax == 1, big: syntax == 2, encapsulated, made: Vec::new() };
     let mut choices = choices.iter().copied();
     maker.element(0x0008_0060, b"CS", b"CT");
     let mut ends = vec![0, maker.made.len()];
@@ -65,6 +85,7 @@ fn well_formed(choices: &[u8], syntax: usize) -> (Vec<u8>, Vec<usize>) {
 struct Maker {
     implicit: bool,
     big: bool,
+    encapsulated: bool,
     made: Vec<u8>,
 }
 
@@ -72,7 +93,7 @@ impl Maker {
     fn chosen(&mut self, choice: u8, choices: &mut impl Iterator<Item = u8>, depth: usize) {
         match choice % 8 {
             0 | 1 if depth < DEEPEST => self.sequence(choice % 8 == 0, choices, depth),
-            2 if !self.implicit && !self.big => self.fragments(choices),
+            2 if self.encapsulated => self.fragments(choices),
             3 => self.element(0x0009_1001, b"UN", &[choice; 40]),
             4 => self.element(0x0028_0010, b"US", &[choice, 2]),
             _ => {
@@ -98,7 +119,8 @@ impl Maker {
     }
 
     fn fragments(&mut self, choices: &mut impl Iterator<Item = u8>) {
-        let begin = self.open(0x0042_0011, b"OB", true);
+        let begin = self.open(0x7FE0_0010, b"OB", true);
+        self.element(0xFFFE_E000, b"", b"");
         for _ in 0..choices.next().unwrap_or(0) % 4 {
             self.element(0xFFFE_E000, b"", &[7; 6]);
         }
