@@ -92,7 +92,7 @@ struct Maker {
 impl Maker {
     fn chosen(&mut self, choice: u8, choices: &mut impl Iterator<Item = u8>, depth: usize) {
         match choice % 8 {
-            0 | 1 if depth < DEEPEST => self.sequence(choice % 8 == 0, choices, depth),
+            0 | 1 if depth < DEEPEST => self.sequence(choice & 7 == 0, choices, depth),
             2 if self.encapsulated => self.fragments(choices),
             3 => self.element(0x0009_1001, b"UN", &[choice; 40]),
             4 => self.element(0x0028_0010, b"US", &[choice, 2]),
