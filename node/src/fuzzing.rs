@@ -18,7 +18,7 @@ const SYNTAXES: [&str; 4] = [
 ];
 /// Sequences inside sequences of what is made here; the reader of headers takes some more.
 const DEEPEST: usize = 20;
-const LONGEST: usize = 16 << 10;
+const LONGEST: usize = 2 << 10;
 
 /// The walk that follows an object which is streamed to disk, and the change of syntax for a peer. The first two bytes choose the
 /// transfer syntax and the length of the pieces that it arrives in.
@@ -97,7 +97,7 @@ impl Maker {
             3 => self.element(0x0009_1001, b"UN", &[choice; 40]),
             4 => self.element(0x0028_0010, b"US", &[choice, 2]),
             _ => {
-                let text = vec![choice | 1; usize::from(choice & !1)];
+                let text = vec![choice | 1; usize::from(choice & 0x3E)];
                 self.element(0x0008_0070, b"LO", &text);
             }
         }
