@@ -15,7 +15,7 @@ SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "
 RLE = "1.2.840.10008.1.2.5"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 UNDEFINED = 0xFFFFFFFF
-LONGEST_REAL = 64 << 10
+LONGEST_REAL = 16 << 10
 
 
 def element(tag, vr, value, length=None, implicit=False, big=False):

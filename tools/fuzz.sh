@@ -48,7 +48,7 @@ for target in "${targets[@]}"; do
     # Inputs are short: what is wrong with a long one is wrong with a short one, too.
     log=fuzz/artifacts/$target.log
     if ! cargo_fuzz run "$target" fuzz/{corpus,seeds,found}/"$target" -- \
-        -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
         -dict=fuzz/dicom.dict -detect_leaks=0 -print_final_stats=1 >"$log" 2>&1; then
         tail -n 60 "$log"
         failed+=("$target: $(find "fuzz/artifacts/$target" -type f -newer "$begun" | paste -sd ' ')")

@@ -18,7 +18,7 @@ const SYNTAXES: [&str; 4] = [
 ];
 /// Sequences inside sequences of what is made here; the reader of headers takes some more.
 const DEEPEST: usize = 20;
-const LONGEST: usize = 16 << 10;
+const LONGEST: usize = 2 << 10;
 
 /// The walk that follows an object which is streamed to disk, and the change of syntax for a peer. The first two bytes choose the
 /// transfer syntax and the length of the pieces that it arrives in.
@@ -92,12 +92,12 @@ struct Maker {
 impl Maker {
     fn chosen(&mut self, choice: u8, choices: &mut impl Iterator<Item = u8>, depth: usize) {
         match choice % 8 {
-            0 | 1 if depth < DEEPEST => self.sequence(choice.is_multiple_of(8), choices, depth),
+            0 | 1 if depth < DEEPEST => self.sequence(choice & 7 == 0, choices, depth),
             2 if self.encapsulated => self.fragments(choices),
             3 => self.element(0x0009_1001, b"UN", &[choice; 40]),
             4 => self.element(0x0028_0010, b"US", &[choice, 2]),
             _ => {
-                let text = vec![choice | 1; usize::from(choice & !1)];
+                let text = vec![choice | 1; usize::from(choice & 0x3E)];
                 self.element(0x0008_0070, b"LO", &text);
             }
         }
