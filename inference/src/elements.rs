@@ -9,6 +9,7 @@ use gantry_terms::uid::Uid;
 use std::borrow::Cow;
 use std::io::Read;
 
+const GROUP_LENGTH: u32 = 0x0002_0000;
 const TRANSFER_SYNTAX_UID: u32 = 0x0002_0010;
 
 /// A deflated slice may grow to this many bytes: a 4096 x 4096 slice of 16 bits and its header.
@@ -113,16 +114,27 @@ impl<'a> Elements<'a> {
 }
 
 /// The transfer syntax, and where the data set begins. Group 0002 is Explicit VR Little Endian.
+/// Where the group length is right, what follows is data set, even if it claims to be of group 0002.
 fn read_file_meta(part10: &[u8]) -> Result<(Uid, usize), Unreadable> {
     let encoding = Encoding { explicit: true, big_endian: false };
     let mut walk = Walk { data: part10, at: 132, encoding };
-    let mut transfer_syntax = None;
+    let (mut transfer_syntax, mut end) = (None, None);
     while walk.peek_group() == Some(0x0002) {
         let header = walk.header(encoding)?;
         let range = walk.value(header.length)?;
+        if header.tag == GROUP_LENGTH && range.len() == 4 {
+            let length = part10[range.clone()]
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            end = Some(walk.at + length);
+        }
         if header.tag == TRANSFER_SYNTAX_UID {
             let text = std::str::from_utf8(&part10[range]).ok();
             transfer_syntax = text.and_then(|text| Uid::parse(text).ok());
+        }
+        if end == Some(walk.at) && transfer_syntax.is_some() {
+            break;
         }
     }
     Ok((transfer_syntax.ok_or(Unreadable::NoTransferSyntax)?, walk.at))
@@ -162,6 +174,19 @@ mod tests {
         data_set.extend_from_slice(b"\x28\x00\x10\x00US\x02\x00\x07\x00");
         let file = part10(&data_set);
         let elements = Elements::read(&file, &[0x0028_0010]).unwrap();
+        assert_eq!(elements.unsigned(0x0028_0010), Some(7));
+    }
+
+    #[test]
+    fn a_data_set_that_begins_like_a_head_is_no_part_of_the_head() {
+        let mut file = vec![0; 128];
+        file.extend_from_slice(b"DICM\x02\0\0\0UL\x04\0\x1C\0\0\0");
+        file.extend_from_slice(b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0");
+        file.extend_from_slice(
+            b"\x02\x00\x10\x00UI\x06\x001.2.3\0\x28\x00\x10\x00US\x02\x00\x07\x00",
+        );
+        let elements = Elements::read(&file, &[0x0028_0010]).unwrap();
+        assert_eq!(elements.transfer_syntax.as_str(), "1.2.840.10008.1.2.1");
         assert_eq!(elements.unsigned(0x0028_0010), Some(7));
     }
 

@@ -6,6 +6,8 @@ pub mod decode;
 mod elements;
 pub mod engine;
 mod findings;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod graph;
 pub mod manifest;
 pub mod models;

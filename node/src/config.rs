@@ -215,7 +215,7 @@ impl Default for WrittenStore {
         Self {
             durability: WrittenDurability::PowerLoss,
             duplicates: WrittenDuplicates::KeepFirst,
-            segment_mib: 1024,
+            segment_mib: 512,
             reserve_mib: 1024,
         }
     }
@@ -428,7 +428,7 @@ mod tests {
         let said = problems(
             "[node]\nae-title = \"G\"\n[listen]\nmaximum-associations = 0\n\
              maximum-associations-per-peer = 0\nmaximum-waiting-per-address = 0\n\
-             maximum-pdu-bytes = 1024\nartim-seconds = 0\nidle-seconds = -1\n\
+             maximum-pdu-bytes = 1024\nmemory-mib = 7\nartim-seconds = 0\nidle-seconds = -1\n\
              storage-classes = [\"1.2.x\"]\n[[peer]]\nae-title = \"CT1\"\nmaximum-associations = 0\n\
              from = [\"10.0.0.0/33\", \"10.0.0.1\"]\nprefer = [\"1.2.840.10008.1.2.4.94\"]\n",
         );
@@ -437,6 +437,7 @@ mod tests {
             "listen.maximum-associations-per-peer = 0",
             "listen.maximum-waiting-per-address = 0",
             "listen.maximum-pdu-bytes must lie between 4096 and 4194304",
+            "listen.memory-mib must be at least 8",
             "listen.artim-seconds = 0",
             "listen.idle-seconds = -1",
             "listen.storage-classes: \"1.2.x\"",
@@ -446,7 +447,7 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
-        assert_eq!(said.lines().count(), 10, "{said}");
+        assert_eq!(said.lines().count(), 11, "{said}");
     }
 
     #[test]

@@ -11,8 +11,11 @@ pub mod deliver;
 pub mod demo;
 pub mod dimse;
 pub mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod ledger;
 pub mod maintenance;
+pub mod memory;
 pub mod names;
 mod output;
 pub mod phantom;

@@ -9,6 +9,7 @@ use crate::dimse::acceptor::{
 use crate::dimse::record::{End, Record};
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
+use crate::memory::{Memory, Short};
 use gantry_routing::complete::associations::Associations;
 use gantry_store::associations::{AssociationRow, Outcome};
 use gantry_store::digest::Digester;
@@ -31,6 +32,7 @@ pub struct Receive {
     /// Objects above this many bytes are streamed to disk instead of collected.
     pub large_object_bytes: usize,
     pub buffers: Arc<Buffers>,
+    pub memory: Memory,
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
 }
@@ -56,6 +58,8 @@ enum Unkept {
     #[error("the data set's {0} differs from the command's")]
     Differs(&'static str),
     #[error(transparent)]
+    Memory(#[from] Short),
+    #[error(transparent)]
     Store(#[from] KeepError),
 }
 
@@ -75,6 +79,7 @@ impl Unkept {
             }
             Self::NotAUid(..) => (status::UID_SYNTAX, "a UID breaks the rules of PS3.5 9.1"),
             Self::Differs(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "command and data set differ"),
+            Self::Memory(Short) => (status::OUT_OF_RESOURCES, "the node's memory is taken"),
             Self::Store(KeepError::Full(_)) => {
                 (status::OUT_OF_RESOURCES, "the node's disk is full")
             }
@@ -104,7 +109,7 @@ impl Service for Receive {
     }
 
     fn has_room(&self) -> Result<(), Refusal> {
-        has_room(&self.store)
+        has_room(&self.store, &self.memory)
     }
 
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
@@ -174,8 +179,11 @@ impl Service for Receive {
 
 /// Whether the node can take anything now. Whoever asks for an association while it cannot is told
 /// to come back (A-ASSOCIATE-RJ 2/3/1).
-fn has_room(store: &Store) -> Result<(), Refusal> {
-    store.fault().map_or(Ok(()), |_| Err(Refusal::Congestion))
+fn has_room(store: &Store, memory: &Memory) -> Result<(), Refusal> {
+    match store.fault().is_some() || memory.is_short() {
+        true => Err(Refusal::Congestion),
+        false => Ok(()),
+    }
 }
 
 impl Receive {
@@ -185,6 +193,7 @@ impl Receive {
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
+        let _share = self.memory.share().await?;
         let (mut collected, mut digester) = (Buffer::new(&self.buffers), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             digester.update(&chunk);

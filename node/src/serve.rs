@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::deliver::Deliver;
 use crate::dimse::acceptor;
 use crate::ledger::Ledger;
+use crate::memory::Memory;
 use crate::receive::Receive;
 use crate::retain;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
@@ -122,6 +123,7 @@ impl Node {
             store: store.clone(),
             large_object_bytes,
             buffers: Arc::default(),
+            memory: Memory::new(config.listen.memory_mib),
             associations,
         });
         let edge = tokio::spawn(acceptor::serve(

@@ -19,6 +19,9 @@ const DEEPEST: u32 = 24;
 /// Items of one sequence that are kept, and attributes of one header, all items together.
 const MOST_ITEMS: usize = 256;
 const MOST_ATTRIBUTES: usize = 20_000;
+/// Bytes that their values may take in memory: an empty one takes some, too, and a small deflated
+/// object has millions of them.
+const MOST_VALUES: usize = 2 << 20;
 
 const UNDEFINED: u32 = u32::MAX;
 const PIXEL_GROUP: Tag = 0x7FE0_0000;
@@ -38,6 +41,7 @@ pub(crate) struct Walker<'a> {
     source: Source<'a>,
     until: Until,
     kept: usize,
+    held: usize,
 }
 
 /// What an item passes on to the items inside.
@@ -67,13 +71,18 @@ fn malformed<T>(tag: Tag, what: &'static str) -> Walked<T> {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(source: Source<'a>, until: Until) -> Self {
-        Self { source, until, kept: 0 }
+        Self { source, until, kept: 0, held: 0 }
     }
 
     /// The data set from its first to its last element, or up to its pixels.
     pub(crate) fn whole(mut self, syntax: Syntax) -> Walked<Header> {
         let sets = CharacterSets::default();
-        self.elements(Context { syntax, sets, signed: false, depth: 0, end: None })
+        match self.elements(Context { syntax, sets, signed: false, depth: 0, end: None }) {
+            Err(HeaderError::Truncated(tag)) if self.source.is_capped() => {
+                malformed(tag, "the data set inflates to more than is read")
+            }
+            read => read,
+        }
     }
 
     fn elements(&mut self, mut context: Context) -> Walked<Header> {
@@ -227,7 +236,8 @@ impl<'a> Walker<'a> {
 
     fn keep(&mut self, header: &mut Header, tag: Tag, vr: VR, values: Vec<Value>) {
         self.kept += 1;
-        if self.kept <= MOST_ATTRIBUTES {
+        self.held += values.iter().map(held_by).sum::<usize>();
+        if self.kept <= MOST_ATTRIBUTES && self.held <= MOST_VALUES {
             header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
         }
     }
@@ -295,6 +305,11 @@ impl<'a> Walker<'a> {
             _ => Err(HeaderError::Truncated(sequence)),
         }
     }
+}
+
+/// Without what the attributes of an item hold, which were counted when they were kept.
+fn held_by(value: &Value) -> usize {
+    size_of::<Value>() + if let Value::Text(text) = value { text.len() } else { 0 }
 }
 
 fn tag(bytes: &[u8; 8], syntax: Syntax) -> Tag {

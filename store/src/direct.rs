@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What every write begins and ends at: no disk has larger sectors.
@@ -23,13 +22,48 @@ pub(crate) fn padding(length: u64) -> u64 {
     length.next_multiple_of(BLOCK as u64) - length
 }
 
+/// Bytes that begin at a border between blocks in memory.
+#[derive(Default)]
+pub(crate) struct Aligned {
+    /// One block longer than what is in it, so that an aligned part can be found.
+    room: Vec<u8>,
+    begin: usize,
+    length: usize,
+}
+
+impl Aligned {
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        let needed = self.length + bytes.len();
+        if self.room.len() < needed + BLOCK {
+            // What is in it moves to where it is aligned again.
+            let length = needed.next_power_of_two().max(64 << 10) + BLOCK;
+            let mut room = vec![0; length];
+            let begin = room.as_ptr().align_offset(BLOCK).min(BLOCK);
+            room[begin..begin + self.length].copy_from_slice(self.whole());
+            (self.room, self.begin) = (room, begin);
+        }
+        let at = self.begin + self.length;
+        self.room[at..at + bytes.len()].copy_from_slice(bytes);
+        self.length = needed;
+    }
+
+    pub(crate) fn whole(&self) -> &[u8] {
+        &self.room[self.begin..self.begin + self.length]
+    }
+
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.length = 0;
+    }
+}
+
 /// A file that is written from block to block, each once.
 pub(crate) struct Direct {
     file: File,
-    /// One block longer than what is staged, so that an aligned part can be found in it.
-    stage: Vec<u8>,
-    begin: usize,
-    staged: usize,
+    stage: Aligned,
     /// Where what is staged goes.
     position: u64,
 }
@@ -49,12 +83,12 @@ impl Direct {
             true => open_past_cache(&options, path)?,
             false => options.open(path)?,
         };
-        Ok(Self { file, stage: Vec::new(), begin: 0, staged: 0, position })
+        Ok(Self { file, stage: Aligned::default(), position })
     }
 
     /// Where the next byte goes.
     pub(crate) fn position(&self) -> u64 {
-        self.position + self.staged as u64
+        self.position + self.stage.length() as u64
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -64,9 +98,10 @@ impl Direct {
     /// Some of it is written, some staged.
     pub(crate) fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(STAGE - self.staged));
-            self.stage(now);
-            if self.staged == STAGE {
+            let room = STAGE - self.stage.length();
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.stage.append(now);
+            if self.stage.length() == STAGE {
                 self.write()?;
             }
             bytes = later;
@@ -74,62 +109,50 @@ impl Direct {
         Ok(())
     }
 
-    /// Zeros up to a border, in small steps and with as long a pause behind each as it took: who
-    /// writes what has come waits behind one of them at most.
-    pub(crate) fn fill(&mut self, to: u64, stopped: &AtomicBool) -> io::Result<()> {
+    /// Whole blocks, as they are; nothing may be staged before them.
+    pub(crate) fn append_aligned(&mut self, blocks: &Aligned) -> io::Result<()> {
+        debug_assert!(self.stage.length() == 0 && blocks.length().is_multiple_of(BLOCK));
+        self.file.write_all_at(blocks.whole(), self.position)?;
+        self.position += blocks.length() as u64;
+        Ok(())
+    }
+
+    /// Zeros up to a border, in small steps, each when `wait` returns: who writes what has come
+    /// waits behind one of them at most. Where `wait` says that somebody does, there is as long a
+    /// pause behind a step as it took.
+    pub(crate) fn fill(&mut self, to: u64, wait: impl Fn() -> io::Result<bool>) -> io::Result<()> {
+        let mut zeros = Aligned::default();
+        zeros.append(&vec![0; STEP]);
         while self.position < to {
+            let beside = wait()?;
+            let since = Instant::now();
             let length = (to - self.position).min(STEP as u64);
-            self.stage(&vec![0; length as usize]);
-            while self.position + length <= to {
-                if stopped.load(Ordering::Acquire) {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-                let since = Instant::now();
-                self.file.write_all_at(self.whole(), self.position)?;
-                self.position += length;
+            self.file.write_all_at(&zeros.whole()[..length as usize], self.position)?;
+            self.position += length;
+            if beside {
                 std::thread::sleep(since.elapsed());
             }
-            self.staged = 0;
         }
         Ok(())
     }
 
     /// Everything is written, with zeros up to the next border.
     pub(crate) fn pad(&mut self) -> io::Result<()> {
-        let padding = padding(self.staged as u64) as usize;
-        self.stage(&[0; BLOCK][..padding]);
+        let padding = padding(self.stage.length() as u64) as usize;
+        self.stage.append(&[0; BLOCK][..padding]);
         self.write()
     }
 
-    fn stage(&mut self, bytes: &[u8]) {
-        let needed = self.staged + bytes.len();
-        if self.stage.len() < needed + BLOCK {
-            // What is staged moves to where it is aligned again.
-            let length = needed.next_power_of_two().clamp(64 << 10, STAGE) + BLOCK;
-            let mut stage = vec![0; length];
-            let begin = stage.as_ptr().align_offset(BLOCK).min(BLOCK);
-            stage[begin..begin + self.staged].copy_from_slice(self.whole());
-            (self.stage, self.begin) = (stage, begin);
-        }
-        let at = self.begin + self.staged;
-        self.stage[at..at + bytes.len()].copy_from_slice(bytes);
-        self.staged = needed;
-    }
-
-    fn whole(&self) -> &[u8] {
-        &self.stage[self.begin..self.begin + self.staged]
-    }
-
     fn write(&mut self) -> io::Result<()> {
-        self.file.write_all_at(self.whole(), self.position)?;
-        self.position += self.staged as u64;
-        self.staged = 0;
+        self.file.write_all_at(self.stage.whole(), self.position)?;
+        self.position += self.stage.length() as u64;
+        self.stage.clear();
         Ok(())
     }
 
     /// Forgets what is staged and goes back to a border, after a failure.
     pub(crate) fn back_to(&mut self, position: u64) {
-        self.staged = 0;
+        self.stage.clear();
         self.position = position;
     }
 }

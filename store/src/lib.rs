@@ -14,6 +14,8 @@ pub mod error;
 pub mod events;
 pub mod evict;
 pub mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod header;
 mod held;
 pub mod incoming;

@@ -39,7 +39,7 @@ impl StoreOptions {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
-            segment_bytes: 1 << 30,
+            segment_bytes: 512 << 20,
             large_object_bytes: 4 << 20,
             durability: Durability::PowerLoss,
             duplicates: Duplicates::KeepFirst,

@@ -60,7 +60,8 @@ pub(crate) struct Head {
     pub(crate) data_set: usize,
 }
 
-/// Goes by the elements of group 0002, not by the group length, which is missing or wrong at times.
+/// Goes by the elements of group 0002, because the group length is missing or wrong at times. Where
+/// it is right, what follows is data set, even if it claims to be of group 0002, too.
 pub(crate) fn read_head(part10: &[u8]) -> Result<Head, HeaderError> {
     const GROUP: Tag = 0x0002_0000;
     if part10.len() < 132 {
@@ -70,6 +71,7 @@ pub(crate) fn read_head(part10: &[u8]) -> Result<Head, HeaderError> {
         return Err(HeaderError::Malformed { tag: GROUP, what: "there is no DICM at byte 128" });
     }
     let mut head = Head { transfer_syntax: None, data_set: 132 };
+    let declared = declared_end(part10);
     while let Some(start) = part10.get(head.data_set..head.data_set + 8) {
         let element = u16::from_le_bytes([start[2], start[3]]);
         let tag = GROUP | Tag::from(element);
@@ -99,12 +101,21 @@ pub(crate) fn read_head(part10: &[u8]) -> Result<Head, HeaderError> {
                 Some(uid.map_err(|_| HeaderError::Malformed { tag, what: "it is not a UID" })?);
         }
         head.data_set = begin + length;
+        if Some(head.data_set) == declared && head.transfer_syntax.is_some() {
+            return Ok(head);
+        }
     }
     match head.data_set {
         132 => Err(HeaderError::Truncated(GROUP)),
         end if end == part10.len() => Ok(head),
         _ => Err(HeaderError::Truncated(GROUP)),
     }
+}
+
+/// Where the group length, if it comes first, says that the head ends.
+fn declared_end(part10: &[u8]) -> Option<usize> {
+    let length = part10.get(132..144)?.strip_prefix(b"\x02\0\0\0UL\x04\0")?;
+    144usize.checked_add(u32::from_le_bytes(length.try_into().ok()?) as usize)
 }
 
 #[cfg(test)]
@@ -127,5 +138,17 @@ mod tests {
             let read = read_head(&file[..cut]);
             assert!(read.is_err() || cut >= 144, "{cut}");
         }
+    }
+
+    #[test]
+    fn a_data_set_that_begins_like_a_head_is_no_part_of_the_head() {
+        let identity = testing::identity("1.2.3");
+        let file = part10(&identity, b"\x02\0\x10\0UI\x06\x001.2.3\0\x08\0\x05\0CS\0\0");
+        let read = read_head(&file).expect("our own head");
+        assert_eq!(read.data_set, part10_head(&identity).len());
+        assert_eq!(read.transfer_syntax, Some(identity.transfer_syntax));
+        let short = [&file[..140], &[14, 0, 0, 0], &file[144..]].concat();
+        let read = read_head(&short).expect("its length is wrong, but it ends");
+        assert_eq!(read.transfer_syntax.map(String::from), Some("1.2.3".into()));
     }
 }

@@ -23,8 +23,6 @@ const BATCH: usize = 256;
 pub(crate) struct Recovered {
     pub(crate) segments: u64,
     pub(crate) records: u64,
-    /// Of all segments.
-    pub(crate) bytes: u64,
     pub(crate) added: u64,
     pub(crate) next_number: u32,
     /// The last segment and where its last record ends, when it may be appended to.
@@ -136,7 +134,6 @@ async fn replay_segment(
     let failed = || StoreError::file(&path);
     let length = fs::metadata(&path).map_err(failed())?.len();
     recovered.resume = None;
-    recovered.bytes += length;
     if length < from {
         let lost = from - length;
         let whose = cut_off(pool, &path, number, length).await?;

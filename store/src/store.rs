@@ -14,7 +14,7 @@ use crate::known::Known;
 use crate::numbers::Numbers;
 use crate::options::StoreOptions;
 use crate::part10::{part10_head, read_head};
-use crate::prepared::Prepared;
+use crate::prepared::{Pace, Prepared};
 use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
 use crate::record;
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     /// The one connection that writes.
     pub(crate) write: SqlitePool,
     pub(crate) progress: Arc<Progress>,
+    /// Whoever writes says so: what is prepared waits.
+    pub(crate) pace: Arc<Pace>,
     reserve: Arc<Reserve>,
     pub(crate) claims: Arc<Claims>,
     pub(crate) known: Known,
@@ -118,6 +120,7 @@ impl Store {
         let reserve = Reserve::new(&options.folder, options.reserve_bytes);
         let reserve = Arc::new(reserve.map_err(StoreError::file(&options.folder))?);
         let watching = tokio::spawn(disk::watch(reserve.clone(), write.clone(), progress.clone()));
+        let pace = Arc::new(Pace::new());
         let (indexer, entries) = mpsc::channel(QUEUED_OBJECTS);
         let indexing = tokio::spawn(indexer::run(entries, write.clone(), progress.clone()));
         let writer = Writer {
@@ -126,7 +129,7 @@ impl Store {
             progress: progress.clone(),
             indexer: indexer.clone(),
             open,
-            prepared: Prepared::start(&options, recovered.bytes),
+            prepared: Prepared::start(&options, pace.clone()),
             lock: lock.clone(),
         };
         let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);
@@ -140,6 +143,7 @@ impl Store {
             reader,
             write,
             progress,
+            pace,
             reserve,
             claims: Arc::default(),
             known,

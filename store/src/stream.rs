@@ -2,7 +2,7 @@
 
 use crate::claims::Claim;
 use crate::digest::{Digest, Digester};
-use crate::direct::{BLOCK, Direct};
+use crate::direct::{Aligned, BLOCK, Direct};
 use crate::error::KeepError;
 use crate::incoming::{Identity, Kept, Receipt};
 use crate::index::{Entry, HeaderText};
@@ -18,31 +18,47 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
-/// Pieces are gathered up to this before they are written.
+/// Pieces are gathered up to this before they are written. A multiple of the blocks.
 const GATHERED: usize = 1 << 20;
 
-/// Dropped without `finish`, it leaves nothing behind.
+/// Dropped without `finish`, it leaves nothing behind once the write in hand has ended.
 pub struct Stream {
     shared: Arc<Shared>,
     identity: Identity,
-    gathered: Vec<u8>,
-    /// None after an error: the object is lost, and every later call says so.
-    growing: Option<Growing>,
+    /// What the data set begins with, as far as it shares the first block with the record's front.
+    /// That block is written last: until then this is no record.
+    first: Vec<u8>,
+    /// How much of the first block is the data set's.
+    first_room: usize,
+    digest: Digester,
+    /// Of the data set.
+    length: u64,
+    /// What follows, while what came before it is on its way to the disk.
+    gathered: Aligned,
+    writing: Writing,
 }
 
-/// The file under its temporary name, and the sums over what is in it.
+enum Writing {
+    Nothing(Growing, Aligned),
+    Piece(JoinHandle<io::Result<(Growing, Aligned)>>),
+    /// The object is lost, and every later call says so.
+    Failed,
+}
+
+/// The file under its temporary name.
 struct Growing {
     file: Direct,
     path: Temporary,
     part10_head: Vec<u8>,
-    /// What the data set begins with, as far as it shares the first block with the record's front.
-    /// That block is written last: until then this is no record.
+}
+
+/// What the data set came to.
+struct Gathered {
     first: Vec<u8>,
-    /// How much of the first block the front takes.
-    front: usize,
-    digest: Digester,
-    /// Of the data set.
+    last: Aligned,
+    digest: Digest,
     length: u64,
 }
 
@@ -59,41 +75,67 @@ impl Stream {
     pub(crate) async fn begin(shared: Arc<Shared>, identity: Identity) -> Result<Self, KeepError> {
         let path = segment::temporary_path(&shared.options.folder, shared.next_serial());
         let (of, durability) = (identity.clone(), shared.options.durability);
-        let growing = blocking(move || Growing::begin(path, &of, durability)).await?;
-        Ok(Self { shared, identity, gathered: Vec::new(), growing: Some(growing) })
+        let (growing, front) = blocking(move || Growing::begin(path, &of, durability)).await?;
+        Ok(Self {
+            shared,
+            identity,
+            first: Vec::with_capacity(BLOCK),
+            first_room: BLOCK - front,
+            digest: Digester::default(),
+            length: 0,
+            gathered: Aligned::default(),
+            writing: Writing::Nothing(growing, Aligned::default()),
+        })
     }
 
-    /// The next piece of the data set.
+    /// The next piece of the data set. Returns when there is room for a further one.
     pub async fn append(&mut self, piece: Bytes) -> Result<(), KeepError> {
-        for part in piece.chunks(GATHERED) {
-            self.gathered.extend_from_slice(part);
-            if self.gathered.len() >= GATHERED {
+        self.digest.update(&piece);
+        self.length += piece.len() as u64;
+        let missing = self.first_room - self.first.len();
+        let (first, mut rest) = piece.split_at(missing.min(piece.len()));
+        self.first.extend_from_slice(first);
+        while !rest.is_empty() {
+            let room = GATHERED - self.gathered.length();
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.gathered.append(now);
+            if self.gathered.length() == GATHERED {
                 self.write().await?;
             }
+            rest = later;
         }
         Ok(())
     }
 
+    /// Begins to write what is gathered once what was before it is written.
     async fn write(&mut self) -> Result<(), KeepError> {
-        let mut growing = self.growing.take().ok_or(KeepError::Closed)?;
-        let mut bytes = std::mem::take(&mut self.gathered);
-        let (growing, bytes) = blocking(move || {
-            growing.write(&bytes)?;
-            bytes.clear();
-            Ok((growing, bytes))
-        })
-        .await?;
-        (self.growing, self.gathered) = (Some(growing), bytes);
+        let (mut growing, spare) = self.written().await?;
+        let mut blocks = std::mem::replace(&mut self.gathered, spare);
+        let shared = self.shared.clone();
+        self.writing = Writing::Piece(tokio::task::spawn_blocking(move || {
+            shared.pace.busy();
+            growing.file.append_aligned(&blocks)?;
+            blocks.clear();
+            Ok((growing, blocks))
+        }));
         Ok(())
+    }
+
+    async fn written(&mut self) -> Result<(Growing, Aligned), KeepError> {
+        match std::mem::replace(&mut self.writing, Writing::Failed) {
+            Writing::Nothing(growing, spare) => Ok((growing, spare)),
+            Writing::Piece(piece) => Ok(piece.await.map_err(|_| KeepError::Closed)??),
+            Writing::Failed => Err(KeepError::Closed),
+        }
     }
 
     /// Returns when the object is durable.
     pub async fn finish(mut self) -> Result<Receipt, KeepError> {
-        self.write().await?;
-        let Self { shared, identity, growing, .. } = self;
-        let growing = growing.ok_or(KeepError::Closed)?;
+        let (growing, _) = self.written().await?;
+        let Self { shared, identity, first, gathered: last, digest, length, .. } = self;
+        let gathered = Gathered { first, last, digest: digest.digest(), length };
         // On its own, so that a peer that goes away now leaves either nothing or a kept object.
-        let finished = tokio::spawn(finish(shared, identity, growing));
+        let finished = tokio::spawn(finish(shared, identity, growing, gathered));
         finished.await.unwrap_or(Err(KeepError::Closed))
     }
 }
@@ -102,11 +144,11 @@ async fn finish(
     shared: Arc<Shared>,
     identity: Identity,
     growing: Growing,
+    gathered: Gathered,
 ) -> Result<Receipt, KeepError> {
     let sop_instance = identity.sop_instance.clone();
-    let digest = growing.digest.digest();
-    let outcome = match shared.claim(&identity, digest).await? {
-        Under::Mine(claim, over) => keep(&shared, identity, growing, digest, claim, over).await?,
+    let outcome = match shared.claim(&identity, gathered.digest).await? {
+        Under::Mine(claim, over) => keep(&shared, identity, growing, gathered, claim, over).await?,
         Under::Kept(outcome) => outcome,
     };
     Ok(Receipt { sop_instance, outcome })
@@ -116,7 +158,7 @@ async fn keep(
     shared: &Arc<Shared>,
     mut identity: Identity,
     mut growing: Growing,
-    digest: Digest,
+    gathered: Gathered,
     claim: Claim,
     over: Over,
 ) -> Result<Kept, KeepError> {
@@ -124,9 +166,9 @@ async fn keep(
     let Over { outcome, keeps_earlier, .. } = over;
     let segment = shared.numbers.next();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
-    let of = identity.clone();
+    let (of, digest) = (identity.clone(), gathered.digest);
     let (head, header) = blocking(move || {
-        let head = growing.complete(&of, keeps_earlier, digest, sync)?;
+        let head = growing.complete(&of, keeps_earlier, &gathered, sync)?;
         let header = read_header_at(&growing.path.0, head.payload_offset.into(), head.payload);
         fs::rename(&growing.path.0, segment::path(&store, segment))?;
         if sync == Durability::PowerLoss {
@@ -157,31 +199,20 @@ async fn keep(
 }
 
 impl Growing {
-    fn begin(path: PathBuf, identity: &Identity, durability: Durability) -> io::Result<Self> {
+    /// With the length of the record's front.
+    fn begin(
+        path: PathBuf,
+        identity: &Identity,
+        durability: Durability,
+    ) -> io::Result<(Self, usize)> {
         let past_cache = durability == Durability::PowerLoss;
         let file = Direct::open(&path, true, BLOCK as u64, past_cache)?;
         let part10_head = part10_head(identity);
         let front = record::front(identity, false, &part10_head, 0, Digest::default());
+        // UIDs and titles are short by their types.
         let front = front.map(|(_, front)| front.len()).filter(|length| *length <= BLOCK);
-        Ok(Self {
-            file,
-            path: Temporary(path),
-            part10_head,
-            first: Vec::with_capacity(BLOCK),
-            // UIDs and titles are short by their types.
-            front: front.ok_or(io::ErrorKind::InvalidData)?,
-            digest: Digester::default(),
-            length: 0,
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.digest.update(bytes);
-        self.length += bytes.len() as u64;
-        let missing = BLOCK - self.front - self.first.len();
-        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
-        self.first.extend_from_slice(first);
-        self.file.append(rest)
+        let front = front.ok_or(io::ErrorKind::InvalidData)?;
+        Ok((Self { file, path: Temporary(path), part10_head }, front))
     }
 
     /// The whole record, synced.
@@ -189,15 +220,17 @@ impl Growing {
         &mut self,
         identity: &Identity,
         keeps_earlier: bool,
-        digest: Digest,
+        gathered: &Gathered,
         durability: Durability,
     ) -> io::Result<Head> {
+        let Gathered { first, last, digest, length } = gathered;
+        self.file.append(last.whole())?;
         self.file.pad()?;
-        let front = record::front(identity, keeps_earlier, &self.part10_head, self.length, digest);
+        let front = record::front(identity, keeps_earlier, &self.part10_head, *length, *digest);
         let (head, front) = front.ok_or(io::ErrorKind::InvalidData)?;
         self.file.back_to(0);
         self.file.append(&front)?;
-        self.file.append(&self.first)?;
+        self.file.append(first)?;
         self.file.pad()?;
         match durability {
             Durability::PowerLoss => self.file.file().sync_data()?,

@@ -97,7 +97,8 @@ impl Writer {
         match write(&mut open.file, batch, self.options.durability) {
             Ok(()) => {
                 let number = open.number;
-                self.prepared.appended(open.file.position() - begin);
+                let end = open.file.position();
+                self.prepared.appended(end - begin, open.prepared.saturating_sub(end));
                 self.open = Some(open);
                 Ok((number, begin))
             }

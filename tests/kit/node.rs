@@ -56,7 +56,7 @@ impl Setup {
             rules: Vec::new(),
             models,
             quiet_seconds: 1.0,
-            segment_mib: 1024,
+            segment_mib: 64,
             store: String::new(),
             listen: String::new(),
             peers: String::new(),

@@ -13,7 +13,7 @@ const PDV_HEAD: usize = 6;
 /// What is encoded before it is written.
 const GATHERED: usize = 1 << 20;
 
-/// An association with the node for one SOP class, in Explicit VR Little Endian.
+/// An association with the node for one SOP class in one transfer syntax.
 pub struct Wire {
     inner: ClientAssociation<TcpStream>,
     context: u8,
@@ -25,11 +25,21 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// In Explicit VR Little Endian.
     pub fn request(calling: &str, port: u16, sop_class: &str) -> Result<Self, Refused> {
+        Self::request_in(calling, port, sop_class, EXPLICIT_VR_LITTLE_ENDIAN)
+    }
+
+    pub fn request_in(
+        calling: &str,
+        port: u16,
+        sop_class: &str,
+        transfer_syntax: &str,
+    ) -> Result<Self, Refused> {
         let options = ClientAssociationOptions::new()
             .calling_ae_title(calling)
             .called_ae_title(AE_TITLE)
-            .with_presentation_context(sop_class, vec![EXPLICIT_VR_LITTLE_ENDIAN]);
+            .with_presentation_context(sop_class, vec![transfer_syntax]);
         let inner = request(options, port)?;
         let longest = match inner.acceptor_max_pdu_length() {
             0 => 131_072,

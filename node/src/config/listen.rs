@@ -3,6 +3,7 @@
 use super::{check_host_port, span};
 use crate::dimse::acceptor::{AcceptorOptions, Timers};
 use crate::dimse::pace::Slowest;
+use crate::memory::SHARE_MIB;
 use gantry_terms::uid::Uid;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ pub struct ListenConfig {
     pub maximum_associations_per_peer: usize,
     pub maximum_waiting_per_address: usize,
     pub maximum_pdu: u32,
+    /// What objects in hand may take together.
+    pub memory_mib: usize,
     pub timers: Timers,
     pub slowest: Slowest,
 }
@@ -68,6 +71,7 @@ impl Default for ListenConfig {
             maximum_associations_per_peer: 32,
             maximum_waiting_per_address: acceptor.maximum_waiting_per_address,
             maximum_pdu: acceptor.maximum_pdu,
+            memory_mib: 512,
             timers: acceptor.timers,
             slowest: acceptor.slowest,
         }
@@ -86,6 +90,7 @@ pub(super) struct WrittenListen {
     maximum_associations_per_peer: usize,
     maximum_waiting_per_address: usize,
     maximum_pdu_bytes: u32,
+    memory_mib: usize,
     artim_seconds: f64,
     idle_seconds: f64,
     progress_seconds: f64,
@@ -107,6 +112,7 @@ impl Default for WrittenListen {
             maximum_associations_per_peer: default.maximum_associations_per_peer,
             maximum_waiting_per_address: default.maximum_waiting_per_address,
             maximum_pdu_bytes: default.maximum_pdu,
+            memory_mib: default.memory_mib,
             artim_seconds: timers.artim.as_secs_f64(),
             idle_seconds: timers.idle.as_secs_f64(),
             progress_seconds: timers.progress.as_secs_f64(),
@@ -130,6 +136,9 @@ impl WrittenListen {
         }
         if !(4 << 10..=4 << 20).contains(&self.maximum_pdu_bytes) {
             problems.push("listen.maximum-pdu-bytes must lie between 4096 and 4194304".into());
+        }
+        if self.memory_mib < SHARE_MIB {
+            problems.push(format!("listen.memory-mib must be at least {SHARE_MIB}: one object"));
         }
         let mut wait = |seconds: f64, key: &str| -> Duration {
             let key = format!("listen.{key}");
@@ -158,6 +167,7 @@ impl WrittenListen {
             maximum_associations_per_peer: self.maximum_associations_per_peer,
             maximum_waiting_per_address: self.maximum_waiting_per_address,
             maximum_pdu: self.maximum_pdu_bytes,
+            memory_mib: self.memory_mib,
             timers,
             slowest,
         }

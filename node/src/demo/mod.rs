@@ -123,7 +123,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         onnxruntime: arguments.onnxruntime.clone(),
         durability: Durability::PowerLoss,
         duplicates: Duplicates::KeepFirst,
-        segment_bytes: 1 << 30,
+        segment_bytes: 64 << 20,
         reserve_bytes: 0,
         quiet,
         complete: CompleteConfig::default(),

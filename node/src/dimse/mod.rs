@@ -6,6 +6,8 @@ mod command;
 mod connection;
 mod conversation;
 mod echo;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod negotiation;
 pub mod pace;
 mod pdu;
