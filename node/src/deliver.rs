@@ -70,16 +70,17 @@ impl Deliver {
         tasks: &mut JoinSet<()>,
         stop: &CancellationToken,
     ) -> Result<Option<Moment>, StoreError> {
-        for peer in self.store.peers_due(Moment::now()).await? {
+        let now = Moment::now();
+        for peer in self.store.peers_due(now).await? {
             if busy.contains_key(&peer) {
                 continue;
             }
             let (this, title, stop) = (self.clone(), peer.clone(), stop.clone());
             busy.insert(peer, tasks.spawn(async move { this.work_off(&title, &stop).await }));
         }
-        // A busy peer's own task looks again; only the clock of the others matters here.
-        let next_due = self.store.next_due().await?;
-        Ok(next_due.filter(|due| *due > Moment::now()))
+        // Of the same moment: what comes due while this looks is due at once, not forgotten. What
+        // was due before is under way, and its task looks again.
+        self.store.next_due(now).await
     }
 
     /// Sends what is due for a peer, batch by batch.

@@ -85,11 +85,11 @@ fn own_reasons(stays: &[Wanted]) -> impl Iterator<Item = (u32, &Stays)> {
     })
 }
 
-/// The needs of all of them; series and peer are the first ones'.
+/// The needs of all of them; the series are the first ones'.
 fn merged(stays: &[Wanted]) -> Vec<Holding> {
     let mut merged: Vec<Holding> = Vec::new();
     for holding in stays.iter().flat_map(|one| &one.holdings) {
-        match merged.iter_mut().find(|one| one.need == holding.need) {
+        match merged.iter_mut().find(|one| one.need == holding.need && one.peer == holding.peer) {
             Some(one) => one.instances += holding.instances,
             None => merged.push(holding.clone()),
         }
@@ -194,7 +194,10 @@ fn rule(policy: Option<&Policy>) -> String {
     let Some(Policy { keep, watermark_percent }) = policy else {
         return "nothing is ever evicted (no [retention])".into();
     };
-    let days = keep.map(|keep| format!("{} days are kept", keep.as_secs_f64() / 86400.0));
+    let days = keep.map(|keep| match keep.as_secs_f64() / 86400.0 {
+        days if days < 1.0 => format!("{:.1} s are kept", keep.as_secs_f64()),
+        days => format!("{} days are kept", (days * 100.0).round() / 100.0),
+    });
     let percent = watermark_percent.map(|percent| format!("the oldest goes above {percent} %"));
     [days, percent].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -20,14 +20,13 @@ pub enum Need {
     ParkedDelivery,
 }
 
-/// The instances that one need holds.
+/// The instances that one need holds; of deliveries those to one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     pub need: Need,
     pub instances: u64,
     /// Of the first of them.
     pub series: Uid,
-    /// Of the first delivery, where deliveries hold.
     pub peer: Option<String>,
 }
 
@@ -102,11 +101,11 @@ pub(crate) async fn held(
     found.iter().map(held_row).collect()
 }
 
-/// In the order of the needs.
+/// By need and peer, in the order of the needs.
 pub(crate) fn holdings(held: &[Held]) -> Vec<Holding> {
     let mut holdings: Vec<Holding> = Vec::new();
     for Held { need, series, peer, .. } in held {
-        match holdings.iter_mut().find(|holding| holding.need == *need) {
+        match holdings.iter_mut().find(|one| one.need == *need && one.peer == *peer) {
             Some(holding) => holding.instances += 1,
             None => holdings.push(Holding {
                 need: *need,

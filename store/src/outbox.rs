@@ -102,13 +102,15 @@ impl Reader {
         Ok(peers.bind(now.0).fetch_all(&self.pool).await?)
     }
 
-    /// When the next delivery is due. An instance that is not in the index (yet) is not counted.
-    pub async fn next_due(&self) -> Result<Option<Moment>, StoreError> {
+    /// When the next delivery is due that is not due at this time. An instance that is not in the
+    /// index (yet) is not counted.
+    pub async fn next_due(&self, now: Moment) -> Result<Option<Moment>, StoreError> {
         let due: Option<i64> = sqlx::query_scalar(
-            "SELECT min(due_at) FROM outbox WHERE state = 'queued'
+            "SELECT min(due_at) FROM outbox WHERE state = 'queued' AND due_at > $1
                  AND EXISTS (SELECT 1 FROM instances
                              WHERE instances.sop_instance = outbox.sop_instance)",
         )
+        .bind(now.0)
         .fetch_one(&self.pool)
         .await?;
         Ok(due.map(Moment))

@@ -266,7 +266,7 @@ async fn a_delivery_waits_until_its_instance_is_in_the_index() {
     }
     store.finish_job(leased.id, finished(vec![instance(50, 1)])).await.expect("finished");
     assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), [] as [String; 0]);
-    assert_eq!(store.next_due().await.expect("asked"), None);
+    assert_eq!(store.next_due(Moment(0)).await.expect("asked"), None);
     store.keep(image(50, 1)).await.expect("kept");
     store.settled().await;
     assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), ["PACS"]);

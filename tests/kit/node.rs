@@ -90,6 +90,12 @@ impl Setup {
         self
     }
 
+    /// The table `[retention]` with this line; it may stand anywhere among the peers.
+    pub fn retention(mut self, line: &str) -> Self {
+        self.peers += &format!("\n[retention]\n{line}\n");
+        self
+    }
+
     /// A further line of `[listen]`.
     pub fn listen(mut self, line: &str) -> Self {
         self.listen += &format!("{line}\n");
