@@ -1,6 +1,7 @@
 //! `gantry check`: reads configuration, models and rules as a start would, and says all that is wrong at once.
 
 use crate::config::Config;
+use crate::output::line;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::Models;
@@ -38,18 +39,18 @@ pub fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
     };
     for warning in checked.rules.warnings() {
-        println!("warning: {warning}");
+        line!("warning: {warning}");
     }
     let anywhere = config.peers.values().filter(|peer| peer.from.is_empty());
     let anywhere: Vec<&str> = anywhere.map(|peer| peer.ae_title.as_str()).collect();
     if !anywhere.is_empty() {
-        println!("warning: may call from anywhere, without a `from`: {}", anywhere.join(", "));
+        line!("warning: may call from anywhere, without a `from`: {}", anywhere.join(", "));
     }
-    println!("configuration  good: {} peers", config.peers.len());
-    println!("models         good: {}", listed(checked.models.names()));
+    line!("configuration  good: {} peers", config.peers.len());
+    line!("models         good: {}", listed(checked.models.names()));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
-    println!("rules          good: {}", listed(names));
-    println!("rules digest   {}", checked.rules.digest());
+    line!("rules          good: {}", listed(names));
+    line!("rules digest   {}", checked.rules.digest());
     check_graphs(&config, checked.models)
 }
 
@@ -84,9 +85,9 @@ pub fn check(config: &Config) -> Result<Checked, Faults> {
 fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
     match Engine::start(Arc::new(models), options) {
-        Ok(_) => println!("graphs         good: each has what its manifest says"),
+        Ok(_) => line!("graphs         good: each has what its manifest says"),
         Err(error @ EngineError::NoRuntime(_)) => {
-            println!("warning: models would not run: {error}")
+            line!("warning: models would not run: {error}")
         }
         Err(error) => {
             eprintln!("{error}");

@@ -2,6 +2,7 @@
 
 use crate::cli::ExportArguments;
 use crate::config::Config;
+use crate::output::line;
 use gantry_store::export::{self, Selector};
 use gantry_store::reindex;
 use gantry_store::store::Store;
@@ -23,10 +24,10 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     };
     let reader = Store::open_reader(&config.data).await?;
     let exported = export::export(&reader, &selector, &arguments.to).await?;
-    println!("{} objects written to {}", exported.written, arguments.to.display());
+    line!("{} objects written to {}", exported.written, arguments.to.display());
     if let Some(at) = exported.evicted_at {
         let evicted = exported.evicted;
-        println!("{evicted} instances are not here: evicted by retention, last on {}", at.date());
+        line!("{evicted} instances are not here: evicted by retention, last on {}", at.date());
     }
     let problems = told(&exported.problems);
     Ok(if exported.written == 0 { ExitCode::FAILURE } else { problems })
@@ -36,12 +37,15 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
 pub async fn reindex(file: &Path) -> Result<ExitCode, Failure> {
     let config = Config::load(file)?;
     let built = reindex::reindex(&config.data).await?;
-    println!(
+    line!(
         "index built from {} records in {} segments: {} instances in {} series",
-        built.records, built.segments, built.instances, built.series
+        built.records,
+        built.segments,
+        built.instances,
+        built.series
     );
     if let Some(aside) = &built.set_aside {
-        println!("the old index could not be read; it was put aside as {}", aside.display());
+        line!("the old index could not be read; it was put aside as {}", aside.display());
     }
     Ok(told(&built.problems))
 }
@@ -51,22 +55,22 @@ pub async fn verify(file: &Path) -> Result<ExitCode, Failure> {
     let config = Config::load(file)?;
     let reader = Store::open_reader(&config.data).await?;
     let verified = verify::verify(&reader).await?;
-    println!(
+    line!(
         "{} records in {} segments, {:.1} MB; {} instances in the index",
         verified.records,
         verified.segments,
         verified.bytes as f64 / 1e6,
         verified.instances
     );
-    println!("{} records not yet in the index", verified.not_yet_indexed);
+    line!("{} records not yet in the index", verified.not_yet_indexed);
     if verified.evicted > 0 {
-        println!("{} instances evicted by retention, of which nothing is left", verified.evicted);
+        line!("{} instances evicted by retention, of which nothing is left", verified.evicted);
     }
     if verified.superseded > 0 {
-        println!("{} records that later ones took the place of", verified.superseded);
+        line!("{} records that later ones took the place of", verified.superseded);
     }
     if verified.problems.is_empty() {
-        println!("good: every record has its checksum, and the index equals the segments");
+        line!("good: every record has its checksum, and the index equals the segments");
     }
     Ok(told(&verified.problems))
 }

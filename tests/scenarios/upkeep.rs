@@ -83,3 +83,12 @@ fn check_tells_what_a_start_would_find() {
     let said = bad.gantry(&["check"]);
     assert!(!said.success && said.err.contains("a.toml:3:1"), "{said:?}");
 }
+
+#[test]
+fn a_command_whose_words_nobody_reads_does_its_work_and_ends_well() {
+    let node = Setup::new().scanner("CT1").start();
+    for command in ["check", "verify", "status", "associations"] {
+        let said = node.gantry_unheard(&[command]);
+        assert!(said.success && !said.err.contains("panicked"), "{command}: {said:?}");
+    }
+}

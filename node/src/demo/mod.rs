@@ -8,6 +8,7 @@ mod table;
 
 use crate::cli::DemoArguments;
 use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer};
+use crate::output::line;
 use crate::phantom::Truth;
 use crate::serve::Node;
 use gantry_store::options::{Duplicates, Durability};
@@ -49,22 +50,22 @@ pub async fn run(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let config = configuration(arguments, data.path(), &pacs)?;
     let node = Node::start(config).await?;
     can_run_models(&node)?;
-    println!("Gantry demo. Research use only: not a medical device.");
-    println!("  scanner  {SCANNER}, sends {}", sent.called);
-    println!("  node     {NODE} on {}, data in {}", node.address, data.path().display());
-    println!("  PACS     {}", pacs.described());
-    println!();
+    line!("Gantry demo. Research use only: not a medical device.");
+    line!("  scanner  {SCANNER}, sends {}", sent.called);
+    line!("  node     {NODE} on {}, data in {}", node.address, data.path().display());
+    line!("  PACS     {}", pacs.described());
+    line!();
 
     let mut progress = Progress::start();
     let last_response = scanner::send(&node.address, &sent, &mut progress).await?;
     let outcome = progress::follow(&node, &sent, &pacs, &mut progress, PATIENCE).await;
     let laid = table::lay_out(&node, &sent, &pacs, &arguments.to).await?;
-    println!();
+    line!();
     table::print(&node, &sent, &laid).await?;
     if let Some(times) = table::times(&node, &sent, &pacs, last_response).await? {
         table::print_times(&times);
     }
-    println!(
+    line!(
         "\nThe received objects and the picture of the overlay lie in {}",
         arguments.to.display()
     );

@@ -2,6 +2,7 @@
 
 use super::pacs::Pacs;
 use super::{Sent, seconds};
+use crate::output::line;
 use crate::serve::Node;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::JobState;
@@ -36,7 +37,11 @@ impl Progress {
     /// Something goes on: shown only where it can be written over.
     pub fn doing(&mut self, station: &str, what: &str) {
         if self.live {
-            print!("\r\x1b[2K  {}  {station:<9} {what} …", seconds(self.began));
+            let _ = write!(
+                std::io::stdout(),
+                "\r\x1b[2K  {}  {station:<9} {what} …",
+                seconds(self.began)
+            );
             let _ = std::io::stdout().flush();
             self.open_line = true;
         }
@@ -61,7 +66,7 @@ impl Progress {
             return;
         }
         let over = if self.open_line { "\r\x1b[2K" } else { "" };
-        println!("{over}  {}  {said}", seconds(self.began));
+        line!("{over}  {}  {said}", seconds(self.began));
         self.open_line = false;
     }
 }

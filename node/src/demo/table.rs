@@ -3,6 +3,7 @@
 use super::pacs::Pacs;
 use super::picture;
 use super::{Failure, Sent};
+use crate::output::line;
 use crate::phantom::Truth;
 use crate::serve::Node;
 use crate::transcode;
@@ -90,15 +91,15 @@ async fn lay_one(
 
 pub async fn print(node: &Node, sent: &Sent, laid: &[Laid]) -> Result<(), Failure> {
     for series in &sent.series {
-        println!("Series {series}");
+        line!("Series {series}");
         for decision in node.store.decisions(series).await? {
-            println!("  rule \"{}\"\n    {}", decision.rule, decision.reason);
+            line!("  rule \"{}\"\n    {}", decision.rule, decision.reason);
         }
         for row in node.store.jobs(series).await? {
             match (row.state, &row.findings) {
                 (JobState::Failed, _) => {
                     let reason = row.reason.as_deref().unwrap_or_default();
-                    println!("  model {}: failed: {reason}", row.job.model);
+                    line!("  model {}: failed: {reason}", row.job.model);
                 }
                 (_, Some(findings)) => print_findings(sent, findings),
                 (_, None) => {}
@@ -107,26 +108,29 @@ pub async fn print(node: &Node, sent: &Sent, laid: &[Laid]) -> Result<(), Failur
         for delivery in node.store.deliveries(series).await? {
             if delivery.state != DeliveryState::Delivered {
                 let reason = delivery.reason.as_deref().unwrap_or("still queued");
-                println!("  not delivered to {}: {reason}", delivery.peer);
+                line!("  not delivered to {}: {reason}", delivery.peer);
             }
         }
     }
-    println!("Objects that the PACS received");
+    line!("Objects that the PACS received");
     for object in laid {
-        println!(
+        line!(
             "  {:<26} {:>9} bytes  {:<10} {}",
-            object.what, object.bytes, object.file, object.sop_instance
+            object.what,
+            object.bytes,
+            object.file,
+            object.sop_instance
         );
     }
     if laid.is_empty() {
-        println!("  none");
+        line!("  none");
     }
     Ok(())
 }
 
 /// Each figure, beside the phantom's truth where there is one.
 fn print_findings(sent: &Sent, findings: &serde_json::Value) {
-    println!(
+    line!(
         "  {:<52} {:>12} {:<8} {:>12}",
         "found",
         "value",
@@ -141,7 +145,7 @@ fn print_findings(sent: &Sent, findings: &serde_json::Value) {
         };
         let truth = sent.truth.as_ref().and_then(|truth| truth_of(truth, &text("key")));
         let truth = truth.map(|truth| format!("{truth:.3}")).unwrap_or_default();
-        println!("  {:<52} {value:>12} {:<8} {truth:>12}", text("concept"), text("unit"));
+        line!("  {:<52} {value:>12} {:<8} {truth:>12}", text("concept"), text("unit"));
     }
 }
 
@@ -198,7 +202,7 @@ pub async fn times(
 }
 
 pub fn print_times(times: &Times) {
-    println!(
+    line!(
         "\nFrom the last C-STORE response to the last result at the PACS: {:.2} s\n  \
          quiet time {:.2} s, model {:.2} s, everything else {:.2} s",
         times.whole,
