@@ -12,7 +12,6 @@ use gantry_store::options::{Duplicates, Durability, StoreOptions};
 use gantry_store::reindex::reindex;
 use gantry_store::retention::{Need, Policy, Stays, Verdict, Why};
 use gantry_store::store::Store;
-use gantry_store::verify::verify;
 use gantry_terms::moment::Moment;
 use modality::archive::*;
 use modality::{identity, image_of, instance, options, series};
