@@ -230,6 +230,9 @@ async fn deliveries_are_leased_postponed_parked_and_told_apart() {
     complete(&store, 1).await;
     assert!(store.decide(verdicts(1, 1, None)).await.expect("asked"));
     assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), ["PACS"]);
+    assert!(store.next_due(Moment(0)).await.expect("asked").is_some());
+    let now = Moment::now();
+    assert_eq!(store.next_due(now).await.expect("asked"), None, "it is due already");
     let leased = store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked");
     assert_eq!(leased.len(), 3);
     assert_eq!(leased[0].sop_class.as_str(), "1.2.840.10008.5.1.4.1.1.2");

@@ -2,167 +2,23 @@
 
 mod modality;
 
-use bytes::Bytes;
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::NewDecisions;
 use gantry_store::disk::Disk;
-use gantry_store::error::StoreError;
 use gantry_store::evict::Round;
 use gantry_store::export::{Selector, export};
 use gantry_store::header::part10_head;
-use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
-use gantry_store::jobs::{FinishedJob, Priority};
+use gantry_store::incoming::Kept;
 use gantry_store::options::{Duplicates, Durability, StoreOptions};
-use gantry_store::outbox::NewDelivery;
 use gantry_store::reindex::reindex;
 use gantry_store::retention::{Need, Policy, Stays, Verdict, Why};
-use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
-use gantry_store::verify::verify;
 use gantry_terms::moment::Moment;
-use gantry_terms::uid::Uid;
-use modality::{identity, image_of, instance, options, series, uid};
-use serde_json::json;
+use modality::archive::*;
+use modality::{identity, image_of, instance, options, series};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tempfile::{TempDir, tempdir};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const MONTH: Policy = Policy { keep: Some(DAY.saturating_mul(30)), watermark_percent: None };
-/// Retention by age does not look at it.
-const DISK: Disk = Disk { used: 500, available: 500 };
-const PIXELS: usize = 300_000;
-
-/// Four of them fill a segment.
-fn image(of_series: u32, number: u32) -> Incoming {
-    image_of(identity(of_series, number), PIXELS, u64::from(of_series) << 32 | u64::from(number))
-}
-
-fn made(of_series: u32, number: u32) -> Incoming {
-    let identity = Identity { origin: Origin::Made, ..identity(of_series, number) };
-    image_of(identity, PIXELS, u64::from(number))
-}
-
-/// So long after the first image arrived.
-fn later(span: Duration) -> Moment {
-    identity(1, 0).arrival.plus(span)
-}
-
-async fn opened(folder: &Path) -> Store {
-    Store::open(options(folder)).await.expect("a store")
-}
-
-async fn keep(store: &Store, incoming: &Incoming) -> Kept {
-    store.keep(incoming.clone()).await.expect("answered").outcome
-}
-
-/// One segment of four images of a series, and the next one begun by a series that is not looked at.
-async fn filled(store: &Store, of_series: u32) {
-    for number in 0..4 {
-        assert_eq!(keep(store, &image(of_series, number)).await, Kept::New);
-    }
-    begin_next(store, of_series * 1000).await;
-}
-
-async fn begin_next(store: &Store, number: u32) {
-    let young = Identity { arrival: Moment::now(), ..identity(99, number) };
-    assert_eq!(keep(store, &image_of(young, 100, number.into())).await, Kept::New);
-    store.settled().await;
-}
-
-async fn complete(store: &Store, of_series: u32) {
-    store.settled().await;
-    let row = store.series(&series(of_series)).await.expect("asked").expect("there");
-    let completed = store.complete_series(&row.uid, row.revision, row.last_arrival).await;
-    assert!(completed.expect("asked"), "the series is complete");
-}
-
-/// Decides the series: each image goes to PACS, and if wanted a job runs over all of them.
-async fn decide(store: &Store, of_series: u32, with_job: bool) {
-    complete(store, of_series).await;
-    let row = store.series(&series(of_series)).await.expect("asked").expect("there");
-    let instances = store.instances(&series(of_series)).await.expect("asked");
-    let selected: Vec<Uid> = instances.into_iter().map(|row| row.identity.sop_instance).collect();
-    let job = NewJob {
-        model: "emphysema".into(),
-        model_digest: "5e".into(),
-        priority: Priority::Routine,
-        shadow: false,
-        selected: selected.clone(),
-        send_to: vec!["PACS".into()],
-        send_as: vec!["sr".into()],
-    };
-    let decision = NewDecision {
-        rule: "chest".into(),
-        runs: true,
-        reason: "all conditions hold".into(),
-        trace: json!([]),
-        job: with_job.then_some(job),
-        forward: vec![NewForward { peer: "PACS".into(), instances: selected }],
-    };
-    let decided = NewDecisions {
-        series: row.uid,
-        revision: row.revision,
-        rules_digest: "d1".into(),
-        rules_text: "rules".into(),
-        at: Moment::now(),
-        decisions: vec![decision],
-    };
-    assert!(store.decide(decided).await.expect("decided"));
-}
-
-async fn deliver(store: &Store) -> usize {
-    let leased = store.lease_deliveries("PACS", 100, MINUTE).await.expect("asked");
-    for delivery in &leased {
-        store.delivered(delivery, 0, Moment::now()).await.expect("noted");
-    }
-    leased.len()
-}
-
-async fn decided_and_delivered(store: &Store, of_series: u32) {
-    decide(store, of_series, false).await;
-    deliver(store).await;
-}
-
-async fn finish(store: &Store, results: Vec<Uid>) {
-    let job = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
-    let to_pacs = |sop_instance: &Uid| NewDelivery {
-        peer: "PACS".into(),
-        sop_instance: sop_instance.clone(),
-        priority: Priority::Routine,
-    };
-    let deliveries = results.iter().map(to_pacs).collect();
-    let finished = FinishedJob { findings: json!({}), results, deliveries, seconds: 1.0 };
-    store.finish_job(job.id, finished).await.expect("noted");
-}
-
-async fn retain(store: &Store) -> Round {
-    store.retain(&MONTH, DISK, later(40 * DAY)).await.expect("a round")
-}
-
-fn evicted(round: &Round) -> Vec<u32> {
-    round.evicted.iter().map(|one| one.segment).collect()
-}
-
-fn segment(folder: &TempDir, number: u32) -> PathBuf {
-    folder.path().join(format!("segments/{number:08}.seg"))
-}
-
-async fn object(store: &Store, sop_instance: &Uid) -> Bytes {
-    store.object(sop_instance).await.expect("read").expect("there")
-}
-
-async fn assert_good(store: &Store, gone: u64) {
-    let verified = verify(store).await.expect("verified");
-    assert_eq!((verified.problems, verified.evicted), (Vec::new(), gone));
-}
-
-async fn assert_no_damage(store: &Store) {
-    let events = store.events(100).await.expect("asked");
-    assert!(events.iter().all(|row| row.event.station == "retain"), "{events:?}");
-}
+use tempfile::tempdir;
 
 #[tokio::test]
 async fn what_is_decided_and_delivered_goes_with_its_segment_and_everybody_says_so() {
@@ -292,24 +148,6 @@ async fn a_result_stays_while_its_job_may_still_give_it_out_and_until_it_is_deli
     store.close().await;
 }
 
-/// Three delivered images and one of a series that still receives, in one segment.
-async fn mixed(store: &Store) {
-    for number in 0..3 {
-        keep(store, &image(1, number)).await;
-    }
-    keep(store, &image(2, 3)).await;
-    begin_next(store, 8000).await;
-    decided_and_delivered(store, 1).await;
-}
-
-async fn assert_carried(store: &Store) {
-    assert_eq!(object(store, &instance(2, 3)).await, image(2, 3).part10);
-    let row = store.instance(&instance(2, 3)).await.expect("asked").expect("there");
-    assert_eq!(row.identity, image(2, 3).identity, "the arrival too");
-    let row = store.series(&series(2)).await.expect("asked").expect("there");
-    assert_eq!((row.instances, row.revision, row.state), (1, 1, SeriesState::Receiving));
-}
-
 #[tokio::test]
 async fn what_is_needed_of_a_segment_is_carried_forward_byte_for_byte() {
     for durability in [Durability::PowerLoss, Durability::Crash] {
@@ -357,6 +195,25 @@ async fn earlier_versions_go_and_are_carried_with_their_instance() {
 }
 
 #[tokio::test]
+async fn a_version_is_carried_even_when_its_instance_was_replaced_without_one_later() {
+    let folder = tempdir().expect("a folder");
+    let with = |duplicates| StoreOptions { duplicates, ..options(folder.path()) };
+    let store = Store::open(with(Duplicates::KeepBoth)).await.expect("a store");
+    mixed(&store).await;
+    assert_eq!(keep(&store, &image_of(identity(2, 3), 900, 77)).await, Kept::Replaced);
+    store.close().await;
+    let store = Store::open(with(Duplicates::Replace)).await.expect("a store");
+    assert_eq!(keep(&store, &image_of(identity(2, 3), 900, 78)).await, Kept::Replaced);
+    store.settled().await;
+    let round = retain(&store).await;
+    assert_eq!((evicted(&round), round.evicted[0].carried), (vec![1], 1));
+    let out = tempdir().expect("a folder");
+    let exported = export(&store, &Selector::Uid(series(2)), out.path()).await.expect("exported");
+    assert_eq!((exported.written, exported.problems.len()), (2, 0));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_damaged_record_that_is_needed_is_named_and_its_segment_stays() {
     let folder = tempdir().expect("a folder");
     let store = opened(folder.path()).await;
@@ -370,127 +227,6 @@ async fn a_damaged_record_that_is_needed_is_named_and_its_segment_stays() {
     assert_eq!(evicted(&round), [] as [u32; 0]);
     assert_eq!(round.stays[0].verdict, Verdict::Stay(Stays::Damaged(instance(2, 3))));
     assert_eq!(object(&store, &instance(1, 1)).await, image(1, 1).part10);
-    store.close().await;
-}
-
-/// What lies in the folder of a store that is closed.
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).expect("a folder").flatten() {
-        let to = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => {
-                fs::create_dir_all(&to).expect("a folder");
-                copy(&entry.path(), &to);
-            }
-            false => {
-                fs::copy(entry.path(), to).expect("copied");
-            }
-        }
-    }
-}
-
-/// The folder before and behind a round that carries and evicts.
-async fn before_and_behind() -> (TempDir, TempDir) {
-    let (before, behind) = (tempdir().expect("a folder"), tempdir().expect("a folder"));
-    let store = opened(behind.path()).await;
-    mixed(&store).await;
-    store.close().await;
-    copy(behind.path(), before.path());
-    let store = opened(behind.path()).await;
-    assert_eq!(evicted(&retain(&store).await), [1]);
-    store.close().await;
-    (before, behind)
-}
-
-#[tokio::test]
-async fn a_crash_behind_the_copies_and_before_the_index_knows_them_loses_and_doubles_nothing() {
-    let (before, behind) = before_and_behind().await;
-    // The segment with the copies, and the index without them.
-    fs::copy(segment(&behind, 2), segment(&before, 2)).expect("copied");
-    let store = opened(before.path()).await;
-    assert_carried(&store).await;
-    assert_no_damage(&store).await;
-    assert_good(&store, 0).await;
-    let round = retain(&store).await;
-    assert_eq!((evicted(&round), round.evicted[0].carried), (vec![1], 0), "moved at the start");
-    assert_carried(&store).await;
-    store.close().await;
-}
-
-#[tokio::test]
-async fn a_crash_between_the_mark_and_the_removal_is_ended_by_the_next_start() {
-    for with_reindex in [false, true] {
-        let (before, behind) = before_and_behind().await;
-        fs::copy(segment(&before, 1), segment(&behind, 1)).expect("copied");
-        {
-            let reader = Store::open_reader(behind.path()).await.expect("a reader");
-            let verified = verify(&reader).await.expect("verified");
-            assert_eq!((verified.problems.len(), verified.evicted), (0, 3));
-        }
-        if with_reindex {
-            reindex(behind.path()).await.expect("built again");
-        }
-        let store = opened(behind.path()).await;
-        assert!(!segment(&behind, 1).exists());
-        assert_carried(&store).await;
-        assert_no_damage(&store).await;
-        assert_good(&store, if with_reindex { 0 } else { 3 }).await;
-        store.close().await;
-    }
-}
-
-#[tokio::test]
-async fn what_was_evicted_and_comes_again_is_kept_decided_and_delivered_as_new() {
-    let folder = tempdir().expect("a folder");
-    let store = opened(folder.path()).await;
-    filled(&store, 1).await;
-    decided_and_delivered(&store, 1).await;
-    assert_eq!(evicted(&retain(&store).await), [1]);
-    let other = image_of(identity(1, 1), 900, 77);
-    assert_eq!(keep(&store, &image(1, 0)).await, Kept::New, "the same bytes");
-    assert_eq!(keep(&store, &other).await, Kept::New, "other bytes");
-    store.settled().await;
-    assert_eq!(keep(&store, &image(1, 0)).await, Kept::Duplicate);
-    assert_eq!(object(&store, &instance(1, 0)).await, image(1, 0).part10);
-    assert_eq!(object(&store, &instance(1, 1)).await, other.part10);
-    assert_good(&store, 2).await;
-    assert_no_damage(&store).await;
-    let row = store.series(&series(1)).await.expect("asked").expect("there");
-    assert_eq!((row.instances, row.revision, row.state), (4, 2, SeriesState::Receiving));
-    decide(&store, 1, false).await;
-    let leased = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
-    assert_eq!(leased.len(), 2, "only what came again goes again");
-    // A stream is asked in the same way.
-    let again = image(1, 3);
-    let mut stream = store.keep_streamed(again.identity.clone()).await.expect("begun");
-    let data_set = again.part10.slice(part10_head(&again.identity).len()..);
-    stream.append(data_set).await.expect("appended");
-    assert_eq!(stream.finish().await.expect("answered").outcome, Kept::New);
-    store.settled().await;
-    assert_eq!(object(&store, &instance(1, 3)).await, again.part10);
-    store.close().await;
-    let store = opened(folder.path()).await;
-    assert_eq!(object(&store, &instance(1, 1)).await, other.part10);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn an_evicted_result_that_a_pacs_sends_back_stays_a_result() {
-    let folder = tempdir().expect("a folder");
-    let store = opened(folder.path()).await;
-    for number in 0..4 {
-        keep(&store, &made(1, number)).await;
-    }
-    begin_next(&store, 1000).await;
-    assert_eq!(evicted(&retain(&store).await), [1]);
-    assert_eq!(keep(&store, &image(1, 0)).await, Kept::New);
-    store.settled().await;
-    for _ in 0..2 {
-        let row = store.series(&series(1)).await.expect("asked").expect("there");
-        assert_eq!(row.state, SeriesState::Made, "nothing is ever decided for it");
-        let row = store.instance(&instance(1, 0)).await.expect("asked").expect("there");
-        assert_eq!(row.identity.origin, Origin::Made);
-    }
     store.close().await;
 }
 
@@ -548,43 +284,5 @@ async fn a_streamed_object_goes_even_when_the_segment_before_it_still_grows() {
     stream.append(data_set).await.expect("appended");
     stream.finish().await.expect("kept");
     assert!(!segment(&folder, 2).exists() && segment(&folder, 3).exists());
-    store.close().await;
-}
-
-#[tokio::test]
-async fn a_delivery_of_an_evicted_instance_is_told_so() {
-    let folder = tempdir().expect("a folder");
-    let store = opened(folder.path()).await;
-    filled(&store, 1).await;
-    decided_and_delivered(&store, 1).await;
-    assert_eq!(evicted(&retain(&store).await), [1]);
-    let late = image(1, 9);
-    assert_eq!(keep(&store, &late).await, Kept::New);
-    complete(&store, 1).await;
-    let forward = NewForward { peer: "OTHER".into(), instances: vec![instance(1, 1)] };
-    let decision = NewDecision {
-        rule: "late".into(),
-        runs: true,
-        reason: "all conditions hold".into(),
-        trace: json!([]),
-        job: None,
-        forward: vec![forward],
-    };
-    let decided = NewDecisions {
-        series: series(1),
-        revision: 2,
-        rules_digest: "d1".into(),
-        rules_text: "rules".into(),
-        at: Moment::now(),
-        decisions: vec![decision],
-    };
-    assert!(store.decide(decided).await.expect("decided"));
-    let leased = store.lease_deliveries("OTHER", 9, MINUTE).await.expect("asked");
-    let said = store.leased_object(&leased[0]).await;
-    assert!(matches!(said, Err(StoreError::Evicted(_))), "{said:?}");
-    let reader = Store::open_reader(folder.path()).await.expect("a reader");
-    let (gone, at) = reader.evicted(&Selector::Uid(series(1))).await.expect("asked");
-    assert_eq!((gone, at), (4, Some(later(40 * DAY))));
-    assert_eq!(reader.evicted(&Selector::Uid(uid("1.2.3"))).await.expect("asked"), (0, None));
     store.close().await;
 }

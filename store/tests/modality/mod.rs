@@ -1,6 +1,8 @@
 //! A scanner of the tests: objects of a known kind, different for each number.
 #![allow(dead_code)] // Each test file uses some of it.
 
+pub mod archive;
+
 use bytes::Bytes;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
