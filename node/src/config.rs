@@ -4,13 +4,14 @@ mod calls_from;
 mod listen;
 mod peer;
 mod retention;
+mod store;
 
 pub use calls_from::CallsFrom;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, User};
+pub use store::StoreConfig;
 
 use gantry_routing::complete::pace::Times;
-use gantry_store::options::{Duplicates, Durability};
 use gantry_store::retention::Policy;
 use gantry_terms::ae_title::AeTitle;
 use serde::Deserialize;
@@ -28,10 +29,7 @@ pub struct Config {
     pub rules: PathBuf,
     pub models: PathBuf,
     pub onnxruntime: Option<PathBuf>,
-    pub durability: Durability,
-    pub duplicates: Duplicates,
-    pub segment_bytes: u64,
-    pub reserve_bytes: u64,
+    pub store: StoreConfig,
     pub quiet: Duration,
     pub complete: CompleteConfig,
     pub deliver: DeliverConfig,
@@ -153,7 +151,7 @@ struct Written {
     #[serde(default)]
     listen: listen::WrittenListen,
     #[serde(default)]
-    store: WrittenStore,
+    store: store::WrittenStore,
     #[serde(default)]
     complete: WrittenComplete,
     #[serde(default)]
@@ -184,41 +182,6 @@ fn default_rules() -> PathBuf {
 }
 fn default_models() -> PathBuf {
     "models".into()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenStore {
-    durability: WrittenDurability,
-    duplicates: WrittenDuplicates,
-    segment_mib: u64,
-    reserve_mib: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenDurability {
-    PowerLoss,
-    Crash,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenDuplicates {
-    KeepFirst,
-    Replace,
-    KeepBoth,
-}
-
-impl Default for WrittenStore {
-    fn default() -> Self {
-        Self {
-            durability: WrittenDurability::PowerLoss,
-            duplicates: WrittenDuplicates::KeepFirst,
-            segment_mib: 512,
-            reserve_mib: 1024,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -261,9 +224,7 @@ impl Written {
         let mut problems = Vec::new();
         let ae_title = title(&self.node.ae_title, "node.ae-title", &mut problems);
         let listen = self.listen.mean(&mut problems);
-        if !(16..=64 * 1024).contains(&self.store.segment_mib) {
-            problems.push("store.segment-mib must lie between 16 and 65536".into());
-        }
+        let store = self.store.mean(&mut problems);
         let quiet = span(self.complete.quiet_seconds, "complete.quiet-seconds", &mut problems);
         let complete = self.complete.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
@@ -285,17 +246,7 @@ impl Written {
                 rules: base.join(self.node.rules),
                 models: base.join(self.node.models),
                 onnxruntime: self.node.onnxruntime.map(|path| base.join(path)),
-                durability: match self.store.durability {
-                    WrittenDurability::PowerLoss => Durability::PowerLoss,
-                    WrittenDurability::Crash => Durability::Crash,
-                },
-                duplicates: match self.store.duplicates {
-                    WrittenDuplicates::KeepFirst => Duplicates::KeepFirst,
-                    WrittenDuplicates::Replace => Duplicates::Replace,
-                    WrittenDuplicates::KeepBoth => Duplicates::KeepBoth,
-                },
-                segment_bytes: self.store.segment_mib * 1024 * 1024,
-                reserve_bytes: self.store.reserve_mib.saturating_mul(1024 * 1024),
+                store,
                 quiet,
                 complete,
                 deliver,
@@ -377,6 +328,7 @@ fn check_host_port(text: &str, key: &str, problems: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_store::options::Duplicates;
 
     fn problems(text: &str) -> String {
         Config::parse(text, Path::new("node.toml")).expect_err("must be refused").to_string()
@@ -395,7 +347,7 @@ mod tests {
     fn what_becomes_of_other_bytes_under_a_kept_uid_can_be_chosen() {
         let read = |chosen: &str| {
             let text = format!("[node]\nae-title = \"G\"\n[store]\n{chosen}");
-            Config::parse(&text, Path::new("node.toml")).map(|config| config.duplicates).ok()
+            Config::parse(&text, Path::new("node.toml")).map(|config| config.store.duplicates).ok()
         };
         assert_eq!(read(""), Some(Duplicates::KeepFirst));
         assert_eq!(read("duplicates = \"replace\""), Some(Duplicates::Replace));

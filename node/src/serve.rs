@@ -191,10 +191,10 @@ async fn say_that_models_do_not_run(store: &Store, why: &str) {
 
 pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(&config.data);
-    options.segment_bytes = config.segment_bytes;
-    options.reserve_bytes = config.reserve_bytes;
-    options.durability = config.durability;
-    options.duplicates = config.duplicates;
+    options.segment_bytes = config.store.segment_bytes;
+    options.reserve_bytes = config.store.reserve_bytes;
+    options.durability = config.store.durability;
+    options.duplicates = config.store.duplicates;
     options
 }
 

@@ -7,7 +7,7 @@ mod scanner;
 mod table;
 
 use crate::cli::DemoArguments;
-use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer};
+use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer, StoreConfig};
 use crate::output::line;
 use crate::phantom::Truth;
 use crate::serve::Node;
@@ -122,10 +122,12 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         rules: arguments.rules.clone(),
         models: arguments.models.clone(),
         onnxruntime: arguments.onnxruntime.clone(),
-        durability: Durability::PowerLoss,
-        duplicates: Duplicates::KeepFirst,
-        segment_bytes: 64 << 20,
-        reserve_bytes: 0,
+        store: StoreConfig {
+            durability: Durability::PowerLoss,
+            duplicates: Duplicates::KeepFirst,
+            segment_bytes: 64 << 20,
+            reserve_bytes: 0,
+        },
         quiet,
         complete: CompleteConfig::default(),
         deliver: DeliverConfig {
