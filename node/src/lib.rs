@@ -2,7 +2,6 @@
 
 pub mod admission;
 pub mod associations;
-mod buffers;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -1,7 +1,6 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
 use crate::admission::Admission;
-use crate::buffers::{Buffer, Buffers};
 use crate::data_set::{Ending, Walk};
 use crate::dimse::acceptor::{
     Caller, DataSet, Ended, Refusal, Service, StoreAnswer, StoreRequest, Terms, UserIdentity,
@@ -10,8 +9,10 @@ use crate::dimse::record::{End, Record};
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
 use crate::memory::{Memory, Short};
+use bytes::Bytes;
 use gantry_routing::complete::associations::Associations;
 use gantry_store::associations::{AssociationRow, Outcome};
+use gantry_store::collected::{Buffers, Collected};
 use gantry_store::digest::Digester;
 use gantry_store::error::KeepError;
 use gantry_store::events::Event;
@@ -194,7 +195,7 @@ impl Receive {
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
     async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
         let _share = self.memory.share().await?;
-        let (mut collected, mut digester) = (Buffer::new(&self.buffers), Digester::default());
+        let (mut collected, mut digester) = (Collected::new(&self.buffers), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             digester.update(&chunk);
             collected.extend(&chunk);
@@ -206,7 +207,7 @@ impl Receive {
             .map_err(header_error)?;
         let identity = identity(request, &header)?;
         self.carries(request, &identity);
-        let (data_set, digest) = (collected.freeze(), digester.digest());
+        let (data_set, digest) = (collected, digester.digest());
         let kept = self.store.keep_received(Received { identity, data_set, digest, header });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
     }
@@ -215,7 +216,7 @@ impl Receive {
     async fn keep_streamed(
         &self,
         request: &StoreRequest,
-        collected: Buffer,
+        collected: Collected,
         data: &mut DataSet<'_>,
     ) -> Result<Kept, Unkept> {
         // Who it is stands in its first megabytes; the store reads the header when all is there.
@@ -226,7 +227,7 @@ impl Receive {
         let mut ending = Walk::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
         ending.feed(collected.as_slice());
-        stream.append(collected.freeze()).await?;
+        stream.append(Bytes::from_owner(collected)).await?;
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             ending.feed(&chunk);
             stream.append(chunk).await?;

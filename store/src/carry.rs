@@ -1,5 +1,6 @@
 //! Writes anew, as the same records, what is still needed of a segment that is to go.
 
+use crate::body::Body;
 use crate::claims::Claimed;
 use crate::error::{KeepError, StoreError};
 use crate::header;
@@ -84,8 +85,8 @@ impl Store {
         let length = data_set.len() as u64;
         let front = record::front(&identity, keeps_earlier, &part10_head, length, head.digest);
         let (head, front) = front.ok_or(KeepError::NotPart10)?;
-        let header = HeaderText::of(&header);
-        let append = Append { identity, header, keeps_earlier, head, front, data_set, claim };
+        let (header, body) = (HeaderText::of(&header), Body::Pieces(front, data_set));
+        let append = Append { identity, header, keeps_earlier, head, body, claim };
         self.shared.append(append).await.map(Some)
     }
 }

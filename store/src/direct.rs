@@ -5,7 +5,7 @@
 
 use rustix::fs::OFlags;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
@@ -16,6 +16,8 @@ pub(crate) const BLOCK: usize = 4096;
 const STEP: usize = 256 << 10;
 /// What is written at once.
 const STAGE: usize = 4 << 20;
+/// What one write is made of at most; the kernel takes 1024 (writev(2), IOV_MAX).
+const PARTS: usize = 256;
 
 /// Up to the next border between blocks.
 pub(crate) fn padding(length: u64) -> u64 {
@@ -117,6 +119,27 @@ impl Direct {
         Ok(())
     }
 
+    /// Whole blocks of several owners in one write; nothing may be staged before them.
+    pub(crate) fn append_blocks(&mut self, blocks: &[&[u8]]) -> io::Result<()> {
+        debug_assert!(self.stage.length() == 0);
+        for some in blocks.chunks(PARTS) {
+            let mut parts: Vec<IoSlice<'_>> = some.iter().map(|part| IoSlice::new(part)).collect();
+            let mut left = parts.as_mut_slice();
+            while !left.is_empty() {
+                match rustix::io::pwritev(&self.file, left, self.position) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => {
+                        self.position += written as u64;
+                        IoSlice::advance_slices(&mut left, written);
+                    }
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Zeros up to a border, in small steps, each when `wait` returns: who writes what has come
     /// waits behind one of them at most. Where `wait` says that somebody does, there is as long a
     /// pause behind a step as it took.
@@ -192,7 +215,15 @@ mod tests {
                 }
                 assert_eq!(direct.position(), expected.len() as u64);
             }
-            assert_eq!(fs::read(&path).expect("read"), expected);
+            let mut blocks = [Aligned::default(), Aligned::default()];
+            blocks.iter_mut().for_each(|blocks| blocks.append(&[8; 3 * BLOCK]));
+            let blocks: Vec<&[u8]> = blocks.iter().map(Aligned::whole).cycle().take(600).collect();
+            direct.pad().expect("written");
+            expected.resize(expected.len().next_multiple_of(BLOCK), 0);
+            direct.append_blocks(&blocks).expect("written");
+            expected.extend_from_slice(&blocks.concat());
+            assert_eq!(direct.position(), expected.len() as u64);
+            assert!(fs::read(&path).expect("read") == expected);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! An object on its way into the store, and the receipt for it.
 
+use crate::collected::Collected;
 use crate::digest::Digest;
 use bytes::Bytes;
 use gantry_terms::ae_title::AeTitle;
@@ -37,10 +38,10 @@ pub struct Incoming {
 
 /// A whole object in memory as it was received, read and summed up on its way: its Part 10 head is
 /// made here.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Received {
     pub identity: Identity,
-    pub data_set: Bytes,
+    pub data_set: Collected,
     pub digest: Digest,
     pub header: Header,
 }

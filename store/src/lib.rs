@@ -1,9 +1,11 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
 pub mod associations;
+mod body;
 mod carry;
 mod changed;
 mod claims;
+pub mod collected;
 pub mod completion;
 mod data_set;
 pub mod decisions;

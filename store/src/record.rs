@@ -160,7 +160,21 @@ pub(crate) fn front(
     data_set: u64,
     digest: Digest,
 ) -> Option<(Head, Vec<u8>)> {
-    let meta = encode_meta(identity, keeps_earlier);
+    front_of(0, identity, keeps_earlier, part10_head, data_set, digest)
+}
+
+/// The same, with zeros behind the meta that make it at least so long.
+pub(crate) fn front_of(
+    length: usize,
+    identity: &Identity,
+    keeps_earlier: bool,
+    part10_head: &[u8],
+    data_set: u64,
+    digest: Digest,
+) -> Option<(Head, Vec<u8>)> {
+    let mut meta = encode_meta(identity, keeps_earlier);
+    let zeros = length.saturating_sub(HEAD_BYTES + meta.len() + part10_head.len());
+    meta.resize(meta.len() + zeros, 0);
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&meta);
     checksum.update(part10_head);

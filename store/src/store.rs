@@ -1,7 +1,8 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
+use crate::body::{Body, Data};
 use crate::claims::{Claim, Claims};
-use crate::digest::Digester;
+use crate::digest::{Digest, Digester};
 use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
@@ -24,7 +25,6 @@ use crate::segment;
 use crate::stream::Stream;
 use crate::under::{Over, Under};
 use crate::writer::{Open, Waiting, Writer};
-use bytes::Bytes;
 use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
@@ -174,32 +174,30 @@ impl Store {
         let shared = &self.shared;
         let Incoming { identity, part10 } = incoming;
         let at = read_head(&part10).map_err(|_| KeepError::NotPart10)?.data_set;
-        let digest = Digester::of(&part10[at..]);
+        let (part10_head, data_set) = (part10.slice(..at), part10.slice(at..));
+        let digest = Digester::of(&data_set);
         let header = match header::read_header(&part10) {
             Ok(header) => header,
             Err(error) => shared.without_header(&identity.sop_instance, error).await,
         };
-        let head = part10.slice(..at);
-        let received = Received { identity, data_set: part10.slice(at..), digest, header };
-        self.keep_whole(received, &head).await
+        let whole = Whole { identity, header, part10_head: &part10_head, digest };
+        self.keep_whole(whole, Data::Shared(data_set)).await
     }
 
     /// As [`Store::keep`], for what was read and summed up while it arrived.
     pub async fn keep_received(&self, received: Received) -> Result<Receipt, KeepError> {
-        let head = part10_head(&received.identity);
-        self.keep_whole(received, &head).await
+        let Received { identity, data_set, digest, header } = received;
+        let part10_head = part10_head(&identity);
+        let whole = Whole { identity, header, part10_head: &part10_head, digest };
+        self.keep_whole(whole, Data::Collected(data_set)).await
     }
 
-    async fn keep_whole(
-        &self,
-        received: Received,
-        part10_head: &[u8],
-    ) -> Result<Receipt, KeepError> {
+    async fn keep_whole(&self, whole: Whole<'_>, data: Data) -> Result<Receipt, KeepError> {
         let shared = &self.shared;
-        if let Some(fault) = shared.refusal(received.identity.origin) {
+        let Whole { mut identity, header, part10_head, digest } = whole;
+        if let Some(fault) = shared.refusal(identity.origin) {
             return Err(fault);
         }
-        let Received { mut identity, data_set, digest, header } = received;
         let sop_instance = identity.sop_instance.clone();
         let (claim, over) = match shared.claim(&identity, digest).await? {
             Under::Mine(claim, over) => (claim, over),
@@ -207,11 +205,11 @@ impl Store {
         };
         over.settle(&mut identity);
         let Over { outcome, keeps_earlier, .. } = over;
-        let length = data_set.len() as u64;
-        let front = record::front(&identity, keeps_earlier, part10_head, length, digest);
+        let (least, length) = (data.front(), data.as_slice().len() as u64);
+        let front = record::front_of(least, &identity, keeps_earlier, part10_head, length, digest);
         let (head, front) = front.ok_or(KeepError::NotPart10)?;
-        let header = HeaderText::of(&header);
-        let append = Append { identity, header, keeps_earlier, head, front, data_set, claim };
+        let (header, body) = (HeaderText::of(&header), data.behind(front));
+        let append = Append { identity, header, keeps_earlier, head, body, claim };
         shared.append(append).await?.await.map_err(|_| KeepError::Closed)??;
         Ok(Receipt { sop_instance, outcome })
     }
@@ -265,15 +263,21 @@ impl Deref for Store {
     }
 }
 
+/// What is known of a whole object in memory beside its data set.
+struct Whole<'a> {
+    identity: Identity,
+    header: Header,
+    part10_head: &'a [u8],
+    digest: Digest,
+}
+
 /// A record on its way to the writer.
 pub(crate) struct Append {
     pub(crate) identity: Identity,
     pub(crate) header: HeaderText,
     pub(crate) keeps_earlier: bool,
     pub(crate) head: record::Head,
-    /// What the record begins with, up to the data set.
-    pub(crate) front: Vec<u8>,
-    pub(crate) data_set: Bytes,
+    pub(crate) body: Body,
     pub(crate) claim: Claim,
 }
 
@@ -283,14 +287,14 @@ pub(crate) type Answer = oneshot::Receiver<Result<(), KeepError>>;
 impl Shared {
     /// Returns when there is room for it in the queue.
     pub(crate) async fn append(&self, append: Append) -> Result<Answer, KeepError> {
-        let Append { identity, header, keeps_earlier, head, front, data_set, claim } = append;
-        let kib = (data_set.len() >> 10).min(QUEUED_KIB as usize) as u32;
+        let Append { identity, header, keeps_earlier, head, body, claim } = append;
+        let kib = (body.length() >> 10).min(QUEUED_KIB as usize) as u32;
         let room = self.room.clone().acquire_many_owned(kib).await;
         let room = room.map_err(|_| KeepError::Closed)?;
         let writer = self.running(|running| running.writer.clone()).ok_or(KeepError::Closed)?;
         let (answer, answered) = oneshot::channel();
         let waiting =
-            Waiting { identity, header, keeps_earlier, head, front, data_set, claim, answer, room };
+            Waiting { identity, header, keeps_earlier, head, body, claim, answer, _room: room };
         writer.send(waiting).await.map_err(|_| KeepError::Closed)?;
         Ok(answered)
     }

@@ -1,5 +1,6 @@
 //! The one thread that appends: everything that has queued up in one write and one sync.
 
+use crate::body::Body;
 use crate::claims::Claim;
 use crate::direct::{Direct, padding};
 use crate::error::KeepError;
@@ -9,8 +10,7 @@ use crate::options::{Durability, StoreOptions};
 use crate::prepared::{LEAST, Prepared};
 use crate::progress::Progress;
 use crate::segment;
-use bytes::Bytes;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -26,13 +26,11 @@ pub(crate) struct Waiting {
     /// The record that was there before stays as an earlier version.
     pub(crate) keeps_earlier: bool,
     pub(crate) head: crate::record::Head,
-    /// What the record begins with, up to the data set.
-    pub(crate) front: Vec<u8>,
-    pub(crate) data_set: Bytes,
+    pub(crate) body: Body,
     pub(crate) claim: Claim,
     pub(crate) answer: oneshot::Sender<Result<(), KeepError>>,
     /// Its share of the memory that may wait here.
-    pub(crate) room: OwnedSemaphorePermit,
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 pub(crate) struct Writer {
@@ -60,15 +58,15 @@ impl Writer {
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.data_set.len();
+            let mut bytes = first.body.length();
             batch.push(first);
             while bytes < BATCH_BYTES && batch.len() < BATCH_OBJECTS {
                 let Ok(next) = queue.try_recv() else { break };
-                bytes += next.data_set.len();
+                bytes += next.body.length();
                 batch.push(next);
             }
             match self.append(&batch) {
-                Ok((segment, offset)) => self.hand_on(batch.drain(..), segment, offset),
+                Ok((segment, begins)) => self.hand_on(batch.drain(..).zip(begins), segment),
                 Err(error) => refuse(batch.drain(..), error),
             }
         }
@@ -79,8 +77,8 @@ impl Writer {
         drop(self.lock);
     }
 
-    /// Where the batch lies now.
-    fn append(&mut self, batch: &[Waiting]) -> io::Result<(u32, u64)> {
+    /// Where the records of the batch begin now.
+    fn append(&mut self, batch: &[Waiting]) -> io::Result<(u32, Vec<u64>)> {
         let (most, ready) = (self.options.segment_bytes, self.prepared.is_ready());
         let is_over = |open: &mut Open| {
             let position = open.file.position();
@@ -95,19 +93,24 @@ impl Writer {
         };
         let begin = open.file.position();
         match write(&mut open.file, batch, self.options.durability) {
-            Ok(()) => {
+            Ok(begins) => {
                 let number = open.number;
                 let end = open.file.position();
                 self.prepared.appended(end - begin, open.prepared.saturating_sub(end));
                 self.open = Some(open);
-                Ok((number, begin))
+                Ok((number, begins))
             }
             Err(error) => {
                 // After a failed sync nobody knows which pages are on the disk, and a second
                 // sync would not tell: what was not acknowledged is cut off, and this segment is
                 // not written again.
                 let file = open.file.file();
-                let cut = file.set_len(begin).and_then(|()| file.sync_all());
+                let mut cut = file.set_len(begin).and_then(|()| file.sync_all());
+                if begin == 0 {
+                    // Nothing was ever in it.
+                    let path = segment::path(&self.options.folder, open.number);
+                    cut = cut.and(fs::remove_file(path));
+                }
                 tracing::error!(
                     station = "keep", segment = open.number, %error, cut = cut.is_ok(),
                     "a segment cannot be written and is closed"
@@ -132,27 +135,27 @@ impl Writer {
         Ok(Open { number, file, prepared })
     }
 
-    fn hand_on(&self, batch: impl Iterator<Item = Waiting>, segment: u32, begin: u64) {
-        let mut offset = begin;
-        for waiting in batch {
-            let end = offset + waiting.head.length();
+    /// All are answered before the first waits for the index.
+    fn hand_on(&self, batch: impl Iterator<Item = (Waiting, u64)>, segment: u32) {
+        let answered = |(waiting, offset): (Waiting, u64)| {
             waiting.claim.durable();
             self.progress.appended();
             // Whoever waits for the answer may have gone; the object is kept all the same.
             let _ = waiting.answer.send(Ok(()));
-            drop(waiting.room);
-            let entry = Entry {
+            Entry {
                 identity: waiting.identity,
                 header: waiting.header,
                 segment,
                 offset,
-                end,
+                end: offset + waiting.head.length(),
                 bytes: waiting.head.payload,
                 digest: waiting.head.digest,
                 keeps_earlier: waiting.keeps_earlier,
                 claim: Some(waiting.claim),
-            };
-            offset = end;
+            }
+        };
+        let entries: Vec<Entry> = batch.map(answered).collect();
+        for entry in entries {
             // Without an indexer the node is going down: the next start replays the segment.
             let _ = self.indexer.blocking_send(entry);
         }
@@ -171,17 +174,32 @@ fn refuse(batch: impl Iterator<Item = Waiting>, error: io::Error) {
     }
 }
 
-/// One sync for all of them.
-fn write(file: &mut Direct, batch: &[Waiting], durability: Durability) -> io::Result<()> {
-    for waiting in batch {
-        file.append(&waiting.front)?;
-        file.append(&waiting.data_set)?;
+/// Where each record begins. Pieces go first, gathered in the writer's memory, then the blocks as
+/// they lie; one sync for all of them.
+fn write(file: &mut Direct, batch: &[Waiting], durability: Durability) -> io::Result<Vec<u64>> {
+    let mut begins = vec![0; batch.len()];
+    let mut blocks: Vec<&[u8]> = Vec::new();
+    for (waiting, begin) in batch.iter().zip(&mut begins) {
+        if let Body::Pieces(front, data_set) = &waiting.body {
+            *begin = file.position();
+            file.append(front)?;
+            file.append(data_set)?;
+        }
     }
     file.pad()?;
-    match durability {
-        Durability::PowerLoss => file.file().sync_data(),
-        Durability::Crash => Ok(()),
+    let mut position = file.position();
+    for (waiting, begin) in batch.iter().zip(&mut begins) {
+        if let Body::Blocks(collected) = &waiting.body {
+            *begin = position;
+            blocks.push(collected.blocks());
+            position += collected.blocks().len() as u64;
+        }
     }
+    file.append_blocks(&blocks)?;
+    if durability == Durability::PowerLoss {
+        file.file().sync_data()?;
+    }
+    Ok(begins)
 }
 
 impl Open {

@@ -5,8 +5,11 @@ use kit::node::{AE_TITLE, Node, Setup};
 use kit::ports;
 use kit::template::{Number, Template};
 use kit::wire::Wire;
+use rustix::fs::OFlags;
+use std::fmt;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
@@ -21,14 +24,23 @@ struct Load {
     associations: u16,
 }
 
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} x {}", self.what, self.associations)
+    }
+}
+
 const LOADS: [Load; 6] = [
-    Load { what: "CT 512 x 512", side: 512, images: 400, associations: 1 },
-    Load { what: "CT 512 x 512", side: 512, images: 400, associations: 4 },
-    Load { what: "CT 512 x 512", side: 512, images: 400, associations: 16 },
+    Load { what: "CT", side: 512, images: 992, associations: 1 },
+    Load { what: "CT", side: 512, images: 992, associations: 4 },
+    Load { what: "CT", side: 512, images: 992, associations: 16 },
     Load { what: "10 KB", side: 70, images: 3000, associations: 1 },
     Load { what: "10 KB", side: 70, images: 4800, associations: 16 },
-    Load { what: "one of 104 MB", side: 7200, images: 2, associations: 1 },
+    Load { what: "104 MB", side: 7200, images: 2, associations: 1 },
 ];
+
+/// As shipped.
+const SEGMENT_MIB: u32 = 512;
 
 const PEERS: [&str; 4] = ["gantry", "storescp", "Orthanc", "Orthanc, no sync"];
 
@@ -49,11 +61,12 @@ struct Run {
 fn main() {
     let rounds = std::env::var("GANTRY_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let rounds: usize = rounds.unwrap_or(3);
-    let there: Vec<&str> = PEERS.into_iter().filter(|peer| is_there(peer)).collect();
+    let there: Vec<&str> = PEERS.into_iter().filter(|peer| is_wanted(peer)).collect();
     println!("medians of {rounds} rounds; p50 and p99 in ms, CPU in ms an object, memory in MB");
     // Deleting just before makes the file system slow: everything stays until the end.
     let mut folders = Vec::new();
-    for load in &LOADS {
+    let is_wanted = |load: &&Load| wanted("GANTRY_BENCH_LOADS", &load.to_string());
+    for load in LOADS.iter().filter(is_wanted) {
         let mut runs: Vec<Vec<Run>> = vec![Vec::new(); there.len()];
         let mut limits = Vec::new();
         for round in 0..rounds {
@@ -61,10 +74,19 @@ fn main() {
                 let which = (turn + round) % there.len();
                 runs[which].push(measure(there[which], load, &mut folders));
             }
-            limits.push(limit(load, &mut folders));
+            limits.push(limits_of_disk(load, &mut folders));
         }
-        print(load, &there, &runs, median(&limits));
+        print(load, &there, &runs, &limits);
     }
+}
+
+/// Whether a setting names it, among others behind commas; without the setting everything is wanted.
+fn wanted(setting: &str, name: &str) -> bool {
+    std::env::var(setting).map_or(true, |names| names.split(',').any(|one| one == name))
+}
+
+fn is_wanted(peer: &str) -> bool {
+    wanted("GANTRY_BENCH_PEERS", peer) && is_there(peer)
 }
 
 fn is_there(peer: &str) -> bool {
@@ -90,7 +112,10 @@ impl Server {
     fn start(peer: &str, folder: &Path) -> Self {
         if peer == "gantry" {
             let setup = (1..=16).fold(Setup::new(), |setup, n| setup.scanner(&calling(n)));
-            return Self::Gantry(Box::new(setup.models(folder).quiet_seconds(600.0).start()));
+            let setup = setup.models(folder).quiet_seconds(600.0).segment_mib(SEGMENT_MIB);
+            let node = setup.start();
+            wait_until_prepared(&node);
+            return Self::Gantry(Box::new(node));
         }
         let port = ports::free();
         let process = match peer {
@@ -134,6 +159,17 @@ impl Server {
     }
 }
 
+/// A node that has been up for some seconds has written its first segment ahead.
+fn wait_until_prepared(node: &Node) {
+    let next = node.data().join("segments/next.tmp");
+    let whole = u64::from(SEGMENT_MIB) << 20;
+    let prepared = ports::wait_for(Duration::from_secs(60), || {
+        (std::fs::metadata(&next).ok()?.len() >= whole).then_some(())
+    });
+    assert!(prepared.is_some(), "a segment is prepared; it needs four times its size on the disk");
+    std::thread::sleep(Duration::from_millis(500));
+}
+
 /// As shipped, but for TCP_NODELAY: without it each response waits for a delayed acknowledgement.
 fn storescp(folder: &Path, port: u16) -> Child {
     let mut command = Command::new("storescp");
@@ -163,8 +199,12 @@ enum Kept {
 fn measure(peer: &str, load: &Load, folders: &mut Vec<Kept>) -> Run {
     let folder = TempDir::new().expect("a temporary folder");
     let server = Server::start(peer, folder.path());
+    // What the servers before left in the page cache is not written beside this one.
+    assert!(Command::new("sync").status().expect("sync runs").success());
     let before = processor_time(server.process());
     let (took, mut waits) = send(server.port(), load);
+    // What follows the last answer, as the index does, is work for these objects too.
+    std::thread::sleep(Duration::from_millis(300));
     let processor = processor_time(server.process()) - before;
     let memory = peak_memory(server.process());
     folders.extend(server.stop().map(Kept::Node));
@@ -180,31 +220,38 @@ fn measure(peer: &str, load: &Load, folders: &mut Vec<Kept>) -> Run {
     }
 }
 
-/// How long all took, and how long each waited for its response, in milliseconds.
+/// How long all took, and how long each waited for its response, in milliseconds. All messages are
+/// encoded before, as one association with this server wants them.
 fn send(port: u16, load: &Load) -> (Duration, Vec<f64>) {
-    let begin = Barrier::new(usize::from(load.associations) + 1);
+    let mut first = associate(1, port);
     let each = load.images / u32::from(load.associations);
+    let mut template = Template::ct(load.side, load.side);
+    template.image(Number { run: 1, scanner: 0, study: 1, series: 1, image: 0 });
+    let messages = (1..=load.associations).map(|scanner| {
+        let message = |image| {
+            let number = Number { run: 1, scanner, study: 1, series: 1, image };
+            first.encode(&number.sop_instance_uid(), template.renumbered(number))
+        };
+        (scanner, (1..=each).map(message).collect::<Vec<_>>())
+    });
+    let messages: Vec<_> = messages.collect();
+    first.release();
+    let begin = Barrier::new(messages.len() + 1);
     std::thread::scope(|scope| {
-        let scanners: Vec<_> = (1..=load.associations)
-            .map(|scanner| {
+        let scanners: Vec<_> = messages
+            .iter()
+            .map(|(scanner, messages)| {
                 let begin = &begin;
                 scope.spawn(move || {
-                    let mut template = Template::ct(load.side, load.side);
-                    let number = |image| Number { run: 1, scanner, study: 1, series: 1, image };
-                    template.image(number(0));
                     begin.wait();
-                    let calling = calling(scanner);
-                    let mut wire = Wire::request(&calling, port, Template::SOP_CLASS)
-                        .expect("the association is accepted");
-                    let store = |image| {
-                        let number = number(image);
-                        let image = template.renumbered(number);
+                    let mut wire = associate(*scanner, port);
+                    let store = |message: &Vec<u8>| {
                         let since = Instant::now();
-                        let status = wire.store(&number.sop_instance_uid(), image);
+                        let status = wire.store_encoded(message);
                         assert_eq!(status.ok(), Some(0), "every object is taken");
                         since.elapsed().as_secs_f64() * 1e3
                     };
-                    let waits: Vec<f64> = (1..=each).map(store).collect();
+                    let waits: Vec<f64> = messages.iter().map(store).collect();
                     wire.release();
                     waits
                 })
@@ -218,29 +265,50 @@ fn send(port: u16, load: &Load) -> (Duration, Vec<f64>) {
     })
 }
 
-/// Bytes a second that a plain append and fdatasync reach on this disk with as many objects a sync
-/// as there are associations: what no durable receiver can exceed in the same way.
-fn limit(load: &Load, folders: &mut Vec<Kept>) -> f64 {
-    let folder = TempDir::new().expect("a temporary folder");
-    let mut file = File::create(folder.path().join("plain")).expect("a file");
-    let image = vec![7; usize::from(load.side) * usize::from(load.side) * 2 + 700];
-    let since = Instant::now();
-    let mut written = 0;
-    while written < load.images {
-        for _ in 0..load.associations {
-            file.write_all(&image).expect("written");
-            written += 1;
-        }
-        file.sync_data().expect("synced");
-    }
-    let rate = f64::from(written) / since.elapsed().as_secs_f64();
-    folders.push(Kept::Folder(folder));
-    rate
+fn associate(scanner: u16, port: u16) -> Wire {
+    let wire = Wire::request(&calling(scanner), port, Template::SOP_CLASS);
+    wire.expect("the association is accepted")
 }
 
-fn print(load: &Load, peers: &[&str], runs: &[Vec<Run>], limit: f64) {
-    let Load { what, associations, images, .. } = load;
-    println!("\n{what}, {images} objects, {associations} associations");
+/// Objects a second that one process reaches on this disk, which does nothing but write and
+/// fdatasync as many objects at once as there are associations: appended by way of the page cache,
+/// and past it over blocks that are there.
+fn limits_of_disk(load: &Load, folders: &mut Vec<Kept>) -> [f64; 2] {
+    const BLOCK: usize = 4096;
+    let object = usize::from(load.side) * usize::from(load.side) * 2 + 700;
+    let associations = usize::from(load.associations);
+    // Begins at a border between blocks, and ends at one.
+    let length = (object * associations).next_multiple_of(BLOCK);
+    let room = vec![7; length + BLOCK];
+    let batch = &room[room.as_ptr().align_offset(BLOCK)..][..length];
+    let batches = load.images / u32::from(load.associations);
+    let folder = TempDir::new().expect("a temporary folder");
+    let rate = |direct: bool| {
+        let path = folder.path().join(if direct { "over" } else { "append" });
+        let flags = if direct { OFlags::DIRECT.bits().cast_signed() } else { 0 };
+        if direct {
+            let whole = vec![0; length * batches as usize];
+            std::fs::write(&path, whole).expect("written");
+            assert!(Command::new("sync").status().expect("sync runs").success());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let mut options = File::options();
+        let opened = options.create(true).truncate(false).write(true).custom_flags(flags);
+        let mut file = opened.open(&path).expect("a file that can be written past the page cache");
+        let since = Instant::now();
+        for _ in 0..batches {
+            file.write_all(batch).expect("written");
+            file.sync_data().expect("synced");
+        }
+        f64::from(load.images) / since.elapsed().as_secs_f64()
+    };
+    let rates = [rate(false), rate(true)];
+    folders.push(Kept::Folder(folder));
+    rates
+}
+
+fn print(load: &Load, peers: &[&str], runs: &[Vec<Run>], limits: &[[f64; 2]]) {
+    println!("\n{load}: {} objects, {} associations", load.images, load.associations);
     let of = |runs: &[Run], figure: fn(&Run) -> f64| {
         median(&runs.iter().map(figure).collect::<Vec<_>>())
     };
@@ -257,10 +325,15 @@ fn print(load: &Load, peers: &[&str], runs: &[Vec<Run>], limit: f64) {
             median(&ratios)
         );
     }
-    println!(
-        "  append, fdatasync {limit:>8.1}/s  gantry reaches {:.2} of it",
-        of(&runs[0], |run| run.rate) / limit
-    );
+    for (which, way) in ["append, fdatasync", "written, direct"].into_iter().enumerate() {
+        let limits: Vec<f64> = limits.iter().map(|limits| limits[which]).collect();
+        let reached = runs[0].iter().zip(&limits).map(|(run, limit)| run.rate / limit);
+        println!(
+            "  {way:<17} {:>8.1}/s  gantry reaches {:.2} of it",
+            median(&limits),
+            median(&reached.collect::<Vec<_>>())
+        );
+    }
 }
 
 fn median(figures: &[f64]) -> f64 {

@@ -62,16 +62,7 @@ impl Wire {
         length: u64,
         source: &mut impl Read,
     ) -> Result<u16, Unanswered> {
-        self.message = self.message.wrapping_add(1);
-        let command = command_set(&[
-            (0x0002, ui(&self.sop_class)),
-            (0x0100, us(0x0001)),
-            (0x0110, us(self.message)),
-            (0x0700, us(0x0000)),
-            (0x0800, us(0x0001)),
-            (0x1000, ui(sop_instance)),
-        ]);
-        self.fragment(true, true, command.len(), &mut command.as_slice());
+        self.command(sop_instance);
         let mut left = length;
         while left > 0 {
             let next = left.min((self.longest - PDV_HEAD) as u64);
@@ -84,9 +75,43 @@ impl Wire {
         self.answer()
     }
 
+    /// The whole message of a C-STORE, to be sent by [`Wire::store_encoded`] on this or on another
+    /// association of the same kind.
+    pub fn encode(&mut self, sop_instance: &str, data_set: &[u8]) -> Vec<u8> {
+        self.command(sop_instance);
+        let mut rest = data_set;
+        while !rest.is_empty() {
+            let length = rest.len().min(self.longest - PDV_HEAD);
+            let last = length == rest.len();
+            self.fragment(false, last, length, &mut rest);
+        }
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Sends what was encoded before, so that the sender costs no more than the copy into the network.
+    pub fn store_encoded(&mut self, message: &[u8]) -> Result<u16, Unanswered> {
+        let sent = self.inner.inner_stream().write_all(message);
+        sent.map_err(|_| Unanswered::ConnectionLost)?;
+        self.answer()
+    }
+
     /// Releases the association; a node that is gone is no fault of the scanner's.
     pub fn release(self) {
         let _ = self.inner.release();
+    }
+
+    /// The command of a C-STORE.
+    fn command(&mut self, sop_instance: &str) {
+        self.message = self.message.wrapping_add(1);
+        let command = command_set(&[
+            (0x0002, ui(&self.sop_class)),
+            (0x0100, us(0x0001)),
+            (0x0110, us(self.message)),
+            (0x0700, us(0x0000)),
+            (0x0800, us(0x0001)),
+            (0x1000, ui(sop_instance)),
+        ]);
+        self.fragment(true, true, command.len(), &mut command.as_slice());
     }
 
     /// One PDU with one fragment.
