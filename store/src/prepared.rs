@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ const IDLE: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_millis(5);
 /// Syncs of more than this gain nothing from blocks that are there: the journal entry is shared by all of it.
 const SHARED: u64 = 4 << 20;
+
+/// What could not be prepared, because the disk was full say, is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Prepares one segment ahead, in a thread of its own, while nothing else needs the disk.
 pub(crate) struct Prepared {
@@ -151,15 +155,16 @@ fn start(
     let (wanted, lengths) = mpsc::channel();
     let paced = pace.clone();
     let thread = thread::Builder::new().name("gantry-prepare".into()).spawn(move || {
-        for length in lengths {
-            match fill(&path, length, reserve, &paced) {
-                Ok(()) => ready.store(true, Ordering::Release),
+        while let Ok(length) = lengths.recv() {
+            while let Err(error) = fill(&path, length, reserve, &paced) {
                 // Without it everything works, only slower; the writer tells of a full disk.
-                Err(error) => {
-                    tracing::debug!(station = "keep", %error, "no segment was prepared");
-                    let _ = fs::remove_file(&path);
+                tracing::debug!(station = "keep", %error, "no segment was prepared");
+                let _ = fs::remove_file(&path);
+                if lengths.recv_timeout(AGAIN) == Err(RecvTimeoutError::Disconnected) {
+                    return;
                 }
             }
+            ready.store(true, Ordering::Release);
         }
         let _ = fs::remove_file(&path);
     })?;

@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -42,7 +43,10 @@ const LOADS: [Load; 6] = [
 /// As shipped.
 const SEGMENT_MIB: u32 = 512;
 
-const PEERS: [&str; 4] = ["gantry", "storescp", "Orthanc", "Orthanc, no sync"];
+/// The node comes first: as shipped, with `durability = "crash"`, and with `gantry verify` reading
+/// beside it all the time.
+const PEERS: [&str; 6] =
+    ["gantry", "gantry, crash", "gantry, verified", "storescp", "Orthanc", "Orthanc, no sync"];
 
 /// One run of one load.
 #[derive(Clone, Copy)]
@@ -91,7 +95,7 @@ fn is_wanted(peer: &str) -> bool {
 
 fn is_there(peer: &str) -> bool {
     let program = match peer {
-        "gantry" => return true,
+        _ if peer.starts_with("gantry") => return true,
         "storescp" => "storescp",
         _ => "Orthanc",
     };
@@ -110,9 +114,13 @@ enum Server {
 
 impl Server {
     fn start(peer: &str, folder: &Path) -> Self {
-        if peer == "gantry" {
+        if peer.starts_with("gantry") {
             let setup = (1..=16).fold(Setup::new(), |setup, n| setup.scanner(&calling(n)));
             let setup = setup.models(folder).quiet_seconds(600.0).segment_mib(SEGMENT_MIB);
+            if peer == "gantry, crash" {
+                let node = setup.store("durability = \"crash\"").start();
+                return Self::Gantry(Box::new(node));
+            }
             let node = setup.start();
             wait_until_prepared(&node);
             return Self::Gantry(Box::new(node));
@@ -202,7 +210,10 @@ fn measure(peer: &str, load: &Load, folders: &mut Vec<Kept>) -> Run {
     // What the servers before left in the page cache is not written beside this one.
     assert!(Command::new("sync").status().expect("sync runs").success());
     let before = processor_time(server.process());
-    let (took, mut waits) = send(server.port(), load);
+    let (took, mut waits) = match (&server, peer) {
+        (Server::Gantry(node), "gantry, verified") => beside_verify(node, load),
+        _ => send(server.port(), load),
+    };
     // What follows the last answer, as the index does, is work for these objects too.
     std::thread::sleep(Duration::from_millis(300));
     let processor = processor_time(server.process()) - before;
@@ -262,6 +273,23 @@ fn send(port: u16, load: &Load) -> (Duration, Vec<f64>) {
         let waits = scanners.into_iter().flat_map(|one| one.join().expect("a scanner ends"));
         let waits = waits.collect();
         (since.elapsed(), waits)
+    })
+}
+
+/// One `gantry verify` after the other reads all that is kept, as long as the load lasts.
+fn beside_verify(node: &Node, load: &Load) -> (Duration, Vec<f64>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let said = node.gantry(&["verify"]);
+                assert!(said.success, "{}", said.out);
+            }
+        });
+        let sent = send(node.port, load);
+        over.store(true, Ordering::Relaxed);
+        reader.join().expect("all is sound");
+        sent
     })
 }
 
