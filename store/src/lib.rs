@@ -37,11 +37,13 @@ mod recovery;
 pub mod reindex;
 pub mod retention;
 mod rows;
+mod seal;
 mod segment;
 pub mod series;
 mod source;
 pub mod store;
 pub mod stream;
+mod studies;
 pub mod summary;
 mod supersede;
 #[cfg(test)]
