@@ -5,6 +5,7 @@ mod carry;
 mod changed;
 mod claims;
 pub mod completion;
+mod damage;
 mod data_set;
 pub mod decisions;
 pub mod digest;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod evict;
 pub mod export;
+mod folder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod header;

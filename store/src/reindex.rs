@@ -2,11 +2,11 @@
 
 use crate::error::StoreError;
 use crate::evict;
+use crate::folder::take_folder;
 use crate::index;
 use crate::reader::blocking;
 use crate::recovery;
 use crate::segment;
-use crate::store::take_folder;
 use gantry_terms::moment::Moment;
 use sqlx::SqlitePool;
 use std::fs;

@@ -1,11 +1,13 @@
 //! The store as the node holds it: opened once, asked and fed from everywhere.
 
 use crate::claims::{Claim, Claims};
+use crate::damage;
 use crate::digest::Digester;
 use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
 use crate::evict;
+use crate::folder::take_folder;
 use crate::header;
 use crate::incoming::{Identity, Incoming, Origin, Receipt, Received};
 use crate::index::{self, Entry, HeaderText};
@@ -30,10 +32,8 @@ use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
 use std::fmt::Display;
-use std::fs::{DirBuilder, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::ops::Deref;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,7 +115,7 @@ impl Store {
         let open = match recovered.resume {
             // What is looked for in it needs no seal: what bears one goes into another.
             Some((number, end)) if number < seal.first => {
-                recovery::give_back(&options.folder, number, end);
+                damage::give_back(&options.folder, number, end);
                 None
             }
             Some((number, end)) => {
@@ -373,39 +373,5 @@ impl Shared {
             tracing::error!(station = "keep", kind, %error, "an event could not be noted");
         }
         self.progress.ring();
-    }
-}
-
-/// Nobody but the node's own user may look inside: these are patients' images.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !is_there(folder)).collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // The name of each of them, and of those only: the parent of one that was there may be closed
-    // to us.
-    for made in missing {
-        match made.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(parent) => File::open(parent)?.sync_all()?,
-            None => File::open(".")?.sync_all()?,
-        }
-    }
-    Ok(())
-}
-
-fn is_there(folder: &Path) -> bool {
-    folder.as_os_str().is_empty() || folder.is_dir()
-}
-
-/// Makes the folders where they are missing and locks them.
-pub(crate) fn take_folder(store: &Path) -> Result<Arc<File>, StoreError> {
-    for folder in [store, &segment::folder(store)] {
-        make_folder(folder).map_err(StoreError::file(folder))?;
-    }
-    let path = store.join(segment::LOCK);
-    let options = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = options.map_err(StoreError::file(&path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Arc::new(lock)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.to_owned())),
-        Err(TryLockError::Error(source)) => Err(StoreError::File { path, source }),
     }
 }

@@ -1,5 +1,6 @@
 //! Checks every record's checksum and digest, and that index and segments say the same.
 
+use crate::damage;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::evict::evicted_segments;
@@ -48,7 +49,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     for (number, indexed) in segments {
         let rows = rows_of(reader, number, indexed).await?;
         let instances = rows.len() as u64;
-        let holes = recovery::holes(&reader.pool, number).await?;
+        let holes = damage::holes(&reader.pool, number).await?;
         let path = segment::path(&reader.folder, number);
         let segment = Segment { path, number, indexed, seal, rows, holes };
         let found = blocking(move || Ok(check(&segment))).await?;
