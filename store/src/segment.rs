@@ -126,7 +126,7 @@ impl Scan {
     /// looked for within them: an object may hold whatever its sender likes, records too.
     fn behind_damage(&self, offset: u64) -> io::Result<Option<u64>> {
         let mut at = offset;
-        while let Some((head, _)) = read_front(&self.file, at)? {
+        while let Some(head) = read_head(&self.file, at)? {
             at += head.length();
             for begin in [at, at + padding(at)] {
                 if begin < self.length && self.record_at(begin)?.is_some() {
@@ -162,8 +162,8 @@ impl Scan {
     /// Whether the head that seems to be there bears the seal of the store.
     fn is_ours(&self, offset: u64) -> io::Result<bool> {
         let Some((seal, number)) = self.seal else { return Ok(true) };
-        let front = read_front(&self.file, offset)?;
-        Ok(front.is_some_and(|(head, _)| seal.fits(number, &head.seal)))
+        let head = read_head(&self.file, offset)?;
+        Ok(head.is_some_and(|head| seal.fits(number, &head.seal)))
     }
 
     fn is_zero(&self, from: u64, to: u64) -> io::Result<bool> {
@@ -205,11 +205,7 @@ impl Scan {
 
 /// Head and meta of the record at `offset`, their length checked but not yet their checksum.
 pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, Vec<u8>)>> {
-    let mut head = [0; HEAD_BYTES];
-    if read_up_to(file, &mut head, offset)? < HEAD_BYTES {
-        return Ok(None);
-    }
-    let Some(head) = Head::decode(&head) else { return Ok(None) };
+    let Some(head) = read_head(file, offset)? else { return Ok(None) };
     let mut meta = vec![0; head.meta_bytes()];
     let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
     Ok((read == meta.len()).then_some((head, meta)))
@@ -220,7 +216,7 @@ pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, V
 /// Damage alters what is there. A record that cannot be told the one from the other counts as damage.
 pub(crate) fn is_torn(file: &File, offset: u64) -> io::Result<bool> {
     let length = file.metadata()?.len();
-    let record = read_front(file, offset)?.map_or(HEAD_BYTES as u64, |(head, _)| head.length());
+    let record = read_head(file, offset)?.map_or(HEAD_BYTES as u64, |head| head.length());
     let end = offset.saturating_add(record);
     if end > length {
         return Ok(true);
@@ -250,6 +246,12 @@ pub(crate) fn end_of_data(file: &File, from: u64) -> io::Result<u64> {
         end = begin;
     }
     Ok(from)
+}
+
+fn read_head(file: &File, offset: u64) -> io::Result<Option<Head>> {
+    let mut head = [0; HEAD_BYTES];
+    let read = read_up_to(file, &mut head, offset)?;
+    Ok(Some(head).filter(|_| read == HEAD_BYTES).as_ref().and_then(Head::decode))
 }
 
 /// Whose the damaged record at `offset` seems to be, to name it to the admin. The name itself may

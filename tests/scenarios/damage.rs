@@ -132,7 +132,8 @@ fn a_torn_tail_is_cut_off_and_told_and_everything_before_it_is_whole() {
         });
         hospital.node.start();
         let place = format!("the last {} bytes of segment 1, at {whole},", without_zeros(tail));
-        assert_tells(&hospital.node.status(), &[&place, "were cut off"]);
+        let cut = format!("{place} were no whole record");
+        assert_tells(&hospital.node.status(), &[&cut, "were cut off"]);
         assert!(!hospital.node.data().join("damaged").exists());
         hospital.send(image);
         hospital.assert_whole();
