@@ -17,6 +17,7 @@ may_install() {
 missing=()
 command -v storescp >/dev/null && command -v dcmsend >/dev/null && command -v dsrdump >/dev/null || missing+=(dcmtk)
 command -v dcentvfy >/dev/null || missing+=(dicom3tools)
+command -v strace >/dev/null || missing+=(strace)
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then
         echo "Installing ${missing[*]} ..."

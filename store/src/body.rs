@@ -50,6 +50,14 @@ impl Data {
 }
 
 impl Body {
+    /// What the record begins with.
+    pub(crate) fn front(&mut self) -> &mut [u8] {
+        match self {
+            Self::Pieces(front, _) => front,
+            Self::Blocks(collected) => collected.front(),
+        }
+    }
+
     /// Of the data set.
     pub(crate) fn length(&self) -> usize {
         match self {

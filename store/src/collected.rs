@@ -87,6 +87,11 @@ impl Collected {
         self.room.slice(end, end + padding(end as u64) as usize).fill(0);
     }
 
+    /// What [`Collected::set_front`] put there.
+    pub(crate) fn front(&mut self) -> &mut [u8] {
+        self.room.slice(0, FRONT)
+    }
+
     /// Whole blocks that begin at a border, in memory too; [`Collected::set_front`] comes before.
     pub(crate) fn blocks(&self) -> &[u8] {
         let length = (FRONT + self.length).next_multiple_of(BLOCK);

@@ -90,6 +90,7 @@ impl Reader {
                  (SELECT json_group_object(tag.value, header -> ('$.\"' || tag.value || '\"'))
                   FROM json_each($2) AS tag) AS attributes
              FROM instances WHERE series = $1 AND origin = 'received'
+                 AND study = (SELECT study FROM series WHERE uid = $1)
              ORDER BY arrival DESC LIMIT 1",
         )
         .bind(series.as_str())
@@ -113,6 +114,7 @@ impl Reader {
                   FROM json_each($3) AS tag) AS attributes
              FROM instances INDEXED BY instances_by_series
              WHERE series = $1 AND rowid > $2 AND origin = 'received'
+                 AND study = (SELECT study FROM series WHERE uid = $1)
              ORDER BY rowid",
         )
         .bind(series.as_str())

@@ -186,8 +186,12 @@ async fn add_job(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO jobs (decision, series, study, revision, rule, rules_digest, model,
-             model_digest, priority, shadow, selected, send_to, send_as, decided_at, state, due_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'queued', $14)",
+             model_digest, priority, shadow, selected, send_to, send_as, decided_at, state, due_at,
+             inputs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'queued', $14,
+             (SELECT group_concat(ifnull(hex(instances.digest), '-'), ' ' ORDER BY image.key)
+              FROM json_each($11) AS image
+              LEFT JOIN instances ON instances.sop_instance = image.value))",
     )
     .bind(decision)
     .bind(new.series.as_str())

@@ -3,7 +3,7 @@
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::events::{self, Event};
-use crate::held::{self, Held};
+use crate::held;
 use crate::reader::blocking;
 use crate::retention::{Policy, Stays, Verdict, Wanted, plan};
 use crate::segment::{self, Scan, Scanned};
@@ -52,8 +52,8 @@ impl Store {
         // In this order: what was appended to a segment before it was closed is in the index then.
         let closed = shared.numbers.closed();
         self.settled().await;
-        for (wanted, held) in plan(&shared.reader, closed, policy, disk, now).await?.wanted {
-            match self.take_away(&wanted, &held, now).await? {
+        for wanted in plan(&shared.reader, closed, policy, disk, now).await?.wanted {
+            match self.take_away(&wanted, now).await? {
                 Ok(evicted) => round.evicted.push(evicted),
                 Err(why) => round.stays.push(Wanted { verdict: Verdict::Stay(why), ..wanted }),
             }
@@ -64,7 +64,6 @@ impl Store {
     async fn take_away(
         &self,
         wanted: &Wanted,
-        held: &[Held],
         now: Moment,
     ) -> Result<Result<Evicted, Stays>, StoreError> {
         let folder = self.shared.options.folder.clone();
@@ -77,7 +76,13 @@ impl Store {
             Ok(true) => return Ok(Err(Stays::NotIndexed)),
             Err(error) => return Ok(Err(Stays::NotRead(error.to_string()))),
         }
-        if let Err(why) = self.carry_forward(wanted.segment, held).await? {
+        let held = match wanted.verdict {
+            Verdict::CarryForward(_) => {
+                held::held(&self.shared.reader.pool, wanted.segment).await?
+            }
+            _ => Vec::new(),
+        };
+        if let Err(why) = self.carry_forward(wanted.segment, &held).await? {
             return Ok(Err(why));
         }
         let marked = self.mark(wanted, held.len() as u64, now).await?;
@@ -98,7 +103,7 @@ impl Store {
         let Wanted { segment, bytes, newest, .. } = *wanted;
         // The connection syncs what it commits, and with it the rows that were moved before.
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        if !held::held(&mut *transaction, segment).await?.is_empty() {
+        if held::is_needed(&mut *transaction, segment).await? {
             return Ok(Err(Stays::NeededMeanwhile));
         }
         let instances: i64 =

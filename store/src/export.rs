@@ -84,7 +84,9 @@ impl Reader {
              FROM instances JOIN segments ON segments.number = instances.segment
              WHERE evicted_at IS NOT NULL
                  AND (sop_instance = $1 OR series = $1
-                      OR series IN (SELECT uid FROM series WHERE study = $1))";
+                      OR (study = $1 AND series IN
+                          (SELECT uid FROM series WHERE study = $1
+                           UNION ALL SELECT series FROM other_studies WHERE study = $1)))";
         let query = match selector {
             Selector::All => sqlx::query(all),
             Selector::Uid(uid) => sqlx::query(some).bind(uid.as_str()),
@@ -113,12 +115,16 @@ async fn page_behind(
     let some = "SELECT * FROM
              (SELECT sop_instance, series, study, segment, offset, NULL AS earlier FROM instances
               WHERE (sop_instance = $4 OR series = $4
-                      OR series IN (SELECT uid FROM series WHERE study = $4))
+                      OR (study = $4 AND series IN
+                          (SELECT uid FROM series WHERE study = $4
+                           UNION ALL SELECT series FROM other_studies WHERE study = $4)))
                   AND (+segment, +offset) > ($1, $2) AND +rowid <= $3
               UNION ALL
               SELECT sop_instance, series, study, segment, offset, digest FROM versions
               WHERE (sop_instance = $4 OR series = $4
-                      OR series IN (SELECT uid FROM series WHERE study = $4))
+                      OR (study = $4 AND series IN
+                          (SELECT uid FROM series WHERE study = $4
+                           UNION ALL SELECT series FROM other_studies WHERE study = $4)))
                   AND (+segment, +offset) > ($1, $2))
          WHERE segment NOT IN (SELECT number FROM segments WHERE evicted_at IS NOT NULL)
          ORDER BY +segment, +offset LIMIT 256";

@@ -9,7 +9,7 @@ use std::fmt;
 /// Why an instance may not be evicted; of several the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
-    /// Its series is not decided.
+    /// Its series is not decided, or is one of another study, so that it never will be.
     Decision,
     /// A job of its series is queued or runs; for a result, one of its study.
     Job,
@@ -25,7 +25,7 @@ pub enum Need {
 pub struct Holding {
     pub need: Need,
     pub instances: u64,
-    /// Of the first of them.
+    /// Of the largest of them.
     pub series: Uid,
     pub peer: Option<String>,
 }
@@ -50,21 +50,25 @@ impl fmt::Display for Holding {
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) sop_instance: Uid,
-    series: Uid,
     pub(crate) offset: u64,
-    /// Of the Part 10 file.
-    pub(crate) bytes: u64,
-    need: Need,
-    peer: Option<String>,
 }
 
-/// In the order of their records. Earlier versions are needed as long as their instance is.
-pub(crate) async fn held(
-    executor: impl SqliteExecutor<'_>,
-    segment: u32,
-) -> Result<Vec<Held>, StoreError> {
-    let found = sqlx::query(
-        "WITH here AS (
+/// What is still needed of a segment, in memory that does not grow with it.
+#[derive(Debug, Default)]
+pub(crate) struct Needed {
+    /// By need and peer, in the order of the needs.
+    pub(crate) holdings: Vec<Holding>,
+    /// Of the Part 10 files.
+    pub(crate) bytes: u64,
+    pub(crate) largest: Option<(u64, Uid)>,
+}
+
+/// Asks of every record of the segment with its need, if there is one. Earlier versions are needed as
+/// long as their instance is.
+macro_rules! of_needed {
+    ($asked:literal) => {
+        concat!(
+            "WITH here AS (
              SELECT sop_instance, series, study, origin, offset, bytes
              FROM instances WHERE segment = $1
              UNION ALL
@@ -74,7 +78,8 @@ pub(crate) async fn held(
              WHERE versions.segment = $1
          ), needed AS (
              SELECT here.*, CASE
-                 WHEN series.state IN ('receiving', 'complete') THEN 'undecided'
+                 WHEN series.state IN ('receiving', 'complete')
+                     OR here.study <> series.study THEN 'undecided'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
                               AND jobs.state IN ('queued', 'running')) THEN 'job'
                  WHEN origin = 'made' AND EXISTS
@@ -89,50 +94,75 @@ pub(crate) async fn held(
                               AND outbox.state = 'parked') THEN 'parked'
              END AS need
              FROM here JOIN series ON series.uid = here.series
-         )
-         SELECT sop_instance, series, offset, bytes, need,
+         )",
+            $asked
+        )
+    };
+}
+
+/// Summed up by need and peer.
+pub(crate) async fn needed(
+    executor: impl SqliteExecutor<'_>,
+    segment: u32,
+) -> Result<Needed, StoreError> {
+    // Beside max() a plain column is of the row that has the greatest (sqlite.org/lang_select.html).
+    let query = of_needed!(
+        " SELECT need, count(*) AS instances, sum(bytes) AS bytes, max(bytes) AS largest,
+             sop_instance, series,
              (SELECT peer FROM outbox WHERE outbox.sop_instance = needed.sop_instance
               AND outbox.state = need ORDER BY id LIMIT 1) AS peer
-         FROM needed WHERE need IS NOT NULL ORDER BY offset",
-    )
-    .bind(segment)
-    .fetch_all(executor)
-    .await?;
-    found.iter().map(held_row).collect()
-}
-
-/// By need and peer, in the order of the needs.
-pub(crate) fn holdings(held: &[Held]) -> Vec<Holding> {
-    let mut holdings: Vec<Holding> = Vec::new();
-    for Held { need, series, peer, .. } in held {
-        match holdings.iter_mut().find(|one| one.need == *need && one.peer == *peer) {
-            Some(holding) => holding.instances += 1,
-            None => holdings.push(Holding {
-                need: *need,
-                instances: 1,
-                series: series.clone(),
-                peer: peer.clone(),
-            }),
+         FROM needed WHERE need IS NOT NULL GROUP BY need, peer"
+    );
+    let found = sqlx::query(query).bind(segment).fetch_all(executor).await?;
+    let mut needed = Needed::default();
+    for row in &found {
+        needed.holdings.push(Holding {
+            need: need(row)?,
+            instances: rows::count(row, "instances")?,
+            series: rows::uid(row, "series")?,
+            peer: rows::column(row, "peer")?,
+        });
+        needed.bytes = needed.bytes.saturating_add(rows::count(row, "bytes")?);
+        let largest = (rows::count(row, "largest")?, rows::uid(row, "sop_instance")?);
+        if needed.largest.as_ref().is_none_or(|(bytes, _)| *bytes < largest.0) {
+            needed.largest = Some(largest);
         }
     }
-    holdings.sort_by_key(|holding| holding.need);
-    holdings
+    needed.holdings.sort_by_key(|holding| holding.need);
+    Ok(needed)
 }
 
-fn held_row(row: &SqliteRow) -> Result<Held, StoreError> {
-    Ok(Held {
-        sop_instance: rows::uid(row, "sop_instance")?,
-        series: rows::uid(row, "series")?,
-        offset: rows::count(row, "offset")?,
-        bytes: rows::count(row, "bytes")?,
-        need: match rows::column(row, "need")? {
-            "undecided" => Need::Decision,
-            "job" => Need::Job,
-            "failed" => Need::FailedJob,
-            "queued" => Need::Delivery,
-            "parked" => Need::ParkedDelivery,
-            _ => return Err(StoreError::Unreadable("need")),
-        },
-        peer: rows::column(row, "peer")?,
+pub(crate) async fn is_needed(
+    executor: impl SqliteExecutor<'_>,
+    segment: u32,
+) -> Result<bool, StoreError> {
+    let query = of_needed!(" SELECT EXISTS (SELECT 1 FROM needed WHERE need IS NOT NULL)");
+    Ok(sqlx::query_scalar(query).bind(segment).fetch_one(executor).await?)
+}
+
+/// In the order of their records: only of what is about to be written anew.
+pub(crate) async fn held(
+    executor: impl SqliteExecutor<'_>,
+    segment: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let query = of_needed!(
+        " SELECT sop_instance, offset FROM needed WHERE need IS NOT NULL ORDER BY offset"
+    );
+    let found = sqlx::query(query).bind(segment).fetch_all(executor).await?;
+    let held = |row: &SqliteRow| {
+        let (sop_instance, offset) = (rows::uid(row, "sop_instance")?, rows::count(row, "offset")?);
+        Ok(Held { sop_instance, offset })
+    };
+    found.iter().map(held).collect()
+}
+
+fn need(row: &SqliteRow) -> Result<Need, StoreError> {
+    Ok(match rows::column(row, "need")? {
+        "undecided" => Need::Decision,
+        "job" => Need::Job,
+        "failed" => Need::FailedJob,
+        "queued" => Need::Delivery,
+        "parked" => Need::ParkedDelivery,
+        _ => return Err(StoreError::Unreadable("need")),
     })
 }

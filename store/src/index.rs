@@ -4,6 +4,7 @@ use crate::claims::Claim;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incoming::{Identity, Origin};
+use crate::studies;
 use crate::supersede::{Superseded, supersede};
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
@@ -14,9 +15,10 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Connection, QueryBuilder, Sqlite};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -51,16 +53,29 @@ pub(crate) struct Added {
 }
 
 /// A header as the index holds it: much smaller than one that can be asked.
-pub(crate) struct HeaderText(String);
+pub(crate) struct HeaderText {
+    text: String,
+    /// Its share of the memory that may wait for the index. Given back when the row is committed.
+    _room: Option<OwnedSemaphorePermit>,
+}
 
 impl HeaderText {
     /// There are only texts and finite numbers in it, so that it can always be written.
     pub(crate) fn of(header: &Header) -> Self {
-        Self(serde_json::to_string(header).unwrap_or_else(|_| "{}".into()))
+        let text = serde_json::to_string(header).unwrap_or_else(|_| "{}".into());
+        Self { text, _room: None }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    pub(crate) fn kib(&self) -> u32 {
+        u32::try_from(self.text.len().div_ceil(1 << 10)).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn take(&mut self, room: OwnedSemaphorePermit) {
+        self._room = Some(room);
     }
 }
 
@@ -152,6 +167,8 @@ async fn add_rows(
         advance(&mut transaction, segment, to).await?;
     }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
+    let mut studies = studies::of_series(&mut transaction, entries).await?;
+    let mut others: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut added = Added::default();
     let mut rest = entries;
     while !rest.is_empty() {
@@ -159,21 +176,28 @@ async fn add_rows(
         let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
         let (now, later) = rest.split_at(length);
         for (Entry { identity, .. }, came) in add_instances(&mut transaction, now).await? {
-            let (is_new, left) = match came {
-                Came::New => (true, None),
-                Came::Over(Superseded::Changed { left }) => (false, left),
+            let (is_new, joins, left) = match came {
+                Came::New => (true, true, None),
+                Came::Over(Superseded::Changed { moves, left }) => (false, moves, left),
                 Came::Over(Superseded::Not | Superseded::Moved) => continue,
             };
             added.new += u64::from(is_new);
-            let series = arrivals.entry(identity.series.as_str());
-            let series = series.or_insert_with(|| Arrivals::begin(identity));
-            series.count(identity, is_new || left.is_some());
             added.left.extend(left);
+            let (series, study) = (identity.series.as_str(), identity.study.as_str());
+            if *studies.entry(series).or_insert_with(|| study.into()) != study {
+                others.insert((series, study));
+                continue;
+            }
+            let series = arrivals.entry(series).or_insert_with(|| Arrivals::begin(identity));
+            series.count(identity, joins);
         }
         rest = later;
     }
     for series in arrivals.values() {
         add_to_series(&mut transaction, series).await?;
+    }
+    for (series, study) in others {
+        studies::keep_apart(&mut transaction, series, study).await?;
     }
     transaction.commit().await?;
     Ok(added)

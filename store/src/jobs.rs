@@ -157,9 +157,10 @@ impl Store {
             "UPDATE jobs SET state = 'superseded', station = NULL, finished_at = $2,
                  reason = 'an image that it read was replaced meanwhile'
              WHERE id = $1 AND state <> 'finished'
-                 AND EXISTS (SELECT 1 FROM json_each(jobs.selected) JOIN instances
-                             ON instances.sop_instance = json_each.value
-                             WHERE instances.changed_at >= jobs.decided_at)",
+                 AND inputs IS NOT
+                     (SELECT group_concat(ifnull(hex(instances.digest), '-'), ' ' ORDER BY image.key)
+                      FROM json_each(jobs.selected) AS image
+                      LEFT JOIN instances ON instances.sop_instance = image.value)",
         )
         .bind(id)
         .bind(now.0)

@@ -1,4 +1,4 @@
-//! What waits to be delivered to which peer: one row for each peer and instance, ever.
+//! What waits to be delivered to which peer: one row for each peer and instance, ever, with the digest of the bytes that it stands for.
 
 use crate::digest::Digest;
 use crate::error::StoreError;
@@ -130,7 +130,7 @@ impl Store {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let found = sqlx::query(
             "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
-                 attempts + 1 AS attempts, queued_at, digest
+                 attempts + 1 AS attempts, queued_at, instances.digest AS digest
              FROM outbox JOIN instances ON instances.sop_instance = outbox.sop_instance
              WHERE peer = $1 AND state = 'queued' AND due_at <= $2
              ORDER BY priority, queued_at, outbox.id LIMIT $3",
@@ -142,11 +142,14 @@ impl Store {
         .await?;
         let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         for delivery in &leased {
-            sqlx::query("UPDATE outbox SET attempts = attempts + 1, due_at = $2 WHERE id = $1")
-                .bind(delivery.id)
-                .bind(now.plus(lease).0)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "UPDATE outbox SET attempts = attempts + 1, due_at = $2, digest = $3 WHERE id = $1",
+            )
+            .bind(delivery.id)
+            .bind(now.plus(lease).0)
+            .bind(delivery.digest.as_slice())
+            .execute(&mut *transaction)
+            .await?;
         }
         transaction.commit().await?;
         Ok(leased)
@@ -162,10 +165,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL
-             WHERE id = $1 AND queued_at = $2 AND state <> 'delivered'",
+             WHERE id = $1 AND digest = $2 AND state <> 'delivered'",
         )
         .bind(delivery.id)
-        .bind(delivery.queued_at.0)
+        .bind(delivery.digest.as_slice())
         .bind(status)
         .bind(at.0)
         .execute(&self.shared.write)
@@ -183,10 +186,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET reason = $3, due_at = $4
-             WHERE id = $1 AND queued_at = $2 AND state = 'queued'",
+             WHERE id = $1 AND digest = $2 AND state = 'queued'",
         )
         .bind(delivery.id)
-        .bind(delivery.queued_at.0)
+        .bind(delivery.digest.as_slice())
         .bind(reason)
         .bind(again_at.0)
         .execute(&self.shared.write)
@@ -199,10 +202,10 @@ impl Store {
     pub async fn park_delivery(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET state = 'parked', reason = $3
-             WHERE id = $1 AND queued_at = $2 AND state = 'queued'",
+             WHERE id = $1 AND digest = $2 AND state = 'queued'",
         )
         .bind(delivery.id)
-        .bind(delivery.queued_at.0)
+        .bind(delivery.digest.as_slice())
         .bind(reason)
         .execute(&self.shared.write)
         .await?;
@@ -219,22 +222,22 @@ pub(crate) struct NewRow<'a> {
     pub(crate) at: Moment,
 }
 
-/// What is on its way to the peer already, or was, stays as it is.
-/// Once for each peer, and once more when other bytes took the instance's place since.
+/// What is on its way to the peer already, or was, stays as it is. Once for each peer, and once more
+/// when the instance has other bytes than the row stands for: a clock would not tell, as it may step
+/// back.
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
     row: NewRow<'_>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at)
-         VALUES ($1, $2, $3, $4, 'queued', $5, $5)
+        "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at, digest)
+         VALUES ($1, $2, $3, $4, 'queued', $5, $5,
+             (SELECT digest FROM instances WHERE sop_instance = $2))
          ON CONFLICT (peer, sop_instance) DO UPDATE SET
              job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
-             due_at = excluded.due_at, delivered_at = NULL
-         WHERE EXISTS (SELECT 1 FROM instances
-                       WHERE instances.sop_instance = outbox.sop_instance
-                           AND instances.changed_at >= outbox.queued_at)",
+             due_at = excluded.due_at, delivered_at = NULL, digest = excluded.digest
+         WHERE excluded.digest IS NOT NULL AND excluded.digest IS NOT outbox.digest",
     )
     .bind(row.peer)
     .bind(row.sop_instance.as_str())
@@ -243,6 +246,18 @@ pub(crate) async fn add(
     .bind(row.at.0)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// The instance is kept as new though it was known: whatever was delivered of it does not count.
+pub(crate) async fn forget(
+    connection: &mut SqliteConnection,
+    sop_instance: &Uid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE outbox SET digest = NULL WHERE sop_instance = $1")
+        .bind(sop_instance.as_str())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::digest::{Digest, Digester};
 use crate::incoming::{Identity, Origin};
+use crate::seal::{self, Seal};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -16,7 +17,8 @@ pub(crate) const LONGEST_META: u32 = 1024;
 /// All integers are little endian:
 /// magic 8, version 2, where the data set begins in the payload 2, head and meta length 4, payload
 /// length 8, CRC-32 of meta and of the payload before its data set 4, CRC-32 of the head without
-/// this field 4, digest of the data set 16, zero 16.
+/// this field 4, digest of the data set 16, seal of the store 16 (zero where an earlier version
+/// wrote the record).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Where the payload begins, counted from the record.
@@ -26,6 +28,7 @@ pub(crate) struct Head {
     pub(crate) data_set: u16,
     pub(crate) checksum: u32,
     pub(crate) digest: Digest,
+    pub(crate) seal: [u8; seal::BYTES],
 }
 
 impl Head {
@@ -38,6 +41,7 @@ impl Head {
         bytes[16..24].copy_from_slice(&self.payload.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.checksum.to_le_bytes());
         bytes[32..48].copy_from_slice(&self.digest);
+        bytes[48..64].copy_from_slice(&self.seal);
         let own = own_checksum(&bytes);
         bytes[28..32].copy_from_slice(&own.to_le_bytes());
         bytes
@@ -53,6 +57,7 @@ impl Head {
             data_set: u16::from_le_bytes([bytes[10], bytes[11]]),
             checksum: u32_at(24),
             digest: bytes[32..48].try_into().ok()?,
+            seal: bytes[48..64].try_into().ok()?,
         };
         let meta = head.payload_offset.checked_sub(HEAD_BYTES as u32)?;
         let good = bytes[..8] == MAGIC
@@ -184,12 +189,19 @@ pub(crate) fn front_of(
         data_set: u16::try_from(part10_head.len()).ok()?,
         checksum: checksum.finalize(),
         digest,
+        seal: [0; seal::BYTES],
     };
     let mut bytes = Vec::with_capacity(HEAD_BYTES + meta.len() + part10_head.len());
     bytes.extend_from_slice(&head.encode());
     bytes.extend_from_slice(&meta);
     bytes.extend_from_slice(part10_head);
     Some((head, bytes))
+}
+
+/// Says in the front that the record is one of this store.
+pub(crate) fn seal_front(head: &mut Head, front: &mut [u8], seal: &Seal) {
+    head.seal = seal.bytes;
+    front[..HEAD_BYTES].copy_from_slice(&head.encode());
 }
 
 /// Sums up a record that is read piece by piece, from its meta on.
@@ -247,7 +259,6 @@ mod tests {
         for bit in 0..HEAD_BYTES * 8 {
             let mut changed = *front;
             changed[bit / 8] ^= 1 << (bit % 8);
-            // The last sixteen bytes are spare, but their change is noticed too.
             assert_eq!(Head::decode(&changed), None, "bit {bit}");
         }
         // Records of the first version end before the last field.

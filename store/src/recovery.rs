@@ -1,5 +1,6 @@
 //! What happens at every start: leftovers go, torn tails are cut, and the index is brought up to the last record.
 
+use crate::damage::{self, Damage};
 use crate::error::StoreError;
 use crate::events::{self, Event};
 use crate::evict::evicted_segments;
@@ -7,6 +8,7 @@ use crate::header::{self, HeaderError};
 use crate::index::{self, Entry, HeaderText};
 use crate::part10::{LONGEST_HEAD, read_head};
 use crate::rows;
+use crate::seal::Seal;
 use crate::segment::{self, Found, Scan, Scanned};
 use gantry_terms::header::Header;
 use sqlx::SqlitePool;
@@ -29,8 +31,9 @@ pub(crate) struct Recovered {
     pub(crate) resume: Option<(u32, u64)>,
     pub(crate) problems: Vec<String>,
     /// What writes that were broken off left behind; nobody was told that it is kept.
-    torn: Vec<String>,
-    index_lost: bool,
+    pub(crate) torn: Vec<String>,
+    pub(crate) index_lost: bool,
+    seal: Option<Seal>,
 }
 
 /// Streams that a crash left half-written. Nobody was told that they are kept.
@@ -48,15 +51,17 @@ pub(crate) fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Replays every record behind the last indexed one. Only bytes that end a segment and are no
-/// whole record, which nobody was ever told to be kept, are cut off. When everything is replayed
-/// because the index was lost, nobody knows that of them, and they are put aside first.
+/// Replays every record behind the last indexed one. What ends a segment and is no whole record is
+/// cut off. It is put aside before, unless it shows that it is what a write that was broken off left,
+/// of which nobody was ever told that it is kept. When everything is replayed because the index was
+/// lost, nobody knows that of any.
 pub(crate) async fn replay(
     store: &Path,
     pool: &SqlitePool,
     index_lost: bool,
 ) -> Result<Recovered, StoreError> {
-    let mut recovered = Recovered { index_lost, ..Recovered::default() };
+    let seal = Seal::read(store);
+    let mut recovered = Recovered { index_lost, seal, ..Recovered::default() };
     let mut indexed = indexed_bytes(pool).await?;
     let folder = segment::folder(store);
     let numbers = segment::numbers(store).map_err(StoreError::file(&folder))?;
@@ -67,6 +72,9 @@ pub(crate) async fn replay(
     let evicted = evicted_segments(pool).await?;
     for number in numbers.into_iter().filter(|number| !evicted.contains(number)) {
         recovered.segments += 1;
+        if let Some((earlier, end)) = recovered.resume.take() {
+            damage::give_back(store, earlier, end);
+        }
         let from = indexed.remove(&number).unwrap_or(0);
         replay_segment(store, pool, number, from, &mut recovered).await?;
     }
@@ -91,7 +99,17 @@ pub(crate) async fn tell_lost_index(
     pool: &SqlitePool,
     recovered: &Recovered,
 ) -> Result<(), StoreError> {
-    let Recovered { records, segments, .. } = recovered;
+    let segments = recovered.segments;
+    // More than were replayed now, when it was begun before.
+    let records: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM instances) + (SELECT count(*) FROM versions)",
+    )
+    .fetch_one(pool)
+    .await?;
+    let records = recovered.records.max(records.unsigned_abs());
+    if records == 0 {
+        return Ok(());
+    }
     let text = format!(
         "the index was gone and was built again from {records} records in {segments} segments; \
          what was decided and delivered before is forgotten, so that every series is decided anew"
@@ -133,7 +151,6 @@ async fn replay_segment(
     let path = segment::path(store, number);
     let failed = || StoreError::file(&path);
     let length = fs::metadata(&path).map_err(failed())?.len();
-    recovered.resume = None;
     if length < from {
         let lost = from - length;
         let whose = cut_off(pool, &path, number, length).await?;
@@ -146,7 +163,8 @@ async fn replay_segment(
         // What a killed node wrote may still be in the page cache alone.
         File::open(&path).and_then(|file| file.sync_all()).map_err(failed())?;
     }
-    let mut scan = Scan::of(&path, from, length).map_err(failed())?;
+    let scan = Scan::of(&path, from, length).map_err(failed())?;
+    let mut scan = scan.sealed(recovered.seal, number);
     let (mut batch, mut sound, mut end) = (Vec::new(), true, from);
     loop {
         match scan.next().map_err(failed())? {
@@ -158,28 +176,22 @@ async fn replay_segment(
             }
             Scanned::Damage { offset, next: Some(next) } => {
                 sound = false;
-                let bytes = next - offset;
-                let whose = whose(&path, offset).map_err(failed())?;
-                recovered.problems.push(format!(
-                    "segment {number} has {bytes} bytes at {offset} that are no record{whose}"
-                ));
+                if damage::is_hole(pool, number, offset, next).await? {
+                    continue;
+                }
+                let found = Damage::look(&path, offset, recovered).map_err(failed())?;
+                if found.is_torn {
+                    damage::add_hole(pool, number, offset, next).await?;
+                }
+                found.tell_amid(number, offset, next - offset, recovered);
             }
             Scanned::Damage { offset, next: None } => {
-                let (bytes, whose) = (length - offset, whose(&path, offset).map_err(failed())?);
-                let lost = recovered.index_lost;
-                match set_aside(store, number, offset, lost).map_err(failed())? {
-                    Some(aside) => recovered.problems.push(format!(
-                        "the last {bytes} bytes of segment {number}, at {offset}, are no whole \
-                         record{whose}; they were put aside as {}",
-                        aside.display()
-                    )),
-                    None => recovered.torn.push(format!(
-                        "the last {bytes} bytes of segment {number}, at {offset}, were no whole \
-                         record, as a write leaves them that was broken off before anybody was \
-                         told that it is kept; they were cut off{whose}"
-                    )),
+                let found = Damage::look(&path, offset, recovered).map_err(failed())?;
+                let cuts = found.tell_at_the_end(store, number, offset, recovered);
+                sound = sound && cuts;
+                if cuts {
+                    damage::cut(&path, offset).map_err(failed())?;
                 }
-                cut(&path, offset).map_err(failed())?;
             }
         }
         if batch.len() >= BATCH {
@@ -224,44 +236,6 @@ async fn cut_off(
         few if few <= NAMED => format!(", and with them {named}"),
         many => format!(", and with them {named} and {} more", many - NAMED),
     })
-}
-
-/// A record of full length with a sound head may have been whole once, and acknowledged when the
-/// index was lost since: it is copied into a folder of its own before it is cut off. When the
-/// index is known to be lost, so is everything that ends a segment.
-fn set_aside(
-    store: &Path,
-    number: u32,
-    offset: u64,
-    index_lost: bool,
-) -> io::Result<Option<PathBuf>> {
-    let mut file = File::open(segment::path(store, number))?;
-    let whole = segment::read_front(&file, offset)?
-        .is_some_and(|(head, _)| file.metadata().is_ok_and(|m| m.len() - offset >= head.length()));
-    if !whole && !index_lost {
-        return Ok(None);
-    }
-    let folder = store.join("damaged");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{number:08}-{offset}.record"));
-    file.seek(SeekFrom::Start(offset))?;
-    let mut aside = File::create(&path)?;
-    io::copy(&mut file, &mut aside)?;
-    aside.sync_all()?;
-    File::open(&folder)?.sync_all()?;
-    Ok(Some(path))
-}
-
-/// Words that name the instance to the admin, where its record still tells.
-fn whose(path: &Path, offset: u64) -> io::Result<String> {
-    let instance = segment::seems_to_hold(&File::open(path)?, offset)?;
-    Ok(instance.map(|uid| format!(" (of instance {uid}, it seems)")).unwrap_or_default())
-}
-
-fn cut(path: &Path, length: u64) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
-    file.set_len(length)?;
-    file.sync_all()
 }
 
 fn entry(path: &Path, segment: u32, found: Found, problems: &mut Vec<String>) -> Entry {

@@ -2,11 +2,11 @@
 
 use crate::error::StoreError;
 use crate::evict;
+use crate::folder::take_folder;
 use crate::index;
 use crate::reader::blocking;
 use crate::recovery;
 use crate::segment;
-use crate::store::take_folder;
 use gantry_terms::moment::Moment;
 use sqlx::SqlitePool;
 use std::fs;
@@ -24,8 +24,9 @@ pub struct Reindexed {
     pub set_aside: Option<PathBuf>,
 }
 
-/// What retention took away is forgotten: the index tells of what is there. Needs no database file, and no node that runs. Decisions, jobs and outbox of a database that is
-/// there are kept, and so is what each series has come to. One that cannot be read is put aside.
+/// What retention took away is forgotten: the index tells of what is there. Needs no database file,
+/// and no node that runs. Decisions, jobs and outbox of a database that is there are kept, and so is
+/// what each series has come to. One that cannot be read is put aside.
 pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
     if !segment::folder(folder).is_dir() {
         return Err(StoreError::NoStore(folder.to_owned()));
@@ -33,16 +34,20 @@ pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
     let locked = folder.to_owned();
     let _lock = blocking(move || take_folder(&locked)).await?;
     recovery::remove_leftovers(folder)?;
-    let (pool, set_aside) = match begin(folder).await {
-        Ok(pool) => (pool, None),
+    let ((pool, found), set_aside) = match begin(folder).await {
+        Ok(begun) => (begun, None),
         Err(StoreError::Index(error)) if !is_busy(&error) => {
             let aside = put_aside(folder)?;
             (begin(folder).await?, Some(aside))
         }
         Err(error) => return Err(error),
     };
-    let recovered = recovery::replay(folder, &pool, true).await?;
+    let mut recovered = recovery::replay(folder, &pool, true).await?;
     restore(&pool).await?;
+    // What lies behind the last indexed byte was found twice.
+    let mut problems = found;
+    problems.retain(|found| !recovered.problems.contains(found));
+    problems.append(&mut recovered.problems);
     let series: i64 = sqlx::query_scalar("SELECT count(*) FROM series").fetch_one(&pool).await?;
     pool.close().await;
     Ok(Reindexed {
@@ -50,18 +55,16 @@ pub async fn reindex(folder: &Path) -> Result<Reindexed, StoreError> {
         records: recovered.records,
         instances: recovered.added,
         series: series.unsigned_abs(),
-        problems: recovered.problems,
+        problems,
         set_aside,
     })
 }
 
-/// Opens the index and empties what the segments can tell again.
-async fn begin(folder: &Path) -> Result<SqlitePool, StoreError> {
+/// Opens the index and empties what the segments can tell again. With the damage that was found.
+async fn begin(folder: &Path) -> Result<(SqlitePool, Vec<String>), StoreError> {
     let pool = index::open_to_write(folder).await?;
-    // Once the index is empty nobody knows that they were evicted.
-    evict::remove_evicted(folder, &pool).await?;
-    match empty(&pool).await {
-        Ok(()) => Ok(pool),
+    match follow_and_empty(folder, &pool).await {
+        Ok(found) => Ok((pool, found)),
         Err(error) => {
             pool.close().await;
             Err(error)
@@ -69,14 +72,42 @@ async fn begin(folder: &Path) -> Result<SqlitePool, StoreError> {
     }
 }
 
-async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let sound: String =
-        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *transaction).await?;
+/// What the index does not have yet is replayed first, as at a start: a record that replaces
+/// another opens its series, and nobody could tell that from an index that is built anew.
+async fn follow_and_empty(folder: &Path, pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
+    let sound: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await?;
     if sound != "ok" {
         return Err(sqlx::Error::Protocol("the index file is corrupt".into()).into());
     }
+    // Once the index is empty nobody knows that they were evicted.
+    evict::remove_evicted(folder, pool).await?;
+    let found = match rebuilding(pool).await? {
+        None => recovery::replay(folder, pool, false).await?.problems,
+        Some(_) => Vec::new(),
+    };
+    empty(pool).await?;
+    Ok(found)
+}
+
+/// Why the index does not hold all that the segments did when it was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// There was none: what was decided is forgotten.
+    Lost,
+    Asked,
+}
+
+/// Nothing unless it is being built anew, or this was broken off.
+pub(crate) async fn rebuilding(pool: &SqlitePool) -> Result<Option<Why>, StoreError> {
+    let why: Option<String> =
+        sqlx::query_scalar("SELECT why FROM rebuilding").fetch_optional(pool).await?;
+    Ok(why.map(|why| if why == "lost" { Why::Lost } else { Why::Asked }))
+}
+
+async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for step in [
+        "INSERT INTO rebuilding SELECT 'asked' WHERE NOT EXISTS (SELECT 1 FROM rebuilding)",
         "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series
          WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
@@ -84,6 +115,7 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
         "DELETE FROM series",
         "DELETE FROM studies",
         "DELETE FROM segments",
+        "DELETE FROM other_studies",
     ] {
         sqlx::query(step).execute(&mut *transaction).await?;
     }
@@ -103,6 +135,7 @@ pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
                  THEN 'receiving' ELSE before.state END
          FROM reindexing AS before WHERE before.uid = series.uid",
         "DELETE FROM reindexing",
+        "DELETE FROM rebuilding",
     ] {
         sqlx::query(step).execute(&mut *transaction).await?;
     }

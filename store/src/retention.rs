@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::held::{self, Held};
+use crate::held::{self, Needed};
 use crate::numbers::Closed;
 use crate::reader::{Reader, blocking};
 use crate::rows;
@@ -146,8 +146,7 @@ impl Reader {
         let below = last.and_then(|last| u32::try_from(last).ok()).unwrap_or(0);
         let folder = self.folder.clone();
         let growing = blocking(move || Ok(segment::told_growing(&folder))).await?;
-        let planned = plan(self, Closed { below, growing }, policy, disk, now).await?;
-        Ok(planned.plan())
+        plan(self, Closed { below, growing }, policy, disk, now).await
     }
 
     /// How old what is kept is, and what went last.
@@ -176,26 +175,13 @@ impl Reader {
     }
 }
 
-/// A plan with the records that it is made of.
-pub(crate) struct Planned {
-    pub(crate) wanted: Vec<(Wanted, Vec<Held>)>,
-    others: u64,
-}
-
-impl Planned {
-    fn plan(self) -> Plan {
-        let wanted = self.wanted.into_iter().map(|(wanted, _)| wanted).collect();
-        Plan { wanted, others: self.others }
-    }
-}
-
 pub(crate) async fn plan(
     reader: &Reader,
     closed: Closed,
     policy: &Policy,
     disk: Disk,
     now: Moment,
-) -> Result<Planned, StoreError> {
+) -> Result<Plan, StoreError> {
     let found = sqlx::query(
         "SELECT number, indexed_bytes, ifnull(newest_arrival, 0) AS newest FROM segments
          WHERE evicted_at IS NULL ORDER BY number",
@@ -203,7 +189,7 @@ pub(crate) async fn plan(
     .fetch_all(&reader.pool)
     .await?;
     let mut too_much = too_much(policy, disk);
-    let mut planned = Planned { wanted: Vec::new(), others: 0 };
+    let mut planned = Plan { wanted: Vec::new(), others: 0 };
     for row in &found {
         let kept = Kept::of(row)?;
         let why = kept.why(policy, too_much, now).filter(|_| closed.holds(kept.number));
@@ -211,9 +197,9 @@ pub(crate) async fn plan(
             planned.others += 1;
             continue;
         };
-        let (wanted, held) = look(reader, kept, why).await?;
+        let wanted = look(reader, kept, why).await?;
         too_much = too_much.saturating_sub(wanted.frees());
-        planned.wanted.push((wanted, held));
+        planned.wanted.push(wanted);
     }
     Ok(planned)
 }
@@ -250,33 +236,30 @@ impl Kept {
     }
 }
 
-async fn look(reader: &Reader, kept: Kept, why: Why) -> Result<(Wanted, Vec<Held>), StoreError> {
+async fn look(reader: &Reader, kept: Kept, why: Why) -> Result<Wanted, StoreError> {
     let Kept { number, bytes, newest } = kept;
     let instances: i64 = sqlx::query_scalar("SELECT count(*) FROM instances WHERE segment = $1")
         .bind(number)
         .fetch_one(&reader.pool)
         .await?;
-    let held = held::held(&reader.pool, number).await?;
-    let wanted = Wanted {
+    let needed = held::needed(&reader.pool, number).await?;
+    Ok(Wanted {
         segment: number,
         bytes,
         instances: instances.unsigned_abs(),
         newest,
         why,
-        holdings: held::holdings(&held),
-        verdict: verdict(bytes, &held),
-    };
-    Ok((wanted, held))
+        verdict: verdict(bytes, &needed),
+        holdings: needed.holdings,
+    })
 }
 
-fn verdict(bytes: u64, held: &[Held]) -> Verdict {
-    let needed: u64 = held.iter().map(|one| one.bytes).sum();
-    let large = held.iter().find(|one| one.bytes > MOST_CARRIED);
-    match large {
-        _ if held.is_empty() => Verdict::Evict,
-        _ if needed > bytes / CARRIED_OF => Verdict::Stay(Stays::Needed),
-        Some(large) => Verdict::Stay(Stays::TooLarge(large.sop_instance.clone())),
-        None => Verdict::CarryForward(needed),
+fn verdict(bytes: u64, needed: &Needed) -> Verdict {
+    match &needed.largest {
+        None => Verdict::Evict,
+        _ if needed.bytes > bytes / CARRIED_OF => Verdict::Stay(Stays::Needed),
+        Some((large, uid)) if *large > MOST_CARRIED => Verdict::Stay(Stays::TooLarge(uid.clone())),
+        Some(_) => Verdict::CarryForward(needed.bytes),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Segment files: their names, reading a record, and scanning records one after another.
 
-use crate::direct::padding;
+use crate::direct::{BLOCK, padding};
 use crate::incoming::Identity;
 use crate::record::{self, HEAD_BYTES, Head, LONGEST_META, MAGIC, Meta, Sums};
+use crate::seal::Seal;
 use gantry_terms::uid::Uid;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -79,6 +80,8 @@ pub(crate) struct Scan {
     file: File,
     length: u64,
     position: u64,
+    /// What a record bears that is found by looking for it, and in which segment this is.
+    seal: Option<(Seal, u32)>,
 }
 
 impl Scan {
@@ -86,7 +89,12 @@ impl Scan {
     pub(crate) fn of(path: &Path, from: u64, to: u64) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len().min(to);
-        Ok(Self { file, length, position: from })
+        Ok(Self { file, length, position: from, seal: None })
+    }
+
+    /// Behind damage only a record of this store is taken for one.
+    pub(crate) fn sealed(self, seal: Option<Seal>, number: u32) -> Self {
+        Self { seal: seal.map(|seal| (seal, number)), ..self }
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Scanned> {
@@ -109,9 +117,31 @@ impl Scan {
             self.position = self.length;
             return Ok(Scanned::End);
         }
-        let next = self.look_for_record(offset + 1)?;
+        let next = self.behind_damage(offset)?;
         self.position = next.unwrap_or(self.length);
         Ok(Scanned::Damage { offset, next })
+    }
+
+    /// Where the next whole record begins. While the damaged ones tell their lengths nothing is
+    /// looked for within them: an object may hold whatever its sender likes, records too.
+    fn behind_damage(&self, offset: u64) -> io::Result<Option<u64>> {
+        let mut at = offset;
+        while let Some(head) = read_head(&self.file, at)? {
+            at += head.length();
+            for begin in [at, at + padding(at)] {
+                if begin < self.length && self.record_at(begin)?.is_some() {
+                    return Ok(Some(begin));
+                }
+            }
+            let border = at + padding(at);
+            if self.is_zero(at, border)? {
+                at = border;
+            }
+            if at >= self.length || self.is_zero(at, self.length)? {
+                return Ok(None);
+            }
+        }
+        self.look_for_record(at + 1)
     }
 
     /// The record that begins here, when its checksum holds.
@@ -127,6 +157,13 @@ impl Scan {
             identity,
             keeps_earlier,
         }))
+    }
+
+    /// Whether the head that seems to be there bears the seal of the store.
+    fn is_ours(&self, offset: u64) -> io::Result<bool> {
+        let Some((seal, number)) = self.seal else { return Ok(true) };
+        let head = read_head(&self.file, offset)?;
+        Ok(head.is_some_and(|head| seal.fits(number, &head.seal)))
     }
 
     fn is_zero(&self, from: u64, to: u64) -> io::Result<bool> {
@@ -152,8 +189,9 @@ impl Scan {
             let read = read_up_to(&self.file, &mut window[..wanted], position)?;
             let matches = window[..read].windows(MAGIC.len()).enumerate();
             for (at, _) in matches.filter(|(_, bytes)| *bytes == MAGIC) {
-                if self.record_at(position + at as u64)?.is_some() {
-                    return Ok(Some(position + at as u64));
+                let at = position + at as u64;
+                if self.is_ours(at)? && self.record_at(at)?.is_some() {
+                    return Ok(Some(at));
                 }
             }
             if read < window.len() {
@@ -167,14 +205,53 @@ impl Scan {
 
 /// Head and meta of the record at `offset`, their length checked but not yet their checksum.
 pub(crate) fn read_front(file: &File, offset: u64) -> io::Result<Option<(Head, Vec<u8>)>> {
-    let mut head = [0; HEAD_BYTES];
-    if read_up_to(file, &mut head, offset)? < HEAD_BYTES {
-        return Ok(None);
-    }
-    let Some(head) = Head::decode(&head) else { return Ok(None) };
+    let Some(head) = read_head(file, offset)? else { return Ok(None) };
     let mut meta = vec![0; head.meta_bytes()];
     let read = read_up_to(file, &mut meta, offset + HEAD_BYTES as u64)?;
     Ok((read == meta.len()).then_some((head, meta)))
+}
+
+/// Whether a write that was broken off leaves what is no whole record at `offset`: whole blocks of
+/// it are missing, which are zeros where the segment was prepared, or the file ends within it.
+/// Damage alters what is there. A record that cannot be told the one from the other counts as damage.
+pub(crate) fn is_torn(file: &File, offset: u64) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let record = read_head(file, offset)?.map_or(HEAD_BYTES as u64, |head| head.length());
+    let end = offset.saturating_add(record);
+    if end > length {
+        return Ok(true);
+    }
+    let (mut block, mut position) = ([0; BLOCK], offset);
+    while position < end {
+        let border = position + 1 + padding(position + 1);
+        let read = read_up_to(file, &mut block[..(border - position) as usize], position)?;
+        if block[..read].iter().all(|byte| *byte == 0) {
+            return Ok(true);
+        }
+        position = border;
+    }
+    Ok(false)
+}
+
+/// Where the zeros begin that the file ends with, but not before `from`.
+pub(crate) fn end_of_data(file: &File, from: u64) -> io::Result<u64> {
+    let mut window = vec![0; 256 << 10];
+    let mut end = file.metadata()?.len();
+    while end > from {
+        let begin = end.saturating_sub(window.len() as u64).max(from);
+        let read = read_up_to(file, &mut window[..(end - begin) as usize], begin)?;
+        if let Some(last) = window[..read].iter().rposition(|byte| *byte != 0) {
+            return Ok(begin + last as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(from)
+}
+
+fn read_head(file: &File, offset: u64) -> io::Result<Option<Head>> {
+    let mut head = [0; HEAD_BYTES];
+    let read = read_up_to(file, &mut head, offset)?;
+    Ok(Some(head).filter(|_| read == HEAD_BYTES).as_ref().and_then(Head::decode))
 }
 
 /// Whose the damaged record at `offset` seems to be, to name it to the admin. The name itself may

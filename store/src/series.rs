@@ -68,10 +68,13 @@ impl Reader {
         found.as_ref().map(instance_row).transpose()
     }
 
-    /// In the order of their arrival.
+    /// In the order of their arrival. An image that names another study than the series is of is not
+    /// among them.
     pub async fn instances(&self, series: &Uid) -> Result<Vec<InstanceRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT * FROM instances WHERE series = $1 ORDER BY arrival, segment, offset",
+            "SELECT * FROM instances
+             WHERE series = $1 AND study = (SELECT study FROM series WHERE uid = $1)
+             ORDER BY arrival, segment, offset",
         )
         .bind(series.as_str())
         .fetch_all(&self.pool)

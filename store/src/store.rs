@@ -2,11 +2,13 @@
 
 use crate::body::{Body, Data};
 use crate::claims::{Claim, Claims};
+use crate::damage;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, Reserve};
 use crate::error::{KeepError, StoreError};
 use crate::events::Event;
 use crate::evict;
+use crate::folder::take_folder;
 use crate::header;
 use crate::incoming::{Identity, Incoming, Origin, Receipt, Received};
 use crate::index::{self, Entry, HeaderText};
@@ -21,6 +23,7 @@ use crate::reader::{Reader, blocking};
 use crate::record;
 use crate::recovery;
 use crate::reindex;
+use crate::seal::Seal;
 use crate::segment;
 use crate::stream::Stream;
 use crate::under::{Over, Under};
@@ -29,10 +32,8 @@ use gantry_terms::header::Header;
 use gantry_terms::uid::Uid;
 use sqlx::SqlitePool;
 use std::fmt::Display;
-use std::fs::{DirBuilder, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::ops::Deref;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,9 @@ use tokio::task::JoinHandle;
 const QUEUED_OBJECTS: usize = 1024;
 /// Memory that may wait for the writer, in KiB.
 const QUEUED_KIB: u32 = 128 << 10;
+/// Headers that may wait for the writer and the index, in KiB. They are small as a rule, and up to
+/// some MiB where a peer likes.
+const HEADERS_KIB: u32 = 64 << 10;
 
 /// Cheap to clone. Every query of [`Reader`] can be asked here too.
 #[derive(Clone)]
@@ -60,11 +64,14 @@ pub(crate) struct Shared {
     /// Whoever writes says so: what is prepared waits.
     pub(crate) pace: Arc<Pace>,
     reserve: Arc<Reserve>,
+    /// What every record bears.
+    pub(crate) seal: Seal,
     pub(crate) claims: Arc<Claims>,
     pub(crate) known: Known,
     pub(crate) numbers: Arc<Numbers>,
     next_serial: AtomicU64,
     room: Arc<Semaphore>,
+    header_room: Arc<Semaphore>,
     /// None once the store is closed.
     running: Mutex<Option<Running>>,
 }
@@ -91,20 +98,26 @@ impl Store {
             Ok(lock)
         })
         .await?;
-        let index_lost = !index::path(&options.folder).is_file();
         let write = index::open_to_write(&options.folder).await?;
         if let Err(error) = evict::remove_evicted(&options.folder, &write).await {
             // They only take room; retention tries again.
             tracing::error!(station = "retain", %error, "an evicted segment cannot be removed");
         }
-        let recovered = recovery::replay(&options.folder, &write, index_lost).await?;
-        if index_lost && recovered.records > 0 {
+        let rebuilding = reindex::rebuilding(&write).await?;
+        let recovered = recovery::replay(&options.folder, &write, rebuilding.is_some()).await?;
+        if rebuilding == Some(reindex::Why::Lost) {
             recovery::tell_lost_index(&write, &recovered).await?;
         }
         reindex::restore(&write).await?;
         let known = Known::load(&write).await?;
         let reader = Reader::open(&options.folder).await?;
+        let seal = Seal::of(&options.folder, recovered.next_number)?;
         let open = match recovered.resume {
+            // What is looked for in it needs no seal: what bears one goes into another.
+            Some((number, end)) if number < seal.first => {
+                damage::give_back(&options.folder, number, end);
+                None
+            }
             Some((number, end)) => {
                 let path = segment::path(&options.folder, number);
                 Some(Open::resume(&options, number, end).map_err(StoreError::file(path))?)
@@ -145,11 +158,13 @@ impl Store {
             progress,
             pace,
             reserve,
+            seal,
             claims: Arc::default(),
             known,
             numbers,
             next_serial: AtomicU64::new(1),
             room: Arc::new(Semaphore::new(QUEUED_KIB as usize)),
+            header_room: Arc::new(Semaphore::new(HEADERS_KIB as usize)),
             running: Mutex::new(Some(running)),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -287,7 +302,9 @@ pub(crate) type Answer = oneshot::Receiver<Result<(), KeepError>>;
 impl Shared {
     /// Returns when there is room for it in the queue.
     pub(crate) async fn append(&self, append: Append) -> Result<Answer, KeepError> {
-        let Append { identity, header, keeps_earlier, head, body, claim } = append;
+        let Append { identity, mut header, keeps_earlier, mut head, mut body, claim } = append;
+        record::seal_front(&mut head, body.front(), &self.seal);
+        self.make_room(&mut header).await?;
         let kib = (body.length() >> 10).min(QUEUED_KIB as usize) as u32;
         let room = self.room.clone().acquire_many_owned(kib).await;
         let room = room.map_err(|_| KeepError::Closed)?;
@@ -299,10 +316,29 @@ impl Shared {
         Ok(answered)
     }
 
+    /// Returns when the header may wait for the index with the others.
+    pub(crate) async fn make_room(&self, header: &mut HeaderText) -> Result<(), KeepError> {
+        let kib = header.kib().min(HEADERS_KIB);
+        let room = match self.header_room.clone().try_acquire_many_owned(kib) {
+            Ok(room) => room,
+            Err(_) => {
+                self.progress.want();
+                let room = self.header_room.clone().acquire_many_owned(kib).await;
+                room.map_err(|_| KeepError::Closed)?
+            }
+        };
+        header.take(room);
+        Ok(())
+    }
+
     /// Why an object of this origin cannot be taken, while that is so.
     fn refusal(&self, origin: Origin) -> Option<KeepError> {
-        let scarce = || (origin == Origin::Received).then(|| self.reserve.fault()).flatten();
-        self.progress.fault().or_else(scarce)
+        self.progress.fault().or_else(|| self.scarcity(origin))
+    }
+
+    /// Why the disk has no room for an object of this origin, while that is so.
+    pub(crate) fn scarcity(&self, origin: Origin) -> Option<KeepError> {
+        (origin == Origin::Received).then(|| self.reserve.fault()).flatten()
     }
 
     pub(crate) fn next_serial(&self) -> u64 {
@@ -340,32 +376,5 @@ impl Shared {
             tracing::error!(station = "keep", kind, %error, "an event could not be noted");
         }
         self.progress.ring();
-    }
-}
-
-/// Nobody but the node's own user may look inside: these are patients' images.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
-}
-
-/// Makes the folders where they are missing and locks them.
-pub(crate) fn take_folder(store: &Path) -> Result<Arc<File>, StoreError> {
-    for folder in [store, &segment::folder(store)] {
-        make_folder(folder).map_err(StoreError::file(folder))?;
-    }
-    let path = store.join(segment::LOCK);
-    let options = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = options.map_err(StoreError::file(&path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Arc::new(lock)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(store.to_owned())),
-        Err(TryLockError::Error(source)) => Err(StoreError::File { path, source }),
     }
 }

@@ -10,6 +10,7 @@ use crate::options::Durability;
 use crate::part10::part10_head;
 use crate::record::{self, Head};
 use crate::recovery::read_header_at;
+use crate::seal::Seal;
 use crate::segment;
 use crate::store::Shared;
 use crate::under::{Over, Under};
@@ -109,6 +110,11 @@ impl Stream {
 
     /// Begins to write what is gathered once what was before it is written.
     async fn write(&mut self) -> Result<(), KeepError> {
+        // It may be much larger than the reserve.
+        if let Some(fault) = self.shared.scarcity(self.identity.origin) {
+            self.writing = Writing::Failed;
+            return Err(fault);
+        }
         let (mut growing, spare) = self.written().await?;
         let mut blocks = std::mem::replace(&mut self.gathered, spare);
         let shared = self.shared.clone();
@@ -166,9 +172,9 @@ async fn keep(
     let Over { outcome, keeps_earlier, .. } = over;
     let segment = shared.numbers.next();
     let (store, sync) = (shared.options.folder.clone(), shared.options.durability);
-    let (of, digest) = (identity.clone(), gathered.digest);
+    let (of, digest, seal) = (identity.clone(), gathered.digest, shared.seal);
     let (head, header) = blocking(move || {
-        let head = growing.complete(&of, keeps_earlier, &gathered, sync)?;
+        let head = growing.complete(&of, keeps_earlier, &gathered, sync, &seal)?;
         let header = read_header_at(&growing.path.0, head.payload_offset.into(), head.payload);
         fs::rename(&growing.path.0, segment::path(&store, segment))?;
         if sync == Durability::PowerLoss {
@@ -183,9 +189,12 @@ async fn keep(
         Ok(header) => header,
         Err(error) => shared.without_header(&identity.sop_instance, error).await,
     };
+    let mut header = HeaderText::of(&header);
+    // It is kept; only a store that is going down has no room, and then the next start replays it.
+    let _ = shared.make_room(&mut header).await;
     let entry = Entry {
         identity,
-        header: HeaderText::of(&header),
+        header,
         segment,
         offset: 0,
         end: head.length(),
@@ -222,12 +231,14 @@ impl Growing {
         keeps_earlier: bool,
         gathered: &Gathered,
         durability: Durability,
+        seal: &Seal,
     ) -> io::Result<Head> {
         let Gathered { first, last, digest, length } = gathered;
         self.file.append(last.whole())?;
         self.file.pad()?;
         let front = record::front(identity, keeps_earlier, &self.part10_head, *length, *digest);
-        let (head, front) = front.ok_or(io::ErrorKind::InvalidData)?;
+        let (mut head, mut front) = front.ok_or(io::ErrorKind::InvalidData)?;
+        record::seal_front(&mut head, &mut front, seal);
         self.file.back_to(0);
         self.file.append(&front)?;
         self.file.append(first)?;

@@ -2,6 +2,7 @@
 
 use crate::events::{self, Event};
 use crate::index::Entry;
+use crate::outbox;
 use crate::reader::Location;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -14,8 +15,13 @@ pub(crate) enum Superseded {
     Not,
     /// The same bytes, elsewhere.
     Moved,
-    /// Other bytes, or any after it was evicted; with the series that the instance belonged to, where that is another one now.
-    Changed { left: Option<Uid> },
+    /// Other bytes, or any after it was evicted.
+    Changed {
+        /// It is of another series or study now than it was.
+        moves: bool,
+        /// The series that has one less for that.
+        left: Option<Uid>,
+    },
 }
 
 /// Of two records of an instance the one that arrived later counts, and of two that arrived at
@@ -44,6 +50,7 @@ pub(crate) async fn supersede(
     }
     // It was evicted and came again: it is new, and there is nothing of it to stay beside it.
     if row.try_get("evicted")? && entry.identity.arrival.0 > place.0 {
+        outbox::forget(connection, &entry.identity.sop_instance).await?;
         return take_place(connection, entry, &row).await;
     }
     if same {
@@ -101,11 +108,11 @@ async fn take_place(
     .bind(Moment::now().0)
     .execute(&mut *connection)
     .await?;
-    let left = (series != identity.series.as_str()).then(|| Uid::parse(series).ok()).flatten();
-    if let Some(left) = &left {
-        leave(connection, left).await?;
-    }
-    Ok(Superseded::Changed { left })
+    let study: &str = before.try_get("study")?;
+    let moves = (series, study) != (identity.series.as_str(), identity.study.as_str());
+    let counted = moves && leave(connection, series, study).await?;
+    let left = Uid::parse(series).ok().filter(|_| counted);
+    Ok(Superseded::Changed { moves, left })
 }
 
 async fn move_to(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), Error> {
@@ -128,18 +135,24 @@ async fn move_to(connection: &mut SqliteConnection, entry: &Entry) -> Result<(),
     Ok(())
 }
 
-/// The series has one less, and is decided anew.
-async fn leave(connection: &mut SqliteConnection, series: &Uid) -> Result<(), Error> {
-    sqlx::query(
+/// The series has one less, and is decided anew. False when the instance was none of the study that
+/// the series belongs to, so that it was not counted.
+async fn leave(
+    connection: &mut SqliteConnection,
+    series: &str,
+    study: &str,
+) -> Result<bool, Error> {
+    let done = sqlx::query(
         "UPDATE series SET instances = instances - 1,
              revision = revision + (state IN ('complete', 'decided')),
              state = CASE state WHEN 'made' THEN state ELSE 'receiving' END
-         WHERE uid = $1",
+         WHERE uid = $1 AND study = $2",
     )
-    .bind(series.as_str())
+    .bind(series)
+    .bind(study)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Earlier bytes that stay.

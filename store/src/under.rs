@@ -106,14 +106,19 @@ impl Shared {
         digest: Digest,
     ) -> Result<Under, KeepError> {
         // Nobody is told that an object is safe because of a record that no longer is.
-        while !kept.evicted && !self.is_whole(kept.at).await {
+        while !kept.evicted {
+            let whole = self.is_whole(kept.at).await;
+            if whole && !self.is_evicted(kept.at).await? {
+                break;
+            }
             match self.reader.kept_record(&identity.sop_instance).await? {
-                // Retention moved or evicted it meanwhile.
+                // Retention moved or evicted it meanwhile; it takes no claim.
                 Some(now) if now.evicted || now.at != kept.at => kept = now,
                 _ => {
                     let same = kept.digest == digest;
                     let outcome = if same { Kept::Mended } else { Kept::Replaced };
-                    let over = Over::new(outcome, false, Some(kept.arrival));
+                    let made = kept.origin == Origin::Made;
+                    let over = Over { made, ..Over::new(outcome, false, Some(kept.arrival)) };
                     return Ok(Under::Mine(claim, over));
                 }
             }
@@ -150,6 +155,10 @@ impl Shared {
         let text = format!("{text} (from {})", identity.calling_ae);
         self.tell("conflict", &identity.sop_instance, text).await;
         Under::Kept(Kept::Conflict)
+    }
+
+    async fn is_evicted(&self, at: Location) -> Result<bool, StoreError> {
+        Ok(self.reader.evicted_at(at.segment).await?.is_some())
     }
 
     /// Whether the record can be read and its sums hold.

@@ -1,5 +1,6 @@
 //! Checks every record's checksum and digest, and that index and segments say the same.
 
+use crate::damage;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::evict::evicted_segments;
@@ -8,12 +9,13 @@ use crate::incoming::Identity;
 use crate::reader::{Reader, blocking};
 use crate::recovery;
 use crate::rows;
+use crate::seal::Seal;
 use crate::segment::{self, Scan, Scanned};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -38,7 +40,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let mut segments = recovery::indexed_bytes(&reader.pool).await?;
     let evicted = evicted_segments(&reader.pool).await?;
-    let folder = reader.folder.clone();
+    let (folder, seal) = (reader.folder.clone(), Seal::read(&reader.folder));
     let there =
         move || segment::numbers(&folder).map_err(StoreError::file(segment::folder(&folder)));
     for number in blocking(there).await?.into_iter().filter(|one| !evicted.contains(one)) {
@@ -46,12 +48,11 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     }
     for (number, indexed) in segments {
         let rows = rows_of(reader, number, indexed).await?;
+        let instances = rows.len() as u64;
+        let holes = damage::holes(&reader.pool, number).await?;
         let path = segment::path(&reader.folder, number);
-        let (rows, found) = blocking(move || {
-            let found = check(&path, number, indexed, &rows);
-            Ok((rows, found))
-        })
-        .await?;
+        let segment = Segment { path, number, indexed, seal, rows, holes };
+        let found = blocking(move || Ok(check(&segment))).await?;
         if found.is_gone && reader.evicted_at(number).await?.is_some() {
             continue;
         }
@@ -59,7 +60,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
         verified.records += found.records;
         verified.bytes += found.bytes;
         verified.not_yet_indexed += found.not_yet_indexed;
-        verified.instances += rows.len() as u64 - found.missing;
+        verified.instances += instances - found.missing;
         verified.problems.extend(found.problems);
         for record in found.elsewhere {
             check_elsewhere(reader, number, record, &mut verified).await?;
@@ -110,10 +111,23 @@ struct Elsewhere {
     arrival: Moment,
 }
 
-fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
+/// What the index says of a segment.
+struct Segment {
+    path: PathBuf,
+    number: u32,
+    indexed: u64,
+    seal: Option<Seal>,
+    rows: Rows,
+    /// Where no record is missing, though none is there.
+    holes: BTreeMap<u64, u64>,
+}
+
+fn check(segment: &Segment) -> Checked {
+    let Segment { number, rows, .. } = segment;
     let mut checked = Checked::default();
     let mut seen = BTreeSet::new();
-    if let Err(error) = scan(path, number, indexed, rows, &mut checked, &mut seen) {
+    let read = scan(segment, &mut checked, &mut seen);
+    if let Err(error) = read.and_then(|()| count_behind(segment, &mut checked)) {
         checked.is_gone = error.kind() == io::ErrorKind::NotFound;
         checked.problems.push(format!("segment {number} cannot be read: {error}"));
     }
@@ -126,20 +140,15 @@ fn check(path: &Path, number: u32, indexed: u64, rows: &Rows) -> Checked {
     checked
 }
 
-fn scan(
-    path: &Path,
-    number: u32,
-    indexed: u64,
-    rows: &Rows,
-    checked: &mut Checked,
-    seen: &mut BTreeSet<u64>,
-) -> io::Result<()> {
-    let mut scan = Scan::of(path, 0, indexed)?;
+fn scan(segment: &Segment, checked: &mut Checked, seen: &mut BTreeSet<u64>) -> io::Result<()> {
+    let Segment { path, number, indexed, seal, rows, holes } = segment;
+    let mut scan = Scan::of(path, 0, *indexed)?.sealed(*seal, *number);
     loop {
         match scan.next()? {
-            Scanned::End => break,
+            Scanned::End => return Ok(()),
+            Scanned::Damage { offset, next: Some(next) } if holes.get(&offset) == Some(&next) => {}
             Scanned::Damage { offset, next } => {
-                let end = next.unwrap_or(indexed);
+                let end = next.unwrap_or(*indexed);
                 let problem = format!("segment {number} is damaged at {offset}, up to {end}");
                 checked.problems.push(problem);
             }
@@ -163,7 +172,10 @@ fn scan(
             }
         }
     }
-    let mut behind = Scan::of(path, indexed, u64::MAX)?;
+}
+
+fn count_behind(segment: &Segment, checked: &mut Checked) -> io::Result<()> {
+    let mut behind = Scan::of(&segment.path, segment.indexed, u64::MAX)?;
     loop {
         match behind.next()? {
             Scanned::End => return Ok(()),

@@ -93,3 +93,28 @@ async fn below_the_reserve_nothing_is_received_but_results_are_kept_until_there_
     assert_eq!(store.summary().await.expect("asked").instances, u64::from(received) + 2);
     store.close().await;
 }
+
+#[tokio::test]
+async fn an_object_that_is_streamed_leaves_the_reserve_alone_too() {
+    let Some(disk) = SmallDisk::mount(64) else {
+        return println!("not run: only root can mount a small disk");
+    };
+    let options =
+        StoreOptions { reserve_bytes: 24 << 20, ..StoreOptions::new(disk.path().join("store")) };
+    let store = Store::open(options).await.expect("a store");
+    let mut stream = store.keep_streamed(identity(1, 1)).await.expect("there is room");
+    let mut appended = 0;
+    let refused = loop {
+        match stream.append(vec![1; 1 << 20].into()).await {
+            Ok(()) => appended += 1,
+            Err(error) => break error,
+        }
+        assert!(appended < 60, "it ends before the disk is full");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(matches!(refused, KeepError::Full(_)), "{refused:?}");
+    // Without what came between two looks at the disk.
+    assert!((20..55).contains(&appended), "{appended}");
+    assert!(stream.finish().await.is_err(), "nothing of it is kept");
+    store.close().await;
+}

@@ -65,6 +65,10 @@ impl Hospital {
         (begin.expect("a record"), find(&bytes, MAGIC, named).unwrap_or(bytes.len()))
     }
 
+    fn length(&self) -> u64 {
+        std::fs::metadata(self.segment()).expect("a segment").len()
+    }
+
     fn lose_index(&self) {
         for name in ["index.db", "index.db-wal", "index.db-shm"] {
             let _ = std::fs::remove_file(self.node.data().join(name));
@@ -102,6 +106,11 @@ fn find(bytes: &[u8], what: &[u8], from: usize) -> Option<usize> {
     bytes[from..].windows(what.len()).position(|part| part == what).map(|at| at + from)
 }
 
+/// How long it is up to the zeros that it ends with.
+fn without_zeros(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 fn assert_tells(said: &str, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
@@ -113,18 +122,38 @@ fn a_torn_tail_is_cut_off_and_told_and_everything_before_it_is_whole() {
     let mut hospital = Hospital::stopped();
     let (begin, end) = hospital.record(DAMAGED);
     let record = std::fs::read(hospital.segment()).expect("a segment")[begin..end].to_vec();
-    let noise: Vec<u8> = (0..7001_u32).map(|i| (i * i % 251) as u8).collect();
-    let tails: [&[u8]; 4] = [&record[..10], &record[..70], &record[..record.len() / 2], &noise];
-    for (image, tail) in (IMAGES + 1..).zip(tails) {
-        let whole = std::fs::metadata(hospital.segment()).expect("a segment").len();
-        hospital.damage(|bytes| bytes.extend_from_slice(tail));
+    // Behind the last two lies what was prepared: a killed node leaves the segment so.
+    let tails = [(10, 0), (70, 0), (record.len() / 2, 0), (4096, 40 << 20), (8192, 40 << 20)];
+    for (image, (length, zeros)) in (IMAGES + 1..).zip(tails) {
+        let (tail, whole) = (&record[..length], hospital.length());
+        hospital.damage(|bytes| {
+            bytes.extend_from_slice(tail);
+            bytes.resize(bytes.len() + zeros, 0);
+        });
         hospital.node.start();
-        let place = format!("the last {} bytes of segment 1, at {whole},", tail.len());
-        assert_tells(&hospital.node.status(), &[&place, "were cut off"]);
+        let place = format!("the last {} bytes of segment 1, at {whole},", without_zeros(tail));
+        let cut = format!("{place} were no whole record");
+        assert_tells(&hospital.node.status(), &[&cut, "were cut off"]);
+        assert!(!hospital.node.data().join("damaged").exists());
         hospital.send(image);
         hospital.assert_whole();
         assert!(hospital.node.stop().success());
     }
+}
+
+#[test]
+fn what_no_broken_off_write_leaves_is_put_aside_and_told_as_damage() {
+    let mut hospital = Hospital::stopped();
+    let noise: Vec<u8> = (0..7001_u32).map(|i| (i * i % 251) as u8 | 1).collect();
+    let whole = hospital.length();
+    hospital.damage(|bytes| bytes.extend_from_slice(&noise));
+    hospital.node.start();
+    let place = format!("the last 7001 bytes of segment 1, at {whole},");
+    let aside = format!("damaged/00000001-{whole}.record");
+    assert_tells(&hospital.node.status(), &[&place, "were put aside", &aside]);
+    assert!(std::fs::read(hospital.node.data().join(aside)).expect("put aside") == noise);
+    hospital.send(IMAGES + 1);
+    hospital.assert_whole();
 }
 
 #[test]
@@ -225,7 +254,8 @@ fn an_index_that_is_garbage_stops_the_start_with_the_way_out() {
 fn a_lost_index_and_a_flipped_bit_together_cost_one_image_which_can_be_sent_again() {
     let mut hospital = Hospital::stopped();
     let (begin, end) = hospital.record(DAMAGED);
-    let (last, length) = hospital.record(IMAGES);
+    let (last, _) = hospital.record(IMAGES);
+    let length = without_zeros(&std::fs::read(hospital.segment()).expect("a segment"));
     // One in the middle, and the last record, which then looks like a torn tail.
     hospital.damage(|bytes| {
         bytes[begin + 4000] ^= 1;

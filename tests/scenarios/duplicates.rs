@@ -128,6 +128,42 @@ fn the_first_bytes_stay_where_nothing_else_is_configured_and_the_admin_is_told()
 }
 
 #[test]
+fn images_of_two_studies_under_one_series_are_told_and_never_taken_for_one_series() {
+    let Some(()) = need::dcmtk() else { return };
+    let pacs = Pacs::up("PACS");
+    let node = node("keep-first", &pacs);
+    let chest = chest("first");
+    send(&node, &chest.instances);
+    pacs.wait_for(3, PATIENCE);
+    node.wait_until_explained(&chest.series, "complete  yes, revision 1", PATIENCE);
+    let study = format!("{}.9", chest.study);
+    let mut strange = changed(&chest.instances[1], tags::STUDY_INSTANCE_UID, VR::UI, &study);
+    strange.sop_instance = format!("{}.9", strange.sop_instance);
+    let uid = strange.sop_instance.clone();
+    let strange = changed(&strange, tags::SOP_INSTANCE_UID, VR::UI, &uid);
+    send(&node, std::slice::from_ref(&strange));
+    node.wait_until_indexed();
+    let told = format!(
+        "images of study {study} name the series {}, which is of study {}",
+        chest.series, chest.study
+    );
+    let status = node.status();
+    assert!(status.contains(&told), "{status}");
+    assert_eq!(exported(&node, &strange), std::slice::from_ref(&strange));
+
+    // What comes later under the series' own study is decided without it.
+    let mut late = chest.instances[0].clone();
+    late.sop_instance = format!("{}.8", late.sop_instance);
+    let uid = late.sop_instance.clone();
+    let late = changed(&late, tags::SOP_INSTANCE_UID, VR::UI, &uid);
+    send(&node, std::slice::from_ref(&late));
+    wait_until_pacs_has(&pacs, &late);
+    node.wait_until_explained(&chest.series, "complete  yes, revision 2", PATIENCE);
+    let strayed = pacs.received().iter().any(|file| file.sop_instance == strange.sop_instance);
+    assert!(!strayed, "the PACS has an image that no rule saw");
+}
+
+#[test]
 fn a_series_that_all_images_have_left_decides_nothing_and_says_so() {
     let Some(()) = need::dcmtk() else { return };
     let pacs = Pacs::up("PACS");

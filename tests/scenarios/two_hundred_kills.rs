@@ -1,4 +1,4 @@
-//! 200 times kill -9 under load, while starting and at any moment behind: what was acknowledged is there, bit for bit, and rows and records are the same.
+//! 200 times kill -9 under load, while starting and at any moment behind: what was acknowledged is there, bit for bit, rows and records are the same, and nothing is told as damage.
 
 use kit::load::{self, Compared, Load, Progress};
 use kit::node::{Node, Setup};
@@ -56,6 +56,11 @@ fn two_hundred_kills_under_load_lose_alter_and_orphan_nothing() {
     assert_eq!(compared, Compared { acknowledged, unacknowledged, ..Compared::default() });
     let kept = acknowledged + unacknowledged;
     assert!(verified.out.contains(&format!("{kept} instances in the index")), "{verified:?}");
+    let damage = "the segments are not what they were";
+    let told: Vec<String> =
+        node.log().lines().filter(|it| it.contains(damage)).map(Into::into).collect();
+    assert_eq!(told, [] as [String; 0], "what a kill leaves is no damage");
+    assert!(!node.data().join("damaged").exists());
 }
 
 fn kill_and_restart(node: &mut Node, seed: u32, progress: &Progress) {
