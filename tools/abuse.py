@@ -20,7 +20,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DICOM = "1.2.840.10008.3.1.1.1"
 PATIENCE = 5.0  # seconds for what must come at once
-ROUNDS, FIRST = 200, 20  # how often all of it is done, and in how many of these a node may settle
+ROUNDS, FIRST = 400, 200  # how often all of it is done; in the first of these a node may settle
 MEMORY = 4 << 20  # what a node may keep after those, in bytes
 LONG = 40000  # bytes that a C-ECHO has repeated: more than one PDU of a peer that names no length
 
@@ -285,7 +285,7 @@ def run(node):
         judge(row, expected, got)
     if node.pid:
         judge("after all of it: sockets left open", "0", str(left_behind(node, before)))
-        # The first rounds are for what a node allocates once.
+        # The first rounds are for what a node allocates once, and for what waits to be written down.
         for number in range(ROUNDS):
             if number == FIRST:
                 held = memory(node.pid)

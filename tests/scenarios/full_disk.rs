@@ -45,11 +45,11 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_scanner_hears_that_the_disk_is_full_comes_back_and_is_served_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount(160) else { return };
+    let Some(disk) = SmallDisk::mount(240) else { return };
     let ballast = disk.path().join("ballast");
-    std::fs::write(&ballast, vec![1; 40 << 20]).expect("there is room");
+    std::fs::write(&ballast, vec![1; 80 << 20]).expect("there is room");
     // In the configuration of the kit 64 MiB are kept in reserve.
-    let setup = Setup::new().scanner("CT1").data(&disk.path().join("data")).segment_mib(1);
+    let setup = Setup::new().scanner("CT1").data(&disk.path().join("data")).segment_mib(16);
     let mut node = setup.start();
     let ask = || Wire::request("CT1", node.port, Template::SOP_CLASS);
     let mut images = Template::ct(512, 512);
@@ -67,7 +67,7 @@ fn a_scanner_hears_that_the_disk_is_full_comes_back_and_is_served_when_there_is_
             (0x0000, instance) => kept.push(instance),
             (status, instance) => break (status, instance),
         }
-        assert!(kept.len() < 320, "the disk is smaller than what was kept");
+        assert!(kept.len() < 480, "the disk is smaller than what was kept");
     };
     assert_eq!(refused.0, OUT_OF_RESOURCES);
     assert!(kept.len() > 10, "there was room at first: {}", kept.len());
