@@ -303,6 +303,19 @@ fn proposals(batch: &[Delivery]) -> Vec<Proposed> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn what_does_not_end_is_cut_off_a_while_after_the_stop_and_what_ends_meanwhile_counts() {
+        let stop = CancellationToken::new();
+        let while_after = Duration::from_millis(200);
+        let short = unless_stopped(&stop, while_after, sleep(Duration::from_millis(1)));
+        assert!(short.await.is_some());
+        stop.cancel();
+        let short = unless_stopped(&stop, while_after, sleep(Duration::from_millis(1)));
+        assert!(short.await.is_some());
+        let endless = unless_stopped(&stop, while_after, std::future::pending::<()>());
+        assert!(endless.await.is_none());
+    }
+
     #[test]
     fn pauses_grow_to_the_longest_and_never_all_end_at_once() {
         let text = "[node]\nae-title = \"G\"\n[deliver]\nfirst-pause-seconds = 1\nlongest-pause-seconds = 60\n";
