@@ -3,6 +3,7 @@
 use crate::config::{CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
 use crate::names::{Answer, Names};
+use gantry_terms::ae_title::AeTitle;
 use gantry_terms::storage_classes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,12 +16,12 @@ const NAME_AND_PASSCODE: u8 = 2;
 
 pub struct Admission {
     config: Arc<Config>,
-    names: Names,
+    names: Arc<Names>,
 }
 
 impl Admission {
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, names: Names::default() }
+        Self { config, names: Arc::default() }
     }
 
     pub async fn admit(
@@ -53,6 +54,14 @@ impl Admission {
             maximum_associations: own_limit.unwrap_or(listen.maximum_associations_per_peer),
             is_identified: user.is_some(),
         })
+    }
+
+    /// A title that breaks the rules is no peer's, even where every peer may call.
+    pub fn nobody(&self, called: &AeTitle) -> Refusal {
+        match *called == self.config.ae_title {
+            true => self.stranger(Refusal::CallingAeTitleUnknown),
+            false => Refusal::CalledAeTitleUnknown,
+        }
     }
 
     /// The standard's classes, those of the configuration, and what the peer says is storage: a
@@ -93,16 +102,15 @@ impl Admission {
         if peer.from.is_empty() || peer.from.iter().any(|place| place.contains(address)) {
             return Ok(());
         }
-        let mut refusal = self.stranger(Refusal::AddressUnknown);
-        for place in &peer.from {
-            let CallsFrom::Name(name) = place else { continue };
-            match self.names.is(name, address).await {
-                Answer::Fits => return Ok(()),
-                Answer::Differs => {}
-                Answer::Unresolved => refusal = Refusal::NameUnresolved,
-            }
+        let names = peer.from.iter().filter_map(|place| match place {
+            CallsFrom::Name(name) => Some(name.clone()),
+            _ => None,
+        });
+        match self.names.any(names.collect(), address).await {
+            Answer::Fits => Ok(()),
+            Answer::Differs => Err(self.stranger(Refusal::AddressUnknown)),
+            Answer::Unresolved => Err(Refusal::NameUnresolved),
         }
-        Err(refusal)
     }
 
     fn stranger(&self, why: Refusal) -> Refusal {

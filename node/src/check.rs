@@ -46,6 +46,10 @@ pub fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if !anywhere.is_empty() {
         line!("warning: may call from anywhere, without a `from`: {}", anywhere.join(", "));
     }
+    let passcodes = config.passcodes_in_clear();
+    if !passcodes.is_empty() {
+        line!("warning: passcodes cross the network as they are: {}", passcodes.join(", "));
+    }
     line!("configuration  good: {} peers", config.peers.len());
     line!("models         good: {}", listed(checked.models.names()));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());

@@ -117,6 +117,12 @@ impl Config {
         }
     }
 
+    /// The peers whose passcode crosses the network as it is: there is no TLS.
+    pub fn passcodes_in_clear(&self) -> Vec<&str> {
+        let is_sent = |peer: &&Peer| peer.user.as_ref().is_some_and(|user| user.passcode.is_some());
+        self.peers.values().filter(is_sent).map(|peer| peer.ae_title.as_str()).collect()
+    }
+
     /// The peers that can receive: what rules may name.
     pub fn receivers(&self) -> Vec<String> {
         let with_address = self.peers.iter().filter(|(_, peer)| peer.address.is_some());
@@ -389,7 +395,7 @@ mod tests {
             "listen.maximum-associations-per-peer = 0",
             "listen.maximum-waiting-per-address = 0",
             "listen.maximum-pdu-bytes must lie between 4096 and 4194304",
-            "listen.memory-mib must be at least 8",
+            "listen.memory-mib must be at least 8 with these maximum-pdu-bytes",
             "listen.artim-seconds = 0",
             "listen.idle-seconds = -1",
             "listen.storage-classes: \"1.2.x\"",
@@ -434,6 +440,17 @@ mod tests {
         assert!(problems(&peer("passcode-file = \"x\"\n")).contains("no user"));
         let said = problems(&peer("user = \"joe\"\npasscode-file = \"/nowhere/at/all\"\n"));
         assert!(said.contains("cannot read /nowhere/at/all"), "{said}");
+    }
+
+    #[test]
+    fn the_peers_whose_passcodes_can_be_read_on_the_network_are_known() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        std::fs::write(folder.path().join("secret"), "open sesame\n").expect("written");
+        let text = "[node]\nae-title = \"G\"\n[listen]\nuser-identity = \"checked\"\n\
+                    [[peer]]\nae-title = \"CT1\"\nuser = \"joe\"\npasscode-file = \"secret\"\n\
+                    [[peer]]\nae-title = \"CT2\"\nuser = \"ann\"\n[[peer]]\nae-title = \"CT3\"\n";
+        let config = Config::parse(text, &folder.path().join("node.toml")).expect("good");
+        assert_eq!(config.passcodes_in_clear(), ["CT1"]);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Walks over the encoded elements of a data set as it arrives, to tell a whole one from one that was cut (PS3.5 section 7).
 
-use gantry_terms::transfer_syntaxes::{
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
-};
+use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use gantry_terms::uid::Uid;
 
 /// How a data set ends.
@@ -12,13 +10,18 @@ pub enum Ending {
     Whole,
     /// Within an element, or within a sequence that was not closed.
     Truncated,
-    /// It cannot be walked: compressed as a whole, or not encoded by the rules. Whether it can
-    /// be read is for the parser to say.
+    /// Sequences of undefined length are nested deeper than the reader of headers goes.
+    TooDeep,
+    /// It inflates to more than is looked through, and to more than pixels.
+    Endless,
+    /// It cannot be walked to its end: not encoded by the rules, or its pixels inflate to more than
+    /// is looked through. Whether it can be read is for the parser to say.
     Unclear,
 }
 
-/// More levels of nesting than any real object has.
-const DEEPEST: usize = 64;
+/// Sequences in sequences; each has its item.
+const DEEPEST: usize = 1 + 2 * 24;
+const PIXEL_GROUP: u16 = 0x7FE0;
 const UNDEFINED_LENGTH: u32 = u32::MAX;
 
 /// VRs of Explicit VR whose length field has 16 bits (PS3.5 table 7.1-2).
@@ -36,7 +39,9 @@ pub struct Walk {
     head: Vec<u8>,
     /// Bytes of the value at hand that are still to come.
     value: u64,
-    unclear: bool,
+    /// That value is the pixels'.
+    pixels: bool,
+    stopped: Option<Ending>,
 }
 
 impl Walk {
@@ -46,13 +51,14 @@ impl Walk {
             levels: vec![transfer_syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN],
             head: Vec::with_capacity(12),
             value: 0,
-            unclear: transfer_syntax.as_str() == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+            pixels: false,
+            stopped: None,
         }
     }
 
     /// Takes the next bytes, cut anywhere.
     pub fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.unclear {
+        while !bytes.is_empty() && self.stopped.is_none() {
             let skipped = self.value.min(bytes.len() as u64);
             self.value -= skipped;
             bytes = &bytes[skipped as usize..];
@@ -73,13 +79,18 @@ impl Walk {
     /// element are padding that some devices add.
     pub fn end(&self) -> Ending {
         let padding = self.head.len() < 8 && self.head.iter().all(|byte| *byte == 0);
-        if self.unclear {
-            Ending::Unclear
+        if let Some(ending) = self.stopped {
+            ending
         } else if self.value == 0 && self.levels.len() == 1 && padding {
             Ending::Whole
         } else {
             Ending::Truncated
         }
+    }
+
+    /// Whether what comes next is a part of the pixels of the data set itself.
+    pub fn is_within_pixels(&self) -> bool {
+        self.value > 0 && self.pixels
     }
 
     /// How long the head of the element at hand is, by what has come of it.
@@ -98,7 +109,7 @@ impl Walk {
         let vr = [head[4], head[5]];
         let explicit_vr = !delimiter && !implicit;
         if explicit_vr && !vr.iter().all(u8::is_ascii_uppercase) {
-            self.unclear = true;
+            self.stopped = Some(Ending::Unclear);
             return;
         }
         let length = match (explicit_vr, head.len()) {
@@ -113,19 +124,22 @@ impl Walk {
             self.descend(implicit || (explicit_vr && &vr == b"UN"));
         } else {
             self.value = u64::from(length);
+            self.pixels = self.levels.len() == 1 && self.group(&head) == PIXEL_GROUP;
         }
     }
 
     fn descend(&mut self, implicit: bool) {
         self.levels.push(implicit);
-        self.unclear |= self.levels.len() > DEEPEST;
+        if self.levels.len() > DEEPEST {
+            self.stopped = Some(Ending::TooDeep);
+        }
     }
 
     fn leave(&mut self) {
         if self.levels.len() > 1 {
             self.levels.pop();
         } else {
-            self.unclear = true;
+            self.stopped = Some(Ending::Unclear);
         }
     }
 
@@ -220,7 +234,17 @@ mod tests {
     fn padding_is_forgiven_and_nonsense_is_left_to_the_parser() {
         assert_eq!(explicit(&[ROWS, b"\0\0"].concat()), Ending::Whole);
         assert_eq!(explicit(b"\x28\x00\x10\x00\x01\x02\x00\x00\x00\x00\x00\x00"), Ending::Unclear);
-        let bottomless = b"\x08\x00\x15\x11SQ\x00\x00\xFF\xFF\xFF\xFF".repeat(1000);
-        assert_eq!(explicit(&bottomless), Ending::Unclear);
+    }
+
+    #[test]
+    fn sequences_are_followed_as_deep_as_the_reader_of_headers_goes_and_no_deeper() {
+        let nested = |depth: usize| {
+            let opening = [&SEQUENCE[..12], &SEQUENCE[12..20]].concat().repeat(depth);
+            let closing = SEQUENCE[SEQUENCE.len() - 16..].repeat(depth);
+            [opening, closing].concat()
+        };
+        assert_eq!(explicit(&nested(24)), Ending::Whole);
+        assert_eq!(explicit(&nested(25)), Ending::TooDeep);
+        assert_eq!(explicit(&nested(1000)), Ending::TooDeep);
     }
 }

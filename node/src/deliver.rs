@@ -17,12 +17,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries that go out over one association: each needs at most two of its 128 contexts.
 const BATCH: u32 = 64;
 /// Longer than a batch takes; it only runs out when the node is gone.
 const LEASE: Duration = Duration::from_secs(3600);
+
+/// When the node stops, what is on its way to a peer has so long to arrive ...
+const LAST_ITEM: Duration = Duration::from_secs(30);
+/// ... and a peer so long to release the association.
+const LAST_WORD: Duration = Duration::from_secs(1);
+const STOPPED: &str = "the node stopped";
 
 /// The node as a Storage SCU.
 pub struct Deliver {
@@ -92,13 +99,18 @@ impl Deliver {
                 Ok(leased) => leased,
                 Err(error) => return tracing::error!(%error, "cannot lease deliveries"),
             };
-            if let Err(error) = self.send_batch(peer, leased).await {
+            if let Err(error) = self.send_batch(peer, leased, stop).await {
                 return tracing::error!(%error, "the outbox could not be written");
             }
         }
     }
 
-    async fn send_batch(&self, title: &str, batch: Vec<Delivery>) -> Result<(), StoreError> {
+    async fn send_batch(
+        &self,
+        title: &str,
+        batch: Vec<Delivery>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
         let Some((peer, address)) = self.receiver(title) else {
             for delivery in &batch {
                 let why = format!("no peer {title} with an address in the configuration");
@@ -113,27 +125,40 @@ impl Deliver {
             timers: RequestTimers::default(),
             maximum_pdu: 131_072,
         };
-        let mut association = match Association::request(&target, &proposals(&batch)).await {
-            Ok(association) => association,
-            Err(error) => return self.postpone_all(&batch, &error).await,
+        let proposed = proposals(&batch);
+        let requested = Association::request(&target, &proposed);
+        let mut association = match unless_stopped(stop, Duration::ZERO, requested).await {
+            Some(Ok(association)) => association,
+            Some(Err(error)) => return self.postpone_all(&batch, &error).await,
+            None => return self.give_back(&batch, STOPPED).await,
         };
-        let mut waiting = batch.iter();
-        for delivery in waiting.by_ref() {
-            match self.send(&mut association, delivery).await {
-                Ok(sent) => self.settle(delivery, sent).await?,
-                Err(error) => {
+        for (number, delivery) in batch.iter().enumerate() {
+            if stop.is_cancelled() {
+                unless_stopped(stop, LAST_WORD, association.release()).await;
+                return self.give_back(&batch[number..], STOPPED).await;
+            }
+            let sending = self.send(&mut association, delivery);
+            match unless_stopped(stop, LAST_ITEM, sending).await {
+                Some(Ok(sent)) => self.settle(delivery, sent).await?,
+                Some(Err(error)) => {
                     // The association is gone: what is left goes back with its time.
-                    self.settle(delivery, Sent::Later(error.to_string())).await?;
-                    for unsent in waiting {
-                        self.store
-                            .postpone_delivery(unsent, &error.to_string(), Moment::now())
-                            .await?;
-                    }
-                    return Ok(());
+                    let why = error.to_string();
+                    self.settle(delivery, Sent::Later(why.clone())).await?;
+                    return self.give_back(&batch[number + 1..], &why).await;
                 }
+                // Behind half a PDU an A-ABORT would not be understood: the connection is closed.
+                None => return self.give_back(&batch[number..], STOPPED).await,
             }
         }
-        association.release().await;
+        unless_stopped(stop, LAST_WORD, association.release()).await;
+        Ok(())
+    }
+
+    /// What was not tried is due as it was before.
+    async fn give_back(&self, unsent: &[Delivery], why: &str) -> Result<(), StoreError> {
+        for delivery in unsent {
+            self.store.postpone_delivery(delivery, why, Moment::now()).await?;
+        }
         Ok(())
     }
 
@@ -191,9 +216,8 @@ impl Deliver {
         let response = association
             .store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set)
             .await?;
-        let said = response.comment.map(|comment| format!(" ({comment})")).unwrap_or_default();
-        let meaning = status::meaning(response.status);
-        let why = format!("{:04X}: {meaning}{said}", response.status);
+        // Without the peer's Error Comment: some write there whose image it is.
+        let why = format!("{:04X}: {}", response.status, status::meaning(response.status));
         Ok(match status::outcome(response.status) {
             Outcome::Stored => Sent::Taken(response.status),
             Outcome::Transient => Sent::Later(why),
@@ -223,6 +247,23 @@ impl Deliver {
     async fn park(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
         tracing::warn!(instance = %delivery.sop_instance, reason = why, "delivery parked");
         self.store.park_delivery(delivery, why).await
+    }
+}
+
+/// What comes of `work`, which the node's stop cuts off after `patience`.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let stopped = async {
+        stop.cancelled().await;
+        sleep(patience).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = stopped => None,
     }
 }
 
@@ -261,6 +302,19 @@ fn proposals(batch: &[Delivery]) -> Vec<Proposed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_end_is_cut_off_a_while_after_the_stop_and_what_ends_meanwhile_counts() {
+        let stop = CancellationToken::new();
+        let while_after = Duration::from_millis(200);
+        let short = unless_stopped(&stop, while_after, sleep(Duration::from_millis(1)));
+        assert!(short.await.is_some());
+        stop.cancel();
+        let short = unless_stopped(&stop, while_after, sleep(Duration::from_millis(1)));
+        assert!(short.await.is_some());
+        let endless = unless_stopped(&stop, while_after, std::future::pending::<()>());
+        assert!(endless.await.is_none());
+    }
 
     #[test]
     fn pauses_grow_to_the_longest_and_never_all_end_at_once() {

@@ -1,6 +1,7 @@
 //! What must hold for whatever a peer sends: called by the fuzz targets, and by tests with what these found.
 
-use crate::data_set::{Ending, Walk};
+use crate::arriving::Arriving;
+use crate::data_set::Ending;
 pub use crate::dimse::fuzzing::{association, command, pdu};
 use crate::transcode;
 use gantry_store::header::read_whole_data_set;
@@ -59,9 +60,9 @@ fn check_transcoded(made: &[u8], from: &Uid, to: &Uid) {
 
 /// However the bytes are cut on their way, they end in one way.
 fn ending(bytes: &[u8], piece: usize, syntax: &Uid) -> Ending {
-    let mut walk = Walk::new(syntax);
+    let mut walk = Arriving::new(syntax);
     walk.feed(bytes);
-    let mut in_pieces = Walk::new(syntax);
+    let mut in_pieces = Arriving::new(syntax);
     bytes.chunks(piece).for_each(|piece| in_pieces.feed(piece));
     assert_eq!(walk.end(), in_pieces.end());
     walk.end()

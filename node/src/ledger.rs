@@ -1,11 +1,12 @@
-//! The ledger of associations: takes what ended without letting anybody wait, and writes it in batches.
+//! The ledger of associations and of what was not kept: lets nobody wait, and writes in batches.
 
-use crate::dimse::record::{ContextRecord, End, Record, Side, Tally};
+use crate::dimse::record::{ContextRecord, End, OFFERED, Record, Side, Tally};
 use gantry_store::associations::{AssociationRow, Contexts, Outcome};
 use gantry_store::events::Event;
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,12 +20,11 @@ const QUEUED: usize = 4096;
 const BATCH: usize = 512;
 /// How long a transaction waits to be filled.
 const GATHERING: Duration = Duration::from_secs(1);
-/// Events of one transaction at most: whoever hammers at the port must not push out all others.
+/// Events of one kind in one transaction at most: whoever hammers at the port must not push out all others.
 const TOLD: usize = 10;
 /// What is named of an association at most: anybody may offer whatever he likes.
 const GROUPS: usize = 8;
 const CLASSES: usize = 64;
-const SYNTAXES: usize = 12;
 
 /// Cheap to clone. The task that writes ends when every clone is gone.
 #[derive(Clone)]
@@ -90,18 +90,28 @@ async fn write(mut queue: mpsc::Receiver<Entry>, store: Store, lost: Arc<AtomicU
     }
 }
 
-/// Of many at once the first are told, and how many more there were.
+/// Of many of a kind at once the first are told, and how many more there were.
 fn shorten(told: &mut Vec<Event>) {
-    let more = told.len().saturating_sub(TOLD);
-    told.truncate(TOLD);
-    if more > 0 {
-        let text = format!("{more} more in the same second: `gantry associations` lists them");
-        told.push(event("associations refused or broken off", text));
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    told.retain(|event| {
+        let count = kinds.entry(event.kind.clone()).or_default();
+        *count += 1;
+        *count <= TOLD
+    });
+    let more = kinds.iter().filter(|(_, count)| **count > TOLD);
+    let more: Vec<String> = more.map(|(kind, count)| format!("{} {kind}", count - TOLD)).collect();
+    if !more.is_empty() {
+        let text = format!(
+            "more in the same second: {}; the log names them, and `gantry associations` those of \
+             associations",
+            more.join(", ")
+        );
+        told.push(event("more of the same", text));
     }
 }
 
 fn gap(lost: u64) -> Event {
-    let text = format!("{lost} ends of associations and their events came too fast to be recorded");
+    let text = format!("{lost} ends of associations and events came too fast to be recorded");
     event("associations not recorded", text)
 }
 
@@ -112,7 +122,9 @@ fn event(kind: &str, text: String) -> Event {
 /// The row of a record, `hint` behind its explanation.
 pub fn row(record: &Record, hint: &str) -> AssociationRow {
     let Record { began, address, calling, called, implementation, .. } = record.clone();
-    let Tally { objects, bytes, statuses } = &record.stored;
+    let Tally { objects, bytes, statuses, move_originator } = &record.stored;
+    let moved = move_originator.as_ref();
+    let moved = moved.map(|by| format!("; by a C-MOVE of {}", by.ae_title)).unwrap_or_default();
     AssociationRow {
         began,
         ended: Moment::now(),
@@ -123,7 +135,7 @@ pub fn row(record: &Record, hint: &str) -> AssociationRow {
         contexts: grouped(&record.contexts),
         outcome: outcome(&record.end),
         kind: record.end.kind(),
-        explanation: format!("{}{hint}", explanation(&record.end)),
+        explanation: format!("{}{moved}{hint}", explanation(&record.end)),
         objects: *objects,
         bytes: *bytes,
         statuses: statuses.iter().map(|(code, count)| (format!("{code:04X}"), *count)).collect(),
@@ -156,7 +168,7 @@ fn grouped(contexts: &[ContextRecord]) -> Vec<Contexts> {
     let mut groups: Vec<Contexts> = Vec::new();
     let mut named = 0;
     for context in contexts {
-        let offered = context.offered.iter().take(SYNTAXES).map(|syntax| shown(syntax)).collect();
+        let offered = context.offered.iter().take(OFFERED).map(|syntax| shown(syntax)).collect();
         let alike = Contexts {
             offered,
             accepted: context.answer.as_ref().and_then(|answer| answer.as_ref().ok()).cloned(),
@@ -233,7 +245,7 @@ mod tests {
         }
         let mut told = some(500);
         shorten(&mut told);
-        assert!(told[10].text.starts_with("490 more"), "{:?}", told[10]);
+        assert!(told[10].text.contains("second: 490 refused;"));
     }
 
     #[test]
@@ -247,6 +259,6 @@ mod tests {
         let named: usize = groups.iter().map(|group| group.sop_classes.len()).sum();
         let more: u32 = groups.iter().map(|group| group.more).sum();
         assert_eq!((named, more), (CLASSES, 64));
-        assert!(groups.iter().all(|group| group.offered.len() <= SYNTAXES));
+        assert!(groups.iter().all(|group| group.offered.len() <= OFFERED));
     }
 }

@@ -1,6 +1,7 @@
 //! The edge of the node: DIMSE over TCP, the command line, and the only place where the stations are wired together.
 
 pub mod admission;
+mod arriving;
 pub mod associations;
 pub mod check;
 pub mod cli;

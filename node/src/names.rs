@@ -5,14 +5,15 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 /// An answer is believed so long. One that does not fit is asked for again before.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// A name is asked for at most so often, whoever calls.
 const AGAIN: Duration = Duration::from_secs(5);
-/// A name server that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A name server that takes longer has failed: whoever calls waits for it, but not for longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What has been resolved so far. Names come from the configuration only, so that there are few.
 #[derive(Default)]
@@ -40,9 +41,31 @@ struct Name {
 }
 
 impl Names {
-    /// Whether `address` is one of `name`'s.
-    pub async fn is(&self, name: &str, address: IpAddr) -> Answer {
-        self.is_by(name, address, resolve).await
+    /// Whether `address` is one of those of any of these names. All are asked for together.
+    pub async fn any(self: &Arc<Self>, names: Vec<String>, address: IpAddr) -> Answer {
+        self.any_by(names, address, resolve).await
+    }
+
+    async fn any_by<R, F>(self: &Arc<Self>, names: Vec<String>, address: IpAddr, by: R) -> Answer
+    where
+        R: Fn(String) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
+    {
+        let mut asked = JoinSet::new();
+        for name in names {
+            let this = self.clone();
+            asked.spawn(async move { this.is_by(&name, address, by).await });
+        }
+        let mut answer = Answer::Differs;
+        while let Some(one) = asked.join_next().await {
+            match one {
+                // Whoever is still being asked is not waited for.
+                Ok(Answer::Fits) => return Answer::Fits,
+                Ok(Answer::Differs) => {}
+                Ok(Answer::Unresolved) | Err(_) => answer = Answer::Unresolved,
+            }
+        }
+        answer
     }
 
     async fn is_by<F: Future<Output = io::Result<Vec<IpAddr>>>>(
@@ -59,6 +82,7 @@ impl Names {
         let mut known = known.lock().await;
         let address = address.to_canonical();
         if known.is_to_be_asked(address, Instant::now()) {
+            known.is_asked(Instant::now());
             let answer = timeout(PATIENCE, resolve(name.to_string())).await;
             let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             known.answered(name, answer, Instant::now());
@@ -72,6 +96,12 @@ impl Name {
         let within = |moment: Option<Instant>, span| moment.is_some_and(|at| now - at < span);
         let fits = self.addresses.contains(&address) && within(self.answered, BELIEVED);
         !fits && !within(self.asked, AGAIN)
+    }
+
+    /// Until there is an answer, which whoever asks may not wait for, there is none.
+    fn is_asked(&mut self, now: Instant) {
+        self.asked = Some(now);
+        self.failed = true;
     }
 
     fn answered(&mut self, name: &str, answer: io::Result<Vec<IpAddr>>, now: Instant) {
@@ -149,6 +179,30 @@ mod tests {
         assert_eq!(names.is_by("ct1", OLD, says(&[NEW])).await, Answer::Differs);
         later(&names, BELIEVED).await;
         assert_eq!(names.is_by("ct1", NEW, says(&[OLD, NEW])).await, Answer::Fits);
+    }
+
+    /// Answers for the second and the fourth scanner only, and that after a while.
+    async fn slow(name: String) -> io::Result<Vec<IpAddr>> {
+        let span = if ["ct2", "ct4"].contains(&&*name) { 200 } else { 60_000 };
+        tokio::time::sleep(Duration::from_millis(span)).await;
+        Ok(vec![NEW])
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_several_names_longer_than_for_one() {
+        let names = Arc::new(Names::default());
+        let all = || ["ct1", "ct2", "ct3", "ct4"].map(String::from).to_vec();
+        let begun = Instant::now();
+        assert_eq!(names.any_by(all(), NEW, slow).await, Answer::Fits);
+        assert!(begun.elapsed() < Duration::from_secs(1), "the first that fits is enough");
+        let again = names.any_by(all(), OLD, slow).await;
+        assert_eq!(again, Answer::Unresolved, "the others have not answered yet");
+        let names = Arc::new(Names::default());
+        let begun = Instant::now();
+        let answers = tokio::join!(names.any_by(all(), OLD, slow), names.any_by(all(), OLD, slow));
+        assert_eq!(answers, (Answer::Unresolved, Answer::Unresolved));
+        let waited = begun.elapsed();
+        assert!(waited < PATIENCE + Duration::from_millis(900), "{waited:?}");
     }
 
     #[tokio::test]

@@ -1,14 +1,15 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
 use crate::admission::Admission;
-use crate::data_set::{Ending, Walk};
+use crate::arriving::Arriving;
+use crate::data_set::Ending;
 use crate::dimse::acceptor::{
     Caller, DataSet, Ended, Refusal, Service, StoreAnswer, StoreRequest, Terms, UserIdentity,
 };
 use crate::dimse::record::{End, Record};
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
-use crate::memory::{Memory, Short};
+use crate::memory::{Memory, Share, Short};
 use bytes::Bytes;
 use gantry_routing::complete::associations::Associations;
 use gantry_store::associations::{AssociationRow, Outcome};
@@ -19,6 +20,7 @@ use gantry_store::events::Event;
 use gantry_store::header::{self, HeaderError};
 use gantry_store::incoming::{Identity, Kept, Origin, Received};
 use gantry_store::store::Store;
+use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -37,6 +39,14 @@ pub struct Receive {
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
 }
+
+/// The UIDs of an object stand in so much of it.
+const MOST_COLLECTED: usize = 16 << 20;
+/// What is followed at once of what was collected.
+const PIECE: usize = 256 << 10;
+
+const TOO_DEEP: &str = "sequences are nested too deeply";
+const ENDLESS: &str = "it inflates to more than is read";
 
 const SOP_CLASS_UID: u32 = 0x0008_0016;
 const SOP_INSTANCE_UID: u32 = 0x0008_0018;
@@ -65,6 +75,11 @@ enum Unkept {
 }
 
 impl Unkept {
+    /// Of the start of an object: what is behind it may have what is missing.
+    fn may_come_later(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Truncated)
+    }
+
     /// Status and Error Comment (LO, 64 characters, nothing of the patient) of PS3.4 B.2.3.
     fn answer(&self) -> StoreAnswer {
         let (status, comment) = match self {
@@ -105,6 +120,10 @@ impl Service for Receive {
         self.admission.admit(caller, identity).await
     }
 
+    fn nobody(&self, called: &AeTitle) -> Refusal {
+        self.admission.nobody(called)
+    }
+
     fn wants(&self, sop_class: &str, service_class: Option<&str>) -> bool {
         self.admission.wants(sop_class, service_class)
     }
@@ -130,7 +149,7 @@ impl Service for Receive {
             }
             Err(why) => {
                 let answer = why.answer();
-                self.tell(&request, &why, answer.status).await;
+                self.tell(&request, &why, answer.status);
                 answer
             }
         }
@@ -138,11 +157,7 @@ impl Service for Receive {
 
     fn not_taken(&self, caller: &Caller, reason: String) {
         tracing::warn!(station = "receive", calling = %caller.calling, reason, "not all was taken");
-        let text = format!(
-            "association from {} ({}): {reason}; no storage class of the standard, or in no \
-             transfer syntax that the node keeps",
-            caller.calling, caller.address
-        );
+        let text = format!("association from {} ({}): {reason}", caller.calling, caller.address);
         let subject = Some(caller.calling.to_string());
         self.ledger.event(event("SOP class not taken", subject, text));
     }
@@ -219,36 +234,81 @@ impl Receive {
         collected: Collected,
         data: &mut DataSet<'_>,
     ) -> Result<Kept, Unkept> {
-        // Who it is stands in its first megabytes; the store reads the header when all is there.
-        let header = header::read_start_of_data_set(collected.as_slice(), &request.transfer_syntax)
-            .map_err(header_error)?;
-        let identity = identity(request, &header)?;
+        // Who it is; the store reads the header when all is there.
+        let (start, identity, share) =
+            self.identified(request, Bytes::from_owner(collected), data).await?;
         self.carries(request, &identity);
-        let mut ending = Walk::new(&request.transfer_syntax);
+        let mut ending = Arriving::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
-        ending.feed(collected.as_slice());
-        stream.append(Bytes::from_owner(collected)).await?;
+        for piece in start.chunks(PIECE) {
+            ending.feed(piece);
+            // A deflated one takes its time, in which others on this thread want theirs.
+            tokio::task::yield_now().await;
+        }
+        stream.append(start).await?;
+        drop(share);
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             ending.feed(&chunk);
             stream.append(chunk).await?;
         }
-        if ending.end() == Ending::Truncated {
-            return Err(Unkept::Truncated);
+        match ending.end() {
+            Ending::Whole | Ending::Unclear => {}
+            Ending::Truncated => return Err(Unkept::Truncated),
+            Ending::TooDeep => return Err(Unkept::Unreadable(TOO_DEEP.into())),
+            Ending::Endless => return Err(Unkept::Unreadable(ENDLESS.into())),
         }
         Ok(stream.finish().instrument(tracing::info_span!("keep")).await?.outcome)
     }
 
-    /// Says where the admin looks that an object was not kept, and who must act.
-    async fn tell(&self, request: &StoreRequest, why: &Unkept, status: u16) {
+    /// The start of a large object and who it is, which stands in the first megabytes as a rule.
+    /// Where long sequences or private elements stand in front of its UIDs more is collected, and
+    /// more memory is asked for.
+    async fn identified(
+        &self,
+        request: &StoreRequest,
+        collected: Bytes,
+        data: &mut DataSet<'_>,
+    ) -> Result<(Bytes, Identity, Option<Share>), Unkept> {
+        let found = identity_at_start(request, &collected);
+        if !found.as_ref().is_err_and(Unkept::may_come_later) {
+            return found.map(|identity| (collected, identity, None));
+        }
+        let share = self.memory.further(MOST_COLLECTED).await?;
+        let mut more = Vec::with_capacity(MOST_COLLECTED);
+        more.extend_from_slice(&collected);
+        drop(collected);
+        loop {
+            let (enough, mut ended) = ((2 * more.len()).min(MOST_COLLECTED), false);
+            while more.len() < enough && !ended {
+                match data.chunk().await.map_err(|_| Unkept::PeerGone)? {
+                    Some(chunk) => more.extend_from_slice(&chunk),
+                    None => ended = true,
+                }
+            }
+            match identity_at_start(request, &more) {
+                Err(why) if why.may_come_later() && !ended && more.len() < MOST_COLLECTED => {}
+                found => return found.map(|identity| (more.into(), identity, Some(share))),
+            }
+        }
+    }
+
+    /// Says where the admin looks that an object was not kept, and who must act. The answer does
+    /// not wait for it.
+    fn tell(&self, request: &StoreRequest, why: &Unkept, status: u16) {
+        let answered = match why {
+            Unkept::PeerGone => "not answered".into(),
+            _ => format!("answered {status:04X}"),
+        };
         tracing::warn!(
             station = "receive", calling = %request.caller.calling, instance = %request.sop_instance,
-            status = format!("{status:04X}"), reason = %why, "object not kept"
+            answered, reason = %why, "object not kept"
         );
         let text = format!(
-            "instance {} from {} not kept, answered {status:04X}: {why}",
+            "instance {} from {} not kept, {answered}: {why}",
             request.sop_instance, request.caller.calling
         );
-        note(&self.store, "object not kept", request.sop_instance.to_string(), text).await;
+        let subject = Some(request.sop_instance.to_string());
+        self.ledger.event(event("object not kept", subject, text));
     }
 }
 
@@ -268,18 +328,16 @@ fn event(kind: &str, subject: Option<String>, text: String) -> Event {
     Event { station: "receive".into(), kind: kind.into(), subject, text }
 }
 
-/// Puts an event where the admin looks.
-async fn note(store: &Store, kind: &str, subject: String, text: String) {
-    if let Err(error) = store.note(event(kind, Some(subject), text)).await {
-        tracing::error!(%error, "the event could not be noted");
-    }
-}
-
 fn header_error(error: HeaderError) -> Unkept {
     match error {
         HeaderError::Truncated(_) => Unkept::Truncated,
         malformed => Unkept::Unreadable(malformed.to_string()),
     }
+}
+
+fn identity_at_start(request: &StoreRequest, start: &[u8]) -> Result<Identity, Unkept> {
+    let header = header::read_start_of_data_set(start, &request.transfer_syntax);
+    identity(request, &header.map_err(header_error)?)
 }
 
 /// Who the object is: its own UIDs, which must be those that the command named.

@@ -98,6 +98,7 @@ impl Node {
             say_that_models_do_not_run(&store, why).await;
         }
 
+        warn_of_passcodes(&config);
         let (stop_stations, stop) = Stop::new();
         let associations = Arc::new(Associations::new(Moment::now()));
         let drive = Drive {
@@ -123,7 +124,7 @@ impl Node {
             store: store.clone(),
             large_object_bytes,
             buffers: Arc::default(),
-            memory: Memory::new(config.listen.memory_mib),
+            memory: Memory::new(config.listen.memory_mib, config.listen.maximum_pdu),
             associations,
         });
         let edge = tokio::spawn(acceptor::serve(
@@ -186,6 +187,18 @@ async fn say_that_models_do_not_run(store: &Store, why: &str) {
     };
     if let Err(error) = store.note(event).await {
         tracing::error!(%error, "the event could not be noted");
+    }
+}
+
+/// Once, at the start: whoever can listen on the network can read them.
+fn warn_of_passcodes(config: &Config) {
+    let peers = config.passcodes_in_clear();
+    if !peers.is_empty() {
+        tracing::warn!(
+            station = "receive",
+            peers = peers.join(", "),
+            "passcodes of user identities cross the network as they are: there is no TLS"
+        );
     }
 }
 

@@ -10,7 +10,7 @@ const LENGTH: usize = 512 << 10;
 const PIECE: usize = 128 << 10;
 
 fn sums(criterion: &mut Criterion) {
-    let object: Vec<u8> = (0..LENGTH).map(|at| (at * 31 >> 3) as u8).collect();
+    let object: Vec<u8> = (0..LENGTH).map(|at| ((at * 31) >> 3) as u8).collect();
     let mut group = criterion.benchmark_group("a sum over 512 KiB");
     group.throughput(Throughput::Bytes(LENGTH as u64));
     group.bench_function("XXH3 of 128 bits, in pieces", |bencher| {

@@ -52,7 +52,7 @@ fn ballast(disk: &SmallDisk) -> PathBuf {
 #[tokio::test]
 async fn below_the_reserve_nothing_is_received_but_results_are_kept_until_there_is_room() {
     let Some(disk) = SmallDisk::mount(64) else {
-        return println!("not run: only root can mount a small disk");
+        return println!("skipped: only root can mount a small disk");
     };
     let ballast = ballast(&disk);
     let options = StoreOptions {

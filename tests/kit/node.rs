@@ -17,6 +17,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Setup {
     rules: Vec<(String, String)>,
     models: PathBuf,
+    data: Option<PathBuf>,
     quiet_seconds: f64,
     segment_mib: u32,
     store: String,
@@ -28,6 +29,7 @@ pub struct Setup {
 pub struct Node {
     pub port: u16,
     folder: TempDir,
+    data: PathBuf,
     process: Option<Child>,
 }
 
@@ -55,6 +57,7 @@ impl Setup {
         Self {
             rules: Vec::new(),
             models,
+            data: None,
             quiet_seconds: 1.0,
             segment_mib: 64,
             store: String::new(),
@@ -70,6 +73,12 @@ impl Setup {
 
     pub fn models(mut self, folder: &Path) -> Self {
         self.models = folder.into();
+        self
+    }
+
+    /// Where it keeps what it takes, instead of a folder of its own.
+    pub fn data(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.into());
         self
     }
 
@@ -120,25 +129,27 @@ impl Setup {
     pub fn lay_out(self) -> Node {
         let folder = TempDir::new().expect("a temporary folder");
         let port = ports::free();
+        let data = self.data.unwrap_or_else(|| folder.path().join("data"));
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).expect("a fresh folder can be written");
         for (file, text) in &self.rules {
             std::fs::write(rules.join(file), text).expect("a fresh folder can be written");
         }
         let config = format!(
-            "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\n\
+            "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\ndata = {data:?}\n\
              [listen]\naddress = \"127.0.0.1:{port}\"\n{listen}\
              [store]\nsegment-mib = {segment}\nreserve-mib = 64\n{store}\
              [complete]\nquiet-seconds = {quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,
+            data = data,
             segment = self.segment_mib,
             quiet = self.quiet_seconds,
             store = self.store,
             listen = self.listen,
             peers = self.peers,
         );
-        let node = Node { port, folder, process: None };
+        let node = Node { port, folder, data, process: None };
         std::fs::write(node.config(), config).expect("a fresh folder can be written");
         node
     }
@@ -310,7 +321,7 @@ impl Node {
 
     /// Where it keeps what it took.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     pub fn rules(&self) -> PathBuf {

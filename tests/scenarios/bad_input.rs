@@ -49,6 +49,7 @@ fn send_well(node: &Node, chest: &PhantomSeries) {
 fn send_one(instance: Instance) -> (Result<Answer, Unanswered>, String) {
     let mut node = receiving();
     let answer = send(&node, &[instance]).remove(0);
+    assert_status_tells(&node, &["not kept"]);
     let status = node.status();
     assert!(status.contains("0 instances"), "nothing may be kept of it: {status}");
     assert!(node.is_alive());

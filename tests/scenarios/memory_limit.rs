@@ -73,6 +73,9 @@ fn who_finds_the_memory_taken_is_told_to_come_back_until_it_is_free() {
     second.release();
     let third = ports::wait_for(Duration::from_secs(10), || wire("CT3").ok());
     third.expect("it goes on by itself").release();
-    let status = node.status();
-    assert!(status.contains("answered A700: the memory for objects in hand is taken"), "{status}");
+    let told = ports::wait_for(Duration::from_secs(10), || {
+        let words = "answered A700: the memory for objects in hand is taken";
+        node.status().contains(words).then_some(())
+    });
+    assert!(told.is_some(), "{}", node.status());
 }

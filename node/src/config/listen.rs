@@ -3,7 +3,7 @@
 use super::{check_host_port, span};
 use crate::dimse::acceptor::{AcceptorOptions, Timers};
 use crate::dimse::pace::Slowest;
-use crate::memory::SHARE_MIB;
+use crate::memory::least_mib;
 use gantry_terms::uid::Uid;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -137,8 +137,11 @@ impl WrittenListen {
         if !(4 << 10..=4 << 20).contains(&self.maximum_pdu_bytes) {
             problems.push("listen.maximum-pdu-bytes must lie between 4096 and 4194304".into());
         }
-        if self.memory_mib < SHARE_MIB {
-            problems.push(format!("listen.memory-mib must be at least {SHARE_MIB}: one object"));
+        let least = least_mib(self.maximum_pdu_bytes.clamp(4 << 10, 4 << 20));
+        if self.memory_mib < least {
+            problems.push(format!(
+                "listen.memory-mib must be at least {least} with these maximum-pdu-bytes: one object"
+            ));
         }
         let mut wait = |seconds: f64, key: &str| -> Duration {
             let key = format!("listen.{key}");

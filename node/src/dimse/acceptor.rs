@@ -10,6 +10,7 @@ pub use crate::dimse::service::{
 };
 use crate::dimse::threads::Threads;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,8 @@ use tracing::Instrument;
 
 /// Connections that have no association, yet or any more; beyond them new ones are closed at once.
 const WAITING: usize = 256;
+/// What those who come while the node stops are given once nobody else is left.
+const LATE: Duration = Duration::from_secs(3);
 /// Those that are closed at once are told of no more often than so.
 const CROWD: Duration = Duration::from_secs(10);
 
@@ -67,7 +70,8 @@ impl Default for Timers {
     }
 }
 
-/// Serves until `stop`; then running associations may finish the message in hand.
+/// Serves until `stop`; then running associations may finish the message in hand, and whoever comes
+/// meanwhile is told to come back.
 pub async fn serve<S: Service>(
     listener: TcpListener,
     options: AcceptorOptions,
@@ -82,23 +86,73 @@ pub async fn serve<S: Service>(
         service,
         stop,
     });
-    let mut tasks = JoinSet::new();
     let threads = match Threads::start() {
         Ok(threads) => threads,
         Err(error) => return tracing::error!(%error, "cannot start the threads that receive"),
     };
-    let mut crowd = Crowd::default();
-    for number in 1.. {
-        let accepted = accept(&listener, &mut tasks, &shared.stop).await;
-        let Some((stream, address)) = accepted else { break };
-        let waiting = match shared.wait(address) {
-            Ok(waiting) => waiting,
-            Err(full) => {
-                crowd.turned_away(&shared, number, address, full);
-                continue;
+    let mut door = Door { shared, threads, crowd: Crowd::default(), number: 0 };
+    let mut tasks = JoinSet::new();
+    let stop = door.shared.stop.clone();
+    let stopping = door.admit_until(stop.cancelled(), &listener, &mut tasks);
+    stopping.await;
+    let mut late = JoinSet::new();
+    let all_ended = ended(&mut tasks);
+    if timeout(progress, door.admit_until(all_ended, &listener, &mut late)).await.is_err() {
+        tracing::warn!(left = tasks.len(), "associations cut off: the node stops");
+        tasks.shutdown().await;
+    }
+    drop(listener);
+    if timeout(LATE, ended(&mut late)).await.is_err() {
+        late.shutdown().await;
+    }
+}
+
+async fn ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.inspect(tell_panic).is_some() {}
+}
+
+/// Where connections come in.
+struct Door<S> {
+    shared: Arc<Shared<S>>,
+    threads: Threads,
+    crowd: Crowd,
+    /// Of the last connection.
+    number: u64,
+}
+
+impl<S: Service> Door<S> {
+    /// Gives each connection a task of its own, until `done`.
+    async fn admit_until(
+        &mut self,
+        done: impl Future<Output = ()>,
+        listener: &TcpListener,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                () = &mut done => return,
+                Some(ended) = tasks.join_next() => tell_panic(&ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => self.admit(stream, address, tasks),
+                    Err(error) => {
+                        // Out of file descriptors, for example: others may end meanwhile.
+                        tracing::error!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
             }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, address: SocketAddr, tasks: &mut JoinSet<()>) {
+        self.number += 1;
+        let number = self.number;
+        let waiting = match self.shared.wait(address) {
+            Ok(waiting) => waiting,
+            Err(full) => return self.crowd.turned_away(&self.shared, number, address, full),
         };
-        let conversation = Conversation { shared: shared.clone(), address, number };
+        let conversation = Conversation { shared: self.shared.clone(), address, number };
         let span = tracing::info_span!("association", number, %address);
         let task = async move {
             // From here on the thread that serves the association waits for it.
@@ -107,13 +161,7 @@ pub async fn serve<S: Service>(
                 Err(error) => tracing::error!(%error, "a connection could not be handed on"),
             }
         };
-        tasks.spawn_on(task.instrument(span), threads.of(number));
-    }
-    drop(listener);
-    let all_ended = async { while tasks.join_next().await.inspect(tell_panic).is_some() {} };
-    if timeout(progress, all_ended).await.is_err() {
-        tracing::warn!(left = tasks.len(), "associations cut off: the node stops");
-        tasks.shutdown().await;
+        tasks.spawn_on(task.instrument(span), self.threads.of(number));
     }
 }
 
@@ -122,28 +170,6 @@ impl<S: Service> Shared<S> {
     pub(super) fn wait(&self, address: SocketAddr) -> Result<Place<IpAddr>, Full> {
         let most = self.options.maximum_waiting_per_address;
         self.waiting.take(neighbour(address.ip()), most)
-    }
-}
-
-/// The next connection, or nothing when it is time to stop.
-async fn accept(
-    listener: &TcpListener,
-    tasks: &mut JoinSet<()>,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr)> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            Some(ended) = tasks.join_next() => tell_panic(&ended),
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => return Some(accepted),
-                Err(error) => {
-                    // Out of file descriptors, for example: others may end meanwhile.
-                    tracing::error!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
     }
 }
 

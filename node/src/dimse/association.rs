@@ -18,6 +18,9 @@ pub enum AssociationError {
     /// The peer or the network: what was in hand is to be sent again.
     #[error(transparent)]
     Read(ReadError),
+    /// The peer: it did not answer a message in time, whatever else it said.
+    #[error("the peer did not answer within {0:?}")]
+    Late(Duration),
     #[error("while it was being sent to: {0}")]
     Write(String),
     #[error("the peer aborted the association ({0})")]

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use dicom_ul::pdu::Pdu;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -99,6 +100,12 @@ impl Connection {
         self.within_message = within;
     }
 
+    /// Gives back the memory of the PDUs that were read: a request may have been a thousand times as
+    /// long as what follows it.
+    pub fn let_go(&mut self) {
+        self.received = BytesMut::from(self.received.as_ref());
+    }
+
     /// The A-ABORT that was sent, if one was.
     pub fn aborted(&self) -> Option<AbortReason> {
         self.aborted
@@ -169,16 +176,20 @@ impl Connection {
         }
     }
 
-    /// Writes all of it; `wait` bounds each pause. A peer that says A-ABORT meanwhile and takes
+    /// Writes all of it; `wait` bounds each pause, whatever the peer says meanwhile. A peer that says A-ABORT meanwhile and takes
     /// nothing more is heard.
     pub async fn write(&mut self, mut bytes: &[u8], wait: Duration) -> Result<(), SendError> {
+        let mut stalled = pin!(sleep(wait));
         while !bytes.is_empty() {
             let (mut reader, mut writer) = self.stream.split();
             let has_room = self.received.len() < SAID_MEANWHILE;
             tokio::select! {
                 biased;
                 written = writer.write(bytes) => match written {
-                    Ok(written) => bytes = &bytes[written..],
+                    Ok(written) => {
+                        bytes = &bytes[written..];
+                        stalled.set(sleep(wait));
+                    }
                     Err(error) => return Err(self.heard(SendError::Io(error))),
                 },
                 read = reader.read_buf(&mut self.received), if has_room => match read {
@@ -186,7 +197,7 @@ impl Connection {
                     Ok(_) => return Err(self.heard(SendError::Closed)),
                     Err(error) => return Err(self.heard(SendError::Io(error))),
                 },
-                () = sleep(wait) => return Err(SendError::Stalled(wait)),
+                () = &mut stalled => return Err(SendError::Stalled(wait)),
             }
         }
         Ok(())
@@ -228,6 +239,7 @@ impl Connection {
         if let Ok(true) = timeout(GRACE.min(artim), self.closes_by_itself()).await {
             return;
         }
+        self.received = BytesMut::new();
         let _ = self.stream.shutdown().await;
         let mut rest = [0u8; 4096];
         let drained =

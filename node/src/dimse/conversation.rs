@@ -55,31 +55,39 @@ impl<S: Service> Conversation<S> {
             return;
         };
         let mut telling = Telling::new(&*self.shared.service, self.number, self.address);
-        let stopped = self.shared.stop.cancelled();
-        let opened = async {
-            let request = self.request(&mut connection, &mut telling).await?;
-            let admitted = self.admit(&request).await;
-            Some((request, admitted))
-        };
-        // Whoever has asked already is told to come back; whoever has not is let go.
-        let opened = tokio::select! {
+        // A node that stops tells whoever asks to come back; whoever does not ask soon is let go.
+        let request = tokio::select! {
             biased;
-            opened = opened => opened,
-            () = stopped => return,
+            request = self.request(&mut connection, &mut telling) => request,
+            () = self.stopped_for(LAST_WAIT) => return,
         };
-        match opened {
-            Some((request, Ok(admitted))) => {
+        connection.let_go();
+        let Some(request) = request else { return self.wait_for_close(connection).await };
+        let admitted = tokio::select! {
+            biased;
+            admitted = self.admit(&request) => admitted,
+            // A name server takes longer than a node that stops has.
+            () = self.shared.stop.cancelled() => Err(Refusal::Stopping),
+        };
+        match admitted {
+            Ok(admitted) => {
                 drop(waiting);
-                self.associate(connection, &request, admitted, telling).await;
+                self.associate(connection, request, admitted, telling).await;
             }
-            Some((_, Err(refusal))) => {
+            Err(refusal) => {
+                drop(request);
                 telling.tell(End::Refused(refusal));
                 let reject = Pdu::AssociationRJ(refusal.rejection());
                 let _ = connection.send(&reject, self.timers().artim).await;
                 self.wait_for_close(connection).await;
             }
-            None => self.wait_for_close(connection).await,
         }
+    }
+
+    /// Until the node has been stopping for so long.
+    async fn stopped_for(&self, span: Duration) {
+        self.shared.stop.cancelled().await;
+        tokio::time::sleep(span).await;
     }
 
     fn timers(&self) -> Timers {
@@ -132,11 +140,10 @@ impl<S: Service> Conversation<S> {
         if request.application_context != APPLICATION_CONTEXT {
             return Err(Refusal::ApplicationContextUnknown);
         }
-        let called = AeTitle::parse(&request.called).map_err(|_| Refusal::CalledAeTitleUnknown)?;
-        let calling =
-            AeTitle::parse(&request.calling).map_err(|_| Refusal::CallingAeTitleUnknown)?;
-        let caller = Caller { calling, called, address: self.address, association: self.number };
         let service = &*self.shared.service;
+        let called = AeTitle::parse(&request.called).map_err(|_| Refusal::CalledAeTitleUnknown)?;
+        let calling = AeTitle::parse(&request.calling).map_err(|_| service.nobody(&called))?;
+        let caller = Caller { calling, called, address: self.address, association: self.number };
         let terms = service.admit(&caller, request.user.identity.as_ref()).await?;
         if request.contexts.is_empty() {
             return Err(Refusal::NothingProposed);
@@ -160,29 +167,24 @@ impl<S: Service> Conversation<S> {
     async fn associate(
         &self,
         mut connection: Connection,
-        request: &Request,
+        request: Request,
         admitted: Admitted,
         mut telling: Telling<'_, S>,
     ) {
         let Admitted { caller, agreement, place } = admitted;
         telling.record.answered(&agreement);
-        if let Some(reason) = agreement.not_taken(request) {
+        if let Some(reason) = agreement.not_taken(&request) {
             self.shared.service.not_taken(&caller, reason);
         }
-        let maximum = self.shared.options.maximum_pdu;
-        let accepted = match agreement.acceptance(request, maximum) {
-            Ok(acceptance) => connection
-                .write(&acceptance, self.timers().artim)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = accepted {
+        if let Err(error) = self.accept(&mut connection, &request, &agreement).await {
             let why = format!("the acceptance could not be sent: {error}");
             return telling.tell(End::BrokenOff { by: Side::Network, why });
         }
         connection.require(self.shared.options.slowest);
-        let mut link = Link::new(connection, agreement.contexts, request.user.peer_maximum());
+        let Agreement { contexts, .. } = agreement;
+        let mut link = Link::new(connection, contexts, request.user.peer_maximum());
+        // What was asked is of no use any more, and the association may last for hours.
+        drop(request);
         telling.open(caller.clone());
         let end = match self.serve_messages(&mut link, &caller, &mut telling.record.stored).await {
             Ok(end) => end,
@@ -196,14 +198,26 @@ impl<S: Service> Conversation<S> {
         }
     }
 
+    /// Sends the A-ASSOCIATE-AC. ARTIM is for all of it.
+    async fn accept(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+        agreement: &Agreement,
+    ) -> Result<(), String> {
+        let artim = self.timers().artim;
+        let acceptance = agreement.acceptance(request, self.shared.options.maximum_pdu);
+        let acceptance = acceptance.map_err(|error| error.to_string())?;
+        match timeout(artim, connection.write(&acceptance, artim)).await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the peer did not take it within {artim:?}")),
+        }
+    }
+
     /// Sta13: the peer closes first, or ARTIM runs out. A node that stops does not wait for long.
     async fn wait_for_close(&self, mut connection: Connection) {
-        let stopped = async {
-            self.shared.stop.cancelled().await;
-            tokio::time::sleep(LAST_WAIT).await;
-        };
         tokio::select! {
-            () = stopped => {}
+            () = self.stopped_for(LAST_WAIT) => {}
             () = connection.wait_for_close(self.timers().artim) => {}
         }
     }
@@ -315,7 +329,8 @@ impl<'a, S: Service> Telling<'a, S> {
             if let Some(caller) = &self.opened {
                 self.service.ended(caller, how);
             }
-            self.service.recorded(self.record.clone());
+            let told = Record::new(self.record.association, self.record.address);
+            self.service.recorded(std::mem::replace(&mut self.record, told));
         }
     }
 }

@@ -6,9 +6,13 @@ use crate::dimse::negotiation::agreement::{Agreement, described};
 use crate::dimse::negotiation::request::Request;
 use crate::dimse::pdu::AbortReason;
 use crate::dimse::refusal::Refusal;
+use crate::dimse::service::MoveOriginator;
 use gantry_terms::moment::Moment;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+/// Of what was offered for a context no more is told: anybody may offer whatever he likes.
+pub const OFFERED: usize = 12;
 
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -30,6 +34,7 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct ContextRecord {
     pub sop_class: String,
+    /// The first of them.
     pub offered: Vec<String>,
     /// The transfer syntax that was agreed on, or why none was; nothing where the association
     /// was refused.
@@ -67,6 +72,8 @@ pub struct Tally {
     /// Of their data sets.
     pub bytes: u64,
     pub statuses: BTreeMap<u16, u64>,
+    /// Whose C-MOVE the first object that names one was a part of.
+    pub move_originator: Option<MoveOriginator>,
 }
 
 impl Record {
@@ -94,7 +101,7 @@ impl Record {
         self.implementation = printable(&implementation.map(String::as_str).join(" "));
         let context = |proposal: &dicom_ul::pdu::PresentationContextProposed| ContextRecord {
             sop_class: proposal.abstract_syntax.clone(),
-            offered: proposal.transfer_syntaxes.clone(),
+            offered: proposal.transfer_syntaxes.iter().take(OFFERED).cloned().collect(),
             answer: None,
         };
         self.contexts = request.contexts.iter().map(context).collect();
@@ -118,6 +125,7 @@ impl End {
             AssociationError::Read(ReadError::Closed | ReadError::Io(_))
             | AssociationError::Write(_) => Side::Network,
             AssociationError::Read(_)
+            | AssociationError::Late(_)
             | AssociationError::Protocol(_)
             | AssociationError::NoContext => Side::Node,
         };

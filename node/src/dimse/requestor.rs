@@ -90,6 +90,9 @@ pub enum RequestError {
     /// The peer's maker.
     #[error("the peer broke the protocol: {0}")]
     Protocol(&'static str),
+    /// The peer's maker: a PDU that has no place there.
+    #[error("the peer broke the protocol: {0}")]
+    Unexpected(&'static str),
     /// Ours.
     #[error("one association has 1 to 128 presentation contexts, not {0}")]
     Contexts(usize),
@@ -244,8 +247,22 @@ impl Association {
         context.map(|context| context.id).ok_or(AssociationError::NoContext)
     }
 
+    /// The response to the request that was sent last. `dimse` is for all of it: a peer that says
+    /// something now and then has not answered.
     async fn response(&mut self, request: u16) -> Result<Command, AssociationError> {
-        let waits = Waits { pdu: self.timers.dimse, progress: self.timers.dimse };
+        let dimse = self.timers.dimse;
+        if let Ok(response) = timeout(dimse, self.whole_response(request)).await {
+            return response;
+        }
+        if self.link.connection.aborted().is_none() {
+            self.link.connection.abort(AbortReason::NotSpecified, LAST_WORD).await;
+        }
+        Err(AssociationError::Late(dimse))
+    }
+
+    /// However long it takes.
+    async fn whole_response(&mut self, request: u16) -> Result<Command, AssociationError> {
+        let waits = Waits { pdu: Duration::MAX, progress: Duration::MAX };
         let first = match self.link.next(waits).await? {
             Next::Value(value) => value,
             Next::ReleaseRequested => {
@@ -253,14 +270,14 @@ impl Association {
                 return Err(AssociationError::Released);
             }
             Next::Released => {
-                return Err(self.link.break_off("a release that nobody asked for", waits).await);
+                return Err(self.link.unexpected("a release that nobody asked for", waits).await);
             }
         };
         let (context, command) = self.link.command(first, waits).await?;
         let answers = command.number(COMMAND_FIELD) == Some(request | RESPONSE)
             && command.number(MESSAGE_ID_BEING_RESPONDED_TO) == Some(self.last_message);
         if !answers {
-            return Err(self.link.break_off("a response to another message", waits).await);
+            return Err(self.link.unexpected("a response to another message", waits).await);
         }
         if command.has_data_set() {
             self.link.skip_data_set(context.id, waits).await?;
@@ -275,8 +292,10 @@ impl RequestError {
         match self {
             Self::NoAnswer(ReadError::Closed | ReadError::Io(_)) => None,
             Self::NoAnswer(ReadError::Unrecognized(_)) => Some(AbortReason::UnrecognizedPdu),
+            Self::NoAnswer(ReadError::Length { .. }) => Some(AbortReason::InvalidParameter),
             Self::NoAnswer(_) => Some(AbortReason::ServiceUser),
             Self::Protocol(_) => Some(AbortReason::InvalidParameter),
+            Self::Unexpected(_) => Some(AbortReason::UnexpectedPdu),
             _ => None,
         }
     }
@@ -342,7 +361,7 @@ async fn answer(
         ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
         ASSOCIATE_RJ => Err(rejected(&body)),
         ABORT => Err(RequestError::Aborted(Abort::read(&body))),
-        _ => Err(RequestError::Protocol("no answer to the association request")),
+        _ => Err(RequestError::Unexpected("no answer to the association request")),
     }
 }
 

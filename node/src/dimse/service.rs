@@ -79,6 +79,11 @@ pub trait Service: Send + Sync + 'static {
         identity: Option<&UserIdentity>,
     ) -> impl Future<Output = Result<Terms, Refusal>> + Send;
 
+    /// What a caller hears whose calling title breaks the rules of a title.
+    fn nobody(&self, _called: &AeTitle) -> Refusal {
+        Refusal::CallingAeTitleUnknown
+    }
+
     /// Whether objects of this class are kept. The requestor may have said which service class it
     /// belongs to (common extended negotiation, PS3.7 D.3.3.6).
     fn wants(&self, sop_class: &str, _service_class: Option<&str>) -> bool {

@@ -64,6 +64,9 @@ pub(super) async fn serve<S: Service>(
     let answer = match check(command, &context, caller) {
         Ok(request) => {
             let id = context.id;
+            if tally.move_originator.is_none() {
+                tally.move_originator.clone_from(&request.move_originator);
+            }
             let mut data =
                 DataSet { link, context: id, waits, ended: false, bytes: 0, failure: None };
             let answer = service.store(request, &mut data).await;

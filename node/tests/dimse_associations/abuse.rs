@@ -31,6 +31,12 @@ fn asked_with(change: impl FnOnce(&mut Asked)) -> Vec<u8> {
     asked.bytes()
 }
 
+/// All odd numbers, and one of them again.
+fn too_many_contexts() -> Vec<u8> {
+    let numbers = (0..=255).filter(|number| number % 2 == 1).chain([1]);
+    Asked::new(numbers.map(|number| context(number, VERIFICATION, &[IMPLICIT])).collect()).bytes()
+}
+
 fn requests() -> Vec<Case> {
     let one = |says, bytes, heard| case(says, vec![(bytes, heard)]);
     let user = |further: &[u8]| asked_with(|asked| asked.user = user_information(16_384, further));
@@ -70,6 +76,14 @@ fn requests() -> Vec<Case> {
             asked_with(|a| a.calling = b"UNLUCKY         "),
             "RJ 2/3/1",
         ),
+        one(
+            "neither title is one, and the called one counts first",
+            asked_with(|a| {
+                a.called = b"ELSEWHERE       ";
+                a.calling = b"PRO\x1b[2JBE       ";
+            }),
+            "RJ 1/1/7",
+        ),
         one("titles have leading spaces", asked_with(|a| a.called = b"  NODE          "), "AC"),
         one(
             "titles are padded with NUL",
@@ -97,6 +111,17 @@ fn requests() -> Vec<Case> {
             "a context twice",
             Asked::new([verification(), verification()].concat()).bytes(),
             "ABORT 2/6",
+        ),
+        one("more contexts than there are identifiers", too_many_contexts(), "ABORT 2/6"),
+        one(
+            "more transfer syntaxes than there are",
+            Asked::new(vec![context(1, VERIFICATION, &["1"; 97])]).bytes(),
+            "ABORT 2/6",
+        ),
+        one(
+            "as many transfer syntaxes as a context may have",
+            Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT; 96])]).bytes(),
+            "AC",
         ),
         one("no context", Asked::new(vec![]).bytes(), "RJ 1/1/1"),
         one("no maximum length (0)", asked_with(|a| a.user = user_information(0, &[])), "AC"),
@@ -150,6 +175,7 @@ fn conversations() -> Vec<Case> {
         case("echo, by the book", vec![asked(), (echo(), "0000"), (release(), "RP")]),
         then("a second request", Asked::new(verification()).bytes(), "ABORT 2/2"),
         then("an acceptance from the requestor", pdu(2, &[0; 80]), "ABORT 2/2"),
+        then("a rejection from the requestor", pdu(3, &[0, 1, 1, 1]), "ABORT 2/2"),
         then("a release that answers nothing", pdu(6, &[0; 4]), "ABORT 2/2"),
         then("a type that DICOM does not know", pdu(0x20, &[0; 4]), "ABORT 2/1"),
         then("data of 512 MiB", vec![4, 0, 0x20, 0, 0, 0, 1, 2, 3], "ABORT 2/6"),

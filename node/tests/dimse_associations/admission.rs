@@ -81,6 +81,7 @@ async fn a_laboratory_may_take_everybody_and_a_hospital_may_tell_strangers_nothi
     assert_eq!(answer(&hospital, [127, 0, 0, 1], "WHOEVER", &[]).await, "RJ 1/1/1");
     assert_eq!(answer(&hospital, [127, 0, 0, 1], "CT1", &[]).await, "RJ 1/1/1");
     assert_eq!(answer(&hospital, [127, 0, 0, 2], "CT1", &[]).await, "AC");
+    assert_eq!(answer(&hospital, [127, 0, 0, 2], "A\x07B", &[]).await, "RJ 1/1/1", "no title");
     // The admin is told all the same.
     let row = hospital.recorded(|row| row.calling == "WHOEVER").await;
     assert!(row.explanation.contains("the nearest known peer is \"CT1\""), "{row:?}");

@@ -126,6 +126,27 @@ async fn a_refusal_is_told_with_what_was_offered() {
     node.station.until(|seen| (seen.opened == 0).then_some(())).await;
 }
 
+#[tokio::test]
+async fn of_a_request_that_offers_far_too_much_little_is_told_and_the_reason_is() {
+    let node = Node::start().await;
+    let told = async |syntaxes: usize| {
+        let numbers = (0..=255).filter(|number| number % 2 == 1);
+        let contexts = numbers.map(|number| context(number, "1.2.3", &vec!["1"; syntaxes]));
+        let mut asked = Asked::new(contexts.collect());
+        asked.called = b"ELSEWHERE       ";
+        let mut wire = Wire::connect(node.port).await;
+        wire.send(&asked.bytes()).await;
+        node.station.refused().await
+    };
+    let record = told(96).await;
+    assert_eq!(record.end.kind(), "refused 1/1/7");
+    assert_eq!(record.contexts.len(), 128);
+    assert!(record.contexts.iter().all(|context| context.offered.len() == 12));
+    let record = told(97).await;
+    assert!(how(&record).contains("more transfer syntaxes than there are"), "{}", how(&record));
+    assert!(how(&record).contains("(A-ABORT 2/6)"), "{}", how(&record));
+}
+
 /// A refusal that passes ends when its cause does, and C-ECHO is answered all the while.
 #[tokio::test]
 async fn a_node_without_room_sends_scanners_away_for_now_and_still_answers_echo() {

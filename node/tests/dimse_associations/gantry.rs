@@ -28,9 +28,15 @@ pub fn configuration(folder: &Path, further: &str) -> String {
 
 impl Gantry {
     pub async fn start(further: &str) -> Self {
+        Self::start_with(further, "").await
+    }
+
+    /// With these rules.
+    pub async fn start_with(further: &str, rules: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("node.toml");
         let config = Config::parse(&configuration(folder.path(), further), &file);
+        std::fs::write(folder.path().join("rules/rules.toml"), rules).expect("written");
         let node = Node::start(config.expect("a good configuration")).await.expect("it starts");
         let port = node.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         Self { port: port.expect("host and port"), node, folder }

@@ -130,6 +130,13 @@ impl Service for Station {
         }
     }
 
+    fn nobody(&self, called: &AeTitle) -> Refusal {
+        match called.as_str() {
+            NODE => Refusal::CallingAeTitleUnknown,
+            _ => Refusal::CalledAeTitleUnknown,
+        }
+    }
+
     fn wants(&self, sop_class: &str, service_class: Option<&str>) -> bool {
         [CT, MR].contains(&sop_class) || service_class == Some("1.2.840.10008.4.2")
     }

@@ -164,6 +164,35 @@ async fn a_node_that_stops_finishes_the_object_in_hand_and_sends_the_idle_away()
     assert!(TcpStream::connect(("127.0.0.1", node.port)).await.is_err(), "nobody listens");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_a_node_stops_is_told_to_come_back_and_does_not_keep_it_up() {
+    let node = Node::start().await;
+    node.station.gate.send_replace(false);
+    let mut association = node.associate(CT, &[EXPLICIT]).await;
+    let storing = tokio::spawn(async move {
+        let data_set = Bytes::from_static(b"abcdef");
+        association.store(&uid(CT), &uid("1.2.3"), &uid(EXPLICIT), data_set).await
+    });
+    node.station.until(|seen| (seen.begun == 1).then_some(())).await;
+    node.stop.cancel();
+    let asked = Asked::new(vec![context(1, VERIFICATION, &[IMPLICIT])]).bytes();
+    for _ in 0..3 {
+        let mut late = Wire::connect(node.port).await;
+        late.send(&asked).await;
+        assert_eq!(late.heard().await, "RJ 2/3/2");
+    }
+    let told = node.station.refused().await;
+    assert_eq!(told.end.kind(), "refused 2/3/2");
+    let mut silent = Wire::connect(node.port).await;
+    assert_eq!(silent.heard().await, "closed");
+    let _silent = Wire::connect(node.port).await;
+    node.station.gate.send_replace(true);
+    let answer = timeout(SOON, storing).await.expect("in time").expect("no panic");
+    assert_eq!(answer.expect("an answer").status, 0);
+    timeout(SOON, node.task).await.expect("it ends soon").expect("no panic");
+    assert!(TcpStream::connect(("127.0.0.1", node.port)).await.is_err(), "nobody listens");
+}
+
 #[tokio::test]
 async fn a_node_that_stops_does_not_wait_for_ever_for_an_object() {
     let timers = Timers { progress: Duration::from_millis(500), ..Timers::default() };

@@ -3,6 +3,7 @@
 mod abuse;
 mod admission;
 mod dcmtk;
+mod delivering;
 mod endings;
 mod gantry;
 mod kit;

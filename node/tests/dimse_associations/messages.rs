@@ -105,6 +105,10 @@ async fn the_move_originator_is_told_when_there_is_one() {
         let told = told.map(|originator| (originator.ae_title.to_string(), originator.message_id));
         assert_eq!(told, expected.map(|(title, message)| (title.to_string(), message)));
     }
+    wire.send(&crate::wire::release()).await;
+    let record = node.station.released().await;
+    let row = gantry::ledger::row(&record, "");
+    assert_eq!(row.explanation, "released; by a C-MOVE of WORKSTATION");
 }
 
 /// The scanner was told nothing, so it sends the object again.

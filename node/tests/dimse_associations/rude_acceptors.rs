@@ -89,7 +89,7 @@ async fn an_association_that_does_not_come_about_says_why() {
             "it answers with data",
             p_data(&[Told::echo().value(1)]),
             "no answer to the association request",
-            "ABORT 2/6",
+            "ABORT 2/2",
         ),
         ("its items do not add up", pdu(2, &[0; 70]), "do not add up", "ABORT 2/6"),
         ("it is too short", pdu(2, &[0; 60]), "too short", "ABORT 2/6"),
@@ -99,7 +99,7 @@ async fn an_association_that_does_not_come_about_says_why() {
             "no room for data",
             "ABORT 2/6",
         ),
-        ("length FFFFFFFF", vec![2, 0, 0xFF, 0xFF, 0xFF, 0xFF], "is not allowed", "ABORT 0/0"),
+        ("length FFFFFFFF", vec![2, 0, 0xFF, 0xFF, 0xFF, 0xFF], "is not allowed", "ABORT 2/6"),
         ("silence", vec![], "silent for 400ms", "ABORT 0/0"),
         ("half an answer", half, "silent for 400ms", "ABORT 0/0"),
     ];
@@ -176,13 +176,13 @@ async fn an_answer_to_a_store_request_counts_only_when_it_is_one() {
             "another message",
             stored(2, 0),
             |r| matches!(r, Err(AssociationError::Protocol(_))),
-            "ABORT 2/6",
+            "ABORT 2/2",
         ),
         (
             "an echo's answer",
             p_data(&[Told { field: 0x8030, ..Told::echo() }.value(1)]),
             |r| matches!(r, Err(AssociationError::Protocol(_))),
-            "ABORT 2/6",
+            "ABORT 2/2",
         ),
         (
             "a context that was refused",
@@ -196,8 +196,20 @@ async fn an_answer_to_a_store_request_counts_only_when_it_is_one() {
         ),
         ("an abort", pdu(7, &[0; 4]), |r| matches!(r, Err(AssociationError::Aborted(_))), "closed"),
         ("a release", pdu(5, &[0; 4]), |r| matches!(r, Err(AssociationError::Released)), "RP"),
-        ("silence", vec![], |r| matches!(r, Err(AssociationError::Read(_))), "ABORT 2/0"),
-        ("half a PDU", vec![4, 0, 0], |r| matches!(r, Err(AssociationError::Read(_))), "ABORT 2/0"),
+        (
+            "a release that answers nothing",
+            pdu(6, &[0; 4]),
+            |r| matches!(r, Err(AssociationError::Protocol(_))),
+            "ABORT 2/2",
+        ),
+        (
+            "a rejection, too late",
+            pdu(3, &[0, 1, 1, 1]),
+            |r| matches!(r, Err(AssociationError::Protocol(_))),
+            "ABORT 2/2",
+        ),
+        ("silence", vec![], |r| matches!(r, Err(AssociationError::Late(_))), "ABORT 2/0"),
+        ("half a PDU", vec![4, 0, 0], |r| matches!(r, Err(AssociationError::Late(_))), "ABORT 2/0"),
     ];
     for (says, answer, is_right, heard) in cases {
         let (port, peer) = acceptor(vec![by_the_book(), vec![], answer]).await;
@@ -254,6 +266,43 @@ async fn a_peer_that_takes_nothing_is_given_up_after_the_dimse_time() {
     let error = stored.expect_err("it cannot be stored");
     assert!(error.to_string().contains("took nothing for 400ms"), "{error}");
     peer.abort();
+}
+
+/// Each of its bytes comes well within the time that a pause may last.
+#[tokio::test]
+async fn a_peer_that_goes_on_saying_nothing_has_not_answered() {
+    let dribbles: [(&str, Vec<u8>); 2] =
+        [("empty values", p_data(&[value(1, 1, &[])])), ("nothing to an object", vec![])];
+    for (says, dribble) in dribbles {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let port = listener.local_addr().expect("an address").port();
+        let takes = !dribble.is_empty();
+        let peer = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut wire = Wire { stream };
+            wire.heard().await;
+            wire.send(&by_the_book()).await;
+            if takes {
+                assert_eq!(wire.heard().await, "P-DATA");
+            }
+            // One byte of a PDU that never ends, or values without end.
+            let piece = if takes { dribble } else { vec![4] };
+            loop {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if tokio::io::AsyncWriteExt::write_all(&mut wire.stream, &piece).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut association = asked(&hasty(port)).await.expect("accepted");
+        let data_set = Bytes::from(vec![0; if takes { 10 } else { 64 << 20 }]);
+        let (sop_class, syntax, instance) = (uid(CT), uid(EXPLICIT), uid("1.2.3"));
+        let storing = association.store(&sop_class, &instance, &syntax, data_set);
+        let stored = timeout(Duration::from_secs(5), storing).await;
+        let error = stored.unwrap_or_else(|_| panic!("{says} keeps it waiting")).expect_err(says);
+        assert!(error.to_string().contains("400ms"), "{says}: {error}");
+        peer.abort();
+    }
 }
 
 /// PS3.8 9.2.2.2: on a collision the requestor answers first, then waits for its own answer.

@@ -13,7 +13,7 @@ use gantry_terms::transfer_syntaxes::{
     self, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
 };
 use gantry_terms::uid::Uid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Storage service class application information (PS3.4 table B.3-2): level 2, no digital
@@ -83,21 +83,35 @@ impl Agreement {
         Ok(bytes)
     }
 
-    /// The proposed SOP classes of which no context was accepted, for the admin: at most three
-    /// of them, because some senders propose all that they know.
+    /// The proposed SOP classes of which no context was accepted, and why not, for the admin: at
+    /// most three of them, because some senders propose all that they know.
     pub fn not_taken(&self, request: &Request) -> Option<String> {
         let taken = |class: &str| self.contexts.iter().any(|c| c.abstract_syntax.as_str() == class);
-        let proposed = request.contexts.iter().map(|context| context.abstract_syntax.as_str());
-        let missed: BTreeSet<&str> = proposed.filter(|class| !taken(class)).collect();
+        let mut missed: BTreeMap<&str, Reason> = BTreeMap::new();
+        for (proposed, answer) in request.contexts.iter().zip(&self.answers) {
+            let class = proposed.abstract_syntax.as_str();
+            if !taken(class) {
+                missed.entry(class).or_insert(answer.reason.clone());
+            }
+        }
         // What is no UID may hold anything: it is counted, not repeated.
-        let named = missed.iter().filter(|class| Uid::parse(class).is_ok()).take(3);
-        let named: Vec<&str> = named.copied().collect();
+        let named = missed.iter().filter(|(class, _)| Uid::parse(class).is_ok()).take(3);
+        let named: Vec<_> = named.map(|(class, why)| format!("{class} ({})", cause(why))).collect();
         let more = missed.len() - named.len();
         match (missed.is_empty(), more) {
             (true, _) => None,
             (_, 0) => Some(format!("SOP class not taken: {}", named.join(", "))),
             _ => Some(format!("SOP classes not taken: {} and {more} more", named.join(", "))),
         }
+    }
+}
+
+/// Why this node refused a context, for its admin.
+fn cause(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::UserRejection => "its role: the peer says that it will not send it",
+        Reason::TransferSyntaxesNotSupported => "in no transfer syntax that the node keeps",
+        _ => "no storage class of the standard or of the configuration",
     }
 }
 

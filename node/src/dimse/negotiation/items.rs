@@ -25,6 +25,9 @@ pub(super) fn title(bytes: &[u8]) -> String {
     title.split('\0').next().unwrap_or_default().trim_end_matches(' ').to_string()
 }
 
+/// No name in an association is longer than 64 characters. One that is stays too long, but is not
+/// held as a whole.
 pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches(['\0', ' ']).to_string()
+    let kept = bytes.len() - bytes.iter().rev().take_while(|byte| matches!(byte, 0 | b' ')).count();
+    String::from_utf8_lossy(&bytes[..kept.min(65)]).into_owned()
 }

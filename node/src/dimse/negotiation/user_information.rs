@@ -11,6 +11,8 @@ use std::fmt;
 /// What a peer that takes any length is sent at most, and one that names none.
 const UNLIMITED: u32 = 1 << 20;
 const UNNAMED: u32 = 16 * 1024;
+/// Roles, levels and service classes are kept of so many SOP classes: there are no more contexts.
+const MOST_CLASSES: usize = 128;
 
 /// What a peer says of itself. Further and private sub-items are passed over, and so is one whose
 /// inside does not add up: old devices send both.
@@ -69,13 +71,19 @@ impl UserInformation {
             0x51 if value.len() == 4 => self.maximum_length = Some(value.get_u32()),
             0x52 => self.implementation_class = text(&value),
             0x54 => {
-                if let Some((class, roles)) = roles(value) {
+                if let Some((class, roles)) = roles(value)
+                    && self.roles.len() < MOST_CLASSES
+                {
                     self.roles.entry(class).or_insert(roles);
                 }
             }
             0x55 => self.implementation_version = text(&value),
-            0x56 => self.extended.extend(field(&mut value).map(|class| text(&class))),
-            0x57 => self.service_classes.extend(service_class(value)),
+            0x56 if self.extended.len() < MOST_CLASSES => {
+                self.extended.extend(field(&mut value).map(|class| text(&class)));
+            }
+            0x57 if self.service_classes.len() < MOST_CLASSES => {
+                self.service_classes.extend(service_class(value));
+            }
             0x58 => self.identity = Some(identity(value).unwrap_or_default()),
             // 53H, asynchronous operations: not answered, so that there are none.
             _ => {}
