@@ -34,6 +34,15 @@ CREATE TABLE other_studies (
     PRIMARY KEY (series, study)
 ) WITHOUT ROWID;
 CREATE INDEX other_studies_by_study ON other_studies (study);
+INSERT INTO other_studies SELECT DISTINCT instances.series, instances.study
+FROM instances JOIN series ON series.uid = instances.series WHERE instances.study <> series.study;
+UPDATE series SET (instances, first_arrival, last_arrival) =
+    (SELECT count(*), ifnull(min(arrival), series.first_arrival), ifnull(max(arrival), series.last_arrival)
+     FROM instances WHERE instances.series = series.uid AND instances.study = series.study)
+WHERE uid IN (SELECT series FROM other_studies);
+
+-- The study that a series belonged to before the index is built anew.
+ALTER TABLE reindexing ADD COLUMN study TEXT;
 
 -- Holes that writes left of which nobody was told that they are kept: a power cut lets blocks come to the disk in any order.
 CREATE TABLE holes (

@@ -7,6 +7,8 @@ use gantry_terms::uid::Uid;
 
 /// What is inflated at once.
 const PIECE: usize = 64 << 10;
+/// What is inflated before others have their turn.
+const TURN: u64 = 1 << 20;
 /// A deflated object may blow up to a thousand times of itself, which nobody shall have to wait
 /// for: no more is looked through than this, and so many times what came of it.
 const MOST_INFLATED: u64 = 64 << 20;
@@ -46,10 +48,14 @@ impl Arriving {
         Self { walk: Walk::new(transfer_syntax), inflating }
     }
 
-    /// Takes the next bytes, cut anywhere.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    /// Takes some of the next bytes, cut anywhere, and says whether it is to be called again for the
+    /// rest: few bytes may inflate to many, and others want their turn.
+    pub fn feed(&mut self, bytes: &mut &[u8]) -> bool {
         match &mut self.inflating {
-            None => self.walk.feed(bytes),
+            None => {
+                self.walk.feed(std::mem::take(bytes));
+                false
+            }
             Some(inflating) => inflating.feed(bytes, &mut self.walk),
         }
     }
@@ -66,24 +72,32 @@ impl Arriving {
 }
 
 impl Inflating {
-    fn feed(&mut self, mut bytes: &[u8], walk: &mut Walk) {
-        self.most += MOST_BLOWN_UP * bytes.len() as u64;
+    fn feed(&mut self, bytes: &mut &[u8], walk: &mut Walk) -> bool {
+        let enough = self.stream.total_out() + TURN;
         while matches!(self.state, State::Open) {
+            if self.stream.total_out() >= enough {
+                return true;
+            }
             self.piece.clear();
             let before = self.stream.total_in();
             let inflated =
                 self.stream.decompress_vec(bytes, &mut self.piece, FlushDecompress::None);
-            bytes = &bytes[(self.stream.total_in() - before) as usize..];
+            let taken = self.stream.total_in() - before;
+            self.most += MOST_BLOWN_UP * taken;
+            *bytes = &bytes[taken as usize..];
             walk.feed(&self.piece);
             match inflated {
                 Ok(Status::StreamEnd) | Err(_) => self.state = State::Over,
                 Ok(_) if self.stream.total_out() > self.most => self.state = State::Capped,
                 // All of it is taken, and nothing more comes out.
-                Ok(_) if bytes.is_empty() && self.piece.len() < self.piece.capacity() => return,
+                Ok(_) if bytes.is_empty() && self.piece.len() < self.piece.capacity() => {
+                    return false;
+                }
                 Ok(Status::BufError) if self.piece.is_empty() => self.state = State::Over,
                 Ok(_) => {}
             }
         }
+        false
     }
 }
 
@@ -113,7 +127,9 @@ mod tests {
     fn ending(bytes: &[u8], piece: usize) -> Ending {
         let syntax = Uid::parse(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN).expect("a UID");
         let mut arriving = Arriving::new(&syntax);
-        bytes.chunks(piece).for_each(|piece| arriving.feed(piece));
+        for mut piece in bytes.chunks(piece) {
+            while arriving.feed(&mut piece) {}
+        }
         arriving.end()
     }
 

@@ -60,12 +60,15 @@ fn check_transcoded(made: &[u8], from: &Uid, to: &Uid) {
 
 /// However the bytes are cut on their way, they end in one way.
 fn ending(bytes: &[u8], piece: usize, syntax: &Uid) -> Ending {
-    let mut walk = Arriving::new(syntax);
-    walk.feed(bytes);
-    let mut in_pieces = Arriving::new(syntax);
-    bytes.chunks(piece).for_each(|piece| in_pieces.feed(piece));
-    assert_eq!(walk.end(), in_pieces.end());
-    walk.end()
+    let [whole, in_pieces] = [bytes.len().max(1), piece].map(|length| {
+        let mut arriving = Arriving::new(syntax);
+        for mut piece in bytes.chunks(length) {
+            while arriving.feed(&mut piece) {}
+        }
+        arriving.end()
+    });
+    assert_eq!(whole, in_pieces);
+    whole
 }
 
 /// A data set by the rules, of what the bytes choose, and where its elements end.

@@ -85,7 +85,7 @@ async fn write(mut queue: mpsc::Receiver<Entry>, store: Store, lost: Arc<AtomicU
             lost => told.push(gap(lost)),
         }
         if let Err(error) = store.record_associations(&ended, &told).await {
-            tracing::error!(station = "receive", %error, lost = ended.len(), "associations could not be recorded");
+            tracing::error!(station = "receive", %error, lost = ended.len() + told.len(), "associations and events could not be recorded");
         }
     }
 }

@@ -5,12 +5,15 @@ use gantry::cli::{Cli, Command};
 use gantry::{associations, check, demo, explain, maintenance, retain, serve, status};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Headers are thousands of small pieces that one thread makes and another frees: half the time of
 /// the C library's allocator, and memory that goes back to the system.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,7 +25,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let ended = runtime.block_on(run(cli.command));
+    // A look-up of a name that nobody waits for any more may take the name server's time.
+    runtime.shutdown_timeout(LAST_WAIT);
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("gantry: {error}");

@@ -42,8 +42,6 @@ pub struct Receive {
 
 /// The UIDs of an object stand in so much of it.
 const MOST_COLLECTED: usize = 16 << 20;
-/// What is followed at once of what was collected.
-const PIECE: usize = 256 << 10;
 
 const TOO_DEEP: &str = "sequences are nested too deeply";
 const ENDLESS: &str = "it inflates to more than is read";
@@ -240,15 +238,11 @@ impl Receive {
         self.carries(request, &identity);
         let mut ending = Arriving::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
-        for piece in start.chunks(PIECE) {
-            ending.feed(piece);
-            // A deflated one takes its time, in which others on this thread want theirs.
-            tokio::task::yield_now().await;
-        }
+        follow(&mut ending, &start).await;
         stream.append(start).await?;
         drop(share);
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
-            ending.feed(&chunk);
+            follow(&mut ending, &chunk).await;
             stream.append(chunk).await?;
         }
         match ending.end() {
@@ -274,7 +268,8 @@ impl Receive {
             return found.map(|identity| (collected, identity, None));
         }
         let share = self.memory.further(MOST_COLLECTED).await?;
-        let mut more = Vec::with_capacity(MOST_COLLECTED);
+        // The last PDU may lie behind that.
+        let mut more = Vec::with_capacity(MOST_COLLECTED + self.large_object_bytes);
         more.extend_from_slice(&collected);
         drop(collected);
         loop {
@@ -309,6 +304,14 @@ impl Receive {
         );
         let subject = Some(request.sop_instance.to_string());
         self.ledger.event(event("object not kept", subject, text));
+    }
+}
+
+/// A deflated object takes its time, in which others on this thread want theirs.
+async fn follow(ending: &mut Arriving, bytes: &[u8]) {
+    let mut rest = bytes;
+    while ending.feed(&mut rest) {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -272,14 +272,17 @@ impl<'a> Walker<'a> {
             if item_end.is_some_and(|item| end.or(context.end).is_some_and(|end| item > end)) {
                 return malformed(sequence.tag, "an item is longer than its sequence");
             }
+            let before = (self.kept, self.held);
             let item = self.elements(Context {
                 syntax: sequence.syntax,
                 depth: context.depth + 1,
                 end: item_end,
                 ..context.clone()
             })?;
-            if items.len() < MOST_ITEMS {
-                items.push(Value::Item(item));
+            match items.len() < MOST_ITEMS {
+                true => items.push(Value::Item(item)),
+                // What is not kept takes no room from what comes behind a long sequence.
+                false => (self.kept, self.held) = before,
             }
         }
         Ok(items)

@@ -168,7 +168,7 @@ async fn add_rows(
     }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
     let mut studies = studies::of_series(&mut transaction, entries).await?;
-    let mut others: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut unsettled: BTreeSet<String> = BTreeSet::new();
     let mut added = Added::default();
     let mut rest = entries;
     while !rest.is_empty() {
@@ -182,10 +182,11 @@ async fn add_rows(
                 Came::Over(Superseded::Not | Superseded::Moved) => continue,
             };
             added.new += u64::from(is_new);
+            unsettled.extend(left.iter().map(|left| left.as_str().to_owned()));
             added.left.extend(left);
             let (series, study) = (identity.series.as_str(), identity.study.as_str());
             if *studies.entry(series).or_insert_with(|| study.into()) != study {
-                others.insert((series, study));
+                unsettled.insert(series.to_owned());
                 continue;
             }
             let series = arrivals.entry(series).or_insert_with(|| Arrivals::begin(identity));
@@ -196,8 +197,8 @@ async fn add_rows(
     for series in arrivals.values() {
         add_to_series(&mut transaction, series).await?;
     }
-    for (series, study) in others {
-        studies::keep_apart(&mut transaction, series, study).await?;
+    for series in unsettled {
+        studies::settle(&mut transaction, &series).await?;
     }
     transaction.commit().await?;
     Ok(added)

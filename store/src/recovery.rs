@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Rows of one transaction while many records are replayed.
 const BATCH: usize = 256;
+/// Bytes of their headers, so that a start needs no more memory than receiving did.
+const BATCH_HEADERS: usize = 16 << 20;
 
 /// What was found on the way.
 #[derive(Debug, Default)]
@@ -165,14 +167,16 @@ async fn replay_segment(
     }
     let scan = Scan::of(&path, from, length).map_err(failed())?;
     let mut scan = scan.sealed(recovered.seal, number);
-    let (mut batch, mut sound, mut end) = (Vec::new(), true, from);
+    let (mut batch, mut headers, mut sound, mut end) = (Vec::new(), 0, true, from);
     loop {
         match scan.next().map_err(failed())? {
             Scanned::End => break,
             Scanned::Record(found) => {
                 recovered.records += 1;
                 end = found.offset + found.head.length();
-                batch.push(entry(&path, number, found, &mut recovered.problems));
+                let entry = entry(&path, number, found, &mut recovered.problems);
+                headers += entry.header.as_str().len();
+                batch.push(entry);
             }
             Scanned::Damage { offset, next: Some(next) } => {
                 sound = false;
@@ -194,9 +198,9 @@ async fn replay_segment(
                 }
             }
         }
-        if batch.len() >= BATCH {
+        if batch.len() >= BATCH || headers >= BATCH_HEADERS {
             recovered.added += index::add(pool, &batch).await?.new;
-            batch.clear();
+            (batch, headers) = (Vec::new(), 0);
         }
     }
     recovered.added += index::add(pool, &batch).await?.new;

@@ -108,8 +108,8 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for step in [
         "INSERT INTO rebuilding SELECT 'asked' WHERE NOT EXISTS (SELECT 1 FROM rebuilding)",
-        "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series
-         WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO reindexing (uid, instances, state, revision, study)
+         SELECT uid, instances, state, revision, study FROM series WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
         "DELETE FROM versions",
         "DELETE FROM series",
@@ -123,15 +123,33 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Gives the series back what they had come to before the rebuild. One that has grown meanwhile
-/// receives again, as after a late image. At a start it ends a rebuild that was broken off, and
-/// without one it changes nothing.
+/// receives again, as after a late image, and so does one of whose study nothing is left. At a start
+/// it ends a rebuild that was broken off, and without one it changes nothing.
 pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for step in [
+        // Records that were carried forward lie behind those of the other study.
+        "UPDATE series SET study = before.study FROM reindexing AS before
+         WHERE before.uid = series.uid AND before.study <> series.study AND EXISTS
+             (SELECT 1 FROM instances
+              WHERE instances.series = before.uid AND instances.study = before.study)",
+        "INSERT INTO other_studies SELECT DISTINCT instances.series, instances.study
+         FROM other_studies JOIN series ON series.uid = other_studies.series
+             JOIN instances ON instances.series = series.uid
+         WHERE instances.study <> series.study ON CONFLICT DO NOTHING",
+        "DELETE FROM other_studies WHERE EXISTS (SELECT 1 FROM series
+             WHERE series.uid = other_studies.series AND series.study = other_studies.study)",
+        "UPDATE series SET (instances, first_arrival, last_arrival) =
+             (SELECT count(*), min(arrival), max(arrival) FROM instances
+              WHERE instances.series = series.uid AND instances.study = series.study)
+         WHERE uid IN (SELECT series FROM other_studies)",
         "UPDATE series SET
-             revision = before.revision + (series.instances > before.instances
+             revision = before.revision + ((series.instances > before.instances
+                 OR series.study <> ifnull(before.study, series.study))
                  AND before.state IN ('complete', 'decided')),
-             state = CASE WHEN series.instances > before.instances AND series.state <> 'made'
+             state = CASE WHEN (series.instances > before.instances
+                     OR series.study <> ifnull(before.study, series.study))
+                 AND series.state <> 'made'
                  THEN 'receiving' ELSE before.state END
          FROM reindexing AS before WHERE before.uid = series.uid",
         "DELETE FROM reindexing",

@@ -26,42 +26,84 @@ pub(crate) async fn of_series<'a>(
     Ok(studies)
 }
 
-/// Told once for each study. A series that all images of its own study have left goes over to the
-/// other one, as when a correction names another study for each of them.
-pub(crate) async fn keep_apart(
+/// Counts again, from the images that are there, what a series has of its own study and which others
+/// they name; told once for each. A series that all images of its own study have left goes over to
+/// the one that came next, as when a correction names another study for each of them.
+pub(crate) async fn settle(
+    connection: &mut SqliteConnection,
+    series: &str,
+) -> Result<(), sqlx::Error> {
+    let named: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+        "SELECT study, count(*), min(arrival), max(arrival) FROM instances WHERE series = $1
+         GROUP BY study ORDER BY min(arrival), study",
+    )
+    .bind(series)
+    .fetch_all(&mut *connection)
+    .await?;
+    let own: Option<String> =
+        sqlx::query_scalar("SELECT study FROM series WHERE uid = $1 AND state <> 'made'")
+            .bind(series)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some(own) = own else { return Ok(()) };
+    let goes_over = named.iter().all(|(study, ..)| *study != own);
+    let Some(now) = named.iter().find(|(study, ..)| *study == own).or(named.first()) else {
+        return count(connection, series, &(own, 0, 0, 0), false).await;
+    };
+    count(connection, series, now, goes_over).await?;
+    sqlx::query("DELETE FROM other_studies WHERE series = $1 AND study = $2")
+        .bind(series)
+        .bind(&now.0)
+        .execute(&mut *connection)
+        .await?;
+    for (other, _, first_arrival, _) in named.iter().filter(|(study, ..)| *study != now.0) {
+        keep_apart(connection, series, other, *first_arrival).await?;
+    }
+    Ok(())
+}
+
+/// Study, images, first and last arrival.
+async fn count(
+    connection: &mut SqliteConnection,
+    series: &str,
+    (study, instances, first, last): &(String, i64, i64, i64),
+    goes_over: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO studies (uid, first_arrival) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(study)
+        .bind(first)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "UPDATE series SET study = $2, instances = $3,
+             first_arrival = CASE WHEN $3 > 0 THEN $4 ELSE first_arrival END,
+             last_arrival = CASE WHEN $3 > 0 THEN $5 ELSE last_arrival END,
+             revision = revision + ($6 AND state IN ('complete', 'decided')),
+             state = CASE WHEN $6 THEN 'receiving' ELSE state END
+         WHERE uid = $1",
+    )
+    .bind(series)
+    .bind(study)
+    .bind(instances)
+    .bind(first)
+    .bind(last)
+    .bind(goes_over)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn keep_apart(
     connection: &mut SqliteConnection,
     series: &str,
     study: &str,
+    first_arrival: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO studies (uid, first_arrival)
-         SELECT $2, min(arrival) FROM instances WHERE series = $1 AND study = $2
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(series)
-    .bind(study)
-    .execute(&mut *connection)
-    .await?;
-    let went_over = sqlx::query(
-        "UPDATE series SET study = $2, state = 'receiving',
-             revision = revision + (state IN ('complete', 'decided')),
-             (instances, first_arrival, last_arrival) =
-                 (SELECT count(*), min(arrival), max(arrival)
-                  FROM instances WHERE series = $1 AND study = $2)
-         WHERE uid = $1 AND instances = 0 AND state <> 'made'",
-    )
-    .bind(series)
-    .bind(study)
-    .execute(&mut *connection)
-    .await?;
-    if went_over.rows_affected() == 1 {
-        sqlx::query("DELETE FROM other_studies WHERE series = $1 AND study = $2")
-            .bind(series)
-            .bind(study)
-            .execute(connection)
-            .await?;
-        return Ok(());
-    }
+    sqlx::query("INSERT INTO studies (uid, first_arrival) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(study)
+        .bind(first_arrival)
+        .execute(&mut *connection)
+        .await?;
     let first = sqlx::query("INSERT INTO other_studies VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(series)
         .bind(study)

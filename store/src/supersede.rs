@@ -19,7 +19,7 @@ pub(crate) enum Superseded {
     Changed {
         /// It is of another series or study now than it was.
         moves: bool,
-        /// The series that has one less for that.
+        /// The series that it was of then.
         left: Option<Uid>,
     },
 }
@@ -110,8 +110,10 @@ async fn take_place(
     .await?;
     let study: &str = before.try_get("study")?;
     let moves = (series, study) != (identity.series.as_str(), identity.study.as_str());
-    let counted = moves && leave(connection, series, study).await?;
-    let left = Uid::parse(series).ok().filter(|_| counted);
+    if moves {
+        leave(connection, series, study).await?;
+    }
+    let left = Uid::parse(series).ok().filter(|_| moves);
     Ok(Superseded::Changed { moves, left })
 }
 
@@ -135,15 +137,11 @@ async fn move_to(connection: &mut SqliteConnection, entry: &Entry) -> Result<(),
     Ok(())
 }
 
-/// The series has one less, and is decided anew. False when the instance was none of the study that
-/// the series belongs to, so that it was not counted.
-async fn leave(
-    connection: &mut SqliteConnection,
-    series: &str,
-    study: &str,
-) -> Result<bool, Error> {
-    let done = sqlx::query(
-        "UPDATE series SET instances = instances - 1,
+/// The series has one less, and is decided anew, unless the instance was none of the study that it
+/// belongs to. It is counted again with the batch.
+async fn leave(connection: &mut SqliteConnection, series: &str, study: &str) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE series SET
              revision = revision + (state IN ('complete', 'decided')),
              state = CASE state WHEN 'made' THEN state ELSE 'receiving' END
          WHERE uid = $1 AND study = $2",
@@ -152,7 +150,7 @@ async fn leave(
     .bind(study)
     .execute(connection)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 /// Earlier bytes that stay.

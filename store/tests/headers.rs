@@ -185,6 +185,24 @@ fn bulk_is_left_out_and_what_follows_is_read() {
 }
 
 #[test]
+fn what_stands_behind_a_sequence_of_very_many_items_is_read() {
+    let item = |number: u32| {
+        let class = element((0x0008, 0x1150), "UI", b"1.2.840.10008.5.1.4.1.1.2\0");
+        let instance = element((0x0008, 0x1155), "UI", format!("1.2.3.{number:08}\0").as_bytes());
+        let content = [class, instance].concat();
+        let length = (content.len() as u32).to_le_bytes();
+        [&[0xFE, 0xFF, 0x00, 0xE0][..], &length, &content].concat()
+    };
+    let items: Vec<u8> = (0..15_000).flat_map(item).collect();
+    let study = element((0x0020, 0x000D), "UI", b"1.2.3.4\0");
+    let data_set = [element((0x0008, 0x1140), "SQ", &items), study].concat();
+    let header = read_whole_data_set(&data_set, &uid(EXPLICIT)).expect("read");
+    assert_eq!(header.text(0x0020_000D), Some("1.2.3.4"));
+    let kept = header.0.get(&0x0008_1140).expect("there").values.len();
+    assert!((1..15_000).contains(&kept), "{kept}");
+}
+
+#[test]
 fn numbers_that_json_cannot_hold_stay_words() {
     let mut data_set = element((0x0018, 0x9087), "FD", &f64::NAN.to_le_bytes());
     data_set.extend(element((0x0018, 0x9089), "FD", &1.0f64.to_le_bytes()));

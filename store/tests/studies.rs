@@ -120,3 +120,45 @@ async fn a_correction_that_names_another_study_for_every_image_takes_the_series_
     assert_eq!((study, instances), (other_study(), 3), "now the earlier study is the other one");
     store.close().await;
 }
+
+#[tokio::test]
+async fn an_index_that_is_built_again_comes_to_the_same_however_often_studies_were_corrected() {
+    let folder = tempdir().expect("a folder");
+    let store = opened(folder.path(), Duplicates::Replace).await;
+    keep(&store, image(1, 1)).await;
+    keep(&store, image(1, 2)).await;
+    keep(&store, of_other_study(2)).await;
+    // Back again, with other bytes than at first.
+    keep(&store, image_of(identity(1, 2), 900, 77)).await;
+    let before = row(&store).await;
+    assert_eq!((&before.0, before.1), (&identity(1, 1).study, 2));
+    store.close().await;
+    reindex(folder.path()).await.expect("built again");
+    let store = opened(folder.path(), Duplicates::Replace).await;
+    assert_eq!(row(&store).await, before);
+    for number in 1..3 {
+        keep(&store, image_of(Identity { study: other_study(), ..identity(1, number) }, 950, 5))
+            .await;
+    }
+    let before = row(&store).await;
+    assert_eq!((&before.0, before.1, before.2.len()), (&other_study(), 2, 2));
+    decided_and_delivered(&store, 1).await;
+    store.close().await;
+    std::fs::remove_file(folder.path().join("index.db")).expect("lost");
+    let store = opened(folder.path(), Duplicates::Replace).await;
+    assert_eq!(row(&store).await, before);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_series_that_its_images_left_for_another_goes_over_to_the_study_of_those_that_stay() {
+    let folder = tempdir().expect("a folder");
+    let store = opened(folder.path(), Duplicates::Replace).await;
+    keep(&store, image(1, 1)).await;
+    keep(&store, of_other_study(2)).await;
+    let elsewhere = Identity { series: series(7), study: uid("1.2.3.4.5"), ..identity(1, 1) };
+    keep(&store, image_of(elsewhere, 700, 9)).await;
+    let (study, instances, decided_on) = row(&store).await;
+    assert_eq!((study, instances, decided_on.len()), (other_study(), 1, 1));
+    store.close().await;
+}
