@@ -36,7 +36,7 @@ pub enum Command {
     Reindex(ConfigArgument),
     /// Read every kept object and compare checksum, digest and index. Works beside a running node.
     Verify(ConfigArgument),
-    /// Evict now what [retention] wants gone and nothing needs, while no node runs; a running node does it by itself.
+    /// Evict now what `[retention]` wants gone and nothing needs, while no node runs; a running node does it by itself.
     Retention(RetentionArguments),
     /// Show the whole road on this machine: a scanner, the node and a PACS on loopback.
     Demo(DemoArguments),
