@@ -330,7 +330,7 @@ async fn a_rebuild_that_was_broken_off_is_ended_by_the_next_start() {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(index);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the index");
     for step in [
-        "INSERT INTO reindexing SELECT uid, instances, state, revision FROM series",
+        "INSERT INTO reindexing SELECT uid, instances, state, revision, study FROM series",
         "DELETE FROM instances",
         "DELETE FROM series",
         "DELETE FROM studies",

@@ -162,3 +162,41 @@ async fn a_series_that_its_images_left_for_another_goes_over_to_the_study_of_tho
     assert_eq!((study, instances, decided_on.len()), (other_study(), 1, 1));
     store.close().await;
 }
+
+/// A rebuild that begins with the series of one study, and finds records of the other one first.
+async fn rebuilt(folder: &Path, of: &Uid, instances: i64) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("index.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the index");
+    let begun = "INSERT INTO reindexing VALUES ($1, $2, 'decided', 1, $3)";
+    let begun = sqlx::query(begun).bind(series(1).as_str().to_owned()).bind(instances);
+    begun.bind(of.as_str().to_owned()).execute(&pool).await.expect("done");
+    for table in ["instances", "series", "studies", "segments", "other_studies"] {
+        let emptied = format!("DELETE FROM {table}");
+        sqlx::query(sqlx::AssertSqlSafe(emptied)).execute(&pool).await.expect("done");
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_gives_a_series_back_to_its_study_and_opens_it_when_nothing_of_that_is_left() {
+    let folder = tempdir().expect("a folder");
+    let store = opened(folder.path(), Duplicates::KeepFirst).await;
+    keep(&store, image(1, 1)).await;
+    keep(&store, of_other_study(2)).await;
+    keep(&store, of_other_study(3)).await;
+    store.close().await;
+    rebuilt(folder.path(), &other_study(), 2).await;
+    let store = opened(folder.path(), Duplicates::KeepFirst).await;
+    let (study, instances, decided_on) = row(&store).await;
+    assert_eq!((study, instances, decided_on.len()), (other_study(), 2, 2));
+    let state = store.series(&series(1)).await.expect("asked").expect("there");
+    assert_eq!((state.state, state.revision), (SeriesState::Decided, 1), "nothing came");
+    assert_eq!(exported(&store, &identity(1, 1).study).await, 1, "now that is the other one");
+    store.close().await;
+    rebuilt(folder.path(), &uid("1.2.3.4.5"), 30).await;
+    let store = opened(folder.path(), Duplicates::KeepFirst).await;
+    let state = store.series(&series(1)).await.expect("asked").expect("there");
+    assert_eq!((state.study, state.state), (identity(1, 1).study, SeriesState::Receiving));
+    assert_eq!(state.revision, 2);
+    store.close().await;
+}
