@@ -67,7 +67,7 @@ fn main() {
     let rounds: usize = rounds.unwrap_or(3);
     let there: Vec<&str> = PEERS.into_iter().filter(|peer| is_wanted(peer)).collect();
     println!("medians of {rounds} rounds; p50 and p99 in ms, CPU in ms an object, memory in MB");
-    // Deleting just before makes the file system slow: everything stays until the end.
+    // Deleting just before makes the file system slow: everything stays until the end of a load.
     let mut folders = Vec::new();
     let is_wanted = |load: &&Load| wanted("GANTRY_BENCH_LOADS", &load.to_string());
     for load in LOADS.iter().filter(is_wanted) {
@@ -81,6 +81,9 @@ fn main() {
             limits.push(limits_of_disk(load, &mut folders));
         }
         print(load, &there, &runs, &limits);
+        folders.clear();
+        assert!(Command::new("sync").status().expect("sync runs").success());
+        std::thread::sleep(Duration::from_secs(5));
     }
 }
 
