@@ -107,6 +107,7 @@ impl Node {
             associations: associations.clone(),
             rules: Arc::new(checked.rules),
             models,
+            peers: Arc::new(config.peers.keys().cloned().collect()),
             engine,
             composer: Composer { station: station(&config) },
         };

@@ -1,7 +1,8 @@
 //! Station decide: judges a complete series by every rule and keeps each verdict with its reason, in one transaction with the jobs.
 
-use crate::rules::{ImageFacts, Judgement, Priority as RulePriority, RuleSet};
+use crate::rules::{Arrived, ImageFacts, Judgement, Priority as RulePriority, RuleSet};
 use crate::wait::Stop;
+use chrono::{Datelike, Timelike};
 use gantry_inference::models::Models;
 use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::error::StoreError;
@@ -9,7 +10,11 @@ use gantry_store::incoming::Origin;
 use gantry_store::jobs::Priority;
 use gantry_store::series::{InstanceRow, SeriesRow};
 use gantry_store::store::Store;
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::header::Layered;
 use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +22,8 @@ pub struct Decider {
     pub store: Store,
     pub rules: Arc<RuleSet>,
     pub models: Arc<Models>,
+    /// AE titles of the `[[peer]]`s.
+    pub peers: Arc<BTreeSet<AeTitle>>,
 }
 
 impl Decider {
@@ -50,7 +57,7 @@ impl Decider {
     #[tracing::instrument(name = "decide", skip_all, fields(series = %series.uid, revision = series.revision))]
     async fn decide(&self, series: &SeriesRow) -> Result<(), StoreError> {
         let images = self.store.instances(&series.uid).await?;
-        let judgements = judge(&self.rules, &images);
+        let judgements = judge(&self.rules, &self.peers, &images);
         for judgement in &judgements {
             tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
         }
@@ -69,26 +76,44 @@ impl Decider {
     }
 }
 
-/// Judges the rows of one series.
-pub fn judge(rules: &RuleSet, images: &[InstanceRow]) -> Vec<Judgement> {
-    let facts: Vec<ImageFacts> = images
-        .iter()
-        .map(|row| ImageFacts {
+/// Judges the rows of one series, which are in the order of their arrival.
+pub fn judge(rules: &RuleSet, peers: &BTreeSet<AeTitle>, images: &[InstanceRow]) -> Vec<Judgement> {
+    let received = images.iter().scan(0, |order, row| {
+        *order += u32::from(row.identity.origin == Origin::Received);
+        Some((row, *order))
+    });
+    let facts: Vec<ImageFacts> = received
+        .map(|(row, order)| ImageFacts {
             sop_instance: &row.identity.sop_instance,
             sop_class: &row.identity.sop_class,
             transfer_syntax: &row.identity.transfer_syntax,
             calling_ae: &row.identity.calling_ae,
             called_ae: &row.identity.called_ae,
-            header: &row.header,
+            peer: peers.get(&row.identity.calling_ae),
+            series: &row.identity.series,
+            arrived: arrived(row.identity.arrival, order),
+            header: Layered::whole(&row.header),
             made_here: row.identity.origin == Origin::Made,
         })
         .collect();
     rules.judge(&facts)
 }
 
+/// By the clock of this machine, in its time zone.
+fn arrived(arrival: Moment, order: u32) -> Arrived {
+    let utc = chrono::DateTime::from_timestamp_micros(arrival.0).unwrap_or_default();
+    let local = utc.with_timezone(&chrono::Local);
+    Arrived {
+        second: local.num_seconds_from_midnight(),
+        weekday: u8::try_from(local.weekday().num_days_from_monday()).unwrap_or_default(),
+        order,
+    }
+}
+
 fn decision(judgement: Judgement, models: &Models) -> NewDecision {
     let trace = serde_json::to_value(&judgement.conditions).unwrap_or_default();
     let then = &judgement.then;
+    let selected: Vec<Uid> = judgement.selected.iter().flat_map(|s| s.images.clone()).collect();
     let job = then.run.as_ref().filter(|_| judgement.runs).map(|model| NewJob {
         model: model.clone(),
         model_digest: models.model(model).map(|m| m.digest.clone()).unwrap_or_default(),
@@ -97,7 +122,7 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
             RulePriority::Routine => Priority::Routine,
         },
         shadow: then.shadow,
-        selected: judgement.selected.clone(),
+        selected: selected.clone(),
         send_to: then.send_to.clone(),
         send_as: then.send_as.clone(),
     });
@@ -106,7 +131,7 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
         .forward
         .iter()
         .filter(|_| forwarded)
-        .map(|peer| NewForward { peer: peer.clone(), instances: judgement.selected.clone() });
+        .map(|to| NewForward { peer: to.to.clone(), instances: selected.clone() });
     NewDecision {
         forward: forward.collect(),
         rule: judgement.rule,

@@ -10,6 +10,8 @@ use crate::wait::Stop;
 use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
 use gantry_store::store::Store;
+use gantry_terms::ae_title::AeTitle;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -21,6 +23,8 @@ pub struct Drive {
     pub associations: Arc<Associations>,
     pub rules: Arc<RuleSet>,
     pub models: Arc<Models>,
+    /// AE titles of the `[[peer]]`s.
+    pub peers: Arc<BTreeSet<AeTitle>>,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
     pub engine: Option<Engine>,
     pub composer: Composer,
@@ -36,8 +40,12 @@ impl Drive {
             self.associations,
             stop.clone(),
         ));
-        let decider =
-            Decider { store: self.store.clone(), rules: self.rules, models: self.models.clone() };
+        let decider = Decider {
+            store: self.store.clone(),
+            rules: self.rules,
+            models: self.models.clone(),
+            peers: self.peers,
+        };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
             let work = infer::Work {

@@ -37,10 +37,7 @@ impl Header {
 
     /// The first value as text, if the attribute is there, is text and is not empty.
     pub fn text(&self, tag: Tag) -> Option<&str> {
-        match self.0.get(&tag)?.values.first()? {
-            Value::Text(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+        text(self.0.get(&tag)?)
     }
 
     /// All values as numbers; nothing when one of them is not a number.
@@ -52,6 +49,71 @@ impl Header {
     /// The first value as a number.
     pub fn number(&self, tag: Tag) -> Option<f64> {
         self.0.get(&tag)?.values.first()?.number()
+    }
+}
+
+/// The header of one image of many that are alike: what they share, and what is different in this one.
+#[derive(Debug, Clone, Copy)]
+pub struct Layered<'a> {
+    base: &'a Header,
+    /// Attributes that the base has with other values, or not at all.
+    own: Option<&'a Header>,
+    /// Attributes of the base that this image does not have.
+    gone: &'a [Tag],
+}
+
+impl<'a> Layered<'a> {
+    /// A header that stands for itself.
+    pub fn whole(header: &'a Header) -> Self {
+        Self { base: header, own: None, gone: &[] }
+    }
+
+    pub fn over(base: &'a Header, own: &'a Header, gone: &'a [Tag]) -> Self {
+        Self { base, own: Some(own), gone }
+    }
+
+    pub fn attribute(self, tag: Tag) -> Option<&'a Attribute> {
+        let own = self.own.and_then(|own| own.0.get(&tag));
+        own.or_else(|| self.base.0.get(&tag).filter(|_| !self.gone.contains(&tag)))
+    }
+
+    /// What the image shares with others. Where [`Self::differs`] says no, the attribute is the base's.
+    pub fn base(self) -> &'a Header {
+        self.base
+    }
+
+    /// Whether the attribute of this image is, or may be, another than that of its base.
+    pub fn differs(self, tag: Tag) -> bool {
+        self.own.is_some_and(|own| own.0.contains_key(&tag)) || self.gone.contains(&tag)
+    }
+
+    /// Tags of the image from `first` to `last`, in no order that counts.
+    pub fn tags(self, first: Tag, last: Tag) -> impl Iterator<Item = Tag> + 'a {
+        let own = self.own.into_iter().flat_map(move |own| own.0.range(first..=last));
+        let base = self.base.0.range(first..=last).map(|(tag, _)| *tag);
+        own.map(|(tag, _)| *tag).chain(base.filter(move |tag| !self.differs(*tag)))
+    }
+
+    /// The first value as text, if the attribute is there, is text and is not empty.
+    pub fn text(self, tag: Tag) -> Option<&'a str> {
+        text(self.attribute(tag)?)
+    }
+
+    /// All values as numbers; nothing when one of them is not a number.
+    pub fn numbers(self, tag: Tag) -> Option<Vec<f64>> {
+        self.attribute(tag)?.values.iter().map(Value::number).collect()
+    }
+
+    /// The first value as a number.
+    pub fn number(self, tag: Tag) -> Option<f64> {
+        self.attribute(tag)?.values.first()?.number()
+    }
+}
+
+fn text(attribute: &Attribute) -> Option<&str> {
+    match attribute.values.first()? {
+        Value::Text(text) if !text.is_empty() => Some(text),
+        _ => None,
     }
 }
 
@@ -87,5 +149,29 @@ mod tags {
         let attributes = BTreeMap::<String, Attribute>::deserialize(deserializer)?;
         let tag = |text: String| Tag::from_str_radix(&text, 16).map_err(D::Error::custom);
         attributes.into_iter().map(|(text, value)| Ok((tag(text)?, value))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(attributes: &[(Tag, &str)]) -> Header {
+        let attribute =
+            |text: &str| Attribute { vr: "LO".into(), values: vec![Value::Text(text.into())] };
+        Header(attributes.iter().map(|(tag, text)| (*tag, attribute(text))).collect())
+    }
+
+    #[test]
+    fn a_layered_header_has_its_own_values_then_those_of_the_base_and_not_what_is_gone() {
+        let base = header(&[(1, "a"), (2, "b"), (3, "c")]);
+        let own = header(&[(2, "B"), (4, "D")]);
+        let image = Layered::over(&base, &own, &[3]);
+        let texts: Vec<Option<&str>> = (1..=5).map(|tag| image.text(tag)).collect();
+        assert_eq!(texts, [Some("a"), Some("B"), None, Some("D"), None]);
+        let mut tags: Vec<Tag> = image.tags(1, 5).collect();
+        tags.sort_unstable();
+        assert_eq!(tags, [1, 2, 4]);
+        assert!(image.differs(2) && image.differs(3) && !image.differs(1));
     }
 }

@@ -1,6 +1,7 @@
 //! The words that every crate speaks: identifiers, codes, headers, geometry, volumes and findings, as types that cannot hold nonsense.
 
 pub mod ae_title;
+pub mod changes;
 pub mod character_sets;
 pub mod code;
 pub mod findings;

@@ -134,7 +134,7 @@ impl Expectation {
 
     fn unknown_key(&self, rule: &Rule) -> Option<Fault<'_>> {
         let Expected::Skipped(Some(key)) = &self.verdict else { return None };
-        let mut known: Vec<&str> = rule.select.iter().map(|c| c.key.as_str()).collect();
+        let mut known: Vec<&str> = rule.only().conditions.iter().map(|c| c.key.as_str()).collect();
         known.extend(SELECTION_FACTS);
         known.push(STOPPED);
         if known.contains(&key.as_str()) {

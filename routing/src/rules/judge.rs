@@ -1,11 +1,11 @@
 //! One rule and the images of one series: which it selects, whether it runs, and why.
 
-use super::rule::Rule;
+use super::rule::{On, Rule, Selection as RuleSelection};
 use super::select::Condition;
 use super::then::Then;
-use super::trace::ConditionTrace;
+use super::trace::{ConditionTrace, Fate, Fates};
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::header::Header;
+use gantry_terms::header::Layered;
 use gantry_terms::uid::Uid;
 use serde::Serialize;
 
@@ -17,26 +17,55 @@ pub struct ImageFacts<'a> {
     pub transfer_syntax: &'a Uid,
     pub calling_ae: &'a AeTitle,
     pub called_ae: &'a AeTitle,
-    pub header: &'a Header,
+    /// The `[[peer]]` of the configuration that sent it; none for a stranger.
+    pub peer: Option<&'a AeTitle>,
+    pub series: &'a Uid,
+    pub arrived: Arrived,
+    pub header: Layered<'a>,
     /// This node made it: no rule selects it, so that results never start a job.
     pub made_here: bool,
 }
 
-/// What one rule says of one series.
+/// When an image came, by the clock on the hospital's wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// Seconds since midnight, local time.
+    pub second: u32,
+    /// Local time: 0 is Monday.
+    pub weekday: u8,
+    /// 1 for the first image of its series that came.
+    pub order: u32,
+}
+
+/// What one rule says of one series, or of one study.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
     pub rule: String,
+    pub on: On,
+    /// Of a rule on instances: some image of the series runs.
     pub runs: bool,
     /// A sentence that begins with `runs: ` or `skipped: ` and holds nothing of the patient.
     pub reason: String,
     /// Of a skipped rule: the facts and keywords that decided, as a case names them
     /// (`skipped: images`).
     pub because: Vec<String>,
-    /// In the order in which the images were given; empty when the rule is skipped.
-    pub selected: Vec<Uid>,
+    /// One for each selection of the rule; empty when the rule is skipped.
+    pub selected: Vec<Selected>,
+    /// What became of each image, for each selection of the rule, skipped or not.
+    pub fates: Vec<Fates>,
     pub conditions: Vec<ConditionTrace>,
     pub then: Then,
+}
+
+/// The images that a selection took, in the order in which they were given. Of a rule on instances
+/// each one stands for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Selected {
+    /// As in `[rule.select.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub images: Vec<Uid>,
 }
 
 /// The key of a rule that another one stopped.
@@ -73,27 +102,33 @@ pub(super) fn judge(rules: &[Rule], images: &[ImageFacts]) -> Vec<Judgement> {
 }
 
 fn by_rule(rule: &Rule, images: &[&ImageFacts]) -> Judgement {
-    let selection = select(&rule.select, images);
+    let asked = rule.only();
+    let selection = select(&asked.conditions, images);
     let checked: Vec<_> =
-        rule.require.facts.iter().map(|fact| (fact, fact.check(&selection.selected))).collect();
+        asked.require.facts.iter().map(|fact| (fact, fact.check(&selection.selected))).collect();
     let verdict =
-        too_few(rule, &selection, images).or_else(|| too_many(rule, &selection)).or_else(|| {
+        too_few(asked, &selection, images).or_else(|| too_many(asked, &selection)).or_else(|| {
             checked.iter().find_map(|(fact, found)| {
                 found.as_ref().err().map(|why| skipped(format!("{}: {why}", fact.key), &[fact.key]))
             })
         });
     let verdict = verdict.unwrap_or_else(|| runs(rule, &selection));
     let selected = selection.selected.len();
-    let mut conditions = traces(rule, &selection, images);
-    conditions.extend(rule.require.images.iter().map(|wanted| wanted.trace(selected)));
+    let mut conditions = traces(asked, &selection, images);
+    conditions.extend(asked.require.images.iter().map(|wanted| wanted.trace(selected)));
     conditions.extend(checked.iter().map(|(fact, found)| fact.trace(found, selected)));
-    let chosen = selection.selected.iter().filter(|_| verdict.runs);
+    let chosen = Selected {
+        name: asked.name.clone(),
+        images: selection.selected.iter().map(|image| image.sop_instance.clone()).collect(),
+    };
     Judgement {
         rule: rule.name.clone(),
+        on: rule.on,
         runs: verdict.runs,
         reason: verdict.reason,
         because: verdict.because,
-        selected: chosen.map(|image| image.sop_instance.clone()).collect(),
+        selected: Some(chosen).filter(|_| verdict.runs).into_iter().collect(),
+        fates: vec![fates(&asked.conditions, images)],
         conditions,
         then: rule.then.clone(),
     }
@@ -109,8 +144,21 @@ fn select<'i, 'a>(conditions: &[Condition], images: &[&'i ImageFacts<'a>]) -> Se
     Selection { before, selected }
 }
 
-fn traces(rule: &Rule, selection: &Selection, images: &[&ImageFacts]) -> Vec<ConditionTrace> {
-    let conditions = rule.select.iter().enumerate();
+/// The first condition that each image does not fit.
+fn fates(conditions: &[Condition], images: &[&ImageFacts]) -> Fates {
+    let fate = |image: &&ImageFacts| {
+        let failed = conditions.iter().position(|condition| !condition.matches(image));
+        failed.map_or(Fate::Selected, |at| Fate::Condition(u16::try_from(at).unwrap_or(u16::MAX)))
+    };
+    Fates::of(images.iter().map(fate))
+}
+
+fn traces(
+    rule: &RuleSelection,
+    selection: &Selection,
+    images: &[&ImageFacts],
+) -> Vec<ConditionTrace> {
+    let conditions = rule.conditions.iter().enumerate();
     conditions.map(|(at, condition)| condition.trace(images, Some(selection.after(at)))).collect()
 }
 
@@ -127,7 +175,7 @@ impl Selection<'_, '_> {
 
 /// The decisive condition is the first that leaves fewer images than are wanted; where the series
 /// was too small from the start, the one that leaves none.
-fn too_few(rule: &Rule, selection: &Selection, images: &[&ImageFacts]) -> Option<Verdict> {
+fn too_few(rule: &RuleSelection, selection: &Selection, images: &[&ImageFacts]) -> Option<Verdict> {
     let min = rule.require.images.as_ref().map(|images| images.min);
     let selected = selection.selected.len();
     if selected >= min.unwrap_or(1) {
@@ -140,25 +188,25 @@ fn too_few(rule: &Rule, selection: &Selection, images: &[&ImageFacts]) -> Option
         ));
     }
     let enough = min.filter(|min| *min <= images.len()).unwrap_or(1);
-    let decisive = (0..rule.select.len()).find(|at| selection.after(*at) < enough);
+    let decisive = (0..rule.conditions.len()).find(|at| selection.after(*at) < enough);
     let Some(min) = min else {
         let at = decisive?;
-        let key = &rule.select[at].key;
-        let contrast = rule.select[at].contrast(&selection.before[at]);
+        let key = &rule.conditions[at].key;
+        let contrast = rule.conditions[at].contrast(&selection.before[at]);
         return Some(skipped(format!("no image matches {key} ({contrast})"), &[key]));
     };
     let mut because = vec!["images"];
-    because.extend(decisive.map(|at| rule.select[at].key.as_str()));
+    because.extend(decisive.map(|at| rule.conditions[at].key.as_str()));
     let text = format!("images: {selected} selected, at least {min} wanted");
     Some(skipped(text + &exclusions(rule, selection, decisive), &because))
 }
 
 /// Which conditions excluded how many, the decisive one first.
-fn exclusions(rule: &Rule, selection: &Selection, decisive: Option<usize>) -> String {
-    let others = (0..rule.select.len()).filter(|at| Some(*at) != decisive);
+fn exclusions(rule: &RuleSelection, selection: &Selection, decisive: Option<usize>) -> String {
+    let others = (0..rule.conditions.len()).filter(|at| Some(*at) != decisive);
     let named = decisive.into_iter().chain(others).filter(|at| selection.excluded(*at) > 0);
     let texts = named.take(NAMED).map(|at| {
-        let condition = &rule.select[at];
+        let condition = &rule.conditions[at];
         let excluded: Vec<_> = selection.before[at]
             .iter()
             .copied()
@@ -170,7 +218,7 @@ fn exclusions(rule: &Rule, selection: &Selection, decisive: Option<usize>) -> St
     texts.collect()
 }
 
-fn too_many(rule: &Rule, selection: &Selection) -> Option<Verdict> {
+fn too_many(rule: &RuleSelection, selection: &Selection) -> Option<Verdict> {
     let max = rule.require.images.as_ref()?.max;
     let selected = selection.selected.len();
     let text = format!("images: {selected} selected, at most {max} wanted");

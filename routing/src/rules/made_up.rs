@@ -1,7 +1,7 @@
 //! The images of a case: headers written as TOML, and simple means to make a whole stack of them.
 
 use super::dictionary::{self, Kind};
-use super::judge::ImageFacts;
+use super::judge::{Arrived, ImageFacts};
 use super::reader::Reader;
 use super::scale::Scale;
 use super::subject::{Fact, Subject};
@@ -9,7 +9,7 @@ use super::tree::{Entry, Node, Toml};
 use dicom_core::VR;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::geometry::cross;
-use gantry_terms::header::{Attribute, Header, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
 
@@ -21,6 +21,8 @@ pub(super) struct MadeUp {
     transfer_syntax: Uid,
     calling_ae: AeTitle,
     called_ae: AeTitle,
+    series: Uid,
+    arrived: Arrived,
     header: Header,
 }
 
@@ -32,6 +34,7 @@ struct Repeat {
     start: Option<f64>,
 }
 
+pub(super) const NOON_ON_MONDAY: Arrived = Arrived { second: 12 * 3600, weekday: 0, order: 1 };
 /// A case is a sketch, not a study.
 const MOST_IMAGES: usize = 5000;
 const CT_IMAGE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -68,7 +71,10 @@ impl MadeUp {
             transfer_syntax: &self.transfer_syntax,
             calling_ae: &self.calling_ae,
             called_ae: &self.called_ae,
-            header: &self.header,
+            peer: Some(&self.calling_ae),
+            series: &self.series,
+            arrived: self.arrived,
+            header: Layered::whole(&self.header),
             made_here: false,
         }
     }
@@ -85,6 +91,8 @@ fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
         transfer_syntax: Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).ok()?,
         calling_ae: AeTitle::parse("SCANNER").ok()?,
         called_ae: AeTitle::parse("GANTRY").ok()?,
+        series: Uid::parse("2.25.1").ok()?,
+        arrived: NOON_ON_MONDAY,
         header: Header::default(),
     };
     for entry in entries {
@@ -264,6 +272,7 @@ fn moment(kind: Kind, node: &Node) -> Option<String> {
 fn instance(pattern: &MadeUp, repeat: &Repeat, at: usize, number: usize) -> Option<MadeUp> {
     let mut image = pattern.clone();
     image.sop_instance = Uid::parse(&format!("2.25.{number}")).ok()?;
+    image.arrived.order = u32::try_from(number).ok()?;
     if let Some(class) = pattern.header.text(SOP_CLASS_UID) {
         image.sop_class = Uid::parse(class).ok()?;
     }

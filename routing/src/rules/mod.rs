@@ -25,9 +25,9 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{ImageFacts, Judgement};
+pub use judge::{Arrived, ImageFacts, Judgement, Selected};
 pub use problem::{Problem, Problems};
-pub use rule::Rule;
+pub use rule::{On, Rule};
 pub use rule_set::{ModelFacts, RuleSet, SourceFile, World};
-pub use then::{Priority, Then};
-pub use trace::{ConditionTrace, Found, Part};
+pub use then::{Forward, Priority, Then};
+pub use trace::{ConditionTrace, Fate, Fates, Found, Part};

@@ -5,14 +5,43 @@ use super::require::{self, Require};
 use super::select::{self, Condition};
 use super::then::{self, Then};
 use super::tree::{Entry, Node, Span};
+use serde::{Deserialize, Serialize};
 
 /// A rule that can be judged by: all that it names exists.
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub name: String,
+    pub on: On,
     pub then: Then,
-    pub(super) select: Vec<Condition>,
+    /// At least one; more than one, each with a name, only on studies.
+    pub(super) selections: Vec<Selection>,
+}
+
+/// What a rule looks at as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum On {
+    /// Each image of a complete series by itself.
+    Instance,
+    #[default]
+    Series,
+    /// All series of a study in which nothing is on its way.
+    Study,
+}
+
+/// `[rule.select]` with `[rule.require]`, or `[rule.select.NAME]` with `[rule.require.NAME]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selection {
+    pub(super) name: Option<String>,
+    pub(super) conditions: Vec<Condition>,
     pub(super) require: Require,
+}
+
+impl Rule {
+    /// The selection of a rule that has one.
+    pub(super) fn only(&self) -> &Selection {
+        &self.selections[0]
+    }
 }
 
 /// A rule as far as it could be read: a broken one still has its name, so that cases and
@@ -56,12 +85,16 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
     let then = then.filter(|_| reader.faults.len() == before);
     let rule = then.map(|then| Rule {
         name: name.clone(),
+        on: On::Series,
         then,
-        select: select.unwrap_or_default(),
-        require: require.unwrap_or_default(),
+        selections: vec![Selection {
+            name: None,
+            conditions: select.unwrap_or_default(),
+            require: require.unwrap_or_default(),
+        }],
     });
     if let Some(rule) =
-        rule.as_ref().filter(|rule| rule.select.is_empty() && rule.then.run.is_some())
+        rule.as_ref().filter(|rule| rule.only().conditions.is_empty() && rule.then.run.is_some())
     {
         let message = format!("\"{}\" analyses every image of every series", rule.name);
         reader.warn(&name_span, message, "add conditions under [rule.select]".to_string());

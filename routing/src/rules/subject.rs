@@ -5,7 +5,7 @@ use super::judge::ImageFacts;
 use super::reader::Reader;
 use super::tree::Span;
 use dicom_core::VR;
-use gantry_terms::header::{Attribute, Header, Tag, Value};
+use gantry_terms::header::{Attribute, Layered, Tag, Value};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -194,14 +194,14 @@ fn private(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
 }
 
 fn private_attribute<'a>(
-    header: &'a Header,
+    header: Layered<'a>,
     group: u16,
     element: u8,
     creator: &str,
 ) -> Option<&'a Attribute> {
     let group = Tag::from(group) << 16;
-    header.0.range(group | 0x10..=group | 0xFF).find_map(|(tag, _)| {
-        let matches = header.text(*tag).is_some_and(|name| name.trim() == creator);
+    header.tags(group | 0x10, group | 0xFF).find_map(|tag| {
+        let matches = header.text(tag).is_some_and(|name| name.trim() == creator);
         let wanted = group | ((tag & 0xFF) << 8) | Tag::from(element);
         header.attribute(wanted).filter(|_| matches)
     })

@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use super::tree::{Entry, Node, Span};
+use gantry_terms::changes::Changes;
 use serde::{Deserialize, Serialize};
 
 /// What a rule asks for when it runs.
@@ -14,13 +15,22 @@ pub struct Then {
     pub send_to: Vec<String>,
     /// The kinds of result that are made: `structured-report`, `secondary-capture`.
     pub send_as: Vec<String>,
-    /// Peers that get the selected images as they came.
-    pub forward: Vec<String>,
+    /// Who gets the selected images, as they came or with changes.
+    pub forward: Vec<Forward>,
     pub priority: Priority,
     /// Run and keep, but send nothing and forward nothing.
     pub shadow: bool,
     /// No rule without `stop` runs on the same series.
     pub stop: bool,
+}
+
+/// A peer that gets the selected images, and what is changed in them on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Forward {
+    pub to: String,
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub changes: Changes,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +55,9 @@ pub(super) fn read(reader: &mut Reader, node: &Node, key_span: &Span) -> Option<
             "send" => {} // needs `run`
             "forward" => {
                 let peers = &reader.world.peers;
-                then.forward = reader.names(&entry.node, "forward", "there is no peer", peers);
+                let to = reader.names(&entry.node, "forward", "there is no peer", peers);
+                let plain = |to| Forward { to, changes: Changes::default() };
+                then.forward = to.into_iter().map(plain).collect();
             }
             "priority" => {
                 then.priority = match one_of(reader, entry, &["routine", "stat"]) {

@@ -41,6 +41,46 @@ pub struct Found {
     pub images: usize,
 }
 
+/// What became of one image in one selection of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    Selected,
+    /// The first condition that it does not fit, counted from 0 in the order of the rule.
+    Condition(u16),
+    /// This node made it.
+    Made,
+    /// A rule with `stop` took it away, or its series.
+    Stopped,
+    /// It fits, but another series of the study was taken.
+    OtherSeries,
+    /// It fits, but its series lacks what `[rule.require]` wants.
+    Unfit,
+}
+
+/// The fates of all images in the order in which they were given, equal neighbours together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fates(Vec<(Fate, u32)>);
+
+impl Fates {
+    pub(super) fn of(fates: impl Iterator<Item = Fate>) -> Self {
+        let mut runs: Vec<(Fate, u32)> = Vec::new();
+        for fate in fates {
+            match runs.last_mut() {
+                Some((last, count)) if *last == fate => *count += 1,
+                _ => runs.push((fate, 1)),
+            }
+        }
+        Self(runs)
+    }
+
+    /// One for each image.
+    pub fn iter(&self) -> impl Iterator<Item = Fate> + '_ {
+        self.0.iter().flat_map(|(fate, count)| std::iter::repeat_n(*fate, *count as usize))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {

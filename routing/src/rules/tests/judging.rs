@@ -1,10 +1,11 @@
 //! Verdicts on whole series: how images are counted, how they must lie, what stops what, and what a trace tells.
 
 use super::super::judge::ImageFacts;
+use super::super::made_up::NOON_ON_MONDAY;
 use super::super::rule_set::RuleSet;
 use super::{file, parse, rule, verdict, world};
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::header::{Attribute, Header, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Value};
 use gantry_terms::uid::Uid;
 
 /// What a rule with these conditions says of these images.
@@ -232,7 +233,10 @@ fn a_trace_tells_each_condition_and_never_who_the_patient_is() {
         transfer_syntax: &uid,
         calling_ae: &title,
         called_ae: &title,
-        header: &header,
+        peer: Some(&title),
+        series: &uid,
+        arrived: NOON_ON_MONDAY,
+        header: Layered::whole(&header),
         made_here: false,
     };
     let judged = rules.judge(&[image]);
@@ -316,7 +320,10 @@ fn what_this_node_made_is_never_selected() {
         transfer_syntax: &uid,
         calling_ae: &title,
         called_ae: &title,
-        header: &header,
+        peer: Some(&title),
+        series: &uid,
+        arrived: NOON_ON_MONDAY,
+        header: Layered::whole(&header),
         made_here: true,
     };
     let judged = rules.judge(&[image, image]);
@@ -324,7 +331,7 @@ fn what_this_node_made_is_never_selected() {
     let received = ImageFacts { made_here: false, ..image };
     let judged = rules.judge(&[image, received]);
     assert_eq!(judged[0].reason, "runs: 1 image selected");
-    assert_eq!(judged[0].selected.len(), 1);
+    assert_eq!(judged[0].selected[0].images.len(), 1);
     assert!(!rules.judge(&[])[0].runs);
 }
 

@@ -1,10 +1,11 @@
 //! Rule files with random damage: never a panic, and every problem lies inside its file.
 
 use super::super::judge::ImageFacts;
+use super::super::made_up::NOON_ON_MONDAY;
 use super::super::rule_set::RuleSet;
 use super::{file, world};
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::header::{Attribute, Header, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Value};
 use gantry_terms::uid::Uid;
 
 /// SplitMix64 with a fixed seed: the same damage on every machine.
@@ -189,7 +190,10 @@ fn no_header_makes_a_judgement_fall_over() {
             transfer_syntax: &uid,
             calling_ae: &title,
             called_ae: &title,
-            header: &header,
+            peer: Some(&title),
+            series: &uid,
+            arrived: NOON_ON_MONDAY,
+            header: Layered::whole(&header),
             made_here: false,
         };
         for judgement in rules.judge(&[image, image]) {

@@ -1,12 +1,13 @@
 //! The rules that ship, on the headers of real series.
 
 use super::super::judge::{ImageFacts, Judgement};
+use super::super::made_up::NOON_ON_MONDAY;
 use super::super::rule_set::RuleSet;
 use super::shipped::shipped;
 use super::world;
 use gantry_store::header::read_header;
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::header::{Header, Tag};
+use gantry_terms::header::{Header, Layered, Tag};
 use gantry_terms::uid::Uid;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,10 @@ fn judged(folder: &str) -> Option<Vec<Judgement>> {
         transfer_syntax: &syntax,
         calling_ae: &title,
         called_ae: &title,
-        header,
+        peer: Some(&title),
+        series: instance,
+        arrived: NOON_ON_MONDAY,
+        header: Layered::whole(header),
         made_here: false,
     });
     let images: Vec<ImageFacts> = images.collect();

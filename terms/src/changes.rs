@@ -1,0 +1,29 @@
+//! Changes to the attributes of an object on its way to a peer: what a rule asks for, and what a delivery carries out.
+
+use crate::header::Tag;
+use serde::{Deserialize, Serialize};
+
+/// Attributes of the outermost data set that get other values, and attributes that go.
+/// No attribute is in both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Changes {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<SetAttribute>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Tag>,
+}
+
+/// Its VR is a text VR, DS or IS, or a binary number; its values are written as text, and each fits the VR.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAttribute {
+    pub tag: Tag,
+    pub vr: Box<str>,
+    pub values: Vec<String>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
+}
