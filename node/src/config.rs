@@ -1,12 +1,14 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
 mod calls_from;
+mod complete;
 mod listen;
 mod peer;
 mod retention;
 mod store;
 
 pub use calls_from::CallsFrom;
+pub use complete::CompleteConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, User};
 pub use store::StoreConfig;
@@ -30,30 +32,11 @@ pub struct Config {
     pub models: PathBuf,
     pub onnxruntime: Option<PathBuf>,
     pub store: StoreConfig,
-    pub quiet: Duration,
     pub complete: CompleteConfig,
     pub deliver: DeliverConfig,
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
     pub peers: BTreeMap<AeTitle, Peer>,
-}
-
-/// What shortens and lengthens the quiet time of a series.
-#[derive(Debug, Clone)]
-pub struct CompleteConfig {
-    pub after_release: Duration,
-    pub shortest: Duration,
-    pub longest: Duration,
-}
-
-impl Default for CompleteConfig {
-    fn default() -> Self {
-        Self {
-            after_release: Duration::from_secs(5),
-            shortest: Duration::from_secs(10),
-            longest: Duration::from_secs(300),
-        }
-    }
 }
 
 /// How long the node keeps trying to deliver, and how its pauses grow.
@@ -101,12 +84,12 @@ impl Config {
 
     /// How long a series of this peer must be quiet until it counts as complete.
     pub fn quiet_for(&self, peer: &AeTitle) -> Duration {
-        self.peers.get(peer).and_then(|peer| peer.quiet).unwrap_or(self.quiet)
+        self.peers.get(peer).and_then(|peer| peer.quiet).unwrap_or(self.complete.quiet)
     }
 
     /// All that makes a series of this peer complete.
     pub fn times_for(&self, peer: &AeTitle) -> Times {
-        let CompleteConfig { after_release, shortest, longest } = self.complete;
+        let CompleteConfig { after_release, shortest, longest, .. } = self.complete;
         let peer_quiet = self.peers.get(peer).and_then(|peer| peer.quiet);
         Times {
             quiet: self.quiet_for(peer),
@@ -159,7 +142,7 @@ struct Written {
     #[serde(default)]
     store: store::WrittenStore,
     #[serde(default)]
-    complete: WrittenComplete,
+    complete: complete::WrittenComplete,
     #[serde(default)]
     deliver: WrittenDeliver,
     retention: Option<retention::WrittenRetention>,
@@ -192,27 +175,6 @@ fn default_models() -> PathBuf {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenComplete {
-    quiet_seconds: f64,
-    after_release_seconds: f64,
-    shortest_seconds: f64,
-    longest_seconds: f64,
-}
-
-impl Default for WrittenComplete {
-    fn default() -> Self {
-        let CompleteConfig { after_release, shortest, longest } = CompleteConfig::default();
-        Self {
-            quiet_seconds: 30.0,
-            after_release_seconds: after_release.as_secs_f64(),
-            shortest_seconds: shortest.as_secs_f64(),
-            longest_seconds: longest.as_secs_f64(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct WrittenDeliver {
     first_pause_seconds: f64,
     longest_pause_seconds: f64,
@@ -231,7 +193,6 @@ impl Written {
         let ae_title = title(&self.node.ae_title, "node.ae-title", &mut problems);
         let listen = self.listen.mean(&mut problems);
         let store = self.store.mean(&mut problems);
-        let quiet = span(self.complete.quiet_seconds, "complete.quiet-seconds", &mut problems);
         let complete = self.complete.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
@@ -253,27 +214,12 @@ impl Written {
                 models: base.join(self.node.models),
                 onnxruntime: self.node.onnxruntime.map(|path| base.join(path)),
                 store,
-                quiet,
                 complete,
                 deliver,
                 retention,
                 peers,
             }),
             _ => Err(problems),
-        }
-    }
-}
-
-impl WrittenComplete {
-    fn mean(&self, problems: &mut Vec<String>) -> CompleteConfig {
-        CompleteConfig {
-            after_release: span(
-                self.after_release_seconds,
-                "complete.after-release-seconds",
-                problems,
-            ),
-            shortest: span(self.shortest_seconds, "complete.shortest-seconds", problems),
-            longest: span(self.longest_seconds, "complete.longest-seconds", problems),
         }
     }
 }

@@ -128,8 +128,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             segment_bytes: 64 << 20,
             reserve_bytes: 0,
         },
-        quiet,
-        complete: CompleteConfig::default(),
+        complete: CompleteConfig { quiet, study_quiet: quiet, ..CompleteConfig::default() },
         deliver: DeliverConfig {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(5),

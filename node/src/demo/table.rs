@@ -196,7 +196,7 @@ pub async fn times(
     }
     Ok(last.map(|last| Times {
         whole: last.since(last_response).as_secs_f64(),
-        quiet: node.config.quiet.as_secs_f64(),
+        quiet: node.config.complete.quiet.as_secs_f64(),
         model,
     }))
 }
