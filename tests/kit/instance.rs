@@ -3,6 +3,9 @@
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
+use gantry_terms::transfer_syntaxes::{
+    EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
+};
 use std::path::{Path, PathBuf};
 
 /// `DICM` stands behind a preamble of 128 bytes (PS3.10 7.1).
@@ -46,6 +49,34 @@ impl Instance {
             transfer_syntax: table.transfer_syntax().into(),
             data_set,
         })
+    }
+
+    /// Any file that may be DICOM: without a head, or without a transfer syntax in it, what the first
+    /// element looks like decides. UIDs that are not there are empty.
+    pub fn guess(file: &[u8]) -> Self {
+        if file.get(PREAMBLE..PREAMBLE + 4) == Some(b"DICM")
+            && let Some(instance) = Self::parse(file)
+        {
+            return instance;
+        }
+        let headed = file.get(PREAMBLE..).filter(|rest| rest.starts_with(b"DICM"));
+        let data_set = headed.unwrap_or(file);
+        // Its group in two orders, its VR or none.
+        let transfer_syntax = match (data_set.first(), data_set.get(4)) {
+            (Some(0), _) => EXPLICIT_VR_BIG_ENDIAN,
+            (_, Some(letter)) if letter.is_ascii_uppercase() => EXPLICIT_VR_LITTLE_ENDIAN,
+            _ => IMPLICIT_VR_LITTLE_ENDIAN,
+        };
+        let find = |element: u8| match transfer_syntax {
+            EXPLICIT_VR_BIG_ENDIAN => uid(data_set, [0, 8, 0, element]),
+            _ => uid(data_set, [8, 0, element, 0]),
+        };
+        Self {
+            sop_class: find(0x16).unwrap_or_default(),
+            sop_instance: find(0x18).unwrap_or_default(),
+            transfer_syntax: transfer_syntax.into(),
+            data_set: data_set.to_vec(),
+        }
     }
 
     /// All files of a folder, by name.
@@ -132,4 +163,12 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// The first value that looks like that of a UID with this tag.
+fn uid(data_set: &[u8], tag: [u8; 4]) -> Option<String> {
+    let at = data_set.windows(4).position(|bytes| bytes == tag)?;
+    let value = data_set.get(at + 8..)?;
+    let end = value.iter().position(|letter| !matches!(letter, b'0'..=b'9' | b'.'))?;
+    (4..=64).contains(&end).then(|| String::from_utf8_lossy(&value[..end]).into_owned())
 }

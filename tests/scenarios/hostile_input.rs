@@ -314,35 +314,18 @@ struct Odd {
 
 impl Odd {
     fn read(file: &[u8]) -> Self {
-        let instance = (file.get(128..132) == Some(b"DICM")).then(|| Instance::parse(file));
-        let (named, data_set) = match instance.flatten() {
-            Some(instance) => (Some(instance.transfer_syntax), instance.data_set),
-            None => (
-                None,
-                file.get(128..).filter(|_| file[128..132] == *b"DICM").unwrap_or(file).into(),
-            ),
-        };
+        let guessed = Instance::guess(file);
         let known = [EXPLICIT, IMPLICIT, BIG, DEFLATED, J2K_LOSSLESS, J2K, JPEG_LOSSLESS];
-        let named = known.into_iter().find(|syntax| named.as_deref() == Some(syntax));
-        // Without a head the first element tells: its group in two orders, its VR or none.
-        let guessed = match (data_set.first(), data_set.get(4)) {
-            (Some(0), _) => BIG,
-            (_, Some(letter)) if letter.is_ascii_uppercase() => EXPLICIT,
-            _ => IMPLICIT,
-        };
-        let syntax = named.unwrap_or(guessed);
-        let find = |element: u8| match syntax {
-            BIG => uid(&data_set, [0, 8, 0, element]),
-            _ => uid(&data_set, [8, 0, element, 0]),
-        };
-        let (class, instance) = (find(0x16), find(0x18));
-        let names = if instance.is_none() { uids(syntax) } else { Vec::new() };
+        let known = known.into_iter().find(|syntax| *syntax == guessed.transfer_syntax);
+        let syntax = known.unwrap_or(EXPLICIT);
+        let or = |uid: String, other: &str| if uid.is_empty() { other.into() } else { uid };
+        let names = if guessed.sop_instance.is_empty() { uids(syntax) } else { Vec::new() };
         Self {
             syntax,
-            sop_class: class.unwrap_or_else(|| Template::SOP_CLASS.into()),
-            sop_instance: instance.unwrap_or_else(|| "1.2.3.4".into()),
-            named: [&names, &data_set[..]].concat(),
-            data_set,
+            sop_class: or(guessed.sop_class, Template::SOP_CLASS),
+            sop_instance: or(guessed.sop_instance, "1.2.3.4"),
+            named: [&names, &guessed.data_set[..]].concat(),
+            data_set: guessed.data_set,
         }
     }
 
@@ -378,14 +361,6 @@ fn uids(syntax: &str) -> Vec<u8> {
     let values = [([8, 0x16], &class[..]), ([8, 0x18], "1.2.3.4\0"), ([0x20, 0x0D], "1.2.3\0")];
     let series = ([0x20, 0x0E], "1.2.3.1\0");
     values.into_iter().chain([series]).flat_map(|(tag, value)| element(tag, value)).collect()
-}
-
-/// The first value that looks like that of a UID with this tag.
-fn uid(data_set: &[u8], tag: [u8; 4]) -> Option<String> {
-    let at = data_set.windows(4).position(|bytes| bytes == tag)?;
-    let value = data_set.get(at + 8..)?;
-    let end = value.iter().position(|letter| !matches!(letter, b'0'..=b'9' | b'.'))?;
-    (4..=64).contains(&end).then(|| String::from_utf8_lossy(&value[..end]).into_owned())
 }
 
 /// An object that is streamed: pixels of so many bytes of noise, deflated.
