@@ -6,6 +6,7 @@
 
 mod case;
 mod dictionary;
+mod evaluate;
 mod even;
 mod judge;
 mod made_up;
