@@ -97,6 +97,7 @@ impl SpaceFact {
 fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -> ConditionTrace {
     ConditionTrace {
         part: Part::Require,
+        selection: None,
         key: key.to_string(),
         wanted: wanted.to_string(),
         found: vec![Found { value: found, images: selected }],

@@ -35,6 +35,21 @@ pub(super) struct Selection {
     pub(super) name: Option<String>,
     pub(super) conditions: Vec<Condition>,
     pub(super) require: Require,
+    pub(super) series: Series,
+}
+
+/// `series` of `[rule.require]`: of which series of the study a selection takes its images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Series {
+    /// Of every one.
+    #[default]
+    All,
+    /// Of the one that fits. Where several fit, the rule cannot tell which is meant.
+    Only,
+    /// Of those that fit the one whose first image came first.
+    First,
+    Last,
+    MostImages,
 }
 
 impl Rule {
@@ -91,6 +106,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
             name: None,
             conditions: select.unwrap_or_default(),
             require: require.unwrap_or_default(),
+            series: Series::All,
         }],
     });
     if let Some(rule) =

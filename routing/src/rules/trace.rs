@@ -9,6 +9,9 @@ use std::fmt;
 #[serde(rename_all = "kebab-case")]
 pub struct ConditionTrace {
     pub part: Part,
+    /// Whose condition it is, as in `[rule.select.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
     /// The keyword or fact; `any`, `none`, `all`; `group` for several conditions inside of those.
     pub key: String,
     /// As the rule has it, without its comments; of a combination how many groups it has.
@@ -96,6 +99,7 @@ impl ConditionTrace {
     pub(super) fn select(key: String, wanted: String, matched: usize, of: usize) -> Self {
         Self {
             part: Part::Select,
+            selection: None,
             key,
             wanted,
             found: Vec::new(),
