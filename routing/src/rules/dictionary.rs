@@ -7,7 +7,7 @@ use gantry_terms::header::Tag;
 use std::sync::LazyLock;
 
 /// What a value is compared as. It decides which operators fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// AE, LO, SH, UC, AT, DT: compared letter by letter.
     Text,

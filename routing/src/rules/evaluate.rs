@@ -1,18 +1,21 @@
-//! What a condition says of images: whether each fits, and what it found in them.
+//! What a condition says of images: how many fit, and what was found in them.
 
-use super::judge::ImageFacts;
-use super::select::{Condition, How, Test};
-use super::subject::Subject;
-use super::trace::{ConditionTrace, Found};
-use std::collections::BTreeMap;
+use super::bits::Bits;
+use super::columns::{Answer, Columns, GroupAnswer, Shown};
+use super::select::{Condition, Test};
+use super::subject::{Held, Subject};
+use super::trace::ConditionTrace;
 
 /// Distinct values that a trace shows.
-const SHOWN: usize = 5;
+pub(super) const SHOWN: usize = 5;
 /// Characters of one value that a trace shows.
 pub(super) const SHOWN_CHARACTERS: usize = 64;
 
 impl Condition {
-    pub(super) fn matches(&self, image: &ImageFacts) -> bool {
+    /// Whether one image fits: what [`Columns::answer`] says of many, said of one at a time.
+    #[cfg(test)]
+    pub(super) fn matches(&self, image: &super::judge::ImageFacts) -> bool {
+        use super::select::How;
         match &self.test {
             Test::Value { subject, wanted } => wanted.matches(&subject.held(image)),
             Test::Groups { how, groups } => {
@@ -27,47 +30,46 @@ impl Condition {
     }
 
     /// What this condition, on its own, makes of these images.
-    pub(super) fn trace(&self, images: &[&ImageFacts], left: Option<usize>) -> ConditionTrace {
-        let (found, more) = self.found(images);
-        let matched = images.iter().filter(|image| self.matches(image)).count();
+    pub(super) fn trace<'c>(
+        &'c self,
+        answer: &Answer,
+        columns: &Columns<'c>,
+        images: &Bits,
+    ) -> ConditionTrace {
+        let shown = self.found(columns, images);
         let inner = match &self.test {
+            Test::Groups { groups, .. } => {
+                let both = groups.iter().zip(&answer.groups);
+                both.map(|(group, answer)| trace_group(group, answer, columns, images)).collect()
+            }
             Test::Value { .. } => Vec::new(),
-            Test::Groups { groups, .. } => groups.iter().map(|g| trace_group(g, images)).collect(),
         };
-        let of = images.len();
+        let (matched, of) = (answer.fits.and(images).count(), images.count());
         let (key, wanted) = (self.key.clone(), self.wanted.clone());
         ConditionTrace {
-            found,
-            more,
-            left,
+            found: shown.found,
+            more: shown.more,
             inner,
             ..ConditionTrace::select(key, wanted, matched, of)
         }
     }
 
-    fn found(&self, images: &[&ImageFacts]) -> (Vec<Found>, usize) {
-        let Test::Value { subject, .. } = &self.test else { return (Vec::new(), 0) };
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for image in images {
-            *counts.entry(shown(subject, image)).or_default() += 1;
+    fn found<'c>(&'c self, columns: &Columns<'c>, images: &Bits) -> Shown {
+        match &self.test {
+            Test::Value { subject, .. } => Shown::clone(&columns.found(subject, images)),
+            Test::Groups { .. } => Shown::default(),
         }
-        let found = counts.into_iter().map(|(value, images)| Found { value, images });
-        let mut found: Vec<Found> = found.collect();
-        found.sort_by(|a, b| b.images.cmp(&a.images).then_with(|| a.value.cmp(&b.value)));
-        let more = found.len().saturating_sub(SHOWN);
-        found.truncate(SHOWN);
-        (found, more)
     }
 
     /// What was found and what was wanted, for the reason of a verdict.
-    pub(super) fn contrast(&self, images: &[&ImageFacts]) -> String {
+    pub(super) fn contrast<'c>(&'c self, columns: &Columns<'c>, images: &Bits) -> String {
         let Test::Groups { groups, .. } = &self.test else {
             let wanted = shortened(&self.wanted, 2 * SHOWN_CHARACTERS);
-            return format!("found {}, wanted {wanted}", self.trace(images, None).found_text());
+            return format!("found {}, wanted {wanted}", self.found(columns, images).text());
         };
         let mut found: Vec<String> = Vec::new();
         for condition in groups.iter().flatten().filter(|c| matches!(c.test, Test::Value { .. })) {
-            let text = format!("{} {}", condition.key, condition.trace(images, None).found_text());
+            let text = format!("{} {}", condition.key, condition.found(columns, images).text());
             if !found.contains(&text) {
                 found.push(text);
             }
@@ -77,22 +79,29 @@ impl Condition {
 }
 
 /// A group of one condition is that condition.
-fn trace_group(group: &[Condition], images: &[&ImageFacts]) -> ConditionTrace {
-    if let [condition] = group {
-        return condition.trace(images, None);
+fn trace_group<'c>(
+    group: &'c [Condition],
+    answer: &GroupAnswer,
+    columns: &Columns<'c>,
+    images: &Bits,
+) -> ConditionTrace {
+    let both = group.iter().zip(&answer.conditions);
+    let mut inner: Vec<ConditionTrace> =
+        both.map(|(condition, answer)| condition.trace(answer, columns, images)).collect();
+    if inner.len() == 1 {
+        return inner.remove(0);
     }
-    let matched = images.iter().filter(|image| group.iter().all(|c| c.matches(image))).count();
+    let matched = answer.fits.and(images).count();
     let wanted = format!("all {} conditions", group.len());
-    let inner = group.iter().map(|condition| condition.trace(images, None)).collect();
     ConditionTrace {
         inner,
-        ..ConditionTrace::select("group".into(), wanted, matched, images.len())
+        ..ConditionTrace::select("group".into(), wanted, matched, images.count())
     }
 }
 
-fn shown(subject: &Subject, image: &ImageFacts) -> String {
-    let held = subject.held(image);
-    match held.as_slice() {
+/// The values of one image as a trace shows them.
+pub(super) fn shown(subject: &Subject, held: &[Held]) -> String {
+    match held {
         [] => "(absent)".to_string(),
         values if !subject.shows(values) => "(present)".to_string(),
         [one] if one.is_numeric => one.text.clone(),

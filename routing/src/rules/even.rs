@@ -14,30 +14,55 @@ const TOLERANCE_SHARE: f64 = 0.01;
 /// The difference of direction cosines that is rounding and not another orientation.
 const TURN: f64 = 1e-4;
 
+/// Where one image lies.
+#[derive(Debug)]
+pub(super) struct Slice<'a> {
+    orientation: [f64; 6],
+    position: [f64; 3],
+    frame_of_reference: &'a str,
+}
+
 /// Images of one orientation and one frame of reference, by their place in mm along the normal.
 #[derive(Debug)]
 pub(super) struct Stack(Vec<f64>);
 
+impl<'a> Slice<'a> {
+    pub(super) fn of(image: &ImageFacts<'a>) -> Result<Self, &'static str> {
+        Ok(Self {
+            orientation: numbers(image, IMAGE_ORIENTATION_PATIENT)
+                .ok_or("an image has no ImageOrientationPatient of six numbers")?,
+            position: numbers(image, IMAGE_POSITION_PATIENT)
+                .ok_or("an image has no ImagePositionPatient of three numbers")?,
+            frame_of_reference: image
+                .header
+                .text(FRAME_OF_REFERENCE_UID)
+                .ok_or("an image has no FrameOfReferenceUID")?,
+        })
+    }
+}
+
 impl Stack {
     /// Needs at least one image. The error is a sentence without anything of the patient.
-    pub(super) fn of(images: &[&ImageFacts]) -> Result<Stack, String> {
-        let mut places = Vec::with_capacity(images.len());
-        let mut first: Option<([f64; 6], &str)> = None;
-        for image in images {
-            let orientation: [f64; 6] = numbers(image, IMAGE_ORIENTATION_PATIENT)
-                .ok_or("an image has no ImageOrientationPatient of six numbers")?;
-            let position: [f64; 3] = numbers(image, IMAGE_POSITION_PATIENT)
-                .ok_or("an image has no ImagePositionPatient of three numbers")?;
-            let frame = image.header.text(FRAME_OF_REFERENCE_UID);
-            let frame = frame.ok_or("an image has no FrameOfReferenceUID")?;
-            let (expected, expected_frame) = *first.get_or_insert((orientation, frame));
-            if frame != expected_frame {
+    pub(super) fn of<'s, 'a: 's>(
+        slices: impl Iterator<Item = &'s Result<Slice<'a>, &'static str>>,
+    ) -> Result<Stack, String> {
+        let mut places = Vec::new();
+        let mut first: Option<(&Slice, [f64; 3])> = None;
+        for slice in slices {
+            let slice = slice.as_ref().map_err(|why| why.to_string())?;
+            let (expected, normal) = match first {
+                Some(first) => first,
+                None => (slice, normal(slice.orientation)?),
+            };
+            first = Some((expected, normal));
+            if slice.frame_of_reference != expected.frame_of_reference {
                 return Err("the images have more than one FrameOfReferenceUID".into());
             }
-            if orientation.iter().zip(expected).any(|(a, b)| (a - b).abs() > TURN) {
+            let turns = slice.orientation.iter().zip(expected.orientation);
+            if turns.into_iter().any(|(a, b)| (a - b).abs() > TURN) {
                 return Err("the images have more than one ImageOrientationPatient".into());
             }
-            places.push(dot(position, normal(expected)?));
+            places.push(dot(slice.position, normal));
         }
         places.sort_by(f64::total_cmp);
         Ok(Stack(places))

@@ -4,18 +4,22 @@
 //! then one reader a part of the grammar (`rule`, `select`, `require`, `then`, `case`), all of which go on
 //! after a fault so that every problem is told at once; then the cases run against the whole set.
 
+mod bits;
 mod case;
+mod columns;
 mod dictionary;
 mod evaluate;
 mod even;
 mod judge;
 mod made_up;
+mod pick;
 mod problem;
 mod reader;
 mod require;
 mod rule;
 mod rule_set;
 mod scale;
+mod seen;
 mod select;
 mod subject;
 mod then;

@@ -1,9 +1,11 @@
 //! `[rule.require]`: facts that the selected images must have together.
 
+use super::bits::Bits;
+use super::columns::Columns;
 use super::dictionary;
-use super::even::{Stack, lies_within, millimetres};
-use super::judge::ImageFacts;
+use super::even::{lies_within, millimetres};
 use super::reader::Reader;
+use super::rule::Series;
 use super::subject::{FACTS, SELECTION_FACTS};
 use super::trace::{ConditionTrace, Found, Part};
 use super::tree::{Entry, Node, Toml};
@@ -60,11 +62,11 @@ impl Images {
 
 impl SpaceFact {
     /// Whether the fact holds, and what was found. Without images there is nothing to find.
-    pub(super) fn check(&self, images: &[&ImageFacts]) -> Result<String, String> {
+    pub(super) fn check(&self, columns: &Columns, images: &Bits) -> Result<String, String> {
         if images.is_empty() {
             return Err("no image is selected".to_string());
         }
-        let stack = Stack::of(images)?;
+        let stack = columns.stack(images)?;
         match self.test {
             SpaceTest::Even => Ok(match stack.even()? {
                 Some(step) => format!("steps of {} mm", millimetres(step)),
@@ -91,6 +93,14 @@ impl SpaceFact {
         let trace = trace(self.key, &self.wanted, found.clone(), checked.is_ok(), selected);
         let found = if selected == 0 { Vec::new() } else { trace.found };
         ConditionTrace { found, ..trace }
+    }
+}
+
+impl Series {
+    /// How many series fit, and how many images the one has that was taken.
+    pub(super) fn trace(self, fitting: usize, taken: Option<usize>) -> ConditionTrace {
+        let found = format!("{fitting} that {}", if fitting == 1 { "fits" } else { "fit" });
+        trace("series", &format!("\"{}\"", self.word()), found, taken.is_some(), taken.unwrap_or(0))
     }
 }
 

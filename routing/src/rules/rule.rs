@@ -52,6 +52,19 @@ pub(super) enum Series {
     MostImages,
 }
 
+impl Series {
+    /// As a rule writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Series::All => "all",
+            Series::Only => "only",
+            Series::First => "first",
+            Series::Last => "last",
+            Series::MostImages => "most-images",
+        }
+    }
+}
+
 impl Rule {
     /// The selection of a rule that has one.
     pub(super) fn only(&self) -> &Selection {

@@ -100,9 +100,14 @@ impl RuleSet {
         &self.warnings
     }
 
-    /// Judges the images of one series by every rule, in the order of the rules.
+    /// Judges the images of one series by the rules on instances and on series, in the order of the rules.
     pub fn judge(&self, images: &[ImageFacts]) -> Vec<Judgement> {
         judge::judge(&self.rules, images)
+    }
+
+    /// Judges the images of one study, in the order of their arrival, by the rules on studies.
+    pub fn judge_study(&self, images: &[ImageFacts]) -> Vec<Judgement> {
+        judge::judge_study(&self.rules, images)
     }
 }
 

@@ -7,7 +7,7 @@ use super::tree::Span;
 use dicom_core::VR;
 use gantry_terms::header::{Attribute, Layered, Tag, Value};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     Attribute {
         tag: Tag,
@@ -24,7 +24,7 @@ pub(super) enum Subject {
 }
 
 /// What the node knows of how an image came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Fact {
     CallingAe,
     CalledAe,

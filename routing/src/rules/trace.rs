@@ -114,16 +114,20 @@ impl ConditionTrace {
 
     /// The values found, the most frequent first: `"B70f" in 30, (absent) in 2`.
     pub fn found_text(&self) -> String {
-        let mut texts: Vec<String> = match self.found.as_slice() {
-            [] => vec!["nothing".into()],
-            [only] => vec![only.value.clone()],
-            several => several.iter().map(|f| format!("{} in {}", f.value, f.images)).collect(),
-        };
-        if self.more > 0 {
-            texts.push(format!("and {} more", self.more));
-        }
-        texts.join(", ")
+        found_text(&self.found, self.more)
     }
+}
+
+pub(super) fn found_text(found: &[Found], more: usize) -> String {
+    let mut texts: Vec<String> = match found {
+        [] => vec!["nothing".into()],
+        [only] => vec![only.value.clone()],
+        several => several.iter().map(|f| format!("{} in {}", f.value, f.images)).collect(),
+    };
+    if more > 0 {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join(", ")
 }
 
 impl fmt::Display for ConditionTrace {
