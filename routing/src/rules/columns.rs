@@ -1,8 +1,8 @@
 //! The values of many images, each distinct value once: what rules are judged by when there are many of both.
 
 use super::bits::Bits;
-use super::evaluate::{SHOWN, shown};
-use super::even::{Slice, Stack};
+use super::evaluate::{SHOWN, shown, some_item_fits};
+use super::even::{Slice, Stack, frames};
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};
 use super::subject::{Held, Subject};
@@ -94,11 +94,31 @@ impl<'c> Columns<'c> {
                 let fits = self.column(subject).fitting(|held| wanted.matches(held));
                 Answer { fits, groups: Vec::new() }
             }
+            Test::Item { sequence, conditions } => {
+                Answer { fits: self.with_item(sequence, conditions), groups: Vec::new() }
+            }
             Test::Groups { how, groups } => {
                 let groups: Vec<_> = groups.iter().map(|group| self.group(group)).collect();
                 Answer { fits: self.combined(*how, &groups), groups }
             }
         }
+    }
+
+    /// Images with an item that fits. Of a sequence in the outermost data set each distinct one is
+    /// looked at once; a longer path would show only its end.
+    fn with_item(&self, sequence: &'c Subject, conditions: &'c [Condition]) -> Bits {
+        let fits = |image: &ImageFacts| some_item_fits(sequence, conditions, image);
+        if !matches!(sequence, Subject::Attribute { .. }) {
+            return Bits::of(self.images.iter().map(fits));
+        }
+        let column = self.column(sequence);
+        let mut known: Vec<Option<bool>> = vec![None; column.classes.len()];
+        let of_class = column
+            .class_of
+            .iter()
+            .zip(self.images)
+            .map(|(class, image)| *known[*class as usize].get_or_insert_with(|| fits(image)));
+        Bits::of(of_class)
     }
 
     fn group(&self, conditions: &'c [Condition]) -> GroupAnswer {
@@ -135,10 +155,25 @@ impl<'c> Columns<'c> {
         if let Some(known) = self.stacks.borrow().get(images) {
             return known.clone();
         }
-        let slices = self.slices.get_or_init(|| self.images.iter().map(Slice::of).collect());
-        let stack = Stack::of(images.iter().map(|at| &slices[at])).map(Rc::new);
+        let stack = self.lay(images).map(Rc::new);
         self.stacks.borrow_mut().insert(images.clone(), stack.clone());
         stack
+    }
+
+    /// Images of one frame each, or the frames of one image.
+    fn lay(&self, images: &Bits) -> Result<Stack, String> {
+        let headers = || images.iter().map(|at| self.images[at].header);
+        let only = headers().next().filter(|_| images.count() == 1);
+        if let Some(stack) = only.and_then(Stack::of_frames) {
+            return stack;
+        }
+        if let Some(frames) = headers().map(frames).find(|frames| *frames > 1) {
+            return Err(format!(
+                "an image of {frames} frames is a stack, and is not the only image"
+            ));
+        }
+        let slices = self.slices.get_or_init(|| self.images.iter().map(Slice::of).collect());
+        Stack::of(images.iter().map(|at| &slices[at]))
     }
 
     fn column(&self, subject: &'c Subject) -> Rc<Column> {

@@ -2,9 +2,12 @@
 
 use super::bits::Bits;
 use super::columns::{Answer, Columns, GroupAnswer, Shown};
-use super::select::{Condition, Test};
+use super::dictionary::Kind;
+use super::judge::ImageFacts;
+use super::select::{Condition, How, Test};
 use super::subject::{Held, Subject};
 use super::trace::ConditionTrace;
+use gantry_terms::header::Layered;
 
 /// Distinct values that a trace shows.
 pub(super) const SHOWN: usize = 5;
@@ -12,12 +15,12 @@ pub(super) const SHOWN: usize = 5;
 pub(super) const SHOWN_CHARACTERS: usize = 64;
 
 impl Condition {
-    /// Whether one image fits: what [`Columns::answer`] says of many, said of one at a time.
-    #[cfg(test)]
-    pub(super) fn matches(&self, image: &super::judge::ImageFacts) -> bool {
-        use super::select::How;
+    /// Whether one image fits: what [`Columns::answer`] says of many, said of one at a time. Of an
+    /// item in a sequence there is no other way.
+    pub(super) fn matches(&self, image: &ImageFacts) -> bool {
         match &self.test {
             Test::Value { subject, wanted } => wanted.matches(&subject.held(image)),
+            Test::Item { sequence, conditions } => some_item_fits(sequence, conditions, image),
             Test::Groups { how, groups } => {
                 let mut fits = groups.iter().map(|group| group.iter().all(|c| c.matches(image)));
                 match how {
@@ -42,7 +45,7 @@ impl Condition {
                 let both = groups.iter().zip(&answer.groups);
                 both.map(|(group, answer)| trace_group(group, answer, columns, images)).collect()
             }
-            Test::Value { .. } => Vec::new(),
+            Test::Value { .. } | Test::Item { .. } => Vec::new(),
         };
         let (matched, of) = (answer.fits.and(images).count(), images.count());
         let (key, wanted) = (self.key.clone(), self.wanted.clone());
@@ -56,7 +59,9 @@ impl Condition {
 
     fn found<'c>(&'c self, columns: &Columns<'c>, images: &Bits) -> Shown {
         match &self.test {
-            Test::Value { subject, .. } => Shown::clone(&columns.found(subject, images)),
+            Test::Value { subject, .. } | Test::Item { sequence: subject, .. } => {
+                Shown::clone(&columns.found(subject, images))
+            }
             Test::Groups { .. } => Shown::default(),
         }
     }
@@ -68,7 +73,8 @@ impl Condition {
             return format!("found {}, wanted {wanted}", self.found(columns, images).text());
         };
         let mut found: Vec<String> = Vec::new();
-        for condition in groups.iter().flatten().filter(|c| matches!(c.test, Test::Value { .. })) {
+        for condition in groups.iter().flatten().filter(|c| !matches!(c.test, Test::Groups { .. }))
+        {
             let text = format!("{} {}", condition.key, condition.found(columns, images).text());
             if !found.contains(&text) {
                 found.push(text);
@@ -76,6 +82,18 @@ impl Condition {
         }
         format!("found {}", shortened(&found.join("; "), 4 * SHOWN_CHARACTERS))
     }
+}
+
+/// Whether one item of the sequence fits all conditions.
+pub(super) fn some_item_fits(
+    sequence: &Subject,
+    conditions: &[Condition],
+    image: &ImageFacts,
+) -> bool {
+    sequence.some_item(image.header, |item| {
+        let inside = ImageFacts { header: Layered::whole(item), ..*image };
+        conditions.iter().all(|condition| condition.matches(&inside))
+    })
 }
 
 /// A group of one condition is that condition.
@@ -103,6 +121,10 @@ fn trace_group<'c>(
 pub(super) fn shown(subject: &Subject, held: &[Held]) -> String {
     match held {
         [] => "(absent)".to_string(),
+        items if subject.kind() == Kind::Sequence => match items.len() {
+            1 => "1 item".to_string(),
+            count => format!("{count} items"),
+        },
         values if !subject.shows(values) => "(present)".to_string(),
         [one] if one.is_numeric => one.text.clone(),
         values => {

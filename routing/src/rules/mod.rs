@@ -7,9 +7,12 @@
 mod bits;
 mod case;
 mod columns;
+mod date_time;
 mod dictionary;
 mod evaluate;
 mod even;
+mod fitting;
+mod forward;
 mod judge;
 mod made_up;
 mod pick;

@@ -15,12 +15,16 @@ pub struct World {
     pub models: Vec<ModelFacts>,
     /// AE titles of the peers that can receive.
     pub peers: Vec<String>,
+    /// AE titles of all peers: each may send.
+    pub senders: Vec<String>,
 }
 
-/// A model's name and the kinds of result that it makes.
+/// A model's name, its inputs and the kinds of result that it makes.
 #[derive(Debug, Clone)]
 pub struct ModelFacts {
     pub name: String,
+    /// As selections are named that fill them; at least one.
+    pub inputs: Vec<String>,
     pub results: Vec<String>,
 }
 
