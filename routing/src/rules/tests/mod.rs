@@ -1,6 +1,7 @@
 //! What the rule language promises, as tables of small rule files.
 
 mod judging;
+mod levels;
 mod mutated;
 mod operators;
 mod real_headers;
