@@ -2,12 +2,12 @@
 
 use super::bits::Bits;
 use super::evaluate::{SHOWN, shown, some_item_fits};
-use super::even::{Slice, Stack, frames};
+use super::even::{Slice, Stack, frames, plane};
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};
 use super::subject::{Held, Subject};
 use super::trace::{Found, found_text};
-use gantry_terms::header::{Attribute, Header, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Value};
 use gantry_terms::uid::Uid;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ use std::rc::Rc;
 pub(super) struct Columns<'c> {
     images: &'c [ImageFacts<'c>],
     columns: RefCell<HashMap<&'c Subject, Rc<Column>>>,
+    frames: OnceCell<Vec<u32>>,
+    planes: OnceCell<Vec<Option<&'static str>>>,
     slices: OnceCell<Vec<Result<Slice<'c>, &'static str>>>,
     stacks: RefCell<HashMap<Bits, Result<Rc<Stack>, String>>>,
 }
@@ -64,6 +66,8 @@ impl<'c> Columns<'c> {
         Self {
             images,
             columns: RefCell::default(),
+            frames: OnceCell::new(),
+            planes: OnceCell::new(),
             slices: OnceCell::new(),
             stacks: RefCell::default(),
         }
@@ -104,21 +108,15 @@ impl<'c> Columns<'c> {
         }
     }
 
-    /// Images with an item that fits. Of a sequence in the outermost data set each distinct one is
-    /// looked at once; a longer path would show only its end.
+    /// Images with an item that fits. Each distinct sequence is looked at once.
     fn with_item(&self, sequence: &'c Subject, conditions: &'c [Condition]) -> Bits {
-        let fits = |image: &ImageFacts| some_item_fits(sequence, conditions, image);
-        if !matches!(sequence, Subject::Attribute { .. }) {
-            return Bits::of(self.images.iter().map(fits));
-        }
         let column = self.column(sequence);
         let mut known: Vec<Option<bool>> = vec![None; column.classes.len()];
-        let of_class = column
-            .class_of
-            .iter()
-            .zip(self.images)
-            .map(|(class, image)| *known[*class as usize].get_or_insert_with(|| fits(image)));
-        Bits::of(of_class)
+        let classes = column.class_of.iter().zip(self.images);
+        Bits::of(classes.map(|(class, image)| {
+            let fits = || some_item_fits(sequence, conditions, image);
+            *known[*class as usize].get_or_insert_with(fits)
+        }))
     }
 
     fn group(&self, conditions: &'c [Condition]) -> GroupAnswer {
@@ -150,6 +148,16 @@ impl<'c> Columns<'c> {
         shown
     }
 
+    /// How many frames each image has.
+    pub(super) fn frames(&self) -> &[u32] {
+        self.frames.get_or_init(|| self.images.iter().map(|image| frames(image.header)).collect())
+    }
+
+    /// In which plane each image lies.
+    pub(super) fn planes(&self) -> &[Option<&'static str>] {
+        self.planes.get_or_init(|| self.images.iter().map(|image| plane(image.header)).collect())
+    }
+
     /// How these images lie in space.
     pub(super) fn stack(&self, images: &Bits) -> Result<Rc<Stack>, String> {
         if let Some(known) = self.stacks.borrow().get(images) {
@@ -162,12 +170,12 @@ impl<'c> Columns<'c> {
 
     /// Images of one frame each, or the frames of one image.
     fn lay(&self, images: &Bits) -> Result<Stack, String> {
-        let headers = || images.iter().map(|at| self.images[at].header);
-        let only = headers().next().filter(|_| images.count() == 1);
-        if let Some(stack) = only.and_then(Stack::of_frames) {
+        let only = images.iter().next().filter(|_| images.count() == 1);
+        if let Some(stack) = only.and_then(|at| Stack::of_frames(self.images[at].header)) {
             return stack;
         }
-        if let Some(frames) = headers().map(frames).find(|frames| *frames > 1) {
+        let frames = self.frames();
+        if let Some(frames) = images.iter().map(|at| frames[at]).find(|frames| *frames > 1) {
             return Err(format!(
                 "an image of {frames} frames is a stack, and is not the only image"
             ));
@@ -195,8 +203,8 @@ impl Shown {
 impl Column {
     fn of(subject: &Subject, images: &[ImageFacts]) -> Self {
         let (class_of, classes) = match subject {
-            Subject::Attribute { tag, .. } => by_attribute(*tag, subject, images),
-            _ => by_values(subject, images),
+            Subject::Fact(_) => by_values(subject, images),
+            _ => by_attribute(subject, images),
         };
         Self { class_of, classes, texts: OnceCell::new(), found: RefCell::default() }
     }
@@ -241,19 +249,20 @@ impl Texts {
 }
 
 /// Each distinct attribute once. Images of one base that do not differ from it there are not looked at.
-fn by_attribute(tag: Tag, subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Vec<Vec<Held>>) {
+fn by_attribute(subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Vec<Vec<Held>>) {
+    let tag = subject.root_tag();
     let mut classes = Classes::default();
     let mut base: Option<(&Header, u32)> = None;
     let mut previous: Option<(Same, u32)> = None;
     let class_of = images.iter().map(|image| {
         let header = image.header;
-        let shares = !header.differs(tag);
+        let shares = tag.is_some_and(|tag| !header.differs(tag));
         if let Some((_, class)) =
             base.filter(|(base, _)| shares && std::ptr::eq(*base, header.base()))
         {
             return class;
         }
-        let attribute = Same(header.attribute(tag));
+        let attribute = Same(subject.root(header));
         let class = match &previous {
             Some((same, class)) if *same == attribute => *class,
             _ => classes.class(Same(attribute.0), || subject.held(image)),
@@ -267,7 +276,7 @@ fn by_attribute(tag: Tag, subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>
     (class_of.collect(), classes.held)
 }
 
-/// For subjects that are made of more than one attribute, or of none.
+/// A fact is made of several attributes, or of none.
 fn by_values(subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Vec<Vec<Held>>) {
     let mut classes = Classes::default();
     let class_of = images.iter().map(|image| {

@@ -70,9 +70,7 @@ impl Stack {
 
     /// The usual step, if all steps are like it. A single image has no step.
     pub(super) fn even(&self) -> Result<Option<f64>, String> {
-        let mut sorted: Vec<f64> = self.steps().map(|(step, _, _)| step).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(usual) = sorted.get(sorted.len() / 2).copied() else { return Ok(None) };
+        let Some(usual) = self.usual() else { return Ok(None) };
         let tolerance = f64::max(TOLERANCE, usual * TOLERANCE_SHARE) + 1e-9;
         for (step, from, to) in self.steps() {
             if step < TOLERANCE {
@@ -87,6 +85,13 @@ impl Stack {
             }
         }
         Ok(Some(usual))
+    }
+
+    /// The median of the steps.
+    fn usual(&self) -> Option<f64> {
+        let mut steps: Vec<f64> = self.steps().map(|(step, _, _)| step).collect();
+        let middle = steps.len() / 2;
+        (!steps.is_empty()).then(|| *steps.select_nth_unstable_by(middle, f64::total_cmp).1)
     }
 
     /// The shortest and the longest step.
@@ -184,11 +189,9 @@ impl Stack {
 
     /// How many steps are much longer than the usual one.
     pub(super) fn gaps(&self) -> usize {
-        let mut steps: Vec<f64> = self.steps().map(|(step, _, _)| step).collect();
-        steps.sort_by(f64::total_cmp);
-        let Some(usual) = steps.get(steps.len() / 2).copied() else { return 0 };
+        let Some(usual) = self.usual() else { return 0 };
         let longest = f64::max(usual * GAP, usual + TOLERANCE);
-        steps.iter().filter(|step| **step > longest).count()
+        self.steps().filter(|(step, _, _)| *step > longest).count()
     }
 }
 

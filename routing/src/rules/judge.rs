@@ -158,7 +158,8 @@ impl<'s, 'c> Outcome<'s, 'c> {
     }
 
     fn runs(&self) -> bool {
-        self.stopped_by.is_none() && self.picks.iter().all(|pick| pick.taken.is_ok())
+        let sees_some = !self.seen.images.is_empty();
+        sees_some && self.stopped_by.is_none() && self.picks.iter().all(|pick| pick.taken.is_ok())
     }
 
     /// The images of a rule with one selection, if it runs.

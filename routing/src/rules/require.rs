@@ -3,7 +3,7 @@
 use super::bits::Bits;
 use super::columns::Columns;
 use super::dictionary::{self, Words, nearest};
-use super::even::{self, lies_within, millimetres};
+use super::even::{lies_within, millimetres};
 use super::reader::Reader;
 use super::rule::{On, Series};
 use super::subject::{FACTS, SELECTION_FACTS};
@@ -144,8 +144,7 @@ impl SelectionFact {
             }
             FactTest::Planes(wanted) => self.planes(columns, images, wanted),
             FactTest::Frames { min, max } => {
-                let all = columns.images();
-                let frames = images.iter().map(|at| even::frames(all[at].header) as usize).sum();
+                let frames = images.iter().map(|at| columns.frames()[at] as usize).sum();
                 self.said(counted(frames, "frame"), (min..=max).contains(&&frames))
             }
         }
@@ -155,7 +154,7 @@ impl SelectionFact {
     fn planes(&self, columns: &Columns, images: &Bits, wanted: &[&str]) -> Result<String, String> {
         let mut found = "";
         for at in images.iter() {
-            match even::plane(columns.images()[at].header) {
+            match columns.planes()[at] {
                 None => return Err("an image does not say how it lies".to_string()),
                 Some(plane) if wanted.contains(&plane) => found = plane,
                 Some(plane) => return self.said(plane.to_string(), false),

@@ -193,6 +193,24 @@ impl Subject {
         found
     }
 
+    /// The attribute of the outermost data set in which everything stands that is looked at; a fact
+    /// has none.
+    pub(super) fn root<'a>(&self, header: Layered<'a>) -> Option<&'a Attribute> {
+        match self {
+            Subject::Nested { sequences, .. } => sequences.first()?.root(header),
+            other => other.attribute(header),
+        }
+    }
+
+    /// The tag of the root, where it is the same in every image.
+    pub(super) fn root_tag(&self) -> Option<Tag> {
+        match self {
+            Subject::Attribute { tag, .. } => Some(*tag),
+            Subject::Nested { sequences, .. } => sequences.first()?.root_tag(),
+            Subject::Private { .. } | Subject::Fact(_) => None,
+        }
+    }
+
     /// Of a plain or private attribute.
     fn attribute<'a>(&self, header: Layered<'a>) -> Option<&'a Attribute> {
         match self {

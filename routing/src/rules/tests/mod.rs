@@ -1,5 +1,6 @@
 //! What the rule language promises, as tables of small rule files.
 
+mod columns;
 mod judging;
 mod levels;
 mod mutated;
@@ -7,7 +8,9 @@ mod operators;
 mod real_headers;
 mod refused;
 mod refused_lines;
+mod selections;
 mod shipped;
+mod stops;
 mod warned;
 
 use super::rule_set::{ModelFacts, RuleSet, SourceFile, World};
