@@ -85,7 +85,8 @@ fn with_changes(reader: &mut Reader, node: &Node, entries: &[Entry], forwards: &
         let help = "forward = [{ to = [\"ARCHIVE\"], remove = [\"PatientComments\"] }]";
         return reader.fault(&node.span, "`forward` lacks `to`", help.to_string());
     };
-    if of("set").is_none() && of("remove").is_none() {
+    let known = entries.iter().all(|entry| KEYS.contains(&entry.key.as_str()));
+    if known && of("set").is_none() && of("remove").is_none() {
         let help = "add set or remove, or name the peer without braces".to_string();
         reader.fault(&node.span, "nothing is changed on the way", help);
     }

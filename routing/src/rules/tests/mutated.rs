@@ -212,7 +212,7 @@ fn no_damage_to_a_file_makes_the_reader_fall_over() {
     assert!(seeds.iter().all(|seed| is_good(seed)));
     seeds.extend(shipped().into_iter().map(|file| file.text));
     let (mut good, mut bad) = (0, 0);
-    for round in 0..5000 {
+    for round in 0..4000 {
         let text = damaged(&seeds[round % seeds.len()], &mut chance);
         if is_good(&text) { good += 1 } else { bad += 1 }
     }
@@ -328,24 +328,45 @@ fn line(chance: &mut Chance, depth: usize) -> String {
     format!("{} = {}", KEYS[chance.below(KEYS.len())], value(chance, depth))
 }
 
+/// Lines that a study, or a rule that forwards, may have.
+const LINES: [(&str, &[&str]); 6] = [
+    (
+        "select",
+        &[
+            "Modality = \"MR\"",
+            "ProcedureCodeSequence = { CodeValue = \"1\" }",
+            "ContentSequence.CodeValue = { has = \"2\" }",
+            "arrival-time = { min = 22:00:00, max = 06:00:00 }",
+        ],
+    ),
+    ("select.t1", &["orientation = \"axial\"", "SeriesDescription = { regex = \"t1\" }"]),
+    ("select.flair", &["peer = { absent = true }", "EchoTime = { min = 80 }"]),
+    ("require", &["images = 2", "gaps = { max = 2 }", "spacing = \"even\""]),
+    ("require.t1", &["series = \"last\"", "frames = 20"]),
+    ("then", &["forward = [\"PACS\"]", "run = \"emphysema\"", "priority = \"stat\""]),
+];
+
 /// Words of the grammar in the places where words stand, chosen blindly.
 fn shaped(chance: &mut Chance) -> String {
     let mut text = String::from("[[rule]]\nname = \"r\"\n");
     let on = ["", "on = \"instance\"\n", "on = \"series\"\n", "on = \"study\"\n", "on = 3\n"];
     text += on[chance.below(on.len())];
-    for table in ["select", "select.t1", "select.flair", "require", "require.t1", "then"] {
+    for (table, lines) in LINES {
         if chance.below(2) == 0 {
             text += &format!("[rule.{table}]\n");
-            for _ in 0..chance.below(3) {
-                text += &(line(chance, 0) + "\n");
+            for known in lines {
+                match chance.below(12) {
+                    0 => text += &(line(chance, 0) + "\n"),
+                    1..=7 => text += &format!("{known}\n"),
+                    _ => {}
+                }
             }
             if table == "then" {
-                text += ["stop = true\n", "run = \"lesions\"\n", "forward = [\"PACS\"]\n"]
-                    [chance.below(3)];
+                text += "stop = true\n";
             }
         }
     }
-    if chance.below(2) == 0 {
+    if chance.below(4) == 0 {
         text += &format!(
             "[[case]]\nsays = \"c\"\nimages = [{{ {} }}]\nexpect = {{ r = \"skipped\" }}\n",
             line(chance, 0)
@@ -357,8 +378,8 @@ fn shaped(chance: &mut Chance) -> String {
 #[test]
 fn words_in_any_order_make_rules_or_problems() {
     let mut chance = Chance(20_260_103);
-    let good = (0..6000).filter(|_| is_good(&shaped(&mut chance))).count();
-    assert!(good > 50, "{good} good");
+    let good = (0..3000).filter(|_| is_good(&shaped(&mut chance))).count();
+    assert!((100..2900).contains(&good), "{good} good");
 }
 
 /// A value that no scanner should have sent.

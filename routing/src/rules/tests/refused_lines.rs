@@ -540,7 +540,7 @@ fn selections_with_names_fit_their_model_and_have_their_own_facts() {
         ),
         (
             format!("{both}[rule.require.t2]\nimages = 3\n{then}"),
-            "8:15 there is no selection \"t2\" | did you mean \"t1\"?",
+            "8:15 there is no selection \"t2\" | known: t1, flair",
         ),
         (
             format!("{both}[rule.require]\nimages = 3\n{then}"),
