@@ -12,6 +12,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// The one input that every manifest describes has no name of its own.
+const INPUT: &str = "input";
+
 /// What a node runs with, once it has been checked.
 pub struct Checked {
     pub models: Models,
@@ -105,9 +108,14 @@ fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std
 fn world(config: &Config, models: &Models) -> World {
     let facts = models.names().filter_map(|name| models.model(name)).map(|model| ModelFacts {
         name: model.name.clone(),
+        inputs: vec![INPUT.to_string()],
         results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
     });
-    World { models: facts.collect(), peers: config.receivers() }
+    World {
+        models: facts.collect(),
+        peers: config.receivers(),
+        senders: config.peers.keys().map(ToString::to_string).collect(),
+    }
 }
 
 /// What a rule calls it in `send.as`.

@@ -49,6 +49,27 @@ pub const PREFERENCE: &[&str] = &[
     EXPLICIT_VR_BIG_ENDIAN,
 ];
 
+/// Those whose pixels are, or may be, no longer what the scanner measured (PS3.5 10 and A.4).
+const LOSSY: &[&str] = &[
+    "1.2.840.10008.1.2.4.50",  // JPEG Baseline, 8 bit
+    "1.2.840.10008.1.2.4.51",  // JPEG Extended, 12 bit
+    "1.2.840.10008.1.2.4.81",  // JPEG-LS Near-lossless
+    "1.2.840.10008.1.2.4.91",  // JPEG 2000
+    "1.2.840.10008.1.2.4.93",  // JPEG 2000 Part 2
+    "1.2.840.10008.1.2.4.203", // HTJ2K
+    "1.2.840.10008.1.2.4.111", // JPEG XL of a JPEG, which was lossy before
+    "1.2.840.10008.1.2.4.112", // JPEG XL
+];
+/// MPEG2, MPEG-4 and HEVC, and their fragmentable forms (`.100.1`).
+const VIDEO: [&str; 9] = ["100", "101", "102", "103", "104", "105", "106", "107", "108"];
+
+/// Whether an object in this transfer syntax may have lost something of its pixels.
+pub fn may_lose(transfer_syntax: &str) -> bool {
+    let video = transfer_syntax.strip_prefix("1.2.840.10008.1.2.4.");
+    let video = video.map(|end| end.strip_suffix(".1").unwrap_or(end));
+    LOSSY.contains(&transfer_syntax) || video.is_some_and(|end| VIDEO.contains(&end))
+}
+
 /// The best of the offered syntaxes, whatever their order (PS3.8 9.3.2.2: the acceptor chooses),
 /// or none when the node keeps none of them.
 pub fn choose<'a>(offered: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
@@ -62,6 +83,14 @@ pub fn choose<'a>(offered: impl IntoIterator<Item = &'a str>) -> Option<&'static
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_kept_syntaxes_those_for_video_and_for_lossy_images_may_lose() {
+        let lossless = PREFERENCE.iter().filter(|uid| !may_lose(uid)).count();
+        assert_eq!((lossless, PREFERENCE.len()), (15, 40));
+        assert!(!may_lose("1.2.840.10008.1.2.4.90") && !may_lose("1.2.840.10008.1.2.4.70"));
+        assert!(may_lose("1.2.840.10008.1.2.4.102.1") && !may_lose("1.2.840.10008.1.2.4.1"));
+    }
 
     #[test]
     fn explicit_little_endian_wins_and_pixels_that_stay_elsewhere_are_refused() {

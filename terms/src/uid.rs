@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::Arc;
 
 /// A UID that keeps the rules of PS3.5 9.1: digits and dots, at most 64 characters,
-/// no empty component and no leading zero.
+/// no empty component and no leading zero. A clone shares its text: a decision names the images of a
+/// series once for each rule.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Uid(Box<str>);
+pub struct Uid(Arc<str>);
 
 /// Why a text is not a UID. Never repeats the text: it may come from a patient's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +88,7 @@ impl TryFrom<String> for Uid {
 
 impl From<Uid> for String {
     fn from(uid: Uid) -> String {
-        uid.0.into()
+        uid.as_str().to_string()
     }
 }
 

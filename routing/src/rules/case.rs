@@ -5,10 +5,11 @@ use super::judge::{self, ImageFacts, Judgement, STOPPED};
 use super::made_up::{self, MadeUp};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::rule::Rule;
+use super::rule::{On, Rule};
 use super::rule_set::SourceFile;
 use super::subject::SELECTION_FACTS;
 use super::tree::{Entry, Node, Span};
+use gantry_terms::uid::Uid;
 
 /// One case, ready to be run against all rules.
 pub(super) struct Case {
@@ -29,8 +30,8 @@ struct Expectation {
 
 enum Expected {
     Runs,
-    /// With the key that decided, if the case names one.
-    Skipped(Option<String>),
+    /// With the keys that decided, if the case names some: that of a selection, then that in it.
+    Skipped(Vec<String>),
 }
 
 const KEYS: [&str; 3] = ["says", "images", "expect"];
@@ -62,11 +63,12 @@ fn expectations(reader: &mut Reader, node: &Node) -> Vec<Expectation> {
 
 fn expectation(reader: &mut Reader, entry: &Entry) -> Option<Expectation> {
     let text = reader.text_value(&entry.node, "expect")?.trim();
-    let verdict = match text.split_once(':').map_or((text, None), |(v, key)| (v, Some(key.trim())))
-    {
-        ("runs", None) => Expected::Runs,
-        ("skipped", None) => Expected::Skipped(None),
-        ("skipped", Some(key)) if !key.is_empty() => Expected::Skipped(Some(key.to_string())),
+    let mut words = text.split(':').map(str::trim);
+    let verdict = match (words.next(), words.map(str::to_string).collect::<Vec<_>>()) {
+        (Some("runs"), keys) if keys.is_empty() => Expected::Runs,
+        (Some("skipped"), keys) if keys.iter().all(|key| !key.is_empty()) => {
+            Expected::Skipped(keys)
+        }
         _ => {
             let help = "write \"runs\", \"skipped\", or \"skipped: \" and the key that decides";
             reader.fault(&entry.node.span, format!("\"{text}\" is no verdict"), help.to_string());
@@ -98,9 +100,10 @@ impl Case {
             let fault = if !names.contains(&expectation.rule.as_str()) {
                 Some(expectation.unknown_rule(names))
             } else if let Some(rule) = rules.iter().find(|rule| rule.name == expectation.rule) {
-                let judgement = judgements.iter().find(|judgement| judgement.rule == rule.name);
-                let judgement = judgement.filter(|j| self.sound && !(broken && j.runs));
-                let differs = judgement.and_then(|j| expectation.differs(&self.says, j));
+                let said: Vec<&Judgement> =
+                    judgements.iter().filter(|judgement| judgement.rule == rule.name).collect();
+                let tells = self.sound && !(broken && said.iter().any(|judgement| judgement.runs));
+                let differs = tells.then(|| expectation.differs(&self.says, &said)).flatten();
                 expectation.unknown_key(rule).or(differs)
             } else {
                 None
@@ -116,9 +119,23 @@ impl Case {
         self.expect.iter().any(|e| e.rule == rule && matches!(e.verdict, Expected::Runs))
     }
 
+    /// Each series by itself, then all of them as one study.
     fn judge(&self, rules: &[Rule]) -> Vec<Judgement> {
         let images: Vec<ImageFacts> = self.images.iter().map(MadeUp::facts).collect();
-        judge::judge(rules, &images)
+        let mut judgements = Vec::new();
+        let mut series: Vec<&Uid> = Vec::new();
+        for image in &images {
+            if !series.contains(&image.series) {
+                series.push(image.series);
+            }
+        }
+        for uid in series {
+            let of_series: Vec<ImageFacts> =
+                images.iter().filter(|image| image.series == uid).copied().collect();
+            judgements.extend(judge::judge(rules, &of_series));
+        }
+        judgements.extend(judge::judge_study(rules, &images));
+        judgements
     }
 }
 
@@ -133,26 +150,43 @@ impl Expectation {
     }
 
     fn unknown_key(&self, rule: &Rule) -> Option<Fault<'_>> {
-        let Expected::Skipped(Some(key)) = &self.verdict else { return None };
-        let mut known: Vec<&str> = rule.only().conditions.iter().map(|c| c.key.as_str()).collect();
-        known.extend(SELECTION_FACTS);
-        known.push(STOPPED);
-        if known.contains(&key.as_str()) {
-            return None;
+        let Expected::Skipped(keys) = &self.verdict else { return None };
+        let mut known: Vec<&str> = Vec::new();
+        for selection in &rule.selections {
+            known.extend(selection.name.as_deref());
+            known.extend(selection.conditions.iter().map(|condition| condition.key.as_str()));
         }
-        let help = match nearest(key, known.iter().copied()) {
+        if rule.on != On::Instance {
+            known
+                .extend(SELECTION_FACTS.iter().filter(|f| rule.on == On::Study || **f != "series"));
+        } else {
+            known.push("images");
+        }
+        known.push(STOPPED);
+        let unknown = keys.iter().find(|key| !known.contains(&key.as_str()))?;
+        let help = match nearest(unknown, known.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("it has: {}", known.join(", ")),
         };
-        Some((&self.span, format!("the rule has no condition \"{key}\""), Some(help)))
+        Some((&self.span, format!("the rule has no condition \"{unknown}\""), Some(help)))
     }
 
-    fn differs(&self, says: &str, judgement: &Judgement) -> Option<Fault<'_>> {
+    /// A rule on instances or series says something of each series: it runs if it runs on one, and
+    /// is skipped, for any of their reasons, if it runs on none.
+    fn differs(&self, says: &str, said: &[&Judgement]) -> Option<Fault<'_>> {
+        let running = said.iter().find(|judgement| judgement.runs);
         let agrees = match &self.verdict {
-            Expected::Runs => judgement.runs,
-            Expected::Skipped(None) => !judgement.runs,
-            Expected::Skipped(Some(key)) => !judgement.runs && judgement.because.contains(key),
+            Expected::Runs => running.is_some(),
+            Expected::Skipped(keys) => {
+                let decided =
+                    |judgement: &&Judgement| keys.iter().all(|key| judgement.because.contains(key));
+                running.is_none() && said.iter().any(decided)
+            }
         };
+        if agrees {
+            return None;
+        }
+        let judgement = running.or(said.first())?;
         let (expected, reason) = (&self.written, &judgement.reason);
         let message = format!(
             "the case \"{says}\" fails: expected \"{expected}\", but the rule says: {reason}"
@@ -161,6 +195,6 @@ impl Expectation {
             judgement.because.iter().map(|key| format!("\"skipped: {key}\"")).collect::<Vec<_>>();
         let help =
             (!help.is_empty()).then(|| format!("if that is right, write {}", help.join(" or ")));
-        (!agrees).then_some((&self.span, message, help))
+        Some((&self.span, message, help))
     }
 }

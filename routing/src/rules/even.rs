@@ -2,7 +2,7 @@
 
 use super::judge::ImageFacts;
 use gantry_terms::geometry::{cross, dot};
-use gantry_terms::header::Tag;
+use gantry_terms::header::{Header, Layered, Tag, Value};
 
 const IMAGE_POSITION_PATIENT: Tag = 0x0020_0032;
 const IMAGE_ORIENTATION_PATIENT: Tag = 0x0020_0037;
@@ -14,30 +14,55 @@ const TOLERANCE_SHARE: f64 = 0.01;
 /// The difference of direction cosines that is rounding and not another orientation.
 const TURN: f64 = 1e-4;
 
+/// Where one image lies.
+#[derive(Debug)]
+pub(super) struct Slice<'a> {
+    orientation: [f64; 6],
+    position: [f64; 3],
+    frame_of_reference: &'a str,
+}
+
 /// Images of one orientation and one frame of reference, by their place in mm along the normal.
 #[derive(Debug)]
 pub(super) struct Stack(Vec<f64>);
 
+impl<'a> Slice<'a> {
+    pub(super) fn of(image: &ImageFacts<'a>) -> Result<Self, &'static str> {
+        Ok(Self {
+            orientation: numbers(image, IMAGE_ORIENTATION_PATIENT)
+                .ok_or("an image has no ImageOrientationPatient of six numbers")?,
+            position: numbers(image, IMAGE_POSITION_PATIENT)
+                .ok_or("an image has no ImagePositionPatient of three numbers")?,
+            frame_of_reference: image
+                .header
+                .text(FRAME_OF_REFERENCE_UID)
+                .ok_or("an image has no FrameOfReferenceUID")?,
+        })
+    }
+}
+
 impl Stack {
     /// Needs at least one image. The error is a sentence without anything of the patient.
-    pub(super) fn of(images: &[&ImageFacts]) -> Result<Stack, String> {
-        let mut places = Vec::with_capacity(images.len());
-        let mut first: Option<([f64; 6], &str)> = None;
-        for image in images {
-            let orientation: [f64; 6] = numbers(image, IMAGE_ORIENTATION_PATIENT)
-                .ok_or("an image has no ImageOrientationPatient of six numbers")?;
-            let position: [f64; 3] = numbers(image, IMAGE_POSITION_PATIENT)
-                .ok_or("an image has no ImagePositionPatient of three numbers")?;
-            let frame = image.header.text(FRAME_OF_REFERENCE_UID);
-            let frame = frame.ok_or("an image has no FrameOfReferenceUID")?;
-            let (expected, expected_frame) = *first.get_or_insert((orientation, frame));
-            if frame != expected_frame {
+    pub(super) fn of<'s, 'a: 's>(
+        slices: impl Iterator<Item = &'s Result<Slice<'a>, &'static str>>,
+    ) -> Result<Stack, String> {
+        let mut places = Vec::new();
+        let mut first: Option<(&Slice, [f64; 3])> = None;
+        for slice in slices {
+            let slice = slice.as_ref().map_err(|why| why.to_string())?;
+            let (expected, normal) = match first {
+                Some(first) => first,
+                None => (slice, normal(slice.orientation)?),
+            };
+            first = Some((expected, normal));
+            if slice.frame_of_reference != expected.frame_of_reference {
                 return Err("the images have more than one FrameOfReferenceUID".into());
             }
-            if orientation.iter().zip(expected).any(|(a, b)| (a - b).abs() > TURN) {
+            let turns = slice.orientation.iter().zip(expected.orientation);
+            if turns.into_iter().any(|(a, b)| (a - b).abs() > TURN) {
                 return Err("the images have more than one ImageOrientationPatient".into());
             }
-            places.push(dot(position, normal(expected)?));
+            places.push(dot(slice.position, normal));
         }
         places.sort_by(f64::total_cmp);
         Ok(Stack(places))
@@ -45,9 +70,7 @@ impl Stack {
 
     /// The usual step, if all steps are like it. A single image has no step.
     pub(super) fn even(&self) -> Result<Option<f64>, String> {
-        let mut sorted: Vec<f64> = self.steps().map(|(step, _, _)| step).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(usual) = sorted.get(sorted.len() / 2).copied() else { return Ok(None) };
+        let Some(usual) = self.usual() else { return Ok(None) };
         let tolerance = f64::max(TOLERANCE, usual * TOLERANCE_SHARE) + 1e-9;
         for (step, from, to) in self.steps() {
             if step < TOLERANCE {
@@ -62,6 +85,13 @@ impl Stack {
             }
         }
         Ok(Some(usual))
+    }
+
+    /// The median of the steps.
+    fn usual(&self) -> Option<f64> {
+        let mut steps: Vec<f64> = self.steps().map(|(step, _, _)| step).collect();
+        let middle = steps.len() / 2;
+        (!steps.is_empty()).then(|| *steps.select_nth_unstable_by(middle, f64::total_cmp).1)
     }
 
     /// The shortest and the longest step.
@@ -99,5 +129,120 @@ fn normal(orientation: [f64; 6]) -> Result<[f64; 3], String> {
 
 fn numbers<const N: usize>(image: &ImageFacts, tag: Tag) -> Option<[f64; N]> {
     let numbers: [f64; N] = image.header.numbers(tag)?.try_into().ok()?;
+    numbers.iter().all(|number| number.is_finite()).then_some(numbers)
+}
+
+/// A direction that lies within 10 degrees of one of the body's is that one: the cosine of 10 degrees.
+const CARDINAL: f64 = 0.984_807_753;
+const SHARED_FUNCTIONAL_GROUPS: Tag = 0x5200_9229;
+const PER_FRAME_FUNCTIONAL_GROUPS: Tag = 0x5200_9230;
+const PLANE_POSITION: Tag = 0x0020_9113;
+const PLANE_ORIENTATION: Tag = 0x0020_9116;
+const NUMBER_OF_FRAMES: Tag = 0x0028_0008;
+/// A step that is so many times as long as the usual one has a hole in it.
+const GAP: f64 = 1.5;
+
+impl Stack {
+    /// The frames of one enhanced multi-frame image (PS3.3 C.7.6.16); none for an image that is one
+    /// frame and says itself where it lies.
+    pub(super) fn of_frames(header: Layered) -> Option<Result<Stack, String>> {
+        let groups = items(header, PER_FRAME_FUNCTIONAL_GROUPS);
+        let frames = frames(header);
+        if frames == 1 && groups.is_empty() {
+            return None;
+        }
+        Some(Self::of_groups(header, &groups, frames))
+    }
+
+    fn of_groups(header: Layered, groups: &[&Header], frames: u32) -> Result<Stack, String> {
+        if u32::try_from(groups.len()) != Ok(frames) {
+            let known = groups.len();
+            return Err(format!("the index says of {known} of {frames} frames where they lie"));
+        }
+        header.text(FRAME_OF_REFERENCE_UID).ok_or("an image has no FrameOfReferenceUID")?;
+        let shared = items(header, SHARED_FUNCTIONAL_GROUPS).first().copied();
+        let mut places = Vec::with_capacity(groups.len());
+        let mut first: Option<([f64; 6], [f64; 3])> = None;
+        for group in groups {
+            let own_or_shared = [Some(*group), shared];
+            let mut groups = own_or_shared.iter().flatten();
+            let orientation: [f64; 6] = groups
+                .find_map(|group| inside(group, PLANE_ORIENTATION, IMAGE_ORIENTATION_PATIENT))
+                .ok_or("a frame has no ImageOrientationPatient of six numbers")?;
+            let mut groups = own_or_shared.iter().flatten();
+            let position: [f64; 3] = groups
+                .find_map(|group| inside(group, PLANE_POSITION, IMAGE_POSITION_PATIENT))
+                .ok_or("a frame has no ImagePositionPatient of three numbers")?;
+            let (expected, normal) = match first {
+                Some(first) => first,
+                None => (orientation, normal(orientation)?),
+            };
+            first = Some((expected, normal));
+            if orientation.iter().zip(expected).any(|(a, b)| (a - b).abs() > TURN) {
+                return Err("the frames have more than one ImageOrientationPatient".into());
+            }
+            places.push(dot(position, normal));
+        }
+        places.sort_by(f64::total_cmp);
+        Ok(Stack(places))
+    }
+
+    /// How many steps are much longer than the usual one.
+    pub(super) fn gaps(&self) -> usize {
+        let Some(usual) = self.usual() else { return 0 };
+        let longest = f64::max(usual * GAP, usual + TOLERANCE);
+        self.steps().filter(|(step, _, _)| *step > longest).count()
+    }
+}
+
+/// NumberOfFrames, which an image of one frame need not have.
+pub(super) fn frames(header: Layered) -> u32 {
+    let frames = header.number(NUMBER_OF_FRAMES).filter(|n| *n >= 1.0);
+    frames.map_or(1, |frames| frames as u32) // above its range `as` gives the highest
+}
+
+/// The plane of an image (PS3.3 C.7.6.2.1.1): `axial`, `coronal`, `sagittal` or `oblique`. None when
+/// the image does not say, or its frames say several.
+pub(super) fn plane(header: Layered) -> Option<&'static str> {
+    if let Some(orientation) = numbers_of(header, IMAGE_ORIENTATION_PATIENT) {
+        return plane_of(orientation);
+    }
+    let shared = items(header, SHARED_FUNCTIONAL_GROUPS);
+    let of = |group: &&Header| inside(group, PLANE_ORIENTATION, IMAGE_ORIENTATION_PATIENT);
+    if let Some(orientation) = shared.first().and_then(of) {
+        return plane_of(orientation);
+    }
+    let frames = items(header, PER_FRAME_FUNCTIONAL_GROUPS);
+    let mut planes = frames.iter().map(|frame| of(frame).and_then(plane_of));
+    let first = planes.next()??;
+    planes.all(|plane| plane == Some(first)).then_some(first)
+}
+
+fn plane_of(orientation: [f64; 6]) -> Option<&'static str> {
+    let [x, y, z] = normal(orientation).ok()?.map(f64::abs);
+    Some(match () {
+        () if x >= CARDINAL => "sagittal",
+        () if y >= CARDINAL => "coronal",
+        () if z >= CARDINAL => "axial",
+        () => "oblique",
+    })
+}
+
+fn items<'a>(header: Layered<'a>, sequence: Tag) -> Vec<&'a Header> {
+    let values = header.attribute(sequence).map_or(&[][..], |attribute| &attribute.values);
+    let item = |value: &'a Value| match value {
+        Value::Item(item) => Some(item),
+        _ => None,
+    };
+    values.iter().filter_map(item).collect()
+}
+
+/// An attribute in the first item of a sequence of a functional group.
+fn inside<const N: usize>(group: &Header, sequence: Tag, tag: Tag) -> Option<[f64; N]> {
+    numbers_of(Layered::whole(items(Layered::whole(group), sequence).first()?), tag)
+}
+
+fn numbers_of<const N: usize>(header: Layered, tag: Tag) -> Option<[f64; N]> {
+    let numbers: [f64; N] = header.numbers(tag)?.try_into().ok()?;
     numbers.iter().all(|number| number.is_finite()).then_some(numbers)
 }

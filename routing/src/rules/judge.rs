@@ -1,7 +1,10 @@
-//! One rule and the images of one series: which it selects, whether it runs, and why.
+//! Rules and the images of one series or one study: which they select, whether they run, and why.
 
-use super::rule::{On, Rule, Selection as RuleSelection};
-use super::select::Condition;
+use super::bits::Bits;
+use super::columns::Columns;
+use super::pick::{Pick, Skip};
+use super::rule::{On, Rule};
+use super::seen::Seen;
 use super::then::Then;
 use super::trace::{ConditionTrace, Fate, Fates};
 use gantry_terms::ae_title::AeTitle;
@@ -70,176 +73,199 @@ pub struct Selected {
 
 /// The key of a rule that another one stopped.
 pub(super) const STOPPED: &str = "stopped";
-/// Conditions that a reason names.
-const NAMED: usize = 3;
 
-/// Images before each condition, and those that passed all.
-struct Selection<'i, 'a> {
-    before: Vec<Vec<&'i ImageFacts<'a>>>,
-    selected: Vec<&'i ImageFacts<'a>>,
+/// What one rule makes of the images that it sees.
+struct Outcome<'s, 'c> {
+    rule: &'c Rule,
+    seen: &'s Seen<'c>,
+    picks: Vec<Pick<'c>>,
+    /// The rule of its own level whose `stop` ended it.
+    stopped_by: Option<&'c str>,
 }
 
-struct Verdict {
-    runs: bool,
-    reason: String,
-    because: Vec<String>,
+/// Judges the images of one series by the rules on instances and on series, in the order of the rules.
+pub(super) fn judge<'c>(rules: &'c [Rule], images: &'c [ImageFacts<'c>]) -> Vec<Judgement> {
+    let columns = Columns::new(images);
+    let received = Seen::received(&columns);
+    let rules = rules.iter().filter(|rule| rule.on != On::Study).collect();
+    at_one_level(rules, &columns, &received, received.clone())
 }
 
-/// Judges by every rule, in their order; then lets rules with `stop` end the others.
-pub(super) fn judge(rules: &[Rule], images: &[ImageFacts]) -> Vec<Judgement> {
-    let received: Vec<&ImageFacts> = images.iter().filter(|image| !image.made_here).collect();
-    let mut judgements: Vec<_> = rules.iter().map(|rule| by_rule(rule, &received)).collect();
-    let stops = judgements.iter().find(|judgement| judgement.runs && judgement.then.stop);
-    if let Some(by) = stops.map(|judgement| judgement.rule.clone()) {
-        for judgement in judgements.iter_mut().filter(|j| j.runs && !j.then.stop) {
-            judgement.runs = false;
-            judgement.reason = format!("skipped: stopped by \"{by}\"");
-            judgement.because = vec![STOPPED.to_string()];
-            judgement.selected.clear();
+/// Judges the images of one study by the rules on studies. They come in the order of their arrival:
+/// that of a series' first image is the series' place.
+pub(super) fn judge_study<'c>(rules: &'c [Rule], images: &'c [ImageFacts<'c>]) -> Vec<Judgement> {
+    let columns = Columns::new(images);
+    let received = Seen::received(&columns);
+    let on_study: Vec<&Rule> = rules.iter().filter(|rule| rule.on == On::Study).collect();
+    let mut seen = received.clone();
+    if on_study.iter().any(|rule| !rule.then.stop) {
+        for rule in rules.iter().filter(|rule| rule.on != On::Study && rule.then.stop) {
+            stop_before(rule, &columns, &received, &mut seen);
         }
     }
-    judgements
+    at_one_level(on_study, &columns, &received, seen)
 }
 
-fn by_rule(rule: &Rule, images: &[&ImageFacts]) -> Judgement {
-    let asked = rule.only();
-    let selection = select(&asked.conditions, images);
-    let checked: Vec<_> =
-        asked.require.facts.iter().map(|fact| (fact, fact.check(&selection.selected))).collect();
-    let verdict =
-        too_few(asked, &selection, images).or_else(|| too_many(asked, &selection)).or_else(|| {
-            checked.iter().find_map(|(fact, found)| {
-                found.as_ref().err().map(|why| skipped(format!("{}: {why}", fact.key), &[fact.key]))
-            })
+/// Takes away what a rule with `stop` on instances or on series keeps from the rules on the study.
+fn stop_before<'c>(
+    rule: &'c Rule,
+    columns: &Columns<'c>,
+    received: &Seen<'c>,
+    seen: &mut Seen<'c>,
+) {
+    if rule.on == On::Instance {
+        let outcome = Outcome::of(rule, columns, received);
+        return outcome.taken().into_iter().for_each(|images| seen.stop(&rule.name, images));
+    }
+    for (_, images) in columns.series(&received.images) {
+        if Outcome::of(rule, columns, &received.part(&images)).runs() {
+            seen.stop(&rule.name, &images);
+        }
+    }
+}
+
+/// Rules with `stop` first: they see all that was received, and nothing stops them. Then the others.
+fn at_one_level<'c>(
+    rules: Vec<&'c Rule>,
+    columns: &Columns<'c>,
+    received: &Seen<'c>,
+    mut seen: Seen<'c>,
+) -> Vec<Judgement> {
+    let mut judgements: Vec<Option<Judgement>> = rules.iter().map(|_| None).collect();
+    let mut stopped_by = None;
+    let mut places: Vec<(usize, &Rule)> = rules.into_iter().enumerate().collect();
+    for (at, rule) in places.extract_if(.., |(_, rule)| rule.then.stop) {
+        let outcome = Outcome::of(rule, columns, received);
+        match outcome.taken() {
+            Some(images) if rule.on == On::Instance => seen.stop(&rule.name, images),
+            _ if outcome.runs() => stopped_by = stopped_by.or(Some(rule.name.as_str())),
+            _ => {}
+        }
+        judgements[at] = Some(outcome.judgement(columns));
+    }
+    for (at, rule) in places {
+        let outcome = Outcome { stopped_by, ..Outcome::of(rule, columns, &seen) };
+        judgements[at] = Some(outcome.judgement(columns));
+    }
+    judgements.into_iter().flatten().collect()
+}
+
+impl<'s, 'c> Outcome<'s, 'c> {
+    fn of(rule: &'c Rule, columns: &Columns<'c>, seen: &'s Seen<'c>) -> Self {
+        let pick = |selection| Pick::of(rule, selection, columns, seen);
+        let picks = rule.selections.iter().map(pick).collect();
+        Self { rule, seen, picks, stopped_by: None }
+    }
+
+    fn runs(&self) -> bool {
+        let sees_some = !self.seen.images.is_empty();
+        sees_some && self.stopped_by.is_none() && self.picks.iter().all(|pick| pick.taken.is_ok())
+    }
+
+    /// The images of a rule with one selection, if it runs.
+    fn taken(&self) -> Option<&Bits> {
+        self.picks.first()?.taken.as_ref().ok().map(|taken| &taken.images)
+    }
+
+    fn judgement(self, columns: &Columns<'c>) -> Judgement {
+        let skip = self.skip();
+        let images = columns.images();
+        let uids = |bits: &Bits| bits.iter().map(|at| images[at].sop_instance.clone()).collect();
+        let selected = self.picks.iter().filter(|_| skip.is_none()).filter_map(|pick| {
+            let name = pick.name().map(str::to_string);
+            Some(Selected { name, images: uids(&pick.taken.as_ref().ok()?.images) })
         });
-    let verdict = verdict.unwrap_or_else(|| runs(rule, &selection));
-    let selected = selection.selected.len();
-    let mut conditions = traces(asked, &selection, images);
-    conditions.extend(asked.require.images.iter().map(|wanted| wanted.trace(selected)));
-    conditions.extend(checked.iter().map(|(fact, found)| fact.trace(found, selected)));
-    let chosen = Selected {
-        name: asked.name.clone(),
-        images: selection.selected.iter().map(|image| image.sop_instance.clone()).collect(),
-    };
-    Judgement {
-        rule: rule.name.clone(),
-        on: rule.on,
-        runs: verdict.runs,
-        reason: verdict.reason,
-        because: verdict.because,
-        selected: Some(chosen).filter(|_| verdict.runs).into_iter().collect(),
-        fates: vec![fates(&asked.conditions, images)],
-        conditions,
-        then: rule.then.clone(),
-    }
-}
-
-fn select<'i, 'a>(conditions: &[Condition], images: &[&'i ImageFacts<'a>]) -> Selection<'i, 'a> {
-    let mut selected = images.to_vec();
-    let mut before = Vec::with_capacity(conditions.len());
-    for condition in conditions {
-        before.push(selected.clone());
-        selected.retain(|image| condition.matches(image));
-    }
-    Selection { before, selected }
-}
-
-/// The first condition that each image does not fit.
-fn fates(conditions: &[Condition], images: &[&ImageFacts]) -> Fates {
-    let fate = |image: &&ImageFacts| {
-        let failed = conditions.iter().position(|condition| !condition.matches(image));
-        failed.map_or(Fate::Selected, |at| Fate::Condition(u16::try_from(at).unwrap_or(u16::MAX)))
-    };
-    Fates::of(images.iter().map(fate))
-}
-
-fn traces(
-    rule: &RuleSelection,
-    selection: &Selection,
-    images: &[&ImageFacts],
-) -> Vec<ConditionTrace> {
-    let conditions = rule.conditions.iter().enumerate();
-    conditions.map(|(at, condition)| condition.trace(images, Some(selection.after(at)))).collect()
-}
-
-impl Selection<'_, '_> {
-    /// Images that are left after condition `at`.
-    fn after(&self, at: usize) -> usize {
-        self.before.get(at + 1).unwrap_or(&self.selected).len()
+        Judgement {
+            rule: self.rule.name.clone(),
+            on: self.rule.on,
+            runs: skip.is_none(),
+            selected: selected.collect(),
+            fates: self.picks.iter().map(|pick| self.fates(pick, images)).collect(),
+            conditions: self.picks.iter().flat_map(|pick| pick.traces(columns)).collect(),
+            then: self.rule.then.clone(),
+            reason: match &skip {
+                Some(skip) => format!("skipped: {}", skip.text),
+                None => self.reason_to_run(),
+            },
+            because: skip.map(|skip| skip.because).unwrap_or_default(),
+        }
     }
 
-    fn excluded(&self, at: usize) -> usize {
-        self.before[at].len() - self.after(at)
+    /// With the whole series or study stopped, no image of it has another fate.
+    fn fates(&self, pick: &Pick, images: &[ImageFacts]) -> Fates {
+        if self.stopped_by.is_none() {
+            return pick.fates(images);
+        }
+        let fate = |image: &ImageFacts| if image.made_here { Fate::Made } else { Fate::Stopped };
+        Fates::of(images.iter().map(fate))
     }
-}
 
-/// The decisive condition is the first that leaves fewer images than are wanted; where the series
-/// was too small from the start, the one that leaves none.
-fn too_few(rule: &RuleSelection, selection: &Selection, images: &[&ImageFacts]) -> Option<Verdict> {
-    let min = rule.require.images.as_ref().map(|images| images.min);
-    let selected = selection.selected.len();
-    if selected >= min.unwrap_or(1) {
-        return None;
+    fn reason_to_run(&self) -> String {
+        let picks = self.picks.iter().filter_map(|pick| {
+            let told = &pick.taken.as_ref().ok()?.told;
+            Some(
+                pick.name()
+                    .map_or(format!("{told} selected"), |name| format!("{name}: {told} selected")),
+            )
+        });
+        let picks: Vec<String> = picks.collect();
+        let stops = match self.rule.on {
+            _ if !self.rule.then.stop => "",
+            On::Instance => "; stops the rules without stop for them",
+            On::Series => "; stops the rules without stop",
+            On::Study => "; stops the rules on studies without stop",
+        };
+        format!("runs: {}{stops}{}", picks.join("; "), self.seen.told_stops())
     }
-    if images.is_empty() {
-        return Some(skipped(
-            "images: the series holds none that was received".into(),
-            &["images"],
-        ));
+
+    /// Why the rule does not run. What it lacks by itself goes before what stopped it.
+    fn skip(&self) -> Option<Skip> {
+        if self.seen.images.is_empty() {
+            return Some(self.nothing_seen());
+        }
+        let mut own = self.skipped_picks();
+        match (&mut own, self.stopped_by) {
+            (None, Some(by)) => {
+                return Some(Skip::new(format!("stopped by \"{by}\""), &[STOPPED]));
+            }
+            (Some(own), Some(by)) => {
+                own.text += &format!("; it would be stopped by \"{by}\" too");
+                own.because.push(STOPPED.to_string());
+            }
+            (Some(own), None) => own.text += &self.seen.told_stops(),
+            (None, None) => {}
+        }
+        own
     }
-    let enough = min.filter(|min| *min <= images.len()).unwrap_or(1);
-    let decisive = (0..rule.conditions.len()).find(|at| selection.after(*at) < enough);
-    let Some(min) = min else {
-        let at = decisive?;
-        let key = &rule.conditions[at].key;
-        let contrast = rule.conditions[at].contrast(&selection.before[at]);
-        return Some(skipped(format!("no image matches {key} ({contrast})"), &[key]));
-    };
-    let mut because = vec!["images"];
-    because.extend(decisive.map(|at| rule.conditions[at].key.as_str()));
-    let text = format!("images: {selected} selected, at least {min} wanted");
-    Some(skipped(text + &exclusions(rule, selection, decisive), &because))
-}
 
-/// Which conditions excluded how many, the decisive one first.
-fn exclusions(rule: &RuleSelection, selection: &Selection, decisive: Option<usize>) -> String {
-    let others = (0..rule.conditions.len()).filter(|at| Some(*at) != decisive);
-    let named = decisive.into_iter().chain(others).filter(|at| selection.excluded(*at) > 0);
-    let texts = named.take(NAMED).map(|at| {
-        let condition = &rule.conditions[at];
-        let excluded: Vec<_> = selection.before[at]
-            .iter()
-            .copied()
-            .filter(|image| !condition.matches(image))
-            .collect();
-        let contrast = condition.contrast(&excluded);
-        format!("; {} excluded {} ({contrast})", condition.key, excluded.len())
-    });
-    texts.collect()
-}
-
-fn too_many(rule: &RuleSelection, selection: &Selection) -> Option<Verdict> {
-    let max = rule.require.images.as_ref()?.max;
-    let selected = selection.selected.len();
-    let text = format!("images: {selected} selected, at most {max} wanted");
-    (selected > max).then(|| skipped(text, &["images"]))
-}
-
-fn runs(rule: &Rule, selection: &Selection) -> Verdict {
-    let selected = selection.selected.len();
-    let images = if selected == 1 { "image" } else { "images" };
-    let stops = if rule.then.stop { "; stops the rules without stop" } else { "" };
-    Verdict {
-        runs: true,
-        reason: format!("runs: {selected} {images} selected{stops}"),
-        because: Vec::new(),
+    fn nothing_seen(&self) -> Skip {
+        if self.seen.is_stopped() {
+            return Skip::new(format!("stopped by {}", self.seen.stoppers()), &[STOPPED]);
+        }
+        let of = if self.rule.on == On::Study { "study" } else { "series" };
+        Skip::new(format!("images: the {of} holds none that was received"), &["images"])
     }
-}
 
-fn skipped(text: String, because: &[&str]) -> Verdict {
-    Verdict {
-        runs: false,
-        reason: format!("skipped: {text}"),
-        because: because.iter().map(|key| key.to_string()).collect(),
+    /// Every selection that takes nothing, each with its name.
+    fn skipped_picks(&self) -> Option<Skip> {
+        let mut all: Option<Skip> = None;
+        for pick in &self.picks {
+            let Err(skip) = &pick.taken else { continue };
+            let mut named = skip.clone();
+            if let Some(name) = pick.name() {
+                named.text = format!("{name}: {}", named.text);
+                named.because.insert(0, name.to_string());
+            }
+            match &mut all {
+                None => all = Some(named),
+                Some(all) => {
+                    all.text += &format!("; {}", named.text);
+                    let new = named.because.into_iter().filter(|key| !all.because.contains(key));
+                    let new: Vec<String> = new.collect();
+                    all.because.extend(new);
+                }
+            }
+        }
+        all
     }
 }

@@ -1,10 +1,11 @@
 //! The images of a case: headers written as TOML, and simple means to make a whole stack of them.
 
-use super::dictionary::{self, Kind};
+use super::date_time::{self, DateTime};
+use super::dictionary::{self, Kind, Words};
 use super::judge::{Arrived, ImageFacts};
 use super::reader::Reader;
 use super::scale::Scale;
-use super::subject::{Fact, Subject};
+use super::subject::{self, Fact, Subject};
 use super::tree::{Entry, Node, Toml};
 use dicom_core::VR;
 use gantry_terms::ae_title::AeTitle;
@@ -21,9 +22,12 @@ pub(super) struct MadeUp {
     transfer_syntax: Uid,
     calling_ae: AeTitle,
     called_ae: AeTitle,
+    /// The sender, if it is one of the peers.
+    peer: Option<AeTitle>,
     series: Uid,
     arrived: Arrived,
     header: Header,
+    made_here: bool,
 }
 
 /// How many of an image there are, and where they lie.
@@ -47,16 +51,21 @@ const FRAME_OF_REFERENCE_UID: Tag = 0x0020_0052;
 
 /// Reads the list of images. Faults are noted.
 pub(super) fn read(reader: &mut Reader, node: &Node) -> Vec<MadeUp> {
-    let mut images = Vec::new();
+    let mut images: Vec<MadeUp> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for node in reader.list(node, "images").unwrap_or_default() {
-        let Some((pattern, repeat)) = pattern(reader, node) else { continue };
+        let Some((mut pattern, repeat)) = pattern(reader, node, &mut names) else { continue };
         let count = repeat.count.unwrap_or(1);
         if images.len().saturating_add(count) > MOST_IMAGES {
             reader.fault(&node.span, format!("a case has at most {MOST_IMAGES} images"), None);
             break;
         }
+        let of_series = |image: &&MadeUp| image.series == pattern.series && !image.made_here;
+        let before = images.iter().filter(of_series).count();
         for at in 0..count {
             let number = images.len() + 1;
+            let order = if pattern.made_here { before } else { before + at + 1 };
+            pattern.arrived.order = u32::try_from(order).unwrap_or(u32::MAX);
             images.extend(instance(&pattern, &repeat, at, number));
         }
     }
@@ -71,17 +80,17 @@ impl MadeUp {
             transfer_syntax: &self.transfer_syntax,
             calling_ae: &self.calling_ae,
             called_ae: &self.called_ae,
-            peer: Some(&self.calling_ae),
+            peer: self.peer.as_ref(),
             series: &self.series,
             arrived: self.arrived,
             header: Layered::whole(&self.header),
-            made_here: false,
+            made_here: self.made_here,
         }
     }
 }
 
 /// The image that a table describes, before it is repeated.
-fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
+fn pattern(reader: &mut Reader, node: &Node, names: &mut Vec<String>) -> Option<(MadeUp, Repeat)> {
     let before = reader.faults.len();
     let entries = reader.table(node, "images")?;
     let mut repeat = Repeat::default();
@@ -91,15 +100,25 @@ fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
         transfer_syntax: Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).ok()?,
         calling_ae: AeTitle::parse("SCANNER").ok()?,
         called_ae: AeTitle::parse("GANTRY").ok()?,
+        peer: None,
         series: Uid::parse("2.25.1").ok()?,
         arrived: NOON_ON_MONDAY,
         header: Header::default(),
+        made_here: false,
     };
+    let mut series = String::new();
     for entry in entries {
         match entry.key.as_str() {
             "count" => repeat.count = reader.count(&entry.node, "count"),
             "spacing" => repeat.spacing = reader.number(&entry.node, "spacing"),
             "start" => repeat.start = reader.number(&entry.node, "start"),
+            "series" => {
+                let name = reader.text_value(&entry.node, "series");
+                series = name.unwrap_or_default().to_string();
+            }
+            "made-here" => {
+                image.made_here = reader.boolean(&entry.node, "made-here") == Some(true);
+            }
             _ => attribute(reader, entry, &mut image),
         }
     }
@@ -114,56 +133,169 @@ fn pattern(reader: &mut Reader, node: &Node) -> Option<(MadeUp, Repeat)> {
     if repeat.start.is_some() && repeat.spacing.is_none() {
         reader.fault(&node.span, "`start` has no effect without `spacing`", None);
     }
+    sender(reader, entries, &mut image);
+    image.series = series_uid(names, series)?;
     (reader.faults.len() == before).then_some((image, repeat))
 }
 
+/// A peer is known by its AE title: `peer` alone says who calls, `calling-ae` alone may be a stranger.
+fn sender(reader: &mut Reader, entries: &[Entry], image: &mut MadeUp) {
+    let has = |key: &str| entries.iter().any(|entry| entry.key == key);
+    let named = entries.iter().find(|entry| entry.key == "peer");
+    match (named, image.peer.clone()) {
+        (Some(entry), Some(peer)) if has("calling-ae") && peer != image.calling_ae => {
+            let message = "`peer` and `calling-ae` are two senders".to_string();
+            let help = "a peer is known by its calling-ae; leave one of them out".to_string();
+            reader.fault(&entry.key_span, message, help);
+        }
+        (_, Some(peer)) => image.calling_ae = peer,
+        (_, None) => {
+            let title = image.calling_ae.as_str();
+            let is_known = reader.world.senders.iter().any(|known| known == title);
+            image.peer = is_known.then(|| image.calling_ae.clone());
+        }
+    }
+}
+
+/// The series of this name; images without one are in a series of their own.
+fn series_uid(names: &mut Vec<String>, name: String) -> Option<Uid> {
+    let at = match names.iter().position(|known| *known == name) {
+        Some(at) => at,
+        None => {
+            names.push(name);
+            names.len() - 1
+        }
+    };
+    Uid::parse(&format!("2.25.{}", at + 1)).ok()
+}
+
 fn attribute(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
-    let Some(subject) = Subject::read(reader, &entry.key, &entry.key_span) else { return };
+    let step = (entry.key.clone(), entry.key_span.clone());
+    match Subject::read(reader, &[step]) {
+        Some(Subject::Fact(fact)) => read_fact(reader, entry, fact, image),
+        Some(subject) => put(reader, entry, &subject, &mut image.header),
+        None => {}
+    }
+}
+
+/// Writes an attribute into a header, making the items that lead to it.
+fn put(reader: &mut Reader, entry: &Entry, subject: &Subject, header: &mut Header) {
     match subject {
-        Subject::Fact(fact) => read_fact(reader, entry, fact, image),
+        Subject::Fact(_) => {}
         Subject::Attribute { tag, vr, kind } => {
-            if let Some(values) = values(reader, &entry.key, vr, kind, &entry.node) {
-                image.header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+            if let Some(values) = values(reader, &entry.key, *vr, *kind, &entry.node) {
+                header.0.insert(*tag, Attribute { vr: vr.to_string().into(), values });
             }
         }
         Subject::Private { group, element, creator } => {
             let vr = match first(&entry.node).value {
                 Toml::Integer(_) => VR::SL,
                 Toml::Float(_) => VR::FD,
+                Toml::Table(_) => VR::SQ,
                 _ => VR::LO,
             };
-            let kind = if vr == VR::LO { Kind::Text } else { Kind::Number };
+            let kind = match vr {
+                VR::LO => Kind::Text,
+                VR::SQ => Kind::Sequence,
+                _ => Kind::Number,
+            };
             let Some(values) = values(reader, &entry.key, vr, kind, &entry.node) else { return };
-            let block = block(&mut image.header, group, &creator);
-            let tag = Tag::from(group) << 16 | block << 8 | Tag::from(element);
-            image.header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+            let tag = private_tag(header, *group, *element, creator);
+            header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+        }
+        Subject::Nested { sequences, last } => {
+            let mut header = header;
+            for sequence in sequences {
+                let Some(item) = first_item(header, sequence) else { return };
+                header = item;
+            }
+            put(reader, entry, last, header);
         }
     }
 }
 
-fn read_fact(reader: &mut Reader, entry: &Entry, fact: Fact, image: &mut MadeUp) {
-    let Some(text) = reader.text_value(&entry.node, &entry.key) else { return };
-    let read = match fact {
-        Fact::CallingAe | Fact::CalledAe => {
-            AeTitle::parse(text).map_err(|e| e.to_string()).map(|title| {
-                let place = if fact == Fact::CallingAe {
-                    &mut image.calling_ae
-                } else {
-                    &mut image.called_ae
-                };
-                *place = title;
-            })
+/// The first item of a sequence, made if it is not there yet.
+fn first_item<'h>(header: &'h mut Header, sequence: &Subject) -> Option<&'h mut Header> {
+    let tag = match sequence {
+        Subject::Attribute { tag, .. } => *tag,
+        Subject::Private { group, element, creator } => {
+            private_tag(header, *group, *element, creator)
         }
-        Fact::SopClass | Fact::TransferSyntax => {
-            Uid::parse(text).map_err(|e| format!("not a UID: {e}")).map(|uid| match fact {
-                Fact::SopClass => image.sop_class = uid,
-                _ => image.transfer_syntax = uid,
-            })
+        Subject::Nested { .. } | Subject::Fact(_) => return None,
+    };
+    let empty = || Attribute { vr: VR::SQ.to_string().into(), values: Vec::new() };
+    let values = &mut header.0.entry(tag).or_insert_with(empty).values;
+    if values.is_empty() {
+        values.push(Value::Item(Header::default()));
+    }
+    match values.first_mut()? {
+        Value::Item(item) => Some(item),
+        _ => None,
+    }
+}
+
+fn read_fact(reader: &mut Reader, entry: &Entry, fact: Fact, image: &mut MadeUp) {
+    let from = match fact {
+        Fact::ArrivalTime => return read_arrival_time(reader, entry, image),
+        Fact::ArrivalOrder => "the place of the image in the case",
+        Fact::Orientation => "ImageOrientationPatient",
+        Fact::Lossy => "LossyImageCompression and transfer-syntax",
+        Fact::Frames => "NumberOfFrames",
+        _ => "",
+    };
+    if !from.is_empty() {
+        let message = format!("`{}` is not given: it follows from other things", entry.key);
+        return reader.fault(&entry.key_span, message, format!("it follows from {from}"));
+    }
+    let Some(text) = reader.text_value(&entry.node, &entry.key) else { return };
+    let title = || AeTitle::parse(text).map_err(|error| error.to_string());
+    let uid = || Uid::parse(text).map_err(|error| format!("not a UID: {error}"));
+    let read = match fact {
+        Fact::CallingAe => title().map(|title| image.calling_ae = title),
+        Fact::CalledAe => title().map(|title| image.called_ae = title),
+        Fact::Peer => {
+            let world = reader.world;
+            if !world.senders.iter().any(|known| known == text) {
+                let noun = "there is no [[peer]]";
+                return reader.unknown_name(&entry.node.span, text, noun, &world.senders);
+            }
+            title().map(|title| image.peer = Some(title))
+        }
+        Fact::SopClass => uid().map(|uid| image.sop_class = uid),
+        Fact::TransferSyntax => uid().map(|uid| image.transfer_syntax = uid),
+        Fact::ArrivalDay => match Words::DAYS.iter().position(|day| *day == text) {
+            Some(day) => {
+                image.arrived.weekday = u8::try_from(day).unwrap_or_default();
+                Ok(())
+            }
+            None => {
+                let known = Words::DAYS.map(str::to_string);
+                return reader.unknown_name(&entry.node.span, text, "there is no day", &known);
+            }
+        },
+        Fact::ArrivalTime | Fact::ArrivalOrder | Fact::Orientation | Fact::Lossy | Fact::Frames => {
+            Ok(())
         }
     };
     if let Err(why) = read {
         reader.fault(&entry.node.span, format!("`{}`: {why}", entry.key), None);
     }
+}
+
+fn read_arrival_time(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
+    match Scale::Time.literal(&entry.node) {
+        Some(second) => image.arrived.second = second as u32, // below 86 401
+        None => {
+            let (example, shown) = (Scale::Time.example(), reader.shown(&entry.node));
+            let message = format!("`{}` wants {example}, not {shown}", entry.key);
+            reader.fault(&entry.node.span, message, None);
+        }
+    }
+}
+
+fn private_tag(header: &mut Header, group: u16, element: u8, creator: &str) -> Tag {
+    let block = block(header, group, creator);
+    Tag::from(group) << 16 | block << 8 | Tag::from(element)
 }
 
 /// The block of a private creator, reserved if it is not there yet.
@@ -209,10 +341,16 @@ fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Opt
         (Kind::Date | Kind::Time | Kind::Age, Toml::Text(_) | Toml::Moment(_)) => {
             moment(kind, node).map(Value::Text)
         }
+        (Kind::DateTime, Toml::Text(_) | Toml::Moment(_)) => {
+            let text = date_time::as_dicom(node).filter(|text| DateTime::read(text).is_some());
+            text.map(Value::Text)
+        }
+        (Kind::Tag, Toml::Text(text)) => dictionary::tag_of(text).map(Value::Text),
         (Kind::Uid, Toml::Text(text)) => {
             Uid::parse(text).ok().map(|uid| Value::Text(uid.to_string()))
         }
-        (Kind::Number | Kind::Sequence | Kind::Date | Kind::Time | Kind::Age, _) => None,
+        (Kind::Number | Kind::Sequence | Kind::Date | Kind::Time | Kind::Age, _)
+        | (Kind::DateTime | Kind::Tag, _) => None,
         (_, Toml::Text(text)) if kind == Kind::FreeText || !text.contains('\\') => {
             Some(Value::Text(text.trim().to_string()))
         }
@@ -225,6 +363,8 @@ fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Opt
             Kind::Number => "a whole number",
             Kind::Date => "a date such as 2026-01-31 or \"20260131\"",
             Kind::Time => "a time such as 07:30:00 or \"073000\"",
+            Kind::DateTime => date_time::EXAMPLE,
+            Kind::Tag => "a keyword or a tag such as \"(0018,0050)\"",
             Kind::Age => "an age such as \"018Y\"",
             Kind::Uid => "a UID in quotes",
             Kind::Sequence => "a list of tables",
@@ -236,26 +376,18 @@ fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Opt
 }
 
 fn item(reader: &mut Reader, entries: &[Entry]) -> Option<Value> {
+    let before = reader.faults.len();
     let mut item = Header::default();
     for entry in entries {
-        match dictionary::keyword(&entry.key) {
-            Ok((tag, vr, kind)) => {
-                let values = values(reader, &entry.key, vr, kind, &entry.node)?;
-                item.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
-            }
-            Err(_) => {
-                let near = dictionary::nearest_keyword(&entry.key);
-                let help = near.map(|near| format!("did you mean \"{near}\"?"));
-                reader.fault(
-                    &entry.key_span,
-                    format!("\"{}\" is not a DICOM keyword", entry.key),
-                    help,
-                );
-                return None;
-            }
+        let subject = match entry.key.contains('.') && !entry.key.starts_with('(') {
+            true => Subject::read(reader, &[(entry.key.clone(), entry.key_span.clone())]),
+            false => subject::attribute(reader, &entry.key, &entry.key_span),
+        };
+        if let Some(subject) = subject {
+            put(reader, entry, &subject, &mut item);
         }
     }
-    Some(Value::Item(item))
+    (reader.faults.len() == before).then_some(Value::Item(item))
 }
 
 /// As DICOM writes it, if it is one.
@@ -272,7 +404,6 @@ fn moment(kind: Kind, node: &Node) -> Option<String> {
 fn instance(pattern: &MadeUp, repeat: &Repeat, at: usize, number: usize) -> Option<MadeUp> {
     let mut image = pattern.clone();
     image.sop_instance = Uid::parse(&format!("2.25.{number}")).ok()?;
-    image.arrived.order = u32::try_from(number).ok()?;
     if let Some(class) = pattern.header.text(SOP_CLASS_UID) {
         image.sop_class = Uid::parse(class).ok()?;
     }

@@ -3,18 +3,31 @@
 //! `rules/README.md` is the language's guide. A file is read in three steps: `tree` (TOML with positions),
 //! then one reader a part of the grammar (`rule`, `select`, `require`, `then`, `case`), all of which go on
 //! after a fault so that every problem is told at once; then the cases run against the whole set.
+//!
+//! A judgement (`judge`) lets rules with `stop` say first which images the others see (`seen`). Of those each
+//! selection of a rule takes its own (`pick`), by what `columns` says of each condition: the images lie there by
+//! the values that they have, so that a condition is asked once of a value however many images have it, and sets
+//! of images are `bits`.
 
+mod bits;
 mod case;
+mod columns;
+mod date_time;
 mod dictionary;
+mod evaluate;
 mod even;
+mod fitting;
+mod forward;
 mod judge;
 mod made_up;
+mod pick;
 mod problem;
 mod reader;
 mod require;
 mod rule;
 mod rule_set;
 mod scale;
+mod seen;
 mod select;
 mod subject;
 mod then;

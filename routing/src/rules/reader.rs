@@ -100,6 +100,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number of at least 0.
+    pub(super) fn whole(&mut self, node: &Node, what: &str) -> Option<usize> {
+        match node.value {
+            Toml::Integer(number) if number >= 0 => {
+                Some(usize::try_from(number).unwrap_or(usize::MAX))
+            }
+            _ => self.wrong(node, what, "a whole number, 0 or more"),
+        }
+    }
+
     pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.value {
             Toml::Array(nodes) if nodes.is_empty() => {

@@ -1,9 +1,11 @@
 //! `[rule.require]`: facts that the selected images must have together.
 
-use super::dictionary;
-use super::even::{Stack, lies_within, millimetres};
-use super::judge::ImageFacts;
+use super::bits::Bits;
+use super::columns::Columns;
+use super::dictionary::{self, Words, nearest};
+use super::even::{lies_within, millimetres};
 use super::reader::Reader;
+use super::rule::{On, Series};
 use super::subject::{FACTS, SELECTION_FACTS};
 use super::trace::{ConditionTrace, Found, Part};
 use super::tree::{Entry, Node, Toml};
@@ -11,8 +13,17 @@ use super::tree::{Entry, Node, Toml};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Require {
     pub(super) images: Option<Images>,
-    /// In this order they are looked at: `spacing`, then `spacing-mm`.
-    pub(super) facts: Vec<SpaceFact>,
+    /// They are looked at in this order: that of the alphabet.
+    pub(super) facts: Vec<SelectionFact>,
+    /// Of which series of the study; none when the rule leaves that open.
+    pub(super) series: Option<Series>,
+}
+
+/// What `[rule.require]` holds, and `[rule.require.NAME]` for selections with a name.
+#[derive(Debug, Default)]
+pub(super) struct Requires {
+    pub(super) plain: Require,
+    pub(super) named: Vec<(String, Require)>,
 }
 
 /// How many images must be selected.
@@ -23,32 +34,81 @@ pub(super) struct Images {
     wanted: String,
 }
 
-/// A fact of how the selected images lie.
+/// A fact of the selected images together.
 #[derive(Debug, Clone)]
-pub(super) struct SpaceFact {
+pub(super) struct SelectionFact {
     pub(super) key: &'static str,
     wanted: String,
-    test: SpaceTest,
+    test: FactTest,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum SpaceTest {
+#[derive(Debug, Clone)]
+enum FactTest {
     Even,
     Step { min: f64, max: f64 },
+    Gaps { min: usize, max: usize },
+    Planes(Vec<&'static str>),
+    Frames { min: usize, max: usize },
 }
 
-pub(super) fn read(reader: &mut Reader, node: &Node) -> Require {
-    let mut require = Require::default();
+/// Reads the table of a rule whose selections have these names.
+pub(super) fn read(reader: &mut Reader, node: &Node, on: On, names: &[&str]) -> Requires {
+    let mut requires = Requires::default();
     for entry in reader.table(node, "require").unwrap_or_default() {
-        match entry.key.as_str() {
-            "images" => require.images = images(reader, entry),
-            "spacing" => require.facts.extend(spacing(reader, entry)),
-            "spacing-mm" => require.facts.extend(spacing_mm(reader, entry)),
-            _ => unknown(reader, entry),
+        let inner = match &entry.node.value {
+            Toml::Table(inner) if !SELECTION_FACTS.contains(&entry.key.as_str()) => Some(inner),
+            _ => None,
+        };
+        let is_fact = |line: &Entry| SELECTION_FACTS.contains(&line.key.as_str());
+        match inner {
+            Some(inner) if names.contains(&entry.key.as_str()) => {
+                let mut require = Require::default();
+                for line in inner {
+                    fact(reader, line, on, &mut require);
+                }
+                require.facts.sort_by_key(|fact| fact.key);
+                requires.named.push((entry.key.clone(), require));
+            }
+            Some(inner) if inner.is_empty() || inner.iter().any(is_fact) => {
+                without_selection(reader, entry, names);
+            }
+            _ if names.is_empty() || !is_fact(entry) => {
+                fact(reader, entry, on, &mut requires.plain);
+            }
+            _ => {
+                let message = format!("it is not said of which selection `{}` is", entry.key);
+                let help =
+                    format!("write it in [rule.require.{}]", names.join("] or [rule.require."));
+                reader.fault(&entry.key_span, message, help);
+            }
         }
     }
-    require.facts.sort_by_key(|fact| fact.key);
-    require
+    requires.plain.facts.sort_by_key(|fact| fact.key);
+    requires
+}
+
+/// `[rule.require.NAME]` without `[rule.select.NAME]`.
+fn without_selection(reader: &mut Reader, entry: &Entry, names: &[&str]) {
+    let help = match nearest(&entry.key, names.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if names.is_empty() => format!("add [rule.select.{}]", entry.key),
+        None => format!("known: {}", names.join(", ")),
+    };
+    let message = format!("there is no selection \"{}\"", entry.key);
+    reader.fault(&entry.key_span, message, help);
+}
+
+fn fact(reader: &mut Reader, entry: &Entry, on: On, require: &mut Require) {
+    match entry.key.as_str() {
+        "images" => require.images = images(reader, entry),
+        "series" => require.series = series(reader, entry, on),
+        "spacing" => require.facts.extend(spacing(reader, entry)),
+        "spacing-mm" => require.facts.extend(spacing_mm(reader, entry)),
+        "gaps" => require.facts.extend(gaps(reader, entry)),
+        "orientation" => require.facts.extend(orientation(reader, entry)),
+        "frames" => require.facts.extend(frames(reader, entry)),
+        _ => unknown(reader, entry),
+    }
 }
 
 impl Images {
@@ -58,28 +118,53 @@ impl Images {
     }
 }
 
-impl SpaceFact {
+impl SelectionFact {
     /// Whether the fact holds, and what was found. Without images there is nothing to find.
-    pub(super) fn check(&self, images: &[&ImageFacts]) -> Result<String, String> {
+    pub(super) fn check(&self, columns: &Columns, images: &Bits) -> Result<String, String> {
         if images.is_empty() {
             return Err("no image is selected".to_string());
         }
-        let stack = Stack::of(images)?;
-        match self.test {
-            SpaceTest::Even => Ok(match stack.even()? {
+        match &self.test {
+            FactTest::Even => Ok(match columns.stack(images)?.even()? {
                 Some(step) => format!("steps of {} mm", millimetres(step)),
                 None => "one image".to_string(),
             }),
-            SpaceTest::Step { min, max } => {
-                let (least, most) = stack.extremes().ok_or("one image has no spacing")?;
+            FactTest::Step { min, max } => {
+                let (least, most) =
+                    columns.stack(images)?.extremes().ok_or("one image has no spacing")?;
                 let found = match (millimetres(least), millimetres(most)) {
                     (least, most) if least == most => format!("steps of {least} mm"),
                     (least, most) => format!("steps of {least} to {most} mm"),
                 };
-                let holds = lies_within(least, min, max) && lies_within(most, min, max);
-                if holds { Ok(found) } else { Err(format!("{found}, wanted {}", self.wanted)) }
+                self.said(found, lies_within(least, *min, *max) && lies_within(most, *min, *max))
+            }
+            FactTest::Gaps { min, max } => {
+                let gaps = columns.stack(images)?.gaps();
+                self.said(counted(gaps, "gap"), (min..=max).contains(&&gaps))
+            }
+            FactTest::Planes(wanted) => self.planes(columns, images, wanted),
+            FactTest::Frames { min, max } => {
+                let frames = images.iter().map(|at| columns.frames()[at] as usize).sum();
+                self.said(counted(frames, "frame"), (min..=max).contains(&&frames))
             }
         }
+    }
+
+    /// One that is not wanted is told, rather than all that are.
+    fn planes(&self, columns: &Columns, images: &Bits, wanted: &[&str]) -> Result<String, String> {
+        let mut found = "";
+        for at in images.iter() {
+            match columns.planes()[at] {
+                None => return Err("an image does not say how it lies".to_string()),
+                Some(plane) if wanted.contains(&plane) => found = plane,
+                Some(plane) => return self.said(plane.to_string(), false),
+            }
+        }
+        Ok(found.to_string())
+    }
+
+    fn said(&self, found: String, holds: bool) -> Result<String, String> {
+        if holds { Ok(found) } else { Err(format!("{found}, wanted {}", self.wanted)) }
     }
 
     pub(super) fn trace(
@@ -94,9 +179,22 @@ impl SpaceFact {
     }
 }
 
+impl Series {
+    /// How many series fit, and how many images the one has that was taken.
+    pub(super) fn trace(self, fitting: usize, taken: Option<usize>) -> ConditionTrace {
+        let found = format!("{fitting} that {}", if fitting == 1 { "fits" } else { "fit" });
+        trace("series", &format!("\"{}\"", self.word()), found, taken.is_some(), taken.unwrap_or(0))
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -> ConditionTrace {
     ConditionTrace {
         part: Part::Require,
+        selection: None,
         key: key.to_string(),
         wanted: wanted.to_string(),
         found: vec![Found { value: found, images: selected }],
@@ -110,18 +208,84 @@ fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -
 }
 
 fn images(reader: &mut Reader, entry: &Entry) -> Option<Images> {
-    let wanted = entry.node.to_string();
-    if let Toml::Integer(_) = entry.node.value {
-        let exactly = reader.count(&entry.node, "images")?;
-        return Some(Images { min: exactly, max: exactly, wanted });
-    }
-    let (min, max) = ends(reader, entry, Reader::count)?;
-    let (min, max) = (min.unwrap_or(1), max.unwrap_or(usize::MAX));
-    check_order(reader, entry, min > max)?;
-    Some(Images { min, max, wanted })
+    let (min, max) = counts(reader, entry, Reader::count, 1)?;
+    Some(Images { min, max, wanted: entry.node.to_string() })
 }
 
-fn spacing_mm(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
+fn frames(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
+    let (min, max) = counts(reader, entry, Reader::count, 1)?;
+    let wanted = entry.node.to_string();
+    Some(SelectionFact { key: "frames", wanted, test: FactTest::Frames { min, max } })
+}
+
+fn gaps(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
+    let (min, max) = counts(reader, entry, Reader::whole, 0)?;
+    let wanted = entry.node.to_string();
+    Some(SelectionFact { key: "gaps", wanted, test: FactTest::Gaps { min, max } })
+}
+
+/// Reads a number, or a table of `min` and `max`.
+fn counts<'r>(
+    reader: &mut Reader<'r>,
+    entry: &Entry,
+    number: fn(&mut Reader<'r>, &Node, &str) -> Option<usize>,
+    least: usize,
+) -> Option<(usize, usize)> {
+    if let Toml::Integer(_) = entry.node.value {
+        let exactly = number(reader, &entry.node, &entry.key)?;
+        return Some((exactly, exactly));
+    }
+    let (min, max) = ends(reader, entry, number)?;
+    let (min, max) = (min.unwrap_or(least), max.unwrap_or(usize::MAX));
+    check_order(reader, entry, min > max)?;
+    Some((min, max))
+}
+
+fn orientation(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
+    let nodes = match entry.node.value {
+        Toml::Array(_) => reader.list(&entry.node, "orientation")?,
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let known: Vec<String> = Words::ORIENTATIONS.iter().map(|word| word.to_string()).collect();
+    let mut planes = Vec::new();
+    for node in nodes {
+        let text = reader.text_value(node, "orientation")?;
+        match Words::ORIENTATIONS.iter().find(|word| **word == text) {
+            Some(plane) => planes.push(*plane),
+            None => {
+                reader.unknown_name(&node.span, text, "`orientation` is never", &known);
+                return None;
+            }
+        }
+    }
+    let wanted = entry.node.to_string();
+    Some(SelectionFact { key: "orientation", wanted, test: FactTest::Planes(planes) })
+}
+
+fn series(reader: &mut Reader, entry: &Entry, on: On) -> Option<Series> {
+    const KNOWN: [(&str, Series); 5] = [
+        ("only", Series::Only),
+        ("first", Series::First),
+        ("last", Series::Last),
+        ("most-images", Series::MostImages),
+        ("all", Series::All),
+    ];
+    if on != On::Study {
+        let help = "write on = \"study\", or leave it out".to_string();
+        let message = "`series` chooses among the series of a study; this rule looks at one series";
+        reader.fault(&entry.key_span, message, help);
+        return None;
+    }
+    let text = reader.text_value(&entry.node, "series")?;
+    let found = KNOWN.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        let known = KNOWN.map(|(word, _)| word.to_string());
+        reader.unknown_name(&entry.node.span, text, "`series` is never", &known);
+    }
+    found.map(|(_, series)| *series)
+}
+
+fn spacing_mm(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
     let (min, max) = ends(reader, entry, Reader::number)?;
     let (min, max) = (min.unwrap_or(0.0), max.unwrap_or(f64::INFINITY));
     check_order(reader, entry, min > max)?;
@@ -130,10 +294,10 @@ fn spacing_mm(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
         return None;
     }
     let wanted = entry.node.to_string();
-    Some(SpaceFact { key: "spacing-mm", wanted, test: SpaceTest::Step { min, max } })
+    Some(SelectionFact { key: "spacing-mm", wanted, test: FactTest::Step { min, max } })
 }
 
-fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
+fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
     let text = reader.text_value(&entry.node, "spacing")?;
     if text != "even" {
         let help = "write spacing = \"even\"; for millimetres spacing-mm = { max = 2.5 }";
@@ -141,7 +305,7 @@ fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SpaceFact> {
         return None;
     }
     let wanted = entry.node.to_string();
-    Some(SpaceFact { key: "spacing", wanted, test: SpaceTest::Even })
+    Some(SelectionFact { key: "spacing", wanted, test: FactTest::Even })
 }
 
 /// Reads `{ min = .., max = .. }`, one of which may be left out.

@@ -15,12 +15,16 @@ pub struct World {
     pub models: Vec<ModelFacts>,
     /// AE titles of the peers that can receive.
     pub peers: Vec<String>,
+    /// AE titles of all peers: each may send.
+    pub senders: Vec<String>,
 }
 
-/// A model's name and the kinds of result that it makes.
+/// A model's name, its inputs and the kinds of result that it makes.
 #[derive(Debug, Clone)]
 pub struct ModelFacts {
     pub name: String,
+    /// As selections are named that fill them; at least one.
+    pub inputs: Vec<String>,
     pub results: Vec<String>,
 }
 
@@ -100,9 +104,14 @@ impl RuleSet {
         &self.warnings
     }
 
-    /// Judges the images of one series by every rule, in the order of the rules.
+    /// Judges the images of one series by the rules on instances and on series, in the order of the rules.
     pub fn judge(&self, images: &[ImageFacts]) -> Vec<Judgement> {
         judge::judge(&self.rules, images)
+    }
+
+    /// Judges the images of one study, in the order of their arrival, by the rules on studies.
+    pub fn judge_study(&self, images: &[ImageFacts]) -> Vec<Judgement> {
+        judge::judge_study(&self.rules, images)
     }
 }
 

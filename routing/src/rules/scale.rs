@@ -19,9 +19,9 @@ impl Scale {
     /// The scale on which `min` and `max` of such an attribute lie.
     pub(super) fn of(kind: Kind) -> Option<Scale> {
         match kind {
-            Kind::Number | Kind::Any => Some(Scale::Number),
+            Kind::Number | Kind::Count | Kind::Any => Some(Scale::Number),
             Kind::Date => Some(Scale::Date),
-            Kind::Time => Some(Scale::Time),
+            Kind::Time | Kind::Clock => Some(Scale::Time),
             Kind::Age => Some(Scale::Age),
             _ => None,
         }
@@ -118,6 +118,10 @@ fn time(text: &str) -> Option<f64> {
     let fraction: f64 = format!("0.{fraction}").parse().ok()?;
     let exists = hours < 24.0 && minutes < 60.0 && seconds <= 60.0;
     exists.then_some(hours * 3600.0 + minutes * 60.0 + seconds + fraction)
+}
+
+pub(super) fn is_time(text: &str) -> bool {
+    time(text).is_some()
 }
 
 /// Days of `nnnY`, `nnnM`, `nnnW`, `nnnD` (PS3.5 6.2, VR AS); scanners leave out zeros.

@@ -1,30 +1,55 @@
 //! `[rule.select]`: which images of a series a rule looks at.
 
-use super::dictionary::nearest;
-use super::judge::ImageFacts;
+use super::dictionary::{self, Kind};
+use super::evaluate::{SHOWN_CHARACTERS, shortened};
 use super::reader::Reader;
-use super::subject::{FACTS, Subject};
-use super::trace::{ConditionTrace, Found};
-use super::tree::{Entry, Node, Toml};
-use super::wanted::Wanted;
-use std::collections::BTreeMap;
+use super::rule::On;
+use super::subject::{self, DEEPEST, FACTS, SELECTION_FACTS, Step, Subject};
+use super::tree::{Entry, Node, Span, Toml};
+use super::wanted::{OPERATORS, Wanted};
+
+/// What `[rule.select]` holds: conditions, or selections with a name each, never both.
+#[derive(Debug, Default)]
+pub(super) struct Select {
+    pub(super) conditions: Vec<Condition>,
+    pub(super) named: Vec<Named>,
+}
+
+/// `[rule.select.NAME]`
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) conditions: Vec<Condition>,
+}
 
 /// One line of the table.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) key: String,
-    wanted: String,
-    test: Test,
+    pub(super) wanted: String,
+    pub(super) test: Test,
 }
 
 #[derive(Debug, Clone)]
-enum Test {
-    Value { subject: Subject, wanted: Wanted },
-    Groups { how: How, groups: Vec<Vec<Condition>> },
+pub(super) enum Test {
+    Value {
+        subject: Subject,
+        wanted: Wanted,
+    },
+    /// One item of the sequence fits all conditions.
+    Item {
+        sequence: Subject,
+        conditions: Vec<Condition>,
+    },
+    Groups {
+        how: How,
+        groups: Vec<Vec<Condition>>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+pub(super) enum How {
     Any,
     All,
     None,
@@ -42,54 +67,182 @@ impl How {
 }
 
 const COMBINATIONS: [(&str, How); 3] = [("any", How::Any), ("all", How::All), ("none", How::None)];
-/// Distinct values that a trace shows.
-const SHOWN: usize = 5;
-/// Characters of one value that a trace shows.
-const SHOWN_CHARACTERS: usize = 64;
 
-/// Reads the conditions of a table, in their order. `what` is the key whose table it is.
-pub(super) fn read(reader: &mut Reader, node: &Node, what: &str) -> Vec<Condition> {
-    let entries = reader.table(node, what).unwrap_or_default();
-    entries.iter().filter_map(|entry| condition(reader, entry)).collect()
+/// Sequences around a condition.
+type Depth = usize;
+
+/// Reads `[rule.select]` of a rule on instances, series or studies.
+pub(super) fn read(reader: &mut Reader, node: &Node, on: On) -> Select {
+    let entries = reader.table(node, "select").unwrap_or_default();
+    let (named, plain): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| names_a_selection(entry));
+    let mut select = Select::default();
+    for entry in &plain {
+        select.conditions.extend(conditions(reader, entry, 0));
+    }
+    for entry in named {
+        check_name(reader, entry, on);
+        let inner = reader.table(&entry.node, &entry.key).unwrap_or_default();
+        let conditions = inner.iter().flat_map(|line| conditions(reader, line, 0)).collect();
+        let (name, span) = (entry.key.clone(), entry.key_span.clone());
+        select.named.push(Named { name, span, conditions });
+    }
+    if let (Some(entry), Some(named)) = (plain.first(), select.named.first()) {
+        let name = named.name.clone();
+        let message = format!("`{}` stands beside selections that have a name", entry.key);
+        let help = format!("write it in each selection it is meant for: [rule.select.{name}]");
+        reader.fault(&entry.key_span, message, help);
+    }
+    select
 }
 
-fn condition(reader: &mut Reader, entry: &Entry) -> Option<Condition> {
-    let combination = COMBINATIONS.iter().find(|(name, _)| *name == entry.key);
-    let test = match combination {
-        Some((_, how)) => Test::Groups { how: *how, groups: groups(reader, entry)? },
-        None if names_a_selection(entry) => {
-            let help = "put the conditions under [rule.select]".to_string();
-            let message = format!(
-                "named selections such as \"{}\" are not supported in this version",
-                entry.key
-            );
-            reader.fault(&entry.key_span, message, help);
-            return None;
+/// A table with conditions in it, under a key that is none itself.
+fn names_a_selection(entry: &Entry) -> bool {
+    let Toml::Table(inner) = &entry.node.value else { return false };
+    let key = entry.key.as_str();
+    let is_combination = |name: &str| COMBINATIONS.iter().any(|(known, _)| *known == name);
+    let asks = |line: &Entry| {
+        goes_on(line)
+            || FACTS.iter().any(|(name, _)| *name == line.key)
+            || is_combination(&line.key)
+    };
+    if key.contains(['(', '.']) || dictionary::is_keyword(key) || is_combination(key) {
+        return false;
+    }
+    if inner.is_empty() {
+        return !is_fact(key);
+    }
+    // A capital letter begins a misspelt keyword, unless no keyword is near.
+    let is_word = |key: &str| !key.starts_with(|c: char| c.is_ascii_uppercase());
+    inner.iter().any(asks)
+        && (is_word(key) || (!entry.node.dotted && dictionary::nearest_keyword(key).is_none()))
+}
+
+fn is_fact(name: &str) -> bool {
+    FACTS.iter().any(|(fact, _)| *fact == name) || SELECTION_FACTS.contains(&name)
+}
+
+fn check_name(reader: &mut Reader, entry: &Entry, on: On) {
+    let (name, span) = (&entry.key, &entry.key_span);
+    if on != On::Study {
+        let help = "put the conditions under [rule.select], or write on = \"study\"".to_string();
+        let message = format!("a selection with a name (\"{name}\") is for rules on = \"study\"");
+        reader.fault(span, message, help);
+    }
+    let is_kebab = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.split('-').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        });
+    if !is_kebab {
+        let help = "names are small letters, digits and dashes: t1, late-phase".to_string();
+        reader.fault(span, format!("a selection cannot be called \"{name}\""), help);
+    } else if is_fact(name) {
+        let help = "choose another name".to_string();
+        reader.fault(
+            span,
+            format!("a selection cannot be called \"{name}\": that is a fact"),
+            help,
+        );
+    }
+}
+
+/// The conditions of one line: several where dots share their beginning.
+fn conditions(reader: &mut Reader, entry: &Entry, depth: Depth) -> Vec<Condition> {
+    if let Some((_, how)) = COMBINATIONS.iter().find(|(name, _)| *name == entry.key) {
+        let groups = groups(reader, entry, depth);
+        let condition = |groups: Vec<_>| Condition {
+            key: entry.key.clone(),
+            wanted: how.of(groups.len()),
+            test: Test::Groups { how: *how, groups },
+        };
+        return groups.map(condition).into_iter().collect();
+    }
+    let step = (entry.key.clone(), entry.key_span.clone());
+    below(reader, vec![step], &entry.node, depth)
+}
+
+/// It is an attribute, and no operator.
+fn goes_on(entry: &Entry) -> bool {
+    entry.key.starts_with(|c: char| c.is_ascii_uppercase() || c == '(')
+}
+
+/// What stands under a key, or under several that dots join.
+fn below(reader: &mut Reader, path: Vec<Step>, node: &Node, depth: Depth) -> Vec<Condition> {
+    match &node.value {
+        Toml::Table(entries) if node.dotted && entries.iter().any(goes_on) => entries
+            .iter()
+            .flat_map(|entry| {
+                let step = (entry.key.clone(), entry.key_span.clone());
+                let path = path.iter().cloned().chain([step]).collect();
+                below(reader, path, &entry.node, depth)
+            })
+            .collect(),
+        _ => condition(reader, &path, node, depth).into_iter().collect(),
+    }
+}
+
+fn condition(reader: &mut Reader, path: &[Step], node: &Node, depth: Depth) -> Option<Condition> {
+    let words: Vec<&str> = path.iter().map(|(word, _)| word.as_str()).collect();
+    let key = words.join(".");
+    let subject = match path {
+        [(word, span)] if depth > 0 && !word.contains('.') => {
+            subject::attribute(reader, word, span)?
         }
-        None => {
-            let subject = Subject::read(reader, &entry.key, &entry.key_span)?;
-            let wanted = Wanted::read(reader, &entry.key, subject.kind(), &entry.node)?;
+        _ => Subject::read(reader, path)?,
+    };
+    let depth = depth + subject.depth();
+    let test = match &node.value {
+        Toml::Table(lines) if asks_an_item(&subject, lines) => {
+            let conditions = item(reader, path, lines, depth + 1)?;
+            Test::Item { sequence: subject, conditions }
+        }
+        _ => {
+            check_depth(reader, path, depth)?;
+            let wanted = Wanted::read(reader, &key, subject.kind(), node)?;
             Test::Value { subject, wanted }
         }
     };
-    let wanted = match &test {
-        Test::Value { .. } => shortened(&entry.node.to_string(), 8 * SHOWN_CHARACTERS),
-        Test::Groups { how, groups } => how.of(groups.len()),
-    };
-    Some(Condition { key: entry.key.clone(), wanted, test })
+    Some(Condition { key, wanted: shortened(&node.to_string(), 8 * SHOWN_CHARACTERS), test })
 }
 
-/// `[rule.select.flair]` with conditions below it, as `on = "study"` will have them.
-fn names_a_selection(entry: &Entry) -> bool {
-    let Toml::Table(inner) = &entry.node.value else { return false };
-    let near_a_fact = nearest(&entry.key, FACTS.iter().map(|(name, _)| *name)).is_some();
-    let lower = entry.key.starts_with(|c: char| c.is_ascii_lowercase());
-    lower
-        && !near_a_fact
-        && inner.iter().any(|e| e.key.starts_with(|c: char| c.is_ascii_uppercase()))
+fn asks_an_item(subject: &Subject, lines: &[Entry]) -> bool {
+    let is_combination = |line: &Entry| COMBINATIONS.iter().any(|(name, _)| *name == line.key);
+    matches!(subject.kind(), Kind::Sequence | Kind::Any)
+        && lines.iter().any(|line| goes_on(line) || is_combination(line))
 }
 
-fn groups(reader: &mut Reader, entry: &Entry) -> Option<Vec<Vec<Condition>>> {
+/// The lines that one item has to fit. Only attributes stand in an item.
+fn item(
+    reader: &mut Reader,
+    path: &[Step],
+    lines: &[Entry],
+    depth: Depth,
+) -> Option<Vec<Condition>> {
+    check_depth(reader, path, depth)?;
+    let before = reader.faults.len();
+    let mut read = Vec::new();
+    for line in lines {
+        if OPERATORS.contains(&line.key.as_str()) {
+            let message = format!("`{}` stands beside what an item must hold", line.key);
+            let help = "an item that holds something is there; leave one of them out".to_string();
+            reader.fault(&line.key_span, message, help);
+            continue;
+        }
+        read.extend(conditions(reader, line, depth));
+    }
+    (reader.faults.len() == before).then_some(read)
+}
+
+fn check_depth(reader: &mut Reader, path: &[Step], depth: Depth) -> Option<()> {
+    if depth <= DEEPEST {
+        return Some(());
+    }
+    let (_, span) = path.last()?;
+    reader.fault(span, format!("it lies in more than {DEEPEST} sequences"), None);
+    None
+}
+
+fn groups(reader: &mut Reader, entry: &Entry, depth: Depth) -> Option<Vec<Vec<Condition>>> {
     if matches!(entry.node.value, Toml::Table(_)) {
         let help = format!("write {} = [ {{ .. }}, {{ .. }} ]", entry.key);
         reader.fault(&entry.node.span, format!("`{}` must be a list of tables", entry.key), help);
@@ -106,106 +259,8 @@ fn groups(reader: &mut Reader, entry: &Entry) -> Option<Vec<Vec<Condition>>> {
                 None,
             );
         }
-        groups.push(read(reader, node, &entry.key));
+        let lines = reader.table(node, &entry.key).unwrap_or_default();
+        groups.push(lines.iter().flat_map(|line| conditions(reader, line, depth)).collect());
     }
     (reader.faults.len() == before).then_some(groups)
-}
-
-impl Condition {
-    pub(super) fn matches(&self, image: &ImageFacts) -> bool {
-        match &self.test {
-            Test::Value { subject, wanted } => wanted.matches(&subject.held(image)),
-            Test::Groups { how, groups } => {
-                let mut fits = groups.iter().map(|group| group.iter().all(|c| c.matches(image)));
-                match how {
-                    How::Any => fits.any(|fits| fits),
-                    How::All => fits.all(|fits| fits),
-                    How::None => !fits.any(|fits| fits),
-                }
-            }
-        }
-    }
-
-    /// What this condition, on its own, makes of these images.
-    pub(super) fn trace(&self, images: &[&ImageFacts], left: Option<usize>) -> ConditionTrace {
-        let (found, more) = self.found(images);
-        let matched = images.iter().filter(|image| self.matches(image)).count();
-        let inner = match &self.test {
-            Test::Value { .. } => Vec::new(),
-            Test::Groups { groups, .. } => groups.iter().map(|g| trace_group(g, images)).collect(),
-        };
-        let of = images.len();
-        let (key, wanted) = (self.key.clone(), self.wanted.clone());
-        ConditionTrace {
-            found,
-            more,
-            left,
-            inner,
-            ..ConditionTrace::select(key, wanted, matched, of)
-        }
-    }
-
-    fn found(&self, images: &[&ImageFacts]) -> (Vec<Found>, usize) {
-        let Test::Value { subject, .. } = &self.test else { return (Vec::new(), 0) };
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for image in images {
-            *counts.entry(shown(subject, image)).or_default() += 1;
-        }
-        let found = counts.into_iter().map(|(value, images)| Found { value, images });
-        let mut found: Vec<Found> = found.collect();
-        found.sort_by(|a, b| b.images.cmp(&a.images).then_with(|| a.value.cmp(&b.value)));
-        let more = found.len().saturating_sub(SHOWN);
-        found.truncate(SHOWN);
-        (found, more)
-    }
-
-    /// What was found and what was wanted, for the reason of a verdict.
-    pub(super) fn contrast(&self, images: &[&ImageFacts]) -> String {
-        let Test::Groups { groups, .. } = &self.test else {
-            let wanted = shortened(&self.wanted, 2 * SHOWN_CHARACTERS);
-            return format!("found {}, wanted {wanted}", self.trace(images, None).found_text());
-        };
-        let mut found: Vec<String> = Vec::new();
-        for condition in groups.iter().flatten().filter(|c| matches!(c.test, Test::Value { .. })) {
-            let text = format!("{} {}", condition.key, condition.trace(images, None).found_text());
-            if !found.contains(&text) {
-                found.push(text);
-            }
-        }
-        format!("found {}", shortened(&found.join("; "), 4 * SHOWN_CHARACTERS))
-    }
-}
-
-/// A group of one condition is that condition.
-fn trace_group(group: &[Condition], images: &[&ImageFacts]) -> ConditionTrace {
-    if let [condition] = group {
-        return condition.trace(images, None);
-    }
-    let matched = images.iter().filter(|image| group.iter().all(|c| c.matches(image))).count();
-    let wanted = format!("all {} conditions", group.len());
-    let inner = group.iter().map(|condition| condition.trace(images, None)).collect();
-    ConditionTrace {
-        inner,
-        ..ConditionTrace::select("group".into(), wanted, matched, images.len())
-    }
-}
-
-fn shown(subject: &Subject, image: &ImageFacts) -> String {
-    let held = subject.held(image);
-    match held.as_slice() {
-        [] => "(absent)".to_string(),
-        values if !subject.shows(values) => "(present)".to_string(),
-        [one] if one.is_numeric => one.text.clone(),
-        values => {
-            let texts: Vec<&str> = values.iter().map(|value| value.text.as_str()).collect();
-            format!("\"{}\"", shortened(&texts.join("\\"), SHOWN_CHARACTERS))
-        }
-    }
-}
-
-fn shortened(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((at, _)) => format!("{}..", &text[..at]),
-        None => text.to_string(),
-    }
 }

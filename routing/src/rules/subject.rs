@@ -1,13 +1,15 @@
-//! What a condition looks at: an attribute, a private attribute, or a fact of the connection.
+//! What a condition looks at: an attribute, a private attribute, what stands in the items of sequences, or a fact of how the image came.
 
-use super::dictionary::{self, Kind, Unusable};
+use super::dictionary::{self, Kind, Unusable, Words};
+use super::even;
 use super::judge::ImageFacts;
 use super::reader::Reader;
 use super::tree::Span;
 use dicom_core::VR;
-use gantry_terms::header::{Attribute, Layered, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
+use gantry_terms::transfer_syntaxes;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     Attribute {
         tag: Tag,
@@ -20,16 +22,28 @@ pub(super) enum Subject {
         element: u8,
         creator: String,
     },
+    /// All values of an attribute over all items of these sequences, the outermost first.
+    Nested {
+        sequences: Vec<Subject>,
+        last: Box<Subject>,
+    },
     Fact(Fact),
 }
 
-/// What the node knows of how an image came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the node knows of an image beyond its attributes, or reads from several of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Fact {
     CallingAe,
     CalledAe,
+    Peer,
     SopClass,
     TransferSyntax,
+    ArrivalTime,
+    ArrivalDay,
+    ArrivalOrder,
+    Orientation,
+    Lossy,
+    Frames,
 }
 
 /// One value of an image, ready to be compared.
@@ -38,15 +52,25 @@ pub(super) struct Held {
     pub(super) text: String,
     /// Finite. Text that spells a number has one too.
     pub(super) number: Option<f64>,
-    /// Its VR holds numbers.
+    /// Its VR holds numbers; it is shown without quotes.
     pub(super) is_numeric: bool,
 }
 
-pub(super) const FACTS: [(&str, Fact); 4] = [
+/// One word of a path and where it stands.
+pub(super) type Step = (String, Span);
+
+pub(super) const FACTS: [(&str, Fact); 11] = [
     ("calling-ae", Fact::CallingAe),
     ("called-ae", Fact::CalledAe),
+    ("peer", Fact::Peer),
     ("sop-class", Fact::SopClass),
     ("transfer-syntax", Fact::TransferSyntax),
+    ("arrival-time", Fact::ArrivalTime),
+    ("arrival-day", Fact::ArrivalDay),
+    ("arrival-order", Fact::ArrivalOrder),
+    ("orientation", Fact::Orientation),
+    ("lossy", Fact::Lossy),
+    ("frames", Fact::Frames),
 ];
 /// PatientSex, PatientAge.
 const SHOWN_OF_PATIENT: [Tag; 2] = [0x0010_0040, 0x0010_1010];
@@ -64,35 +88,56 @@ const IDENTIFIERS: [Tag; 9] = [
     0x0040_2017,
 ];
 /// Facts of the selection; `require` knows them.
-pub(super) const SELECTION_FACTS: [&str; 3] = ["images", "spacing", "spacing-mm"];
+pub(super) const SELECTION_FACTS: [&str; 7] =
+    ["images", "series", "spacing", "spacing-mm", "gaps", "orientation", "frames"];
+/// The header keeps no sequence that lies deeper (`store`, `data_set.rs`).
+pub(super) const DEEPEST: usize = 24;
+const LOSSY_IMAGE_COMPRESSION: Tag = 0x0028_2110;
 
 impl Subject {
-    /// Reads the key of a condition. A fault is noted and gives `None`.
-    pub(super) fn read(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
-        if key.starts_with('(') {
-            return private(reader, key, span);
+    /// Reads the key of a condition, or several that dots join. A fault is noted and gives `None`.
+    pub(super) fn read(reader: &mut Reader, path: &[Step]) -> Option<Subject> {
+        let steps: Vec<Step> =
+            path.iter().flat_map(|(key, span)| parts(reader.text, key, span)).collect();
+        let ((last, last_span), sequences) = steps.split_last()?;
+        if sequences.is_empty() {
+            return whole(reader, last, last_span);
         }
-        if let Some((_, fact)) = FACTS.iter().find(|(name, _)| *name == key) {
-            return Some(Subject::Fact(*fact));
+        if sequences.len() > DEEPEST {
+            let message = format!("the path goes through more than {DEEPEST} sequences");
+            reader.fault(&sequences[DEEPEST].1, message, None);
+            return None;
         }
-        match dictionary::keyword(key) {
-            Ok((tag, vr, kind)) => return Some(Subject::Attribute { tag, vr, kind }),
-            Err(Unusable::Unseen(why)) => {
-                let help = (key == "TransferSyntaxUID")
-                    .then(|| "the fact `transfer-syntax` says how the image came".to_string());
-                reader.fault(span, format!("{key} {why}"), help);
-            }
-            Err(Unusable::Unknown) => unknown(reader, key, span),
-        }
-        None
+        let read: Vec<Option<Subject>> =
+            sequences.iter().map(|(word, span)| sequence(reader, word, span)).collect();
+        let last = attribute(reader, last, last_span)?;
+        let sequences = read.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Subject::Nested { sequences, last: Box::new(last) })
     }
 
     pub(super) fn kind(&self) -> Kind {
         match self {
             Subject::Attribute { kind, .. } => *kind,
             Subject::Private { .. } => Kind::Any,
-            Subject::Fact(Fact::CallingAe | Fact::CalledAe) => Kind::Title,
-            Subject::Fact(Fact::SopClass | Fact::TransferSyntax) => Kind::Uid,
+            Subject::Nested { last, .. } => last.kind(),
+            Subject::Fact(fact) => match fact {
+                Fact::CallingAe | Fact::CalledAe => Kind::Title,
+                Fact::Peer => Kind::Peer,
+                Fact::SopClass | Fact::TransferSyntax => Kind::Uid,
+                Fact::ArrivalTime => Kind::Clock,
+                Fact::ArrivalDay => Kind::Word(Words::Day),
+                Fact::Orientation => Kind::Word(Words::Orientation),
+                Fact::ArrivalOrder | Fact::Frames => Kind::Count,
+                Fact::Lossy => Kind::Truth,
+            },
+        }
+    }
+
+    /// How many sequences stand above the attribute.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Subject::Nested { sequences, .. } => sequences.len(),
+            _ => 0,
         }
     }
 
@@ -106,6 +151,12 @@ impl Subject {
                 SHOWN_OF_PATIENT.contains(tag) || !(hidden_group || IDENTIFIERS.contains(tag))
             }
             Subject::Private { .. } => values.iter().all(|value| value.is_numeric),
+            // An item that is private, or of the patient, may say anything of the patient.
+            Subject::Nested { sequences, last } => {
+                last.shows(values)
+                    && sequences.iter().all(|s| matches!(s, Subject::Attribute { .. }))
+                    && sequences.iter().all(|sequence| sequence.shows(&[]))
+            }
             Subject::Fact(_) => true,
         }
     }
@@ -113,21 +164,207 @@ impl Subject {
     /// The values that an image has; none when the attribute is absent or empty.
     pub(super) fn held(&self, image: &ImageFacts) -> Vec<Held> {
         match self {
-            Subject::Attribute { tag, .. } => image.header.attribute(*tag).map_or(vec![], held),
-            Subject::Private { group, element, creator } => {
-                private_attribute(image.header, *group, *element, creator).map_or(vec![], held)
+            Subject::Fact(fact) => fact.held(image).into_iter().collect(),
+            Subject::Nested { sequences, last } => {
+                let mut values = Vec::new();
+                each_header(sequences, image.header, &mut |header| {
+                    values.extend(last.attribute(header).map_or(vec![], held));
+                });
+                values
             }
-            Subject::Fact(fact) => {
-                let text = match fact {
-                    Fact::CallingAe => image.calling_ae.as_str(),
-                    Fact::CalledAe => image.called_ae.as_str(),
-                    Fact::SopClass => image.sop_class.as_str(),
-                    Fact::TransferSyntax => image.transfer_syntax.as_str(),
-                };
-                vec![Held { text: text.to_string(), number: None, is_numeric: false }]
-            }
+            _ => self.attribute(image.header).map_or(vec![], held),
         }
     }
+
+    /// Whether one item of the sequence passes; of a path all items on all ways to it.
+    pub(super) fn some_item<'a>(
+        &self,
+        header: Layered<'a>,
+        mut passes: impl FnMut(&'a Header) -> bool,
+    ) -> bool {
+        let (sequences, last): (&[Subject], &Subject) = match self {
+            Subject::Nested { sequences, last } => (sequences, last),
+            other => (&[], other),
+        };
+        let mut found = false;
+        each_header(sequences, header, &mut |header| {
+            found = found || last.items(header).any(&mut passes);
+        });
+        found
+    }
+
+    /// The attribute of the outermost data set in which everything stands that is looked at; a fact
+    /// has none.
+    pub(super) fn root<'a>(&self, header: Layered<'a>) -> Option<&'a Attribute> {
+        match self {
+            Subject::Nested { sequences, .. } => sequences.first()?.root(header),
+            other => other.attribute(header),
+        }
+    }
+
+    /// The tag of the root, where it is the same in every image.
+    pub(super) fn root_tag(&self) -> Option<Tag> {
+        match self {
+            Subject::Attribute { tag, .. } => Some(*tag),
+            Subject::Nested { sequences, .. } => sequences.first()?.root_tag(),
+            Subject::Private { .. } | Subject::Fact(_) => None,
+        }
+    }
+
+    /// Of a plain or private attribute.
+    fn attribute<'a>(&self, header: Layered<'a>) -> Option<&'a Attribute> {
+        match self {
+            Subject::Attribute { tag, .. } => header.attribute(*tag),
+            Subject::Private { group, element, creator } => {
+                private_attribute(header, *group, *element, creator)
+            }
+            Subject::Nested { .. } | Subject::Fact(_) => None,
+        }
+    }
+
+    fn items<'a>(&self, header: Layered<'a>) -> impl Iterator<Item = &'a Header> + use<'a> {
+        let values = self.attribute(header).map_or(&[][..], |attribute| &attribute.values);
+        values.iter().filter_map(|value| match value {
+            Value::Item(item) => Some(item),
+            _ => None,
+        })
+    }
+}
+
+impl Fact {
+    fn held(self, image: &ImageFacts) -> Option<Held> {
+        let text = match self {
+            Fact::CallingAe => image.calling_ae.to_string(),
+            Fact::CalledAe => image.called_ae.to_string(),
+            Fact::Peer => image.peer?.to_string(),
+            Fact::SopClass => image.sop_class.to_string(),
+            Fact::TransferSyntax => image.transfer_syntax.to_string(),
+            Fact::ArrivalTime => {
+                let second = image.arrived.second;
+                format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+            }
+            Fact::ArrivalDay => Words::DAYS.get(usize::from(image.arrived.weekday))?.to_string(),
+            Fact::Orientation => even::plane(image.header)?.to_string(),
+            Fact::Lossy => return Some(Held::bare(lossy(image).to_string(), None)),
+            Fact::ArrivalOrder => return Some(Held::count(image.arrived.order)),
+            Fact::Frames => return Some(Held::count(even::frames(image.header))),
+        };
+        Some(Held { text, number: None, is_numeric: false })
+    }
+}
+
+impl Held {
+    fn count(count: u32) -> Held {
+        Held::bare(count.to_string(), Some(count.into()))
+    }
+
+    fn bare(text: String, number: Option<f64>) -> Held {
+        Held { text, number, is_numeric: true }
+    }
+}
+
+/// What it says of itself (PS3.3 C.7.6.1.1.5), or what its transfer syntax does to pixels.
+fn lossy(image: &ImageFacts) -> bool {
+    image.header.text(LOSSY_IMAGE_COMPRESSION) == Some("01")
+        || transfer_syntaxes::may_lose(image.transfer_syntax.as_str())
+}
+
+/// The headers in which the last word of a path stands.
+fn each_header<'a>(
+    sequences: &[Subject],
+    header: Layered<'a>,
+    visit: &mut impl FnMut(Layered<'a>),
+) {
+    let Some((first, rest)) = sequences.split_first() else { return visit(header) };
+    for item in first.items(header) {
+        each_header(rest, Layered::whole(item), visit);
+    }
+}
+
+/// The words of a key in quotes. A creator's name may hold a dot: it ends where a keyword or
+/// another private attribute begins.
+fn parts(source: &str, key: &str, span: &Span) -> Vec<Step> {
+    let begins = |rest: &str| {
+        let word = rest.split('.').next().unwrap_or_default();
+        rest.starts_with('(') || dictionary::is_keyword(word)
+    };
+    let mut ends: Vec<usize> = Vec::new();
+    let mut start = 0;
+    for (at, _) in key.match_indices('.') {
+        if !key[start..].starts_with('(') || begins(&key[at + 1..]) {
+            ends.push(at);
+            start = at + 1;
+        }
+    }
+    if ends.is_empty() {
+        return vec![(key.to_string(), span.clone())];
+    }
+    // Behind the quote, unless the key is written with escapes.
+    let plain = source.get(span.start + 1..).is_some_and(|rest| rest.starts_with(key));
+    let mut words = Vec::new();
+    let mut start = 0;
+    for end in ends.into_iter().chain([key.len()]) {
+        let place = if plain { span.start + 1 + start..span.start + 1 + end } else { span.clone() };
+        words.push((key[start..end].to_string(), place));
+        start = end + 1;
+    }
+    words
+}
+
+/// A key that stands for itself.
+fn whole(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
+    if let Some((_, fact)) = FACTS.iter().find(|(name, _)| *name == key) {
+        return Some(Subject::Fact(*fact));
+    }
+    read_attribute(reader, key, span, unknown)
+}
+
+/// The last word of a path.
+pub(super) fn attribute(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
+    read_attribute(reader, key, span, not_a_keyword)
+}
+
+fn sequence(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
+    let subject = attribute(reader, key, span)?;
+    if matches!(subject.kind(), Kind::Sequence | Kind::Any) {
+        return Some(subject);
+    }
+    let near = dictionary::nearest_sequence(key);
+    let help = near.map(|near| format!("did you mean \"{near}\"?"));
+    reader.fault(span, format!("{key} is no sequence: nothing stands inside it"), help);
+    None
+}
+
+fn read_attribute(
+    reader: &mut Reader,
+    key: &str,
+    span: &Span,
+    unknown: fn(&mut Reader, &str, &Span),
+) -> Option<Subject> {
+    if key.starts_with('(') {
+        return private(reader, key, span);
+    }
+    match dictionary::keyword(key) {
+        Ok((tag, vr, kind)) => return Some(Subject::Attribute { tag, vr, kind }),
+        Err(Unusable::Unseen(why)) => {
+            let help = (key == "TransferSyntaxUID")
+                .then(|| "the fact `transfer-syntax` says how the image came".to_string());
+            reader.fault(span, format!("{key} {why}"), help);
+        }
+        Err(Unusable::Bulk) => {
+            reader.fault(span, format!("{key} holds bulk data, which rules do not see"), None);
+        }
+        Err(Unusable::Unknown) => unknown(reader, key, span),
+    }
+    None
+}
+
+fn not_a_keyword(reader: &mut Reader, key: &str, span: &Span) {
+    let help = match FACTS.iter().any(|(name, _)| *name == key) {
+        true => Some(format!("`{key}` is a fact of the image and stands outside of sequences")),
+        false => dictionary::nearest_keyword(key).map(|near| format!("did you mean \"{near}\"?")),
+    };
+    reader.fault(span, format!("\"{key}\" is not a DICOM keyword"), help);
 }
 
 fn unknown(reader: &mut Reader, key: &str, span: &Span) {
@@ -140,16 +377,13 @@ fn unknown(reader: &mut Reader, key: &str, span: &Span) {
         );
     }
     if key.starts_with(|c: char| c.is_ascii_uppercase()) || key.contains([' ', '_']) {
-        let help = dictionary::nearest_keyword(key).map(|near| format!("did you mean \"{near}\"?"));
-        return reader.fault(span, format!("\"{key}\" is not a DICOM keyword"), help);
+        return not_a_keyword(reader, key, span);
     }
     let known = FACTS.iter().map(|(name, _)| *name).chain(["any", "none", "all"]);
     let near = dictionary::nearest(key, known).or_else(|| dictionary::nearest_keyword(key));
     let help = match near {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => {
-            "keys are DICOM keywords, or calling-ae, called-ae, sop-class, transfer-syntax".into()
-        }
+        None => format!("keys are DICOM keywords, or {}", FACTS.map(|(name, _)| name).join(", ")),
     };
     reader.fault(
         span,
@@ -180,7 +414,9 @@ fn private(reader: &mut Reader, key: &str, span: &Span) -> Option<Subject> {
         reader.fault(span, format!("\"{key}\" names its attribute by number"), help);
         return None;
     }
-    let low = element.strip_prefix("xx").filter(|low| low.len() == 2 && low.is_ascii());
+    let low = element
+        .strip_prefix("xx")
+        .filter(|low| low.len() == 2 && low.bytes().all(|b| b.is_ascii_hexdigit()));
     let low = low.and_then(|low| u8::from_str_radix(low, 16).ok());
     match hexadecimal(group).filter(|group| group % 2 == 1 && *group > 8).zip(low) {
         Some((group, element)) if !creator.is_empty() => {

@@ -1,5 +1,6 @@
 //! `[rule.then]`: what happens to the images that a rule selected.
 
+use super::forward;
 use super::reader::Reader;
 use super::tree::{Entry, Node, Span};
 use gantry_terms::changes::Changes;
@@ -53,12 +54,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, key_span: &Span) -> Option<
         match entry.key.as_str() {
             "run" => then.run = run(reader, &entry.node),
             "send" => {} // needs `run`
-            "forward" => {
-                let peers = &reader.world.peers;
-                let to = reader.names(&entry.node, "forward", "there is no peer", peers);
-                let plain = |to| Forward { to, changes: Changes::default() };
-                then.forward = to.into_iter().map(plain).collect();
-            }
+            "forward" => then.forward = forward::read(reader, &entry.node),
             "priority" => {
                 then.priority = match one_of(reader, entry, &["routine", "stat"]) {
                     Some("stat") => Priority::Stat,

@@ -9,6 +9,9 @@ use std::fmt;
 #[serde(rename_all = "kebab-case")]
 pub struct ConditionTrace {
     pub part: Part,
+    /// Whose condition it is, as in `[rule.select.NAME]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
     /// The keyword or fact; `any`, `none`, `all`; `group` for several conditions inside of those.
     pub key: String,
     /// As the rule has it, without its comments; of a combination how many groups it has.
@@ -96,6 +99,7 @@ impl ConditionTrace {
     pub(super) fn select(key: String, wanted: String, matched: usize, of: usize) -> Self {
         Self {
             part: Part::Select,
+            selection: None,
             key,
             wanted,
             found: Vec::new(),
@@ -110,16 +114,20 @@ impl ConditionTrace {
 
     /// The values found, the most frequent first: `"B70f" in 30, (absent) in 2`.
     pub fn found_text(&self) -> String {
-        let mut texts: Vec<String> = match self.found.as_slice() {
-            [] => vec!["nothing".into()],
-            [only] => vec![only.value.clone()],
-            several => several.iter().map(|f| format!("{} in {}", f.value, f.images)).collect(),
-        };
-        if self.more > 0 {
-            texts.push(format!("and {} more", self.more));
-        }
-        texts.join(", ")
+        found_text(&self.found, self.more)
     }
+}
+
+pub(super) fn found_text(found: &[Found], more: usize) -> String {
+    let mut texts: Vec<String> = match found {
+        [] => vec!["nothing".into()],
+        [only] => vec![only.value.clone()],
+        several => several.iter().map(|f| format!("{} in {}", f.value, f.images)).collect(),
+    };
+    if more > 0 {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join(", ")
 }
 
 impl fmt::Display for ConditionTrace {

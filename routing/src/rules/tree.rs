@@ -11,6 +11,8 @@ pub(super) type Span = Range<usize>;
 pub(super) struct Node {
     pub(super) span: Span,
     pub(super) value: Toml,
+    /// A table that the dots of a key made: `a` of `a.b = ..`.
+    pub(super) dotted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ pub(super) enum Toml {
     Boolean(bool),
     Moment(toml_edit::Datetime),
     Array(Vec<Node>),
-    /// In the order in which it is written; `[x]`, `{..}` and `a.b = ..` are the same here.
+    /// In the order in which it is written; `[x]` and `{..}` are the same here.
     Table(Vec<Entry>),
 }
 
@@ -96,7 +98,7 @@ fn table(table: &dyn TableLike, span: Span) -> Node {
         let key_span = table.key(name).and_then(|key| key.span()).unwrap_or(span.clone());
         Entry { key: name.to_string(), node: item_node(item, &key_span), key_span }
     });
-    Node { value: Toml::Table(entries.collect()), span }
+    Node { value: Toml::Table(entries.collect()), span, dotted: table.is_dotted() }
 }
 
 /// `key_span` stands in where the TOML reader gives no place (tables made by dotted keys).
@@ -109,8 +111,11 @@ fn item_node(item: &Item, key_span: &Span) -> Node {
             value: Toml::Array(
                 tables.iter().map(|t| table(t, t.span().unwrap_or(key_span.clone()))).collect(),
             ),
+            dotted: false,
         },
-        Item::None => Node { span: key_span.clone(), value: Toml::Table(Vec::new()) },
+        Item::None => {
+            Node { span: key_span.clone(), value: Toml::Table(Vec::new()), dotted: false }
+        }
     }
 }
 
@@ -127,5 +132,5 @@ fn value_node(value: &Value, key_span: &Span) -> Node {
         }
         Value::InlineTable(inner) => return table(inner, span),
     };
-    Node { span, value }
+    Node { span, value, dotted: false }
 }

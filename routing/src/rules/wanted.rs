@@ -1,6 +1,7 @@
 //! The right side of a condition: what the values of an attribute must be like.
 
-use super::dictionary::{Kind, nearest};
+use super::date_time::{self, DateTime};
+use super::dictionary::{self, Kind, Words, nearest};
 use super::reader::Reader;
 use super::scale::Scale;
 use super::subject::Held;
@@ -21,11 +22,17 @@ enum Test {
     SomeValue(Vec<Literal>),
     /// No value is one of these (`not`, `lacks`).
     NoValue(Vec<Literal>),
-    /// Every value lies in the range, both ends included.
+    /// Every value lies in the range, both ends included. Where `min` is above `max`, the range
+    /// reaches over midnight.
     EveryValue {
         scale: Scale,
         min: f64,
         max: f64,
+    },
+    /// All of every value lies in the range, as far as its ends are written.
+    EveryMoment {
+        min: Option<DateTime>,
+        max: Option<DateTime>,
     },
 }
 
@@ -34,10 +41,16 @@ enum Literal {
     Text(String),
     Pattern(Regex),
     Measure(Scale, f64),
+    Moment(DateTime),
 }
 
-const OPERATORS: [&str; 9] =
+pub(super) const OPERATORS: [&str; 9] =
     ["min", "max", "like", "regex", "has", "lacks", "absent", "present", "not"];
+/// Bytes of a pattern. No series is described at such length.
+const LONGEST_PATTERN: usize = 4096;
+const MOST_PATTERNS: usize = 1000;
+const OF_A_SEQUENCE: &str = "ask { present = true }, { absent = true }, or what one item holds: \
+    { CodeValue = \"..\" }";
 
 impl Wanted {
     /// Reads the value of condition `key`. A fault is noted and gives `None`.
@@ -49,8 +62,11 @@ impl Wanted {
             }
             Toml::Table(entries) => operators(reader, key, kind, entries, &node.span),
             _ if kind == Kind::Sequence => {
-                let help = "ask { present = true } or { absent = true }".to_string();
-                reader.fault(&node.span, format!("{key} is a sequence and has no value"), help);
+                reader.fault(
+                    &node.span,
+                    format!("{key} is a sequence and has no value"),
+                    OF_A_SEQUENCE.to_string(),
+                );
                 None
             }
             _ => Some(Wanted(vec![Test::SomeValue(literals(reader, key, kind, node)?)])),
@@ -76,9 +92,19 @@ impl Test {
             Test::NoValue(unwanted) => {
                 held.iter().all(|held| unwanted.iter().all(|w| w.is(held) == Some(false)))
             }
-            Test::EveryValue { scale, min, max } => held
-                .iter()
-                .all(|held| scale.read(held).is_some_and(|value| *min <= value && value <= *max)),
+            Test::EveryValue { scale, min, max } => held.iter().all(|held| {
+                let within = |value: f64| match min <= max {
+                    true => *min <= value && value <= *max,
+                    false => *min <= value || value <= *max,
+                };
+                scale.read(held).is_some_and(within)
+            }),
+            Test::EveryMoment { min, max } => held.iter().all(|held| {
+                DateTime::read(&held.text).is_some_and(|value| {
+                    min.is_none_or(|min| value.begins_in_or_after(min))
+                        && max.is_none_or(|max| value.ends_in_or_before(max))
+                })
+            }),
         }
     }
 }
@@ -90,6 +116,7 @@ impl Literal {
             Literal::Text(text) => Some(*text == held.text),
             Literal::Pattern(pattern) => Some(pattern.is_match(&held.text)),
             Literal::Measure(scale, wanted) => scale.read(held).map(|value| value == *wanted),
+            Literal::Moment(wanted) => DateTime::read(&held.text)?.is(*wanted),
         }
     }
 }
@@ -147,52 +174,90 @@ fn range(
     entries: &[Entry],
     span: &Span,
 ) -> Option<Test> {
-    let mut ends = [f64::NEG_INFINITY, f64::INFINITY];
-    let mut found = None;
+    let mut ends: [Option<Literal>; 2] = [None, None];
     for entry in entries.iter().filter(|entry| matches!(&*entry.key, "min" | "max")) {
-        let Some(scale) = Scale::of(kind) else {
-            misfit(reader, key, kind, entry);
-            return None;
+        let kind_of_end = match Scale::of(kind) {
+            Some(scale) => scale.kind(),
+            None if kind == Kind::DateTime => kind,
+            None => {
+                misfit(reader, key, kind, entry);
+                return None;
+            }
         };
-        let Literal::Measure(_, end) = literal(reader, &entry.key, scale.kind(), &entry.node)?
-        else {
-            return None;
-        };
-        ends[usize::from(entry.key == "max")] = end;
-        found = Some(scale);
+        let end = literal(reader, &entry.key, kind_of_end, &entry.node)?;
+        ends[usize::from(entry.key == "max")] = Some(end);
     }
-    let [min, max] = ends;
-    if min > max {
+    let test = match ends {
+        [None, None] => return None,
+        [Some(Literal::Moment(min)), None] => Test::EveryMoment { min: Some(min), max: None },
+        [None, Some(Literal::Moment(max))] => Test::EveryMoment { min: None, max: Some(max) },
+        [Some(Literal::Moment(min)), Some(Literal::Moment(max))] => {
+            Test::EveryMoment { min: Some(min), max: Some(max) }
+        }
+        [min, max] => {
+            let number = |end: Option<Literal>, open: f64| match end {
+                Some(Literal::Measure(_, end)) => end,
+                _ => open,
+            };
+            let scale = Scale::of(kind)?;
+            let (min, max) = (number(min, f64::NEG_INFINITY), number(max, f64::INFINITY));
+            Test::EveryValue { scale, min, max }
+        }
+    };
+    let empty = match &test {
+        Test::EveryValue { min, max, .. } => min > max && kind != Kind::Clock,
+        Test::EveryMoment { min: Some(min), max: Some(max) } => max.is_before(*min),
+        _ => false,
+    };
+    if empty {
         let help = "nothing lies between them".to_string();
         reader.fault(span, format!("`min` of {key} is above its `max`"), help);
         return None;
     }
-    found.map(|scale| Test::EveryValue { scale, min, max })
+    Some(test)
 }
 
 fn fits(operator: &str, kind: Kind) -> bool {
     let text = matches!(
         kind,
-        Kind::Text | Kind::FreeText | Kind::Name | Kind::Code | Kind::Uid | Kind::Title | Kind::Any
+        Kind::Text | Kind::FreeText | Kind::Name | Kind::Code | Kind::Uid | Kind::Tag | Kind::Any
     );
+    // What every image has, once: nothing can be absent, and nothing is one of several.
+    let always = matches!(kind, Kind::Title | Kind::Count | Kind::Clock | Kind::Truth)
+        || kind == Kind::Word(Words::Day);
     match operator {
-        "like" | "regex" => text,
-        "has" | "lacks" => (text && kind != Kind::Title) || kind == Kind::Number,
+        "like" | "regex" => (text && kind != Kind::Tag) || matches!(kind, Kind::Title | Kind::Peer),
+        "has" | "lacks" => text || kind == Kind::Number,
         "not" => kind != Kind::Sequence,
-        // A connection always has its facts.
-        _ => kind != Kind::Title,
+        _ => !always,
     }
 }
 
 fn misfit(reader: &mut Reader, key: &str, kind: Kind, entry: &Entry) {
     let (holds, help) = match kind {
         Kind::Number => ("numbers", "use a number, a list of numbers, min, max, not, has, lacks"),
+        Kind::Count => ("one number", "use a number, a list of numbers, min, max, not"),
         Kind::Date => ("dates", "use a date such as 2026-01-31, a list of dates, min, max, not"),
         Kind::Time => ("times", "use a time such as 07:30:00, a list of times, min, max, not"),
+        Kind::Clock => ("one time of day", "use min and max, such as { min = 18:00:00 }"),
+        Kind::DateTime => {
+            ("date-times", "use a date-time such as 2026-01-31T07:30:00, a list, min, max, not")
+        }
         Kind::Age => ("ages", "use an age such as \"018Y\", a list of ages, min, max, not"),
-        Kind::Sequence => ("a sequence", "ask { present = true } or { absent = true }"),
+        Kind::Sequence => ("a sequence", OF_A_SEQUENCE),
         Kind::Title => ("one AE title", "use a text, a list of texts, like, regex, not"),
-        _ => ("text", "use a text, a list of texts, like, regex, has, lacks, not"),
+        Kind::Peer => {
+            ("one AE title", "use a text, a list of texts, like, regex, not, absent, present")
+        }
+        Kind::Tag => ("tags", "use a keyword, a list of keywords, has, lacks, not"),
+        Kind::Word(Words::Day) => ("one day", "use a day such as \"monday\", a list of days, not"),
+        Kind::Word(Words::Orientation) => {
+            ("one word", "use a word such as \"axial\", a list of words, not, absent, present")
+        }
+        Kind::Truth => ("true or false", "use true or false"),
+        Kind::Text | Kind::FreeText | Kind::Name | Kind::Code | Kind::Uid | Kind::Any => {
+            ("text", "use a text, a list of texts, like, regex, has, lacks, not")
+        }
     };
     let message = format!("`{}` does not fit {key}, which holds {holds}", entry.key);
     reader.fault(&entry.key_span, message, help.to_string());
@@ -218,6 +283,14 @@ fn literals(reader: &mut Reader, key: &str, kind: Kind, node: &Node) -> Option<V
 }
 
 fn literal(reader: &mut Reader, key: &str, kind: Kind, node: &Node) -> Option<Literal> {
+    match kind {
+        Kind::DateTime => return moment(reader, key, node),
+        Kind::Truth => {
+            let truth = reader.boolean(node, key)?;
+            return Some(Literal::Text(truth.to_string()));
+        }
+        _ => {}
+    }
     if let Some(scale) = Scale::of_value(kind, node) {
         return match scale.literal(node) {
             Some(value) => Some(Literal::Measure(scale, value)),
@@ -238,6 +311,16 @@ fn literal(reader: &mut Reader, key: &str, kind: Kind, node: &Node) -> Option<Li
         return None;
     };
     text_literal(reader, key, kind, text.trim(), &node.span)
+}
+
+fn moment(reader: &mut Reader, key: &str, node: &Node) -> Option<Literal> {
+    let moment = DateTime::literal(node);
+    if moment.is_none() {
+        let shown = reader.shown(node);
+        let message = format!("`{key}` wants {}, not {shown}", date_time::EXAMPLE);
+        reader.fault(&node.span, message, None);
+    }
+    moment.map(Literal::Moment)
 }
 
 /// The number in a text, where one was wanted.
@@ -273,7 +356,33 @@ fn text_literal(
                 reader.fault(span, format!("\"{text}\" is no AE title: {why}"), None);
                 return None;
             }
-            return glob(text, false).map(Literal::Pattern);
+            return glob(reader, text, false, span);
+        }
+        Kind::Peer if !reader.world.senders.iter().any(|known| known == text) => {
+            if text.contains(['*', '?']) {
+                let help = format!("for a pattern write {{ like = \"{text}\" }}");
+                reader.fault(span, format!("there is no [[peer]] \"{text}\""), help);
+            } else {
+                let known = &reader.world.senders;
+                reader.unknown_name(span, text, "there is no [[peer]]", known);
+            }
+            return None;
+        }
+        Kind::Peer => {}
+        Kind::Word(words) if !words.known().contains(&text) => {
+            let known: Vec<String> = words.known().iter().map(|word| word.to_string()).collect();
+            reader.unknown_name(span, text, &format!("`{key}` is never"), &known);
+            return None;
+        }
+        Kind::Tag => {
+            let tag = dictionary::tag_of(text);
+            if tag.is_none() {
+                let near = dictionary::nearest_keyword(text);
+                let help = near.map(|near| format!("did you mean \"{near}\"?"));
+                let message = format!("\"{text}\" is neither a DICOM keyword nor a tag");
+                reader.fault(span, message, help);
+            }
+            return tag.map(Literal::Text);
         }
         Kind::Uid if Uid::parse(text).is_err() => {
             let help = "a UID is digits and dots; for a part of it use { like = \"1.2.840.*\" }";
@@ -302,6 +411,14 @@ fn patterns(reader: &mut Reader, operator: &str, node: &Node) -> Option<Vec<Lite
         Toml::Array(_) => reader.list(node, operator)?,
         _ => std::slice::from_ref(node),
     };
+    if nodes.len() > MOST_PATTERNS {
+        let message = format!(
+            "`{operator}` has {} patterns, at most {MOST_PATTERNS} are looked at",
+            nodes.len()
+        );
+        reader.fault(&node.span, message, None);
+        return None;
+    }
     let read: Vec<_> = nodes.iter().map(|node| pattern(reader, operator, node)).collect();
     read.into_iter().collect()
 }
@@ -309,21 +426,13 @@ fn patterns(reader: &mut Reader, operator: &str, node: &Node) -> Option<Vec<Lite
 fn pattern(reader: &mut Reader, operator: &str, node: &Node) -> Option<Literal> {
     let text = reader.text_value(node, operator)?;
     if operator == "like" {
-        return glob(text, true).map(Literal::Pattern);
+        return glob(reader, text, true, &node.span);
     }
-    match RegexBuilder::new(text).size_limit(1 << 20).build() {
-        Ok(regex) => Some(Literal::Pattern(regex)),
-        Err(error) => {
-            let error = error.to_string();
-            let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            reader.fault(&node.span, format!("not a regular expression: {why}"), None);
-            None
-        }
-    }
+    compiled(reader, text, text, &node.span)
 }
 
 /// `*` is any run of characters, `?` is any one; the whole value must fit.
-fn glob(text: &str, fold_case: bool) -> Option<Regex> {
+fn glob(reader: &mut Reader, text: &str, fold_case: bool, span: &Span) -> Option<Literal> {
     let mut pattern = String::from(if fold_case { "(?is)^" } else { "(?s)^" });
     for letter in text.trim().chars() {
         match letter {
@@ -333,5 +442,27 @@ fn glob(text: &str, fold_case: bool) -> Option<Regex> {
         }
     }
     pattern.push('$');
-    Regex::new(&pattern).ok()
+    compiled(reader, text, &pattern, span)
+}
+
+fn compiled(reader: &mut Reader, written: &str, pattern: &str, span: &Span) -> Option<Literal> {
+    if written.len() > LONGEST_PATTERN {
+        let message = format!("the pattern is longer than {LONGEST_PATTERN} bytes");
+        reader.fault(span, message, None);
+        return None;
+    }
+    match RegexBuilder::new(pattern).size_limit(1 << 20).build() {
+        Ok(regex) => Some(Literal::Pattern(regex)),
+        Err(regex::Error::CompiledTooBig(limit)) => {
+            let message = format!("the pattern is too large: it needs more than {limit} bytes");
+            reader.fault(span, message, None);
+            None
+        }
+        Err(error) => {
+            let error = error.to_string();
+            let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            reader.fault(span, format!("not a regular expression: {why}"), None);
+            None
+        }
+    }
 }

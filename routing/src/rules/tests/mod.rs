@@ -1,12 +1,16 @@
 //! What the rule language promises, as tables of small rule files.
 
+mod columns;
 mod judging;
+mod levels;
 mod mutated;
 mod operators;
 mod real_headers;
 mod refused;
 mod refused_lines;
+mod selections;
 mod shipped;
+mod stops;
 mod warned;
 
 use super::rule_set::{ModelFacts, RuleSet, SourceFile, World};
@@ -14,13 +18,19 @@ use super::rule_set::{ModelFacts, RuleSet, SourceFile, World};
 /// What the rules of the tests may name.
 fn world() -> World {
     let both = vec!["structured-report".to_string(), "secondary-capture".to_string()];
-    let model = |name: &str, results: &[String]| ModelFacts {
+    let model = |name: &str, inputs: &[&str], results: &[String]| ModelFacts {
         name: name.to_string(),
+        inputs: inputs.iter().map(|input| input.to_string()).collect(),
         results: results.to_vec(),
     };
     World {
-        models: vec![model("emphysema", &both), model("lung-nodules", &both[..1])],
+        models: vec![
+            model("emphysema", &["input"], &both),
+            model("lung-nodules", &["input"], &both[..1]),
+            model("lesions", &["t1", "flair"], &both),
+        ],
         peers: vec!["PACS".to_string(), "ARCHIVE".to_string()],
+        senders: ["PACS", "ARCHIVE", "CT1", "MR1"].map(str::to_string).to_vec(),
     }
 }
 

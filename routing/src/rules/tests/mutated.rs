@@ -1,18 +1,20 @@
-//! Rule files with random damage: never a panic, and every problem lies inside its file.
+//! Rule files with random damage and data sets that no scanner should send: never a panic, and every problem lies inside its file.
 
-use super::super::judge::ImageFacts;
-use super::super::made_up::NOON_ON_MONDAY;
+use super::super::judge::{Arrived, ImageFacts};
 use super::super::rule_set::RuleSet;
+use super::shipped::shipped;
 use super::{file, world};
+use gantry_store::header::read_header;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::{Attribute, Header, Layered, Value};
 use gantry_terms::uid::Uid;
+use std::path::{Path, PathBuf};
 
 /// SplitMix64 with a fixed seed: the same damage on every machine.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -22,7 +24,7 @@ impl Chance {
 }
 
 /// What a slip of the hand, or worse, puts into a file.
-const SCRAPS: [&str; 40] = [
+const SCRAPS: &[&str] = &[
     "\"",
     "'",
     "[",
@@ -63,6 +65,18 @@ const SCRAPS: [&str; 40] = [
     "PixelData = 1",
     "ReferencedImageSequence = [{ Rows = 1 }]",
     "\r\n",
+    "on = \"study\"",
+    "on = \"instance\"",
+    "[rule.select.t1]",
+    "[rule.require.flair]",
+    "A.B.C = 1",
+    "\"ContentSequence.ContentSequence.CodeValue\" = \"x\"",
+    "{ CodeValue = \"x\" }",
+    "series = \"all\"",
+    "{ to = [\"PACS\"], set = { Rows = 1 } }",
+    "22:00:00",
+    "made-here = true",
+    "+01:00",
 ];
 
 const SEED: &str = r#"
@@ -94,8 +108,64 @@ images = [{ Modality = "CT", count = 4, spacing = 1.0, StudyTime = 07:30:00 }]
 expect = { "r" = "skipped" }
 "#;
 
-fn damaged(chance: &mut Chance) -> String {
-    let mut letters: Vec<char> = SEED.chars().collect();
+/// The rest of the grammar: levels, selections with names, paths, facts and changes on the way.
+const FURTHER_SEED: &str = r#"
+[[rule]]
+name = "pair"
+on = "study"
+[rule.select.t1]
+Modality = "MR"
+RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue = { not = "X" }
+arrival-time = { min = 22:00:00, max = 06:00:00 }
+[rule.select.flair]
+ProcedureCodeSequence = { CodeValue = "1", CodingSchemeDesignator = { like = "L*" } }
+"RequestAttributesSequence.(0019,xx0C) MAKER" = { present = true }
+AcquisitionDateTime = { min = "2026", max = 2026-12-31T12:00:00+01:00 }
+[rule.require.t1]
+series = "most-images"
+images = { min = 2 }
+gaps = { max = 1 }
+orientation = ["axial", "coronal"]
+frames = { max = 4000 }
+spacing = "even"
+[rule.then]
+run = "lesions"
+send = { to = ["PACS"], as = ["structured-report"] }
+[[rule]]
+name = "one"
+on = "instance"
+[rule.select]
+peer = { like = "CT*" }
+arrival-day = ["monday", "sunday"]
+arrival-order = { max = 3 }
+orientation = { absent = true }
+lossy = false
+frames = { min = 1 }
+FrameIncrementPointer = { lacks = "FrameTime" }
+[rule.then]
+stop = true
+forward = [{ to = ["ARCHIVE"], set = { InstitutionName = "X", SliceThickness = 2.5 }, remove = ["PatientComments"] }, "PACS"]
+[[rule]]
+name = "frames"
+[rule.require]
+gaps = 0
+orientation = "axial"
+spacing = "even"
+spacing-mm = { max = 3 }
+frames = { min = 2 }
+[rule.then]
+forward = ["PACS"]
+[[case]]
+says = "c"
+images = [
+  { series = "a", Modality = "MR", count = 3, spacing = 1, arrival-time = 23:00:00, peer = "MR1" },
+  { series = "b", made-here = true, ProcedureCodeSequence = [{ CodeValue = "1" }], arrival-day = "friday" },
+]
+expect = { pair = "skipped", one = "skipped" }
+"#;
+
+fn damaged(seed: &str, chance: &mut Chance) -> String {
+    let mut letters: Vec<char> = seed.chars().collect();
     for _ in 0..=chance.below(6) {
         let at = chance.below(letters.len());
         let end = (at + chance.below(12)).min(letters.len());
@@ -119,26 +189,197 @@ fn the_marks_of_other_editors_do_no_harm() {
     }
 }
 
+/// Whether the text is a good rule file. If it is not, each problem says where.
+fn is_good(text: &str) -> bool {
+    match RuleSet::parse(vec![file("a.toml", text)], &world()) {
+        Ok(_) => true,
+        Err(problems) => {
+            assert_ne!(problems.iter().count(), 0, "{text}");
+            let lines = text.lines().count().max(1) + 1;
+            for problem in problems.iter() {
+                assert!((1..=lines).contains(&problem.line), "{problem}\nin\n{text}");
+                assert!(problem.to_string().contains('^'), "{problem}");
+            }
+            false
+        }
+    }
+}
+
 #[test]
 fn no_damage_to_a_file_makes_the_reader_fall_over() {
     let mut chance = Chance(20_260_101);
+    let mut seeds = vec![SEED.to_string(), FURTHER_SEED.to_string()];
+    assert!(seeds.iter().all(|seed| is_good(seed)));
+    seeds.extend(shipped().into_iter().map(|file| file.text));
     let (mut good, mut bad) = (0, 0);
-    for _ in 0..4000 {
-        let text = damaged(&mut chance);
-        match RuleSet::parse(vec![file("a.toml", &text)], &world()) {
-            Ok(_) => good += 1,
-            Err(problems) => {
-                bad += 1;
-                assert_ne!(problems.iter().count(), 0, "{text}");
-                let lines = text.lines().count().max(1) + 1;
-                for problem in problems.iter() {
-                    assert!((1..=lines).contains(&problem.line), "{problem}\nin\n{text}");
-                    assert!(problem.to_string().contains('^'), "{problem}");
+    for round in 0..4000 {
+        let text = damaged(&seeds[round % seeds.len()], &mut chance);
+        if is_good(&text) { good += 1 } else { bad += 1 }
+    }
+    assert!(good > 100 && bad > 1000, "{good} good, {bad} bad");
+}
+
+#[test]
+fn no_bytes_make_the_reader_fall_over() {
+    let mut chance = Chance(20_260_102);
+    for _ in 0..2000 {
+        let bytes: Vec<u8> = (0..chance.below(300)).map(|_| chance.below(256) as u8).collect();
+        is_good(&String::from_utf8_lossy(&bytes));
+        let letters = b"[]{}=.,\"'\n #arulecs-xAB12:+";
+        let text: Vec<u8> = bytes.iter().map(|b| letters[*b as usize % letters.len()]).collect();
+        is_good(&String::from_utf8_lossy(&text));
+    }
+}
+
+const KEYS: &[&str] = &[
+    "Modality",
+    "SliceThickness",
+    "StudyDate",
+    "StudyTime",
+    "AcquisitionDateTime",
+    "PatientAge",
+    "PatientName",
+    "ImageComments",
+    "SOPClassUID",
+    "FrameIncrementPointer",
+    "ReferencedImageSequence",
+    "ProcedureCodeSequence.CodeValue",
+    "ContentSequence.ContentSequence.ContentDate",
+    "\"ContentSequence.(0019,xx0C) A.B\"",
+    "\"(0019,xx0C) MAKER\"",
+    "PixelData",
+    "Modalty",
+    "calling-ae",
+    "peer",
+    "sop-class",
+    "arrival-time",
+    "arrival-day",
+    "arrival-order",
+    "orientation",
+    "lossy",
+    "frames",
+    "images",
+    "series",
+    "spacing",
+    "spacing-mm",
+    "gaps",
+    "t1",
+    "any",
+    "none",
+    "all",
+    "to",
+    "set",
+    "remove",
+    "run",
+    "forward",
+    "stop",
+    "count",
+    "made-here",
+];
+const WORDS: &[&str] = &[
+    "\"CT\"",
+    "\"even\"",
+    "\"axial\"",
+    "\"only\"",
+    "\"monday\"",
+    "\"CT1\"",
+    "\"PACS\"",
+    "\"018Y\"",
+    "\"20260131\"",
+    "\"1.2.840\"",
+    "\"FrameTime\"",
+    "\"a*b?\"",
+    "\"((\"",
+    "\"\"",
+    "\"é\u{1F600}\"",
+    "0",
+    "1",
+    "-3",
+    "2.5",
+    "1e308",
+    "inf",
+    "true",
+    "false",
+    "2026-01-31",
+    "07:30:00",
+    "2026-01-31T07:30:00Z",
+];
+const OPERATORS: &[&str] =
+    &["min", "max", "like", "regex", "has", "lacks", "not", "absent", "present", "CodeValue"];
+
+fn value(chance: &mut Chance, depth: usize) -> String {
+    let list = |chance: &mut Chance| -> String {
+        let values: Vec<String> = (0..chance.below(4)).map(|_| value(chance, depth + 1)).collect();
+        format!("[{}]", values.join(", "))
+    };
+    match chance.below(if depth < 4 { 8 } else { 3 }) {
+        0..=2 => WORDS[chance.below(WORDS.len())].to_string(),
+        3 => list(chance),
+        4 | 5 => {
+            let operator = OPERATORS[chance.below(OPERATORS.len())];
+            format!("{{ {operator} = {} }}", value(chance, depth + 1))
+        }
+        6 => format!("{{ {} }}", line(chance, depth + 1)),
+        _ => format!("[{{ {} }}]", line(chance, depth + 1)),
+    }
+}
+
+fn line(chance: &mut Chance, depth: usize) -> String {
+    format!("{} = {}", KEYS[chance.below(KEYS.len())], value(chance, depth))
+}
+
+/// Lines that a study, or a rule that forwards, may have.
+const LINES: [(&str, &[&str]); 6] = [
+    (
+        "select",
+        &[
+            "Modality = \"MR\"",
+            "ProcedureCodeSequence = { CodeValue = \"1\" }",
+            "ContentSequence.CodeValue = { has = \"2\" }",
+            "arrival-time = { min = 22:00:00, max = 06:00:00 }",
+        ],
+    ),
+    ("select.t1", &["orientation = \"axial\"", "SeriesDescription = { regex = \"t1\" }"]),
+    ("select.flair", &["peer = { absent = true }", "EchoTime = { min = 80 }"]),
+    ("require", &["images = 2", "gaps = { max = 2 }", "spacing = \"even\""]),
+    ("require.t1", &["series = \"last\"", "frames = 20"]),
+    ("then", &["forward = [\"PACS\"]", "run = \"emphysema\"", "priority = \"stat\""]),
+];
+
+/// Words of the grammar in the places where words stand, chosen blindly.
+fn shaped(chance: &mut Chance) -> String {
+    let mut text = String::from("[[rule]]\nname = \"r\"\n");
+    let on = ["", "on = \"instance\"\n", "on = \"series\"\n", "on = \"study\"\n", "on = 3\n"];
+    text += on[chance.below(on.len())];
+    for (table, lines) in LINES {
+        if chance.below(2) == 0 {
+            text += &format!("[rule.{table}]\n");
+            for known in lines {
+                match chance.below(12) {
+                    0 => text += &(line(chance, 0) + "\n"),
+                    1..=7 => text += &format!("{known}\n"),
+                    _ => {}
                 }
+            }
+            if table == "then" {
+                text += "stop = true\n";
             }
         }
     }
-    assert!(good > 100 && bad > 1000, "{good} good, {bad} bad");
+    if chance.below(4) == 0 {
+        text += &format!(
+            "[[case]]\nsays = \"c\"\nimages = [{{ {} }}]\nexpect = {{ r = \"skipped\" }}\n",
+            line(chance, 0)
+        );
+    }
+    text
+}
+
+#[test]
+fn words_in_any_order_make_rules_or_problems() {
+    let mut chance = Chance(20_260_103);
+    let good = (0..3000).filter(|_| is_good(&shaped(&mut chance))).count();
+    assert!((100..2900).contains(&good), "{good} good");
 }
 
 /// A value that no scanner should have sent.
@@ -156,52 +397,124 @@ fn strange(chance: &mut Chance) -> Value {
     }
 }
 
+const TAGS: [u32; 28] = [
+    0x0008_0060,
+    0x0018_0050,
+    0x0008_0020,
+    0x0010_1010,
+    0x0018_0015,
+    0x0008_103E,
+    0x0008_0008,
+    0x0020_0032,
+    0x0020_0037,
+    0x0020_0052,
+    0x0019_0010,
+    0x0019_100C,
+    0x0008_0030,
+    0x0008_002A,
+    0x0008_0100,
+    0x0008_0102,
+    0x0008_1032,
+    0x0040_0008,
+    0x0040_0275,
+    0x0028_0008,
+    0x0028_0009,
+    0x0028_2110,
+    0x5200_9229,
+    0x5200_9230,
+    0x0020_9113,
+    0x0020_9116,
+    0x0008_0005,
+    0x7FE0_0010,
+];
+
+fn strange_header(chance: &mut Chance, depth: usize) -> Header {
+    let vrs = ["CS", "DS", "FL", "FD", "SQ", "UN", "DT", "AT", "", "é"];
+    let mut header = Header::default();
+    for tag in TAGS {
+        if chance.below(3) == 0 {
+            continue;
+        }
+        let value = |chance: &mut Chance| match chance.below(4) {
+            0 if depth < 3 => Value::Item(strange_header(chance, depth + 1)),
+            _ => strange(chance),
+        };
+        let values = (0..chance.below(if depth == 0 { 8 } else { 3 })).map(|_| value(chance));
+        let values = values.collect();
+        header.0.insert(tag, Attribute { vr: vrs[chance.below(vrs.len())].into(), values });
+    }
+    header
+}
+
+/// Judges by every rule of both seeds; nothing of a verdict contradicts itself.
+fn judge(rules: &RuleSet, headers: &[Header]) {
+    let title = AeTitle::parse("CT1").expect("a title");
+    let series = [Uid::derived(&["a"]), Uid::derived(&["b"])];
+    let uids: Vec<Uid> =
+        (0..headers.len()).map(|at| Uid::derived(&["image", &at.to_string()])).collect();
+    let images = headers.iter().zip(&uids).enumerate().map(|(at, (header, uid))| ImageFacts {
+        sop_instance: uid,
+        sop_class: &uids[0],
+        transfer_syntax: &uids[0],
+        calling_ae: &title,
+        called_ae: &title,
+        peer: Some(&title).filter(|_| at % 2 == 0),
+        series: &series[at % 2],
+        arrived: Arrived { second: 86_400, weekday: at as u8, order: u32::MAX },
+        header: Layered::whole(header),
+        made_here: at % 5 == 4,
+    });
+    let images: Vec<ImageFacts> = images.collect();
+    let of_first: Vec<ImageFacts> = images.iter().step_by(2).copied().collect();
+    for judgement in rules.judge(&of_first).into_iter().chain(rules.judge_study(&images)) {
+        assert_eq!(judgement.runs, judgement.reason.starts_with("runs: "));
+        assert_eq!(judgement.runs, judgement.because.is_empty());
+        assert_eq!(judgement.runs, !judgement.selected.is_empty());
+        assert!(serde_json::to_string(&judgement).is_ok());
+    }
+}
+
+fn both_seeds() -> RuleSet {
+    let files = vec![file("a.toml", SEED), file("b.toml", FURTHER_SEED)];
+    RuleSet::parse(files, &world()).expect("the rules are good")
+}
+
 #[test]
 fn no_header_makes_a_judgement_fall_over() {
-    let rules = RuleSet::parse(vec![file("a.toml", SEED)], &world()).expect("the rules are good");
-    let tags: [u32; 13] = [
-        0x0008_0060,
-        0x0018_0050,
-        0x0008_0020,
-        0x0010_1010,
-        0x0018_0015,
-        0x0008_103E,
-        0x0008_0008,
-        0x0020_0032,
-        0x0020_0037,
-        0x0020_0052,
-        0x0019_0010,
-        0x0019_100C,
-        0x0008_0030,
-    ];
-    let vrs = ["CS", "DS", "FL", "FD", "SQ", "UN", "", "é"];
-    let (uid, title) = (Uid::derived(&["a"]), AeTitle::parse("CT1").expect("a title"));
+    let rules = both_seeds();
     let mut chance = Chance(7);
-    for _ in 0..2000 {
-        let mut header = Header::default();
-        for tag in tags.iter().filter(|_| chance.below(3) > 0).collect::<Vec<_>>() {
-            let values = (0..chance.below(8)).map(|_| strange(&mut chance)).collect();
-            let vr = vrs[chance.below(vrs.len())].into();
-            header.0.insert(*tag, Attribute { vr, values });
-        }
-        let image = ImageFacts {
-            sop_instance: &uid,
-            sop_class: &uid,
-            transfer_syntax: &uid,
-            calling_ae: &title,
-            called_ae: &title,
-            peer: Some(&title),
-            series: &uid,
-            arrived: NOON_ON_MONDAY,
-            header: Layered::whole(&header),
-            made_here: false,
-        };
-        for judgement in rules.judge(&[image, image]) {
-            assert_eq!(judgement.runs, judgement.reason.starts_with("runs: "));
-            assert_eq!(judgement.runs, judgement.because.is_empty());
-            assert!(serde_json::to_string(&judgement).is_ok());
+    for _ in 0..1500 {
+        let headers: Vec<Header> =
+            (0..=chance.below(4)).map(|_| strange_header(&mut chance, 0)).collect();
+        judge(&rules, &headers);
+    }
+}
+
+/// Every file that lies in or below a folder.
+fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => files_below(&path, paths),
+            path => paths.push(path),
         }
     }
+}
+
+#[test]
+fn every_object_of_the_shared_data_gets_verdicts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let mut paths = Vec::new();
+    files_below(&root, &mut paths);
+    paths.sort();
+    if paths.is_empty() {
+        return println!("skipped: {} is not there", root.display());
+    }
+    let rules = both_seeds();
+    let read = |path: &PathBuf| read_header(&std::fs::read(path).expect("a file")).ok();
+    let headers: Vec<Header> = paths.iter().filter_map(read).collect();
+    assert!(headers.len() > 50, "{} of {} are DICOM", headers.len(), paths.len());
+    headers.chunks(7).for_each(|headers| judge(&rules, headers));
+    judge(&rules, &headers);
 }
 
 #[test]
@@ -212,7 +525,18 @@ fn deep_nesting_ends_in_a_problem() {
             "[[rule]]\nname = \"r\"\n[rule.select]\nany = {open}{close}\n[rule.then]\nstop = true\n"
         )
     };
-    for text in [nested("[{any=", "}]"), nested("[", "]"), nested("{all=", "}")] {
+    let dotted = |key: &str| {
+        format!("[[rule]]\nname = \"r\"\n[rule.select]\n{key} = 1\n[rule.then]\nstop = true\n")
+    };
+    let path = "ContentSequence.".repeat(5000) + "Rows";
+    for text in [
+        nested("[{any=", "}]"),
+        nested("[", "]"),
+        nested("{all=", "}"),
+        nested("{ContentSequence=", "}"),
+        dotted(&path),
+        dotted(&format!("\"{path}\"")),
+    ] {
         assert!(RuleSet::parse(vec![file("a.toml", &text)], &world()).is_err());
     }
 }

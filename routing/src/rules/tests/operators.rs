@@ -193,3 +193,150 @@ fn any_all_and_none_combine_conditions_and_may_nest() {
         true,
     );
 }
+
+#[test]
+fn a_path_gathers_the_values_of_all_items_and_a_table_wants_one_item_that_fits() {
+    let image = "ProcedureCodeSequence = [\
+        { CodeValue = \"1\", CodingSchemeDesignator = \"L\" }, \
+        { CodeValue = \"2\", CodingSchemeDesignator = \"M\" }]";
+    check("ProcedureCodeSequence.CodeValue = \"2\"", image, true);
+    check("\"ProcedureCodeSequence.CodeValue\" = \"3\"", image, false);
+    check("ProcedureCodeSequence.CodeValue = { not = \"2\" }", image, false);
+    check("ProcedureCodeSequence.CodeValue = { lacks = \"3\" }", image, true);
+    check("ProcedureCodeSequence.CodeMeaning = { absent = true }", image, true);
+    check("ProcedureCodeSequence.CodeMeaning = { present = true }", image, false);
+    check(
+        "ProcedureCodeSequence.CodeValue = \"1\"\nProcedureCodeSequence.CodingSchemeDesignator = \"M\"",
+        image,
+        true,
+    );
+    let one = |value: &str, scheme: &str| {
+        format!(
+            "ProcedureCodeSequence = {{ CodeValue = \"{value}\", CodingSchemeDesignator = \"{scheme}\" }}"
+        )
+    };
+    check(&one("1", "L"), image, true);
+    check(&one("1", "M"), image, false);
+    check("ProcedureCodeSequence = { CodeValue = { not = \"1\" } }", image, true);
+    check("[rule.select.ProcedureCodeSequence]\nCodeValue = \"2\"", image, true);
+    check("none = [{ ProcedureCodeSequence = { CodeValue = \"2\" } }]", image, false);
+    check(
+        "ProcedureCodeSequence = { any = [{ CodeValue = \"9\" }, { CodingSchemeDesignator = \"L\" }] }",
+        image,
+        true,
+    );
+    check("ProcedureCodeSequence = { CodeValue = \"1\" }", "Modality = \"CT\"", false);
+    check("ProcedureCodeSequence.CodeValue = { absent = true }", "Modality = \"CT\"", true);
+}
+
+#[test]
+fn sequences_stand_in_sequences_and_private_ones_too() {
+    let image = "RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue = \"X\", \
+        \"RequestAttributesSequence.(0019,xx0C) MAKER 1.2\" = 5, \
+        \"(0029,xx10) MAKER.(0029,xx11) MAKER\" = 7";
+    check("RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue = \"X\"", image, true);
+    check(
+        "RequestAttributesSequence.ScheduledProtocolCodeSequence = { CodeValue = \"X\" }",
+        image,
+        true,
+    );
+    check(
+        "RequestAttributesSequence = { ScheduledProtocolCodeSequence = { CodeValue = \"Y\" } }",
+        image,
+        false,
+    );
+    check("\"RequestAttributesSequence.(0019,xx0C) MAKER 1.2\" = { min = 5 }", image, true);
+    check("RequestAttributesSequence.\"(0019,xx0C) MAKER 1.2\" = { min = 6 }", image, false);
+    check("\"(0029,xx10) MAKER.(0029,xx11) MAKER\" = 7", image, true);
+    check("\"(0029,xx10) OTHER.(0029,xx11) MAKER\" = 7", image, false);
+}
+
+#[test]
+fn a_date_time_is_compared_as_far_as_it_is_written() {
+    let at = |text: &str| format!("AcquisitionDateTime = \"{text}\"");
+    check("AcquisitionDateTime = \"202601\"", &at("20260131073000.5"), true);
+    check("AcquisitionDateTime = 2026-01-31", &at("20260131073000.5"), true);
+    check("AcquisitionDateTime = 2026-01-31", &at("202601"), false);
+    check("AcquisitionDateTime = { not = 2026-01-31 }", &at("202601"), false);
+    check("AcquisitionDateTime = { not = 2026-02-01 }", &at("202601"), true);
+    check("AcquisitionDateTime = { min = \"2026\" }", &at("20260101"), true);
+    check("AcquisitionDateTime = { max = \"2026\" }", &at("20261231235959"), true);
+    check("AcquisitionDateTime = { max = 2026-06-01T12:00:00 }", &at("20260601120001"), false);
+    check("AcquisitionDateTime = { min = \"20260601\" }", &at("2026"), false);
+    // Both clocks say how far they are from UTC, or neither is asked.
+    let zone = "AcquisitionDateTime = { min = 2026-01-31T07:00:00+01:00 }";
+    check(zone, &at("20260131060000+0000"), true);
+    check(zone, &at("20260131060000+0200"), false);
+    check(zone, &at("20260131070000"), true);
+}
+
+#[test]
+fn an_attribute_that_holds_tags_is_asked_by_keyword_or_number() {
+    let image = "FrameIncrementPointer = [\"FrameTime\", \"(0054,0010)\"]";
+    check("FrameIncrementPointer = \"FrameTime\"", image, true);
+    check("FrameIncrementPointer = { has = \"(0018,1063)\" }", image, true);
+    check("FrameIncrementPointer = \"00540010\"", image, true);
+    check("FrameIncrementPointer = { lacks = \"FrameTimeVector\" }", image, true);
+}
+
+#[test]
+fn a_sender_is_a_peer_or_a_stranger() {
+    check("peer = \"CT1\"", "peer = \"CT1\"", true);
+    check("peer = \"CT1\"", "calling-ae = \"CT1\"", true);
+    check("peer = [\"MR1\", \"CT1\"]", "peer = \"CT1\"", true);
+    check("peer = { like = \"ct*\" }", "peer = \"CT1\"", true);
+    check("peer = { not = \"MR1\" }", "peer = \"CT1\"", true);
+    check("peer = { absent = true }", "calling-ae = \"STRANGER\"", true);
+    check("peer = { not = \"MR1\" }", "calling-ae = \"STRANGER\"", false);
+    check("peer = { present = true }", "calling-ae = \"STRANGER\"", false);
+}
+
+#[test]
+fn the_time_of_arrival_may_reach_over_midnight() {
+    let night = "arrival-time = { min = 22:00:00, max = 06:00:00 }";
+    check(night, "arrival-time = 23:30:00", true);
+    check(night, "arrival-time = 06:00:00", true);
+    check(night, "arrival-time = 12:00:00", false);
+    check("arrival-time = { min = 08:00:00, max = 17:00:00 }", "arrival-time = \"1200\"", true);
+    check("arrival-time = { max = 08:00:00 }", "arrival-time = 08:00:01", false);
+    check("arrival-day = [\"saturday\", \"sunday\"]", "arrival-day = \"sunday\"", true);
+    check("arrival-day = { not = [\"saturday\", \"sunday\"] }", "arrival-day = \"sunday\"", false);
+    check("arrival-order = 1", "Modality = \"CT\"", true);
+    check("arrival-order = { min = 2 }", "Modality = \"CT\"", false);
+}
+
+#[test]
+fn an_image_lies_axial_coronal_sagittal_or_oblique() {
+    let lies = |plane: &str, cosines: &str, fits: bool| {
+        check(
+            &format!("orientation = \"{plane}\""),
+            &format!("ImageOrientationPatient = {cosines}"),
+            fits,
+        );
+    };
+    lies("axial", "[1, 0, 0, 0, 1, 0]", true);
+    lies("axial", "[-1, 0, 0, 0, 1, 0]", true);
+    lies("coronal", "[1, 0, 0, 0, 0, -1]", true);
+    lies("sagittal", "[0, 1, 0, 0, 0, -1]", true);
+    // 9 and 11 degrees about x.
+    lies("axial", "[1, 0, 0, 0, 0.98769, 0.15643]", true);
+    lies("oblique", "[1, 0, 0, 0, 0.98163, 0.19081]", true);
+    check("orientation = { absent = true }", "Modality = \"CT\"", true);
+    check("orientation = { absent = true }", "ImageOrientationPatient = [1, 0, 0]", true);
+    check("orientation = { not = \"axial\" }", "Modality = \"CT\"", false);
+    let shared = "SharedFunctionalGroupsSequence.PlaneOrientationSequence.ImageOrientationPatient \
+        = [1, 0, 0, 0, 1, 0]";
+    check("orientation = [\"axial\", \"coronal\"]", shared, true);
+}
+
+#[test]
+fn pixels_are_lossy_by_their_mark_or_by_their_transfer_syntax() {
+    check("lossy = true", "LossyImageCompression = \"01\"", true);
+    check("lossy = true", "transfer-syntax = \"1.2.840.10008.1.2.4.50\"", true);
+    check("lossy = false", "LossyImageCompression = \"00\"", true);
+    check("lossy = false", "transfer-syntax = \"1.2.840.10008.1.2.4.90\"", true);
+    check("lossy = { not = true }", "Modality = \"CT\"", true);
+    check("frames = 1", "Modality = \"CT\"", true);
+    check("frames = { min = 2 }", "NumberOfFrames = 30", true);
+    check("frames = { min = 2 }", "NumberOfFrames = 1", false);
+}

@@ -79,7 +79,7 @@ rules/a.toml:1:2: `rule` is a list, in double brackets
 fn a_rule_that_lacks_something_or_repeats_a_name_is_refused() {
     check(
         r#"[[rule]]
-on = "study"
+on = "studies"
 stop = true
 [rule.selekt]
 "#,
@@ -96,11 +96,11 @@ rules/a.toml:1:1: the rule has no name
   | ^^^^^^^^
   = help: add name = ".."
 
-rules/a.toml:2:6: rules on = "study" are not supported in this version
+rules/a.toml:2:6: a rule cannot be on "studies"
   |
-2 | on = "study"
-  |      ^^^^^^^
-  = help: write on = "series"
+2 | on = "studies"
+  |      ^^^^^^^^^
+  = help: did you mean "study"?
 
 rules/a.toml:3:1: `stop` is of what happens then
   |
@@ -131,7 +131,7 @@ rules/a.toml:3:6: a rule cannot be on "serie"
   |
 3 | on = "serie"
   |      ^^^^^^^
-  = help: write on = "series"
+  = help: did you mean "series"?
 "#,
     );
     check(
@@ -146,12 +146,6 @@ name = "a"
 stop = true
 "#,
         r#"
-rules/a.toml:3:6: rules on = "instance" are not supported in this version
-  |
-3 | on = "instance"
-  |      ^^^^^^^^^^
-  = help: write on = "series"
-
 rules/a.toml:7:8: there are two rules with the name "a"
   |
 7 | name = "a"
@@ -242,7 +236,7 @@ rules/a.toml:10:16: the rule has no condition "Modalty"
 fn all_problems_of_all_files_are_told_at_once_in_the_order_of_files_and_lines() {
     let good = "[[rule]]\nname = \"a\"\n[rule.select]\nModality = \"CT\"\n[rule.then]\nstop = true\n\
         [[case]]\nsays = \"c\"\nimages = [{ Modality = \"MR\" }]\nexpect = { a = \"runs\" }\n";
-    let broken = "[[rule]]\nname = \"b\"\non = \"study\"\n[rule.select]\nModalty = \"CT\"\n[rule.then]\nrun = \"x\"\n\
+    let broken = "[[rule]]\nname = \"b\"\non = \"stud\"\n[rule.select]\nModalty = \"CT\"\n[rule.then]\nrun = \"x\"\n\
         [[case]]\nsays = \"c\"\nimages = [{ Modality = \"MR\" }]\nexpect = { b = \"runs\" }\n";
     let files = vec![file("3.toml", broken), file("2.toml", "= 3\n"), file("1.toml", good)];
     let problems = match RuleSet::parse(files, &world()) {

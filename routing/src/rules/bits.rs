@@ -1,0 +1,96 @@
+//! A set of images by their places in the list that is judged.
+
+/// All sets of one judgement are of one length, so that they can be laid over each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Bits(Box<[u64]>);
+
+const WORD: usize = u64::BITS as usize;
+
+impl Bits {
+    /// An empty set with room for so many images.
+    pub(super) fn none(length: usize) -> Self {
+        Self(vec![0; length.div_ceil(WORD)].into())
+    }
+
+    pub(super) fn all(length: usize) -> Self {
+        let mut bits = Self(vec![u64::MAX; length.div_ceil(WORD)].into());
+        if let Some(last) = bits.0.last_mut().filter(|_| !length.is_multiple_of(WORD)) {
+            *last = (1 << (length % WORD)) - 1;
+        }
+        bits
+    }
+
+    pub(super) fn of(fits: impl ExactSizeIterator<Item = bool>) -> Self {
+        let mut bits = Self::none(fits.len());
+        for (at, fits) in fits.enumerate() {
+            bits.0[at / WORD] |= u64::from(fits) << (at % WORD);
+        }
+        bits
+    }
+
+    pub(super) fn insert(&mut self, at: usize) {
+        self.0[at / WORD] |= 1 << (at % WORD);
+    }
+
+    pub(super) fn contains(&self, at: usize) -> bool {
+        self.0[at / WORD] >> (at % WORD) & 1 == 1
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Those that are in both.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & other)
+    }
+
+    pub(super) fn or(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one | other)
+    }
+
+    /// Those that the other set does not hold.
+    pub(super) fn minus(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & !other)
+    }
+
+    fn with(&self, other: &Self, each: fn(u64, u64) -> u64) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| each(*one, *other)).collect())
+    }
+
+    /// In ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest.wrapping_sub(1);
+                (bit < WORD).then_some(at * WORD + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_beyond_its_length() {
+        for length in [0, 1, 63, 64, 65, 130] {
+            let all = Bits::all(length);
+            assert_eq!(all.count(), length);
+            assert_eq!(all.iter().collect::<Vec<_>>(), (0..length).collect::<Vec<_>>());
+            let odd = Bits::of((0..length).map(|at| at % 2 == 1));
+            assert!(odd.iter().all(|at| at % 2 == 1 && odd.contains(at)));
+            let even = all.minus(&odd);
+            assert!(even.and(&odd).is_empty());
+            assert_eq!(even.or(&odd), all);
+            assert_eq!(Bits::none(length).count(), 0);
+        }
+    }
+}
