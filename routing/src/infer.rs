@@ -14,6 +14,7 @@ use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
+use tracing::field::display;
 
 /// A job that failed transiently so often has failed.
 const MOST_ATTEMPTS: u32 = 5;
@@ -54,8 +55,7 @@ impl Work {
     }
 
     async fn work_on(&self, job: Job) {
-        let span =
-            tracing::info_span!("infer", job = job.id, series = %job.series, model = job.model);
+        let span = tracing::info_span!("infer", job = job.id, study = %job.study, series = job.series.as_ref().map(display), model = job.model);
         async {
             match self.attempt(&job).await {
                 Ok(()) => tracing::info!("job done"),
