@@ -91,8 +91,8 @@ ALTER TABLE new_jobs RENAME TO jobs;
 CREATE UNIQUE INDEX decisions_of_series ON decisions (series, revision, position) WHERE series IS NOT NULL;
 CREATE UNIQUE INDEX decisions_of_study ON decisions (study, revision, position) WHERE series IS NULL;
 CREATE INDEX jobs_due ON jobs (priority, decided_at, id) WHERE state IN ('queued', 'running');
-CREATE INDEX jobs_by_series ON jobs (series);
-CREATE INDEX jobs_by_study ON jobs (study);
+CREATE INDEX jobs_by_series ON jobs (series, state);
+CREATE INDEX jobs_by_study ON jobs (study, state);
 CREATE INDEX jobs_by_image ON jobs (selected) WHERE level = 'instance';
 CREATE INDEX jobs_by_model ON jobs (model, finished_at) WHERE state = 'finished';
 

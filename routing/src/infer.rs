@@ -14,7 +14,6 @@ use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
-use tracing::field::display;
 
 /// A job that failed transiently so often has failed.
 const MOST_ATTEMPTS: u32 = 5;
@@ -55,7 +54,14 @@ impl Work {
     }
 
     async fn work_on(&self, job: Job) {
-        let span = tracing::info_span!("infer", job = job.id, study = %job.study, series = job.series.as_ref().map(display), model = job.model);
+        let series = job.series.as_ref().map(tracing::field::display);
+        let span = tracing::info_span!(
+            "infer",
+            job = job.id,
+            study = %job.study,
+            series,
+            model = job.model
+        );
         async {
             match self.attempt(&job).await {
                 Ok(()) => tracing::info!("job done"),

@@ -343,7 +343,8 @@ async fn insert(
 }
 
 /// A late image reopens its series, and so does one with other bytes than before; what this node
-/// made does not.
+/// made does not. A series that the index forgot and that came again begins behind what was decided
+/// on it before.
 async fn add_to_series(
     connection: &mut SqliteConnection,
     series: &Arrivals<'_>,
@@ -356,7 +357,9 @@ async fn add_to_series(
     sqlx::query(
         "INSERT INTO series (uid, study, calling_ae, called_ae, instances, first_arrival,
              last_arrival, state, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1 + max(
+             ifnull((SELECT max(revision) FROM decisions WHERE series = $1), 0),
+             ifnull((SELECT max(revision) FROM decided_images WHERE series = $1), 0)))
          ON CONFLICT (uid) DO UPDATE SET
              instances = series.instances + excluded.instances,
              first_arrival = min(series.first_arrival, excluded.first_arrival),

@@ -3,9 +3,7 @@
 use super::decider::decide_study;
 use super::{identity, image_of, instance, options, series, study};
 use bytes::Bytes;
-use gantry_store::decisions::{
-    Level, NewDecision, NewDecisions, NewForward, NewJob, NewStudyDecisions,
-};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::disk::Disk;
 use gantry_store::evict::Round;
 use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
