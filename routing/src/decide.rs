@@ -1,10 +1,10 @@
 //! Station decide: judges a complete series by every rule and keeps each verdict with its reason, in one transaction with the jobs.
 
-use crate::rules::{Arrived, ImageFacts, Judgement, Priority as RulePriority, RuleSet};
+use crate::rules::{Arrived, ImageFacts, Judgement, On, Priority as RulePriority, RuleSet};
 use crate::wait::Stop;
 use chrono::{Datelike, Timelike};
 use gantry_inference::models::Models;
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::error::StoreError;
 use gantry_store::incoming::Origin;
 use gantry_store::jobs::Priority;
@@ -67,6 +67,7 @@ impl Decider {
             rules_digest: self.rules.digest().to_string(),
             rules_text: self.rules.text(),
             at: Moment::now(),
+            images: received(&images).map(|row| row.identity.sop_instance.clone()).collect(),
             decisions: judgements.into_iter().map(|j| decision(j, &self.models)).collect(),
         };
         if !self.store.decide(decisions).await? {
@@ -74,6 +75,11 @@ impl Decider {
         }
         Ok(())
     }
+}
+
+/// What rules look at: nothing that this node made.
+fn received(images: &[InstanceRow]) -> impl Iterator<Item = &InstanceRow> {
+    images.iter().filter(|row| row.identity.origin == Origin::Received)
 }
 
 /// Judges the rows of one series, which are in the order of their arrival.
@@ -112,6 +118,7 @@ fn arrived(arrival: Moment, order: u32) -> Arrived {
 
 fn decision(judgement: Judgement, models: &Models) -> NewDecision {
     let trace = serde_json::to_value(&judgement.conditions).unwrap_or_default();
+    let fates = serde_json::to_value(&judgement.fates).unwrap_or_default();
     let then = &judgement.then;
     let selected: Vec<Uid> = judgement.selected.iter().flat_map(|s| s.images.clone()).collect();
     let job = then.run.as_ref().filter(|_| judgement.runs).map(|model| NewJob {
@@ -123,8 +130,10 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
         },
         shadow: then.shadow,
         selected: selected.clone(),
+        selections: None,
         send_to: then.send_to.clone(),
         send_as: then.send_as.clone(),
+        once: judgement.on == On::Instance,
     });
     let forwarded = judgement.runs && !then.shadow;
     let forward = then
@@ -135,9 +144,15 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
     NewDecision {
         forward: forward.collect(),
         rule: judgement.rule,
+        level: match judgement.on {
+            On::Instance => Level::Instance,
+            On::Series => Level::Series,
+            On::Study => Level::Study,
+        },
         runs: judgement.runs,
         reason: judgement.reason,
         trace,
-        job,
+        fates,
+        jobs: job.into_iter().collect(),
     }
 }

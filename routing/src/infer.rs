@@ -54,8 +54,14 @@ impl Work {
     }
 
     async fn work_on(&self, job: Job) {
-        let span =
-            tracing::info_span!("infer", job = job.id, series = %job.series, model = job.model);
+        let series = job.series.as_ref().map(tracing::field::display);
+        let span = tracing::info_span!(
+            "infer",
+            job = job.id,
+            study = %job.study,
+            series,
+            model = job.model
+        );
         async {
             match self.attempt(&job).await {
                 Ok(()) => tracing::info!("job done"),

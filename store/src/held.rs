@@ -9,11 +9,12 @@ use std::fmt;
 /// Why an instance may not be evicted; of several the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
-    /// Its series is not decided, or is one of another study, so that it never will be.
+    /// Its series or its study is not decided, or the series is one of another study, so that it
+    /// never will be.
     Decision,
-    /// A job of its series is queued or runs; for a result, one of its study.
+    /// A job on its series or its study is queued or runs; for a result, any of its study.
     Job,
-    /// The job of the latest revision of its series failed: the admin must act.
+    /// A job that the latest revision of its series or study asked for failed: the admin must act.
     FailedJob,
     Delivery,
     /// Its delivery failed for good: the admin must act.
@@ -80,14 +81,22 @@ macro_rules! of_needed {
              SELECT here.*, CASE
                  WHEN series.state IN ('receiving', 'complete')
                      OR here.study <> series.study THEN 'undecided'
+                 WHEN origin = 'received' AND EXISTS
+                     (SELECT 1 FROM studies WHERE studies.uid = here.study
+                      AND studies.state = 'waiting') THEN 'undecided'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
                               AND jobs.state IN ('queued', 'running')) THEN 'job'
-                 WHEN origin = 'made' AND EXISTS
-                     (SELECT 1 FROM jobs WHERE jobs.study = here.study
-                      AND jobs.state IN ('queued', 'running')) THEN 'job'
+                 WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.study = here.study
+                              AND (origin = 'made' OR jobs.level = 'study')
+                              AND jobs.state IN ('queued', 'running')) THEN 'job'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
                               AND jobs.state = 'failed'
-                              AND jobs.revision = series.revision) THEN 'failed'
+                              AND jobs.last_asked = series.revision) THEN 'failed'
+                 WHEN origin = 'received' AND EXISTS
+                     (SELECT 1 FROM jobs JOIN studies ON studies.uid = jobs.study
+                      WHERE jobs.study = here.study AND jobs.level = 'study'
+                      AND jobs.state = 'failed'
+                      AND jobs.last_asked = studies.revision) THEN 'failed'
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
                               AND outbox.state = 'queued') THEN 'queued'
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance

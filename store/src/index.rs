@@ -14,7 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection, QueryBuilder, Sqlite};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,10 +87,10 @@ fn options(store: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-/// The one connection that writes. Creates and migrates the file.
+/// The one connection that writes. Creates the file and migrates it first.
 pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError> {
+    migrate(store).await?;
     let options = options(store)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // UIDs come in no order: the pages that they fall on should be at hand. In KiB.
         .pragma("cache_size", "-32768")
@@ -102,8 +102,23 @@ pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError
         .max_lifetime(None)
         .connect_with(options)
         .await?;
-    match MIGRATIONS.run(&pool).await {
-        Ok(()) => Ok(pool),
+    Ok(pool)
+}
+
+/// Each migration is one transaction, so that a crash leaves the index as it was before or behind
+/// it. Foreign keys are off, as SQLite drops no table otherwise that others refer to, and nobody can
+/// turn them off inside a transaction (sqlite.org/lang_altertable.html, section 7): a migration that
+/// makes such a table anew checks them itself.
+async fn migrate(store: &Path) -> Result<(), StoreError> {
+    let options = options(store)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .foreign_keys(false);
+    let mut connection = options.connect().await?;
+    let migrated = MIGRATIONS.run(&mut connection).await;
+    connection.close().await?;
+    match migrated {
+        Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
             Err(StoreError::OtherVersion(path(store)))
         }
@@ -328,7 +343,8 @@ async fn insert(
 }
 
 /// A late image reopens its series, and so does one with other bytes than before; what this node
-/// made does not.
+/// made does not. A series that the index forgot and that came again begins behind what was decided
+/// on it before.
 async fn add_to_series(
     connection: &mut SqliteConnection,
     series: &Arrivals<'_>,
@@ -341,7 +357,9 @@ async fn add_to_series(
     sqlx::query(
         "INSERT INTO series (uid, study, calling_ae, called_ae, instances, first_arrival,
              last_arrival, state, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1 + max(
+             ifnull((SELECT max(revision) FROM decisions WHERE series = $1), 0),
+             ifnull((SELECT max(revision) FROM decided_images WHERE series = $1), 0)))
          ON CONFLICT (uid) DO UPDATE SET
              instances = series.instances + excluded.instances,
              first_arrival = min(series.first_arrival, excluded.first_arrival),

@@ -1,5 +1,6 @@
 //! Work for models: leased, safe to run twice, finished together with what it gives to deliver.
 
+use crate::decisions::Level;
 use crate::error::StoreError;
 use crate::outbox::{self, NewDelivery, NewRow};
 use crate::reader::Reader;
@@ -8,7 +9,21 @@ use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The digests of the selected images as they are now, in their order.
+macro_rules! inputs_of {
+    ($selected:literal) => {
+        concat!(
+            "(SELECT group_concat(ifnull(hex(instances.digest), '-'), ' ' ORDER BY image.key)
+              FROM json_each(",
+            $selected,
+            ") AS image LEFT JOIN instances ON instances.sop_instance = image.value)"
+        )
+    };
+}
+pub(crate) use inputs_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
@@ -20,8 +35,11 @@ pub enum Priority {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: i64,
-    pub series: Uid,
+    pub level: Level,
     pub study: Uid,
+    /// None: it reads several series of the study.
+    pub series: Option<Uid>,
+    /// Of the series, or of the study.
     pub revision: u32,
     pub rule: String,
     pub rules_digest: String,
@@ -30,6 +48,8 @@ pub struct Job {
     pub priority: Priority,
     pub shadow: bool,
     pub selected: Vec<Uid>,
+    /// The same by the names of the selections; none where the only one has no name.
+    pub selections: Option<BTreeMap<String, Vec<Uid>>>,
     pub send_to: Vec<String>,
     pub send_as: Vec<String>,
     pub decided_at: Moment,
@@ -54,7 +74,7 @@ pub enum JobState {
     Running,
     Finished,
     Failed,
-    /// A later revision of the series was decided before this one began.
+    /// A later revision of the series or the study was decided before this one began.
     Superseded,
 }
 
@@ -85,12 +105,22 @@ impl Priority {
 }
 
 impl Reader {
-    /// Jobs of every revision of the series, oldest first.
+    /// Jobs on the series and on its images, of every revision, oldest first.
     pub async fn jobs(&self, series: &Uid) -> Result<Vec<JobRow>, StoreError> {
         let found = sqlx::query("SELECT * FROM jobs WHERE series = $1 ORDER BY id")
             .bind(series.as_str())
             .fetch_all(&self.pool)
             .await?;
+        found.iter().map(job_row).collect()
+    }
+
+    /// Jobs on the study as a whole, of every revision, oldest first.
+    pub async fn study_jobs(&self, study: &Uid) -> Result<Vec<JobRow>, StoreError> {
+        let found =
+            sqlx::query("SELECT * FROM jobs WHERE study = $1 AND level = 'study' ORDER BY id")
+                .bind(study.as_str())
+                .fetch_all(&self.pool)
+                .await?;
         found.iter().map(job_row).collect()
     }
 
@@ -153,15 +183,12 @@ impl Store {
     pub async fn finish_job(&self, id: i64, finished: FinishedJob) -> Result<(), StoreError> {
         let now = Moment::now();
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let superseded = sqlx::query(
+        let superseded = sqlx::query(concat!(
             "UPDATE jobs SET state = 'superseded', station = NULL, finished_at = $2,
                  reason = 'an image that it read was replaced meanwhile'
-             WHERE id = $1 AND state <> 'finished'
-                 AND inputs IS NOT
-                     (SELECT group_concat(ifnull(hex(instances.digest), '-'), ' ' ORDER BY image.key)
-                      FROM json_each(jobs.selected) AS image
-                      LEFT JOIN instances ON instances.sop_instance = image.value)",
-        )
+             WHERE id = $1 AND state <> 'finished' AND inputs IS NOT ",
+            inputs_of!("jobs.selected")
+        ))
         .bind(id)
         .bind(now.0)
         .execute(&mut *transaction)
@@ -227,10 +254,15 @@ impl Store {
 }
 
 fn job(row: &SqliteRow) -> Result<Job, StoreError> {
+    let selections = match rows::column::<Option<&str>>(row, "selections")? {
+        Some(_) => Some(rows::json(row, "selections")?),
+        None => None,
+    };
     Ok(Job {
         id: rows::column(row, "id")?,
-        series: rows::uid(row, "series")?,
+        level: Level::of(row)?,
         study: rows::uid(row, "study")?,
+        series: rows::maybe_uid(row, "series")?,
         revision: rows::small(row, "revision")?,
         rule: rows::column(row, "rule")?,
         rules_digest: rows::column(row, "rules_digest")?,
@@ -242,6 +274,7 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         },
         shadow: rows::column(row, "shadow")?,
         selected: rows::json(row, "selected")?,
+        selections,
         send_to: rows::json(row, "send_to")?,
         send_as: rows::json(row, "send_as")?,
         decided_at: rows::moment(row, "decided_at")?,

@@ -1,6 +1,7 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
 pub mod associations;
+pub mod backtest;
 mod body;
 mod carry;
 mod changed;
@@ -9,6 +10,7 @@ pub mod collected;
 pub mod completion;
 mod damage;
 mod data_set;
+mod deciding;
 pub mod decisions;
 pub mod digest;
 mod direct;
@@ -28,6 +30,7 @@ mod indexer;
 pub mod jobs;
 mod known;
 mod leases;
+mod level;
 mod numbers;
 pub mod options;
 pub mod outbox;
@@ -48,6 +51,7 @@ mod source;
 pub mod store;
 pub mod stream;
 mod studies;
+pub mod study;
 pub mod summary;
 mod supersede;
 #[cfg(test)]

@@ -108,8 +108,11 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     for step in [
         "INSERT INTO rebuilding SELECT 'asked' WHERE NOT EXISTS (SELECT 1 FROM rebuilding)",
-        "INSERT INTO reindexing (uid, instances, state, revision, study)
-         SELECT uid, instances, state, revision, study FROM series WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO reindexing (uid, instances, state, revision, study, decided_at)
+         SELECT uid, instances, state, revision, study, decided_at FROM series WHERE true
+         ON CONFLICT DO NOTHING",
+        "INSERT INTO reindexing_studies (uid, state, revision)
+         SELECT uid, state, revision FROM studies WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
         "DELETE FROM versions",
         "DELETE FROM series",
@@ -122,8 +125,8 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
     Ok(transaction.commit().await?)
 }
 
-/// Gives the series back what they had come to before the rebuild. One that has grown meanwhile
-/// receives again, as after a late image, and so does one of whose study nothing is left. At a start
+/// Gives series and studies back what they had come to before the rebuild. A series that has grown
+/// meanwhile receives again, as after a late image, and so does one of whose study nothing is left. At a start
 /// it ends a rebuild that was broken off, and without one it changes nothing.
 pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -150,9 +153,13 @@ pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
              state = CASE WHEN (series.instances > before.instances
                      OR series.study <> ifnull(before.study, series.study))
                  AND series.state <> 'made'
-                 THEN 'receiving' ELSE before.state END
+                 THEN 'receiving' ELSE before.state END,
+             decided_at = before.decided_at
          FROM reindexing AS before WHERE before.uid = series.uid",
+        "UPDATE studies SET state = before.state, revision = before.revision
+         FROM reindexing_studies AS before WHERE before.uid = studies.uid",
         "DELETE FROM reindexing",
+        "DELETE FROM reindexing_studies",
         "DELETE FROM rebuilding",
     ] {
         sqlx::query(step).execute(&mut *transaction).await?;

@@ -20,6 +20,11 @@ pub(crate) fn uid(row: &SqliteRow, name: &'static str) -> Result<Uid, StoreError
     Uid::parse(column(row, name)?).map_err(|_| StoreError::Unreadable(name))
 }
 
+pub(crate) fn maybe_uid(row: &SqliteRow, name: &'static str) -> Result<Option<Uid>, StoreError> {
+    let text: Option<&str> = column(row, name)?;
+    text.map(|text| Uid::parse(text).map_err(|_| StoreError::Unreadable(name))).transpose()
+}
+
 pub(crate) fn title(row: &SqliteRow, name: &'static str) -> Result<AeTitle, StoreError> {
     AeTitle::parse(column(row, name)?).map_err(|_| StoreError::Unreadable(name))
 }

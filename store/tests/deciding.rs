@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::events::Event;
 use gantry_store::jobs::{FinishedJob, JobState, Priority};
 use gantry_store::outbox::{DeliveryState, NewDelivery};
@@ -38,6 +38,8 @@ fn job(priority: Priority) -> NewJob {
         selected: (0..3).map(|number| instance(1, number)).collect(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into(), "sc".into()],
+        selections: None,
+        once: false,
     }
 }
 
@@ -48,21 +50,26 @@ fn verdicts(of_series: u32, revision: u32, job: Option<NewJob>) -> NewDecisions 
         rules_digest: "r1".into(),
         rules_text: "select = ...".into(),
         at: Moment(1_700_000_000_000_000 + i64::from(of_series)),
+        images: Vec::new(),
         decisions: vec![
             NewDecision {
+                level: Level::Series,
                 rule: "densitometry".into(),
                 runs: job.is_some(),
                 reason: "soft kernel".into(),
+                fates: json!([]),
                 trace: json!({"ConvolutionKernel": "B40f"}),
-                job,
+                jobs: job.into_iter().collect(),
                 forward: vec![],
             },
             NewDecision {
+                level: Level::Series,
                 rule: "forward".into(),
                 runs: true,
                 reason: "all CT".into(),
+                fates: json!([]),
                 trace: json!([]),
-                job: None,
+                jobs: Vec::new(),
                 forward: vec![NewForward {
                     peer: "PACS".into(),
                     instances: (0..3).map(|number| instance(of_series, number)).collect(),
@@ -162,12 +169,12 @@ async fn stat_comes_first_then_the_oldest_and_a_lease_that_ran_out_is_given_agai
     }
     let lease = async |lease| store.lease_job("worker", lease).await.expect("asked");
     let first = lease(MINUTE).await.expect("a job");
-    assert_eq!((first.series, first.priority), (series(3), Priority::Stat));
+    assert_eq!((first.series, first.priority), (Some(series(3)), Priority::Stat));
     let second = lease(Duration::ZERO).await.expect("a job");
-    assert_eq!((second.series.clone(), second.attempts), (series(1), 1));
+    assert_eq!((second.series.clone(), second.attempts), (Some(series(1)), 1));
     let again = lease(MINUTE).await.expect("its lease ran out");
     assert_eq!((again.id, again.attempts), (second.id, 2));
-    assert_eq!(lease(MINUTE).await.expect("a job").series, series(2));
+    assert_eq!(lease(MINUTE).await.expect("a job").series, Some(series(2)));
     assert_eq!(lease(MINUTE).await, None);
     assert!(store.next_job_due().await.expect("asked").is_some_and(|due| due > Moment::now()));
     store.close().await;
@@ -330,7 +337,8 @@ async fn a_rebuild_that_was_broken_off_is_ended_by_the_next_start() {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(index);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the index");
     for step in [
-        "INSERT INTO reindexing SELECT uid, instances, state, revision, study FROM series",
+        "INSERT INTO reindexing SELECT uid, instances, state, revision, study, decided_at FROM series",
+        "INSERT INTO reindexing_studies SELECT uid, state, revision FROM studies",
         "DELETE FROM instances",
         "DELETE FROM series",
         "DELETE FROM studies",

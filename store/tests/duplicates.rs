@@ -4,7 +4,7 @@ mod modality;
 
 use bytes::Bytes;
 use gantry_store::completion::Changed;
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::export::{Selector, export};
 use gantry_store::header::part10_head;
 use gantry_store::incoming::{Incoming, Kept, Origin};
@@ -69,13 +69,17 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         selected: selected.clone(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        selections: None,
+        once: false,
     };
     let decision = NewDecision {
+        level: Level::Series,
         rule: "chest".into(),
         runs: true,
         reason: "all conditions hold".into(),
+        fates: json!([]),
         trace: json!([]),
-        job: Some(job),
+        jobs: vec![job],
         forward: vec![NewForward { peer: "PACS".into(), instances: selected }],
     };
     let decided = NewDecisions {
@@ -84,6 +88,7 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         rules_digest: "d1".into(),
         rules_text: "rules".into(),
         at: Moment::now(),
+        images: Vec::new(),
         decisions: vec![decision],
     };
     assert!(store.decide(decided).await.expect("decided"));

@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward};
 use gantry_store::error::StoreError;
 use gantry_store::export::Selector;
 use gantry_store::header::part10_head;
@@ -159,11 +159,13 @@ async fn a_delivery_of_an_evicted_instance_is_told_so() {
     complete(&store, 1).await;
     let forward = NewForward { peer: "OTHER".into(), instances: vec![instance(1, 1)] };
     let decision = NewDecision {
+        level: Level::Series,
         rule: "late".into(),
         runs: true,
         reason: "all conditions hold".into(),
+        fates: json!([]),
         trace: json!([]),
-        job: None,
+        jobs: Vec::new(),
         forward: vec![forward],
     };
     let decided = NewDecisions {
@@ -172,6 +174,7 @@ async fn a_delivery_of_an_evicted_instance_is_told_so() {
         rules_digest: "d1".into(),
         rules_text: "rules".into(),
         at: Moment::now(),
+        images: Vec::new(),
         decisions: vec![decision],
     };
     assert!(store.decide(decided).await.expect("decided"));

@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
 use gantry_store::jobs::{FinishedJob, JobState, Priority};
 use gantry_store::options::{Duplicates, StoreOptions};
@@ -43,14 +43,18 @@ async fn decide(store: &Store, at: Moment) {
         selected: vec![instance(1, 1)],
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        selections: None,
+        once: false,
     };
     let forward = NewForward { peer: "PACS".into(), instances: vec![instance(1, 1)] };
     let decision = NewDecision {
+        level: Level::Series,
         rule: "chest".into(),
         runs: true,
         reason: "all conditions hold".into(),
+        fates: json!([]),
         trace: json!([]),
-        job: Some(job),
+        jobs: vec![job],
         forward: vec![forward],
     };
     let decided = NewDecisions {
@@ -59,6 +63,7 @@ async fn decide(store: &Store, at: Moment) {
         rules_digest: "d1".into(),
         rules_text: "rules".into(),
         at,
+        images: Vec::new(),
         decisions: vec![decision],
     };
     assert!(store.decide(decided).await.expect("decided"));

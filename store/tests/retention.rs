@@ -14,6 +14,7 @@ use gantry_store::retention::{Need, Policy, Stays, Verdict, Why};
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use modality::archive::*;
+use modality::decider::decide_study;
 use modality::{identity, image_of, instance, options, series};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -102,14 +103,16 @@ async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
             Need::Decision => {
                 let row = store.series(&series(1)).await.expect("asked").expect("there");
                 let nothing = NewDecisions {
-                    series: row.uid,
+                    series: row.uid.clone(),
                     revision: 1,
                     rules_digest: "d1".into(),
                     rules_text: "rules".into(),
                     at: Moment::now(),
+                    images: Vec::new(),
                     decisions: Vec::new(),
                 };
                 assert!(store.decide(nothing).await.expect("decided"));
+                assert!(decide_study(&store, &row.study, Vec::new()).await);
             }
             Need::Job => finish(&store, Vec::new()).await,
             Need::Delivery => assert_eq!(deliver(&store).await, 4),

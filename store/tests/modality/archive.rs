@@ -1,8 +1,9 @@
 //! A store with an archive behind it: what is decided and delivered, and rounds of retention at any time.
 
-use super::{identity, image_of, instance, options, series};
+use super::decider::decide_study;
+use super::{identity, image_of, instance, options, series, study};
 use bytes::Bytes;
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::disk::Disk;
 use gantry_store::evict::Round;
 use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
@@ -31,8 +32,10 @@ pub fn image(of_series: u32, number: u32) -> Incoming {
     image_of(identity(of_series, number), PIXELS, u64::from(of_series) << 32 | u64::from(number))
 }
 
+/// Results go into the study of the first series.
 pub fn made(of_series: u32, number: u32) -> Incoming {
-    let identity = Identity { origin: Origin::Made, ..identity(of_series, number) };
+    let (origin, study) = (Origin::Made, study(1));
+    let identity = Identity { origin, study, ..identity(of_series, number) };
     image_of(identity, PIXELS, u64::from(number))
 }
 
@@ -70,7 +73,8 @@ pub async fn complete(store: &Store, of_series: u32) {
     assert!(completed.expect("asked"), "the series is complete");
 }
 
-/// Decides the series: each image goes to PACS, and if wanted a job runs over all of them.
+/// Decides the series and its study: each image goes to PACS, and if wanted a job runs over all of
+/// the series.
 pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
     complete(store, of_series).await;
     let row = store.series(&series(of_series)).await.expect("asked").expect("there");
@@ -84,13 +88,17 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         selected: selected.clone(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        selections: None,
+        once: false,
     };
     let decision = NewDecision {
+        level: Level::Series,
         rule: "chest".into(),
         runs: true,
         reason: "all conditions hold".into(),
+        fates: json!([]),
         trace: json!([]),
-        job: with_job.then_some(job),
+        jobs: with_job.then_some(job).into_iter().collect(),
         forward: vec![NewForward { peer: "PACS".into(), instances: selected }],
     };
     let decided = NewDecisions {
@@ -99,9 +107,11 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         rules_digest: "d1".into(),
         rules_text: "rules".into(),
         at: Moment::now(),
+        images: Vec::new(),
         decisions: vec![decision],
     };
     assert!(store.decide(decided).await.expect("decided"));
+    assert!(decide_study(store, &row.study, Vec::new()).await, "the study waits");
 }
 
 pub async fn deliver(store: &Store) -> usize {

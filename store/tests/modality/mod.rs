@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses some of it.
 
 pub mod archive;
+pub mod decider;
 
 use bytes::Bytes;
 use gantry_store::header::part10;
@@ -25,12 +26,17 @@ pub fn series(series: u32) -> Uid {
     uid(&format!("1.2.826.0.1.3680043.9.2.{series}"))
 }
 
+/// Each series is of a study of its own, unless a test says otherwise.
+pub fn study(of_series: u32) -> Uid {
+    uid(&format!("1.2.826.0.1.3680043.9.4.{of_series}"))
+}
+
 pub fn identity(of_series: u32, number: u32) -> Identity {
     Identity {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: instance(of_series, number),
         series: series(of_series),
-        study: uid("1.2.826.0.1.3680043.9.3"),
+        study: study(of_series),
         transfer_syntax: uid("1.2.840.10008.1.2.1"),
         calling_ae: AeTitle::parse("CT1").expect("a title"),
         called_ae: AeTitle::parse("GANTRY").expect("a title"),

@@ -1,0 +1,140 @@
+//! What was decided lately, page by page: for comparing other rules with those that were in force.
+
+use crate::decisions::Level;
+use crate::error::StoreError;
+use crate::reader::Reader;
+use crate::rows;
+use crate::series::{SeriesRow, series_row};
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
+
+/// A series that was decided at least once. It may have grown since and wait to be decided again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecidedSeries {
+    pub series: SeriesRow,
+    /// The last time.
+    pub decided_at: Moment,
+}
+
+/// What one rule asked for when the series was decided last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestDecision {
+    pub rule: String,
+    pub level: Level,
+    pub runs: bool,
+    pub model: Option<String>,
+    /// Peers that get the model's results; none in shadow.
+    pub send_to: Vec<String>,
+    /// Peers that get images; `None` where that was not noted yet.
+    pub forwards: Option<Vec<String>>,
+}
+
+/// How long a model took, by its last finished jobs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelSeconds {
+    pub median: f64,
+    /// Of the jobs that were looked at.
+    pub jobs: u32,
+}
+
+impl Reader {
+    /// Up to `limit` series that were decided at this moment or later, in the order of their last
+    /// decision, behind the one that `after` names. A series that is decided meanwhile comes again.
+    pub async fn series_for_backtest(
+        &self,
+        since: Moment,
+        after: Option<(Moment, Uid)>,
+        limit: u32,
+    ) -> Result<Vec<DecidedSeries>, StoreError> {
+        let (at, uid) = match &after {
+            Some((at, uid)) => (*at, uid.as_str()),
+            None => (since, ""),
+        };
+        let found = sqlx::query(
+            "SELECT * FROM series WHERE (decided_at, uid) > ($1, $2)
+             ORDER BY decided_at, uid LIMIT $3",
+        )
+        .bind(at.0)
+        .bind(uid)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let decided = |row| {
+            let decided_at = rows::moment(row, "decided_at")?;
+            Ok(DecidedSeries { series: series_row(row)?, decided_at })
+        };
+        found.iter().map(decided).collect()
+    }
+
+    /// Of each of the series the decisions of the last revision that was decided, in the order of
+    /// the rules, those on its images among them.
+    pub async fn latest_decisions(
+        &self,
+        series: &[Uid],
+    ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
+        let found = sqlx::query(
+            "WITH asked AS (
+                 SELECT series.uid, CASE series.state WHEN 'decided' THEN series.revision
+                     ELSE (SELECT max(revision) FROM decisions WHERE series = series.uid) END
+                     AS revision
+                 FROM json_each($1) AS named JOIN series ON series.uid = named.value
+             )
+             SELECT decisions.* FROM asked CROSS JOIN decisions
+                 ON decisions.series = asked.uid AND decisions.revision = asked.revision
+             ORDER BY decisions.series, position",
+        )
+        .bind(rows::to_json(&series)?)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut latest: BTreeMap<Uid, Vec<LatestDecision>> = BTreeMap::new();
+        for row in &found {
+            latest.entry(rows::uid(row, "series")?).or_default().push(latest_decision(row)?);
+        }
+        Ok(latest)
+    }
+
+    /// By model, of the last 200 jobs that it finished.
+    pub async fn model_seconds(&self) -> Result<BTreeMap<String, ModelSeconds>, StoreError> {
+        let found = sqlx::query(
+            "SELECT model,
+                 (SELECT json_group_array(seconds) FROM
+                      (SELECT seconds FROM jobs WHERE jobs.model = models.model
+                           AND state = 'finished' AND seconds IS NOT NULL
+                       ORDER BY finished_at DESC LIMIT 200)) AS seconds
+             FROM (SELECT DISTINCT model FROM jobs WHERE state = 'finished') AS models",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut models = BTreeMap::new();
+        for row in &found {
+            if let Some(taken) = median(rows::json(row, "seconds")?) {
+                models.insert(rows::column(row, "model")?, taken);
+            }
+        }
+        Ok(models)
+    }
+}
+
+fn median(mut seconds: Vec<f64>) -> Option<ModelSeconds> {
+    seconds.sort_by(f64::total_cmp);
+    let (low, high) = (seconds.len().checked_sub(1)? / 2, seconds.len() / 2);
+    let median = (seconds.get(low)? + seconds.get(high)?) / 2.0;
+    Some(ModelSeconds { median, jobs: u32::try_from(seconds.len()).unwrap_or(u32::MAX) })
+}
+
+fn latest_decision(row: &SqliteRow) -> Result<LatestDecision, StoreError> {
+    let forwards = match rows::column::<Option<&str>>(row, "forwards")? {
+        Some(_) => Some(rows::json(row, "forwards")?),
+        None => None,
+    };
+    Ok(LatestDecision {
+        rule: rows::column(row, "rule")?,
+        level: Level::of(row)?,
+        runs: rows::column(row, "runs")?,
+        model: rows::column(row, "model")?,
+        send_to: rows::json(row, "send_to")?,
+        forwards,
+    })
+}

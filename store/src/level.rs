@@ -1,0 +1,32 @@
+//! What a decision or a job looks at as one.
+
+use crate::error::StoreError;
+use crate::rows;
+use sqlx::sqlite::SqliteRow;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Each image of a series by itself.
+    Instance,
+    Series,
+    Study,
+}
+
+impl Level {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Series => "series",
+            Self::Study => "study",
+        }
+    }
+
+    pub(crate) fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(match rows::column(row, "level")? {
+            "instance" => Self::Instance,
+            "series" => Self::Series,
+            "study" => Self::Study,
+            _ => return Err(StoreError::Unreadable("level")),
+        })
+    }
+}
