@@ -1,6 +1,7 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
 pub mod associations;
+mod bases;
 mod body;
 mod carry;
 mod changed;
@@ -21,7 +22,9 @@ mod folder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod header;
+mod header_text;
 mod held;
+pub mod images;
 pub mod incoming;
 mod index;
 mod indexer;

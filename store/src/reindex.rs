@@ -111,6 +111,7 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
         "INSERT INTO reindexing (uid, instances, state, revision, study)
          SELECT uid, instances, state, revision, study FROM series WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
+        "DELETE FROM bases",
         "DELETE FROM versions",
         "DELETE FROM series",
         "DELETE FROM studies",
