@@ -6,12 +6,12 @@ use chrono::{Datelike, Timelike};
 use gantry_inference::models::Models;
 use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
 use gantry_store::error::StoreError;
+use gantry_store::images::SeriesImages;
 use gantry_store::incoming::Origin;
 use gantry_store::jobs::Priority;
-use gantry_store::series::{InstanceRow, SeriesRow};
+use gantry_store::series::SeriesRow;
 use gantry_store::store::Store;
 use gantry_terms::ae_title::AeTitle;
-use gantry_terms::header::Layered;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl Decider {
 
     #[tracing::instrument(name = "decide", skip_all, fields(series = %series.uid, revision = series.revision))]
     async fn decide(&self, series: &SeriesRow) -> Result<(), StoreError> {
-        let images = self.store.instances(&series.uid).await?;
+        let images = self.store.images(&series.uid).await?;
         let judgements = judge(&self.rules, &self.peers, &images);
         for judgement in &judgements {
             tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
@@ -77,19 +77,14 @@ impl Decider {
     }
 }
 
-/// What rules look at: nothing that this node made.
-fn received(images: &[InstanceRow]) -> impl Iterator<Item = &InstanceRow> {
-    images.iter().filter(|row| row.identity.origin == Origin::Received)
-}
-
-/// Judges the rows of one series, which are in the order of their arrival.
-pub fn judge(rules: &RuleSet, peers: &BTreeSet<AeTitle>, images: &[InstanceRow]) -> Vec<Judgement> {
-    let received = images.iter().scan(0, |order, row| {
+/// Judges the images of one series, which are in the order of their arrival.
+pub fn judge(rules: &RuleSet, peers: &BTreeSet<AeTitle>, images: &SeriesImages) -> Vec<Judgement> {
+    let received = images.with_headers().scan(0, |order, (row, header)| {
         *order += u32::from(row.identity.origin == Origin::Received);
-        Some((row, *order))
+        Some((row, header, *order))
     });
     let facts: Vec<ImageFacts> = received
-        .map(|(row, order)| ImageFacts {
+        .map(|(row, header, order)| ImageFacts {
             sop_instance: &row.identity.sop_instance,
             sop_class: &row.identity.sop_class,
             transfer_syntax: &row.identity.transfer_syntax,
@@ -98,7 +93,7 @@ pub fn judge(rules: &RuleSet, peers: &BTreeSet<AeTitle>, images: &[InstanceRow])
             peer: peers.get(&row.identity.calling_ae),
             series: &row.identity.series,
             arrived: arrived(row.identity.arrival, order),
-            header: Layered::whole(&row.header),
+            header,
             made_here: row.identity.origin == Origin::Made,
         })
         .collect();

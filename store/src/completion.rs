@@ -86,10 +86,12 @@ impl Reader {
         tags: &[Tag],
     ) -> Result<Option<Header>, StoreError> {
         let found = sqlx::query(
-            "SELECT rowid AS row,
-                 (SELECT json_group_object(tag.value, header -> ('$.\"' || tag.value || '\"'))
+            "SELECT instances.rowid AS row, (SELECT json_group_object(tag.value,
+                     json(ifnull(instances.header -> ('$.\"' || tag.value || '\"'),
+                         bases.header -> ('$.\"' || tag.value || '\"'))))
                   FROM json_each($2) AS tag) AS attributes
-             FROM instances WHERE series = $1 AND origin = 'received'
+             FROM instances LEFT JOIN bases ON bases.id = instances.base
+             WHERE instances.series = $1 AND origin = 'received'
                  AND study = (SELECT study FROM series WHERE uid = $1)
              ORDER BY arrival DESC LIMIT 1",
         )
@@ -109,13 +111,15 @@ impl Reader {
         tags: &[Tag],
     ) -> Result<Vec<(i64, Header)>, StoreError> {
         let found = sqlx::query(
-            "SELECT rowid AS row,
-                 (SELECT json_group_object(tag.value, header -> ('$.\"' || tag.value || '\"'))
+            "SELECT instances.rowid AS row, (SELECT json_group_object(tag.value,
+                     json(ifnull(instances.header -> ('$.\"' || tag.value || '\"'),
+                         bases.header -> ('$.\"' || tag.value || '\"'))))
                   FROM json_each($3) AS tag) AS attributes
              FROM instances INDEXED BY instances_by_series
-             WHERE series = $1 AND rowid > $2 AND origin = 'received'
+                 LEFT JOIN bases ON bases.id = instances.base
+             WHERE instances.series = $1 AND instances.rowid > $2 AND origin = 'received'
                  AND study = (SELECT study FROM series WHERE uid = $1)
-             ORDER BY rowid",
+             ORDER BY instances.rowid",
         )
         .bind(series.as_str())
         .bind(row)

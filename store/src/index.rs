@@ -1,12 +1,13 @@
 //! The SQLite file: opened, and filled with what the segments hold.
 
+use crate::bases::{Bases, Laid};
 use crate::claims::Claim;
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::header_text::HeaderText;
 use crate::incoming::{Identity, Origin};
 use crate::studies;
 use crate::supersede::{Superseded, supersede};
-use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -17,8 +18,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -50,33 +51,6 @@ pub(crate) struct Added {
     pub(crate) new: u64,
     /// Series that instances went from, to another one.
     pub(crate) left: Vec<Uid>,
-}
-
-/// A header as the index holds it: much smaller than one that can be asked.
-pub(crate) struct HeaderText {
-    text: String,
-    /// Its share of the memory that may wait for the index. Given back when the row is committed.
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl HeaderText {
-    /// There are only texts and finite numbers in it, so that it can always be written.
-    pub(crate) fn of(header: &Header) -> Self {
-        let text = serde_json::to_string(header).unwrap_or_else(|_| "{}".into());
-        Self { text, _room: None }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub(crate) fn kib(&self) -> u32 {
-        u32::try_from(self.text.len().div_ceil(1 << 10)).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn take(&mut self, room: OwnedSemaphorePermit) {
-        self._room = Some(room);
-    }
 }
 
 fn options(store: &Path) -> SqliteConnectOptions {
@@ -150,10 +124,18 @@ pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError>
 ///
 /// The transaction is not synced by itself: the segments hold all that is in it, and what a power
 /// cut takes is replayed at the next start. Whatever is decided from it is synced, and syncs it.
-pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<Added, sqlx::Error> {
+pub(crate) async fn add(
+    pool: &SqlitePool,
+    bases: &mut Bases,
+    entries: &[Entry],
+) -> Result<Added, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
-    let added = add_rows(&mut connection, entries).await;
+    let added = add_rows(&mut connection, bases, entries).await;
+    if added.is_err() {
+        // Some of them may not be in the index.
+        bases.forget();
+    }
     match sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await {
         Ok(_) => added,
         Err(error) => {
@@ -166,6 +148,7 @@ pub(crate) async fn add(pool: &SqlitePool, entries: &[Entry]) -> Result<Added, s
 
 async fn add_rows(
     connection: &mut SqliteConnection,
+    bases: &mut Bases,
     entries: &[Entry],
 ) -> Result<Added, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -183,6 +166,8 @@ async fn add_rows(
     }
     let mut arrivals: BTreeMap<&str, Arrivals> = BTreeMap::new();
     let mut studies = studies::of_series(&mut transaction, entries).await?;
+    let alone = alone(entries, &studies);
+    let mut untidy: BTreeSet<Uid> = BTreeSet::new();
     let mut unsettled: BTreeSet<String> = BTreeSet::new();
     let mut added = Added::default();
     let mut rest = entries;
@@ -190,12 +175,21 @@ async fn add_rows(
         // Few lengths, so that the statements stay prepared.
         let length = [64, 8, 1].into_iter().find(|length| *length <= rest.len()).unwrap_or(1);
         let (now, later) = rest.split_at(length);
-        for (Entry { identity, .. }, came) in add_instances(&mut transaction, now).await? {
+        let mut laid = Vec::with_capacity(now.len());
+        for entry in now {
+            let alone = alone.contains(entry.identity.series.as_str());
+            laid.push(bases.lay(&mut transaction, entry, alone).await?);
+        }
+        for (Entry { identity, .. }, came) in add_instances(&mut transaction, now, &laid).await? {
+            if let Came::Over(_) = came {
+                untidy.insert(identity.series.clone());
+            }
             let (is_new, joins, left) = match came {
                 Came::New => (true, true, None),
                 Came::Over(Superseded::Changed { moves, left }) => (false, moves, left),
                 Came::Over(Superseded::Not | Superseded::Moved) => continue,
             };
+            untidy.extend(left.clone());
             added.new += u64::from(is_new);
             unsettled.extend(left.iter().map(|left| left.as_str().to_owned()));
             added.left.extend(left);
@@ -215,8 +209,20 @@ async fn add_rows(
     for series in unsettled {
         studies::settle(&mut transaction, &series).await?;
     }
+    bases.tidy(&mut transaction, &untidy).await?;
     transaction.commit().await?;
     Ok(added)
+}
+
+/// New series of which one image came so far.
+fn alone<'a>(entries: &'a [Entry], known: &BTreeMap<&str, String>) -> BTreeSet<&'a str> {
+    let mut images: BTreeMap<&str, u32> = BTreeMap::new();
+    for entry in entries {
+        *images.entry(entry.identity.series.as_str()).or_default() += 1;
+    }
+    let alone =
+        images.into_iter().filter(|(series, images)| *images == 1 && !known.contains_key(series));
+    alone.map(|(series, _)| series).collect()
 }
 
 /// What a batch adds to one series.
@@ -288,17 +294,18 @@ enum Came {
 async fn add_instances<'a>(
     connection: &mut SqliteConnection,
     entries: &'a [Entry],
+    laid: &[Laid<'_>],
 ) -> Result<Vec<(&'a Entry, Came)>, sqlx::Error> {
-    match insert(connection, entries, "").await {
+    match insert(connection, entries, laid, "").await {
         Ok(_) => Ok(entries.iter().map(|entry| (entry, Came::New)).collect()),
         Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
             let mut came = Vec::new();
-            for entry in entries {
-                let one = std::slice::from_ref(entry);
+            for (entry, laid) in entries.iter().zip(laid) {
+                let (one, its) = (slice::from_ref(entry), slice::from_ref(laid));
                 let on_conflict = " ON CONFLICT (sop_instance) DO NOTHING";
-                came.push(match insert(connection, one, on_conflict).await? {
+                came.push(match insert(connection, one, its, on_conflict).await? {
                     1 => (entry, Came::New),
-                    _ => (entry, Came::Over(supersede(connection, entry).await?)),
+                    _ => (entry, Came::Over(supersede(connection, entry, laid).await?)),
                 });
             }
             Ok(came)
@@ -310,14 +317,15 @@ async fn add_instances<'a>(
 async fn insert(
     connection: &mut SqliteConnection,
     entries: &[Entry],
+    laid: &[Laid<'_>],
     on_conflict: &str,
 ) -> Result<u64, sqlx::Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO instances (sop_instance, sop_class, series, study, transfer_syntax,
              calling_ae, called_ae, arrival, origin, segment, offset, bytes, digest, header,
-             keeps_earlier) ",
+             keeps_earlier, base) ",
     );
-    query.push_values(entries, |mut row, entry| {
+    query.push_values(entries.iter().zip(laid), |mut row, (entry, laid)| {
         let identity = &entry.identity;
         row.push_bind(identity.sop_instance.as_str())
             .push_bind(identity.sop_class.as_str())
@@ -335,8 +343,9 @@ async fn insert(
             .push_bind(entry.offset as i64)
             .push_bind(entry.bytes as i64)
             .push_bind(entry.digest.as_slice())
-            .push_bind(entry.header.as_str())
-            .push_bind(entry.keeps_earlier);
+            .push_bind(&*laid.header)
+            .push_bind(entry.keeps_earlier)
+            .push_bind(laid.base);
     });
     query.push(on_conflict);
     Ok(query.build().execute(connection).await?.rows_affected())

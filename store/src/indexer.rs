@@ -1,5 +1,6 @@
 //! The task that follows the writer: takes what has queued up and commits it to the index at once.
 
+use crate::bases::Bases;
 use crate::error::KeepError;
 use crate::index::{self, Entry};
 use crate::progress::Progress;
@@ -23,6 +24,7 @@ pub(crate) async fn run(
     progress: Arc<Progress>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut bases = Bases::default();
     while entries.recv_many(&mut batch, BATCH).await > 0 {
         // Not woken by each entry: that would cost more than the entry does.
         tokio::select! {
@@ -35,7 +37,7 @@ pub(crate) async fn run(
         }
         let mut pause = Duration::from_millis(50);
         let added = loop {
-            let error = match index::add(&pool, &batch).await {
+            let error = match index::add(&pool, &mut bases, &batch).await {
                 Ok(added) => break added,
                 Err(error) => error,
             };

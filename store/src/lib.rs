@@ -2,6 +2,7 @@
 
 pub mod associations;
 pub mod backtest;
+mod bases;
 mod body;
 mod carry;
 mod changed;
@@ -23,7 +24,9 @@ mod folder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod header;
+mod header_text;
 mod held;
+pub mod images;
 pub mod incoming;
 mod index;
 mod indexer;

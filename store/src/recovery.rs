@@ -1,11 +1,13 @@
 //! What happens at every start: leftovers go, torn tails are cut, and the index is brought up to the last record.
 
+use crate::bases::Bases;
 use crate::damage::{self, Damage};
 use crate::error::StoreError;
 use crate::events::{self, Event};
 use crate::evict::evicted_segments;
 use crate::header::{self, HeaderError};
-use crate::index::{self, Entry, HeaderText};
+use crate::header_text::HeaderText;
+use crate::index::{self, Entry};
 use crate::part10::{LONGEST_HEAD, read_head};
 use crate::rows;
 use crate::seal::Seal;
@@ -168,6 +170,7 @@ async fn replay_segment(
     let scan = Scan::of(&path, from, length).map_err(failed())?;
     let mut scan = scan.sealed(recovered.seal, number);
     let (mut batch, mut headers, mut sound, mut end) = (Vec::new(), 0, true, from);
+    let mut bases = Bases::default();
     loop {
         match scan.next().map_err(failed())? {
             Scanned::End => break,
@@ -199,11 +202,11 @@ async fn replay_segment(
             }
         }
         if batch.len() >= BATCH || headers >= BATCH_HEADERS {
-            recovered.added += index::add(pool, &batch).await?.new;
+            recovered.added += index::add(pool, &mut bases, &batch).await?.new;
             (batch, headers) = (Vec::new(), 0);
         }
     }
-    recovered.added += index::add(pool, &batch).await?.new;
+    recovered.added += index::add(pool, &mut bases, &batch).await?.new;
     recovered.resume = sound.then_some((number, end));
     Ok(())
 }

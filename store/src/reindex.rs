@@ -114,6 +114,7 @@ async fn empty(pool: &SqlitePool) -> Result<(), StoreError> {
         "INSERT INTO reindexing_studies (uid, state, revision)
          SELECT uid, state, revision FROM studies WHERE true ON CONFLICT DO NOTHING",
         "DELETE FROM instances",
+        "DELETE FROM bases",
         "DELETE FROM versions",
         "DELETE FROM series",
         "DELETE FROM studies",

@@ -70,10 +70,14 @@ pub(crate) fn identity(row: &SqliteRow) -> Result<Identity, StoreError> {
         calling_ae: title(row, "calling_ae")?,
         called_ae: title(row, "called_ae")?,
         arrival: moment(row, "arrival")?,
-        origin: match column(row, "origin")? {
-            "received" => Origin::Received,
-            "made" => Origin::Made,
-            _ => return Err(StoreError::Unreadable("origin")),
-        },
+        origin: origin(column(row, "origin")?)?,
     })
+}
+
+pub(crate) fn origin(text: &str) -> Result<Origin, StoreError> {
+    match text {
+        "received" => Ok(Origin::Received),
+        "made" => Ok(Origin::Made),
+        _ => Err(StoreError::Unreadable("origin")),
+    }
 }

@@ -1,5 +1,6 @@
 //! A later record of an instance that is in the index: it takes the place, and what was decided on the earlier one is open again.
 
+use crate::bases::Laid;
 use crate::events::{self, Event};
 use crate::index::Entry;
 use crate::outbox;
@@ -30,6 +31,7 @@ pub(crate) enum Superseded {
 pub(crate) async fn supersede(
     connection: &mut SqliteConnection,
     entry: &Entry,
+    laid: &Laid<'_>,
 ) -> Result<Superseded, Error> {
     let row = sqlx::query(
         "SELECT series, study, calling_ae, arrival, segment, offset, bytes, digest, keeps_earlier,
@@ -51,7 +53,7 @@ pub(crate) async fn supersede(
     // It was evicted and came again: it is new, and there is nothing of it to stay beside it.
     if row.try_get("evicted")? && entry.identity.arrival.0 > place.0 {
         outbox::forget(connection, &entry.identity.sop_instance).await?;
-        return take_place(connection, entry, &row).await;
+        return take_place(connection, entry, laid, &row).await;
     }
     if same {
         move_to(connection, entry).await?;
@@ -61,12 +63,13 @@ pub(crate) async fn supersede(
         }
         return Ok(Superseded::Moved);
     }
-    change(connection, entry, &row).await
+    change(connection, entry, laid, &row).await
 }
 
 async fn change(
     connection: &mut SqliteConnection,
     entry: &Entry,
+    laid: &Laid<'_>,
     before: &SqliteRow,
 ) -> Result<Superseded, Error> {
     let text = match entry.keeps_earlier {
@@ -77,12 +80,13 @@ async fn change(
     if entry.keeps_earlier {
         add_version(connection, Version::of_row(entry, before)?).await?;
     }
-    take_place(connection, entry, before).await
+    take_place(connection, entry, laid, before).await
 }
 
 async fn take_place(
     connection: &mut SqliteConnection,
     entry: &Entry,
+    laid: &Laid<'_>,
     before: &SqliteRow,
 ) -> Result<Superseded, Error> {
     let series: &str = before.try_get("series")?;
@@ -95,7 +99,7 @@ async fn take_place(
     let identity = &entry.identity;
     sqlx::query(
         "UPDATE instances SET sop_class = $2, series = $3, study = $4, digest = $5, header = $6,
-             keeps_earlier = $7, changed_at = $8
+             keeps_earlier = $7, changed_at = $8, base = $9
          WHERE sop_instance = $1",
     )
     .bind(identity.sop_instance.as_str())
@@ -103,9 +107,10 @@ async fn take_place(
     .bind(identity.series.as_str())
     .bind(identity.study.as_str())
     .bind(entry.digest.as_slice())
-    .bind(entry.header.as_str())
+    .bind(&*laid.header)
     .bind(entry.keeps_earlier)
     .bind(Moment::now().0)
+    .bind(laid.base)
     .execute(&mut *connection)
     .await?;
     let study: &str = before.try_get("study")?;

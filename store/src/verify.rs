@@ -66,8 +66,25 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
             check_elsewhere(reader, number, record, &mut verified).await?;
         }
     }
+    check_bases(reader, &mut verified).await?;
     (verified.evicted, _) = reader.evicted(&Selector::All).await?;
     Ok(verified)
+}
+
+/// Without its base a header cannot be read, and its series not be decided.
+async fn check_bases(reader: &Reader, verified: &mut Verified) -> Result<(), StoreError> {
+    let without: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM instances
+         WHERE base IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bases WHERE id = instances.base)",
+    )
+    .fetch_one(&reader.pool)
+    .await?;
+    if without > 0 {
+        verified.problems.push(format!(
+            "what {without} headers share with others is not in the index; gantry reindex builds it anew"
+        ));
+    }
+    Ok(())
 }
 
 /// By where their records begin: whose they are and what they hold.

@@ -1,27 +1,36 @@
 //! The header of an instance without its bulk data, decoded to Unicode: what the index keeps and what rules look at.
 
+mod json;
+
+pub use json::write_entry;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
 
 /// A tag as one number: group in the upper, element in the lower 16 bits.
 pub type Tag = u32;
 
 /// Attributes by tag. Bulk data (pixel data, values above 1 KiB, OB/OW/OF/OD/OL/OV/UN) are left out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Header(#[serde(with = "tags")] pub BTreeMap<Tag, Attribute>);
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Header(pub BTreeMap<Tag, Attribute>);
 
-/// One attribute: its two-letter VR and its values. No values means present and empty.
+/// One attribute: its VR and its values. No values means present and empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attribute {
-    pub vr: Box<str>,
+    pub vr: Vr,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
 }
 
+/// The two letters of a value representation (PS3.5 6.2). Reads as text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Vr([u8; 2]);
+
 /// Text for every VR that is text in the file (DS and IS too, as sent, padding taken off),
 /// `GGGGEEEE` for AT, numbers for the binary VRs, an item for SQ.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     Integer(i64),
@@ -50,6 +59,15 @@ impl Header {
     pub fn number(&self, tag: Tag) -> Option<f64> {
         self.0.get(&tag)?.values.first()?.number()
     }
+}
+
+/// What one image has differently from a base.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Difference {
+    /// Attributes that the base has with other values, or not at all.
+    pub own: Header,
+    /// Attributes of the base that the image does not have.
+    pub gone: Vec<Tag>,
 }
 
 /// The header of one image of many that are alike: what they share, and what is different in this one.
@@ -87,6 +105,16 @@ impl<'a> Layered<'a> {
         self.own.is_some_and(|own| own.0.contains_key(&tag)) || self.gone.contains(&tag)
     }
 
+    /// All of it, as a header that stands for itself.
+    pub fn to_header(self) -> Header {
+        let mut header = self.base.clone();
+        self.gone.iter().for_each(|tag| {
+            header.0.remove(tag);
+        });
+        header.0.extend(self.own.cloned().unwrap_or_default().0);
+        header
+    }
+
     /// Tags of the image from `first` to `last`, in no order that counts.
     pub fn tags(self, first: Tag, last: Tag) -> impl Iterator<Item = Tag> + 'a {
         let own = self.own.into_iter().flat_map(move |own| own.0.range(first..=last));
@@ -117,6 +145,37 @@ fn text(attribute: &Attribute) -> Option<&str> {
     }
 }
 
+impl From<&str> for Vr {
+    /// What is no VR says of its value what UN does.
+    fn from(text: &str) -> Self {
+        match *text.as_bytes() {
+            [a, b] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Self([a, b]),
+            _ => Self(*b"UN"),
+        }
+    }
+}
+
+impl From<String> for Vr {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl Deref for Vr {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Two capital letters always are text.
+        std::str::from_utf8(&self.0).unwrap_or("UN")
+    }
+}
+
+impl fmt::Debug for Vr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
 impl Value {
     /// DS and IS are texts in the file; here they are the finite numbers that they spell.
     pub fn number(&self) -> Option<f64> {
@@ -126,29 +185,6 @@ impl Value {
             Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
             Value::Item(_) => None,
         }
-    }
-}
-
-/// Tags as eight hexadecimal digits, as in PS3.18 F.2. A number would do for the outermost header
-/// alone: inside an item serde looks for text.
-mod tags {
-    use super::{Attribute, Tag};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::collections::BTreeMap;
-
-    pub(super) fn serialize<S: Serializer>(
-        attributes: &BTreeMap<Tag, Attribute>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(attributes.iter().map(|(tag, value)| (format!("{tag:08X}"), value)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<Tag, Attribute>, D::Error> {
-        let attributes = BTreeMap::<String, Attribute>::deserialize(deserializer)?;
-        let tag = |text: String| Tag::from_str_radix(&text, 16).map_err(D::Error::custom);
-        attributes.into_iter().map(|(text, value)| Ok((tag(text)?, value))).collect()
     }
 }
 
@@ -173,5 +209,6 @@ mod tests {
         tags.sort_unstable();
         assert_eq!(tags, [1, 2, 4]);
         assert!(image.differs(2) && image.differs(3) && !image.differs(1));
+        assert_eq!(image.to_header(), header(&[(1, "a"), (2, "B"), (4, "D")]));
     }
 }
