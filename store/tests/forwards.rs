@@ -2,14 +2,14 @@
 
 mod modality;
 
-use gantry_store::decisions::{NewDecision, NewDecisions, NewForward};
+use gantry_store::decisions::{Level, NewDecision, NewForward};
 use gantry_store::outbox::{DeliveryRow, DeliveryState};
 use gantry_store::store::Store;
 use gantry_terms::changes::{Changes, SetAttribute};
 use gantry_terms::moment::Moment;
-use modality::archive::{MINUTE, complete};
-use modality::{image, instance, options, series};
-use serde_json::json;
+use modality::archive::MINUTE;
+use modality::decider::{self, decide_study, verdict};
+use modality::{image, instance, options, series, study};
 use tempfile::tempdir;
 
 fn named(institution: &str) -> Changes {
@@ -17,32 +17,23 @@ fn named(institution: &str) -> Changes {
     Changes { set: vec![set], remove: vec![0x0010_4000, 0x0020_4000] }
 }
 
-/// Each rule forwards image 1 to PACS with its changes; image 2 makes it a later decision.
+/// This rule forwards image 1 to PACS with these changes.
+fn forwards(rule: &str, level: Level, changes: &Changes) -> NewDecision {
+    let mut decision = verdict(rule, level, Vec::new());
+    decision.runs = true;
+    decision.forward = vec![NewForward {
+        peer: "PACS".into(),
+        instances: vec![instance(1, 1)],
+        changes: changes.clone(),
+    }];
+    decision
+}
+
+/// The image of this number makes it a revision of its own.
 async fn decide(store: &Store, image_of_revision: u32, rules: &[(&str, Changes)]) {
     store.keep(image(1, image_of_revision)).await.expect("kept");
-    complete(store, 1).await;
-    let row = store.series(&series(1)).await.expect("asked").expect("there");
-    let decision = |(rule, changes): &(&str, Changes)| NewDecision {
-        rule: rule.to_string(),
-        runs: true,
-        reason: "all conditions hold".into(),
-        trace: json!([]),
-        job: None,
-        forward: vec![NewForward {
-            peer: "PACS".into(),
-            instances: vec![instance(1, 1)],
-            changes: changes.clone(),
-        }],
-    };
-    let decided = NewDecisions {
-        series: row.uid,
-        revision: row.revision,
-        rules_digest: "d1".into(),
-        rules_text: "rules".into(),
-        at: Moment::now(),
-        decisions: rules.iter().map(decision).collect(),
-    };
-    assert!(store.decide(decided).await.expect("decided"));
+    let decisions = rules.iter().map(|(rule, changes)| forwards(rule, Level::Series, changes));
+    decider::decide(store, 1, decisions.collect()).await;
 }
 
 async fn row(store: &Store) -> DeliveryRow {
@@ -118,5 +109,22 @@ async fn what_was_on_its_way_with_earlier_changes_does_not_count_for_the_later_o
     store.delivered(&leased, 0, Moment::now()).await.expect("noted");
     assert_eq!(row(&store).await.state, DeliveryState::Queued);
     assert_eq!(deliver(&store).await, named("Y"));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn rules_on_the_study_do_not_send_in_turn_with_those_on_its_series() {
+    let folder = tempdir().expect("a folder");
+    let store = Store::open(options(folder.path())).await.expect("a store");
+    for revision in 1..=2 {
+        decide(&store, revision, &[("a", named("X"))]).await;
+        let whole = forwards("whole", Level::Study, &named("Y"));
+        assert!(decide_study(&store, &study(1), vec![whole]).await);
+        assert_eq!(told(&store).await.len(), revision as usize);
+        if revision == 1 {
+            assert_eq!(deliver(&store).await, named("X"));
+        }
+        assert_eq!(row(&store).await.state, DeliveryState::Delivered);
+    }
     store.close().await;
 }
