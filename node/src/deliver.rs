@@ -1,5 +1,6 @@
 //! Station deliver: a queue for each peer, worked off by C-STORE until the peer has taken it or an admin must act.
 
+use crate::coerce::{self, By};
 use crate::config::{Config, DeliverConfig, Peer};
 use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers, Target};
@@ -213,6 +214,10 @@ impl Deliver {
                 Err(why) => return Ok(Sent::Never(why.to_string())),
             },
         };
+        let data_set = match self.changed(delivery, &syntax, data_set).await {
+            Ok(data_set) => data_set,
+            Err(unsent) => return Ok(unsent),
+        };
         let response = association
             .store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set)
             .await?;
@@ -223,6 +228,26 @@ impl Deliver {
             Outcome::Transient => Sent::Later(why),
             Outcome::Permanent => Sent::Never(why),
         })
+    }
+
+    /// What the rule changes on the way. Walking and inflating keep a thread busy that others need.
+    async fn changed(
+        &self,
+        delivery: &Delivery,
+        syntax: &Uid,
+        data_set: Bytes,
+    ) -> Result<Bytes, Sent> {
+        if delivery.changes.is_empty() {
+            return Ok(data_set);
+        }
+        let (changes, at) = (delivery.changes.clone(), delivery.queued_at);
+        let (system, syntax) = (self.config.ae_title.clone(), syntax.clone());
+        let work = move || coerce::apply(&data_set, &syntax, &changes, &By { system: &system, at });
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(changed)) => Ok(changed.into()),
+            Ok(Err(why)) => Err(Sent::Never(why.to_string())),
+            Err(_) => Err(Sent::Later("the changes were not carried out".into())),
+        }
     }
 
     async fn settle(&self, delivery: &Delivery, sent: Sent) -> Result<(), StoreError> {

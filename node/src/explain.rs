@@ -9,7 +9,7 @@ use gantry_store::decisions::DecisionRow;
 use gantry_store::error::StoreError;
 use gantry_store::export::Selector;
 use gantry_store::jobs::{JobRow, JobState};
-use gantry_store::outbox::{DeliveryRow, DeliveryState};
+use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
 use gantry_store::reader::Reader;
 use gantry_store::series::{SeriesRow, SeriesState};
 use gantry_store::store::Store;
@@ -199,8 +199,12 @@ fn tell_delivery(text: &mut String, delivery: &DeliveryRow) {
             format!("parked, an admin must act: {}", delivery.reason.as_deref().unwrap_or_default())
         }
     };
+    let changes = match delivery.changes.is_empty() {
+        true => String::new(),
+        false => format!(" (with changes: {})", told(&delivery.changes)),
+    };
     text.push_str(&format!(
-        "  deliver   {} to {}: {state}\n",
+        "  deliver   {} to {}{changes}: {state}\n",
         delivery.sop_instance, delivery.peer
     ));
 }

@@ -1,10 +1,14 @@
 //! What must hold for whatever a peer sends: called by the fuzz targets, and by tests with what these found.
 
 use crate::arriving::Arriving;
+use crate::coerce::{self, By};
 use crate::data_set::Ending;
 pub use crate::dimse::fuzzing::{association, command, pdu};
 use crate::transcode;
 use gantry_store::header::read_whole_data_set;
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::changes::{Changes, SetAttribute};
+use gantry_terms::moment::Moment;
 use gantry_terms::transfer_syntaxes::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -17,11 +21,15 @@ const SYNTAXES: [&str; 4] = [
     EXPLICIT_VR_BIG_ENDIAN,
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 ];
+const MANUFACTURER: u32 = 0x0008_0070;
+const PATIENT_NAME: u32 = 0x0010_0010;
+const ROWS: u32 = 0x0028_0010;
+const ORIGINAL_ATTRIBUTES_SEQUENCE: u32 = 0x0400_0561;
 /// Sequences inside sequences of what is made here; the reader of headers takes some more.
 const DEEPEST: usize = 20;
 const LONGEST: usize = 2 << 10;
 
-/// The walk that follows an object which is streamed to disk, and the change of syntax for a peer. The first two bytes choose the
+/// The walk that follows an object which is streamed to disk, and the changes of syntax and of attributes for a peer. The first two bytes choose the
 /// transfer syntax and the length of the pieces that it arrives in.
 pub fn walk(input: &[u8]) {
     let [choice, piece, rest @ ..] = input else { return };
@@ -34,6 +42,8 @@ pub fn walk(input: &[u8]) {
     let syntax = uid(SYNTAXES[usize::from(*choice) % 3]);
     assert_eq!(ending(&made, piece, &syntax), Ending::Whole);
     assert_eq!(read_whole_data_set(&made, &syntax).err(), None, "whole for the reader, too");
+    drop(coerced(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
+    check_coerced(&made, &syntax);
     for to in &SYNTAXES[..2] {
         drop(transcode::native(rest, &syntax, &uid(to)));
         if !encapsulated {
@@ -56,6 +66,38 @@ fn check_transcoded(made: &[u8], from: &Uid, to: &Uid) {
     } else {
         assert_eq!(from.as_str(), EXPLICIT_VR_BIG_ENDIAN, "it is by the rules");
     }
+}
+
+fn coerced(data_set: &[u8], syntax: &Uid) -> Option<Vec<u8>> {
+    let set = |tag, vr: &str, value: &str| SetAttribute {
+        tag,
+        vr: vr.into(),
+        values: vec![value.to_string()],
+    };
+    let changes = Changes {
+        set: vec![set(MANUFACTURER, "LO", "Maker"), set(PATIENT_NAME, "PN", "No^One")],
+        remove: vec![ROWS],
+    };
+    let by = By { system: &AeTitle::parse("GANTRY").ok()?, at: Moment(0) };
+    coerce::apply(data_set, syntax, &changes, &by).ok()
+}
+
+/// What is not named stays as it was, and what comes of it is as whole as what went in.
+fn check_coerced(made: &[u8], syntax: &Uid) {
+    let changed = coerced(made, syntax).expect("it is by the rules");
+    assert_eq!(ending(&changed, 7, syntax), Ending::Whole);
+    let [mut before, mut after] =
+        [made, &changed].map(|bytes| read_whole_data_set(bytes, syntax).expect("it is whole"));
+    assert_eq!(after.text(MANUFACTURER), Some("Maker"));
+    assert_eq!(after.text(PATIENT_NAME), Some("No^One"));
+    assert!(after.attribute(ROWS).is_none());
+    let recorded = after.attribute(ORIGINAL_ATTRIBUTES_SEQUENCE).is_some();
+    assert_eq!(recorded, before.attribute(MANUFACTURER).is_some());
+    for tag in [MANUFACTURER, PATIENT_NAME, ROWS, ORIGINAL_ATTRIBUTES_SEQUENCE] {
+        before.0.remove(&tag);
+        after.0.remove(&tag);
+    }
+    assert_eq!(before, after);
 }
 
 /// However the bytes are cut on their way, they end in one way.
@@ -183,6 +225,7 @@ fn uid(text: &str) -> Uid {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngCore, SeedableRng, rngs::StdRng};
     use std::path::Path;
 
     /// Every seed of a target, and every input that it failed on once.
@@ -219,5 +262,15 @@ mod tests {
     #[test]
     fn what_fuzzing_found_in_the_walk_stays_mended() {
         replay("walk", super::walk);
+    }
+
+    #[test]
+    fn objects_of_every_shape_are_walked_and_changed_and_nothing_of_them_breaks_the_node() {
+        let mut random = StdRng::seed_from_u64(2026);
+        for length in 0..6000 {
+            let mut input = vec![0; 2 + length % 400];
+            random.fill_bytes(&mut input);
+            super::walk(&input);
+        }
     }
 }

@@ -5,6 +5,7 @@ mod arriving;
 pub mod associations;
 pub mod check;
 pub mod cli;
+pub mod coerce;
 pub mod config;
 mod data_set;
 pub mod deliver;

@@ -131,11 +131,11 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
         once: judgement.on == On::Instance,
     });
     let forwarded = judgement.runs && !then.shadow;
-    let forward = then
-        .forward
-        .iter()
-        .filter(|_| forwarded)
-        .map(|to| NewForward { peer: to.to.clone(), instances: selected.clone() });
+    let forward = then.forward.iter().filter(|_| forwarded).map(|to| NewForward {
+        peer: to.to.clone(),
+        instances: selected.clone(),
+        changes: to.changes.clone(),
+    });
     NewDecision {
         forward: forward.collect(),
         rule: judgement.rule,

@@ -1,9 +1,9 @@
 //! Keeps what was decided, in one transaction with the work that follows from it.
 
-use crate::decisions::{NewDecision, NewDecisions, NewForward, NewJob, NewStudyDecisions};
+use crate::decisions::{NewDecision, NewDecisions, NewJob, NewStudyDecisions};
 use crate::error::StoreError;
-use crate::jobs::{Priority, inputs_of};
-use crate::outbox::{self, NewRow};
+use crate::forwards::Forwards;
+use crate::jobs::inputs_of;
 use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
@@ -219,13 +219,15 @@ async fn keep(
     .bind(rows::to_json(&images)?)
     .execute(&mut *connection)
     .await?;
+    let asked_on = if subject.series.is_some() { "series" } else { "study" };
+    let mut forwards = Forwards::new(asked_on, subject.at);
     for (position, decision) in decisions.iter().enumerate() {
         let id = add_decision(connection, subject, position, decision).await?;
         for job in &decision.jobs {
             add_job(connection, subject, &Kept { id, decision }, job).await?;
         }
         for forward in &decision.forward {
-            add_forward(connection, forward, subject.at).await?;
+            forwards.add(connection, &decision.rule, forward).await?;
         }
     }
     Ok(())
@@ -327,23 +329,4 @@ async fn is_made(
     .execute(connection)
     .await?;
     Ok(asked.rows_affected() > 0)
-}
-
-/// An instance that is on its way to the peer already stays so.
-async fn add_forward(
-    connection: &mut SqliteConnection,
-    forward: &NewForward,
-    at: Moment,
-) -> Result<(), StoreError> {
-    for sop_instance in &forward.instances {
-        let row = NewRow {
-            peer: &forward.peer,
-            sop_instance,
-            priority: Priority::Routine,
-            job: None,
-            at,
-        };
-        outbox::add(connection, row).await?;
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use crate::jobs::Priority;
 use crate::reader::Reader;
 use crate::rows;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::SqliteRow;
@@ -70,11 +71,12 @@ pub struct NewJob {
     pub once: bool,
 }
 
-/// Instances that go to a peer as they are.
+/// Instances that go to a peer, as they came or with changes.
 #[derive(Debug, Clone)]
 pub struct NewForward {
     pub peer: String,
     pub instances: Vec<Uid>,
+    pub changes: Changes,
 }
 
 #[derive(Debug, Clone, PartialEq)]

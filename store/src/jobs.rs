@@ -220,6 +220,8 @@ impl Store {
                 priority: delivery.priority,
                 job: Some(id),
                 at: now,
+                changes: None,
+                asked_on: None,
             };
             outbox::add(&mut transaction, row).await?;
         }

@@ -21,6 +21,7 @@ pub mod events;
 pub mod evict;
 pub mod export;
 mod folder;
+mod forwards;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod header;

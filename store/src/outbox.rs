@@ -1,12 +1,15 @@
-//! What waits to be delivered to which peer: one row for each peer and instance, ever, with the digest of the bytes that it stands for.
+//! What waits to be delivered to which peer: one row for each peer and instance, ever, with the digest of the bytes and the changes that it stands for.
 
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::forwards;
+pub use crate::forwards::told;
 use crate::jobs::Priority;
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
 use bytes::Bytes;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -30,8 +33,12 @@ pub struct Delivery {
     /// This one included.
     pub attempts: u32,
     pub queued_at: Moment,
+    /// What is changed in it on its way.
+    pub changes: Changes,
     /// Of the bytes that class and syntax are those of.
     digest: Digest,
+    /// The changes as they were queued.
+    queued: Option<String>,
 }
 
 /// The object of a delivery that was leased.
@@ -58,6 +65,7 @@ pub struct DeliveryRow {
     pub sop_instance: Uid,
     /// The job whose result it is; none for an instance that is forwarded.
     pub job: Option<i64>,
+    pub changes: Changes,
     pub state: DeliveryState,
     pub attempts: u32,
     pub reason: Option<String>,
@@ -130,7 +138,7 @@ impl Store {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let found = sqlx::query(
             "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
-                 attempts + 1 AS attempts, queued_at, instances.digest AS digest
+                 attempts + 1 AS attempts, queued_at, changes, instances.digest AS digest
              FROM outbox JOIN instances ON instances.sop_instance = outbox.sop_instance
              WHERE peer = $1 AND state = 'queued' AND due_at <= $2
              ORDER BY priority, queued_at, outbox.id LIMIT $3",
@@ -155,8 +163,8 @@ impl Store {
         Ok(leased)
     }
 
-    /// One that was queued anew since it was leased, because its instance has other bytes now,
-    /// stays queued; so it does with the other outcomes.
+    /// One that was queued anew since it was leased, because its instance has other bytes now or goes
+    /// with other changes, stays queued; so it does with the other outcomes.
     pub async fn delivered(
         &self,
         delivery: &Delivery,
@@ -165,12 +173,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL
-             WHERE id = $1 AND digest = $2 AND state <> 'delivered'",
+             WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
         )
         .bind(delivery.id)
         .bind(delivery.digest.as_slice())
         .bind(status)
         .bind(at.0)
+        .bind(&delivery.queued)
         .execute(&self.shared.write)
         .await?;
         self.shared.progress.ring();
@@ -186,12 +195,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET reason = $3, due_at = $4
-             WHERE id = $1 AND digest = $2 AND state = 'queued'",
+             WHERE id = $1 AND digest = $2 AND changes IS $5 AND state = 'queued'",
         )
         .bind(delivery.id)
         .bind(delivery.digest.as_slice())
         .bind(reason)
         .bind(again_at.0)
+        .bind(&delivery.queued)
         .execute(&self.shared.write)
         .await?;
         self.shared.progress.ring();
@@ -202,11 +212,12 @@ impl Store {
     pub async fn park_delivery(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE outbox SET state = 'parked', reason = $3
-             WHERE id = $1 AND digest = $2 AND state = 'queued'",
+             WHERE id = $1 AND digest = $2 AND changes IS $4 AND state = 'queued'",
         )
         .bind(delivery.id)
         .bind(delivery.digest.as_slice())
         .bind(reason)
+        .bind(&delivery.queued)
         .execute(&self.shared.write)
         .await?;
         self.shared.progress.ring();
@@ -220,33 +231,40 @@ pub(crate) struct NewRow<'a> {
     pub(crate) priority: Priority,
     pub(crate) job: Option<i64>,
     pub(crate) at: Moment,
+    pub(crate) changes: Option<&'a str>,
+    pub(crate) asked_on: Option<&'static str>,
 }
 
 /// What is on its way to the peer already, or was, stays as it is. Once for each peer, and once more
-/// when the instance has other bytes than the row stands for: a clock would not tell, as it may step
-/// back.
+/// when the instance has other bytes than the row stands for, or is to go with other changes: a clock
+/// would not tell, as it may step back. False when it stayed as it was.
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
     row: NewRow<'_>,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at, digest)
-         VALUES ($1, $2, $3, $4, 'queued', $5, $5,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at, changes,
+             asked_on, digest)
+         VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7,
              (SELECT digest FROM instances WHERE sop_instance = $2))
          ON CONFLICT (peer, sop_instance) DO UPDATE SET
              job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
-             due_at = excluded.due_at, delivered_at = NULL, digest = excluded.digest
-         WHERE excluded.digest IS NOT NULL AND excluded.digest IS NOT outbox.digest",
+             due_at = excluded.due_at, delivered_at = NULL, digest = excluded.digest,
+             changes = excluded.changes, asked_on = excluded.asked_on
+         WHERE excluded.digest IS NOT NULL AND (excluded.digest IS NOT outbox.digest
+             OR (excluded.changes IS NOT outbox.changes AND excluded.asked_on IS outbox.asked_on))",
     )
     .bind(row.peer)
     .bind(row.sop_instance.as_str())
     .bind(row.job)
     .bind(row.priority.number())
     .bind(row.at.0)
+    .bind(row.changes)
+    .bind(row.asked_on)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// The instance is kept as new though it was known: whatever was delivered of it does not count.
@@ -262,6 +280,7 @@ pub(crate) async fn forget(
 }
 
 fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    let queued: Option<String> = rows::column(row, "changes")?;
     Ok(Delivery {
         id: rows::column(row, "id")?,
         peer: rows::column(row, "peer")?,
@@ -270,6 +289,8 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         transfer_syntax: rows::uid(row, "transfer_syntax")?,
         attempts: rows::small(row, "attempts")?,
         queued_at: rows::moment(row, "queued_at")?,
+        changes: forwards::from_text(queued.as_deref())?,
+        queued,
         digest: Digest::try_from(rows::column::<&[u8]>(row, "digest")?)
             .map_err(|_| StoreError::Unreadable("digest"))?,
     })
@@ -281,6 +302,7 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         peer: rows::column(row, "peer")?,
         sop_instance: rows::uid(row, "sop_instance")?,
         job: rows::column(row, "job")?,
+        changes: forwards::from_text(rows::column(row, "changes")?)?,
         state: match rows::column(row, "state")? {
             "queued" => DeliveryState::Queued,
             "delivered" => DeliveryState::Delivered,

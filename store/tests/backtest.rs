@@ -7,6 +7,7 @@ use gantry_store::decisions::{Level, NewForward};
 use gantry_store::jobs::FinishedJob;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use modality::decider::*;
@@ -47,7 +48,11 @@ async fn each_series_that_was_decided_since_then_comes_once_with_what_its_last_d
     let since = Moment::now();
     for of_series in [2, 3, 4] {
         let mut densitometry = on_images("densitometry", instances(of_series, &[1]));
-        let to = |peer: &str| NewForward { peer: peer.into(), instances: Vec::new() };
+        let to = |peer: &str| NewForward {
+            peer: peer.into(),
+            instances: Vec::new(),
+            changes: Changes::default(),
+        };
         densitometry.forward = vec![to("ARCHIVE"), to("PACS")];
         decide(&store, of_series, vec![densitometry]).await;
     }

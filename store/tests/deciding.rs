@@ -9,6 +9,7 @@ use gantry_store::outbox::{DeliveryState, NewDelivery};
 use gantry_store::reindex::reindex;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use modality::{image, instance, series, store};
@@ -73,6 +74,7 @@ fn verdicts(of_series: u32, revision: u32, job: Option<NewJob>) -> NewDecisions 
                 forward: vec![NewForward {
                     peer: "PACS".into(),
                     instances: (0..3).map(|number| instance(of_series, number)).collect(),
+                    changes: Changes::default(),
                 }],
             },
         ],

@@ -15,6 +15,7 @@ use gantry_store::reindex::reindex;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
 use gantry_store::verify::verify;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use modality::{identity, image, image_of, instance, options, series, uid};
@@ -80,7 +81,11 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         fates: json!([]),
         trace: json!([]),
         jobs: vec![job],
-        forward: vec![NewForward { peer: "PACS".into(), instances: selected }],
+        forward: vec![NewForward {
+            peer: "PACS".into(),
+            instances: selected,
+            changes: Changes::default(),
+        }],
     };
     let decided = NewDecisions {
         series: series(of_series),

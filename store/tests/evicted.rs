@@ -11,6 +11,7 @@ use gantry_store::reindex::reindex;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
 use gantry_store::verify::verify;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use modality::archive::*;
 use modality::{identity, image_of, instance, series, uid};
@@ -157,7 +158,11 @@ async fn a_delivery_of_an_evicted_instance_is_told_so() {
     let late = image(1, 9);
     assert_eq!(keep(&store, &late).await, Kept::New);
     complete(&store, 1).await;
-    let forward = NewForward { peer: "OTHER".into(), instances: vec![instance(1, 1)] };
+    let forward = NewForward {
+        peer: "OTHER".into(),
+        instances: vec![instance(1, 1)],
+        changes: Changes::default(),
+    };
     let decision = NewDecision {
         level: Level::Series,
         rule: "late".into(),

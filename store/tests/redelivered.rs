@@ -10,6 +10,7 @@ use gantry_store::outbox::DeliveryState;
 use gantry_store::reindex::reindex;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use modality::archive::{DAY, MINUTE, complete};
 use modality::{identity, image, image_of, instance, options, series};
@@ -46,7 +47,11 @@ async fn decide(store: &Store, at: Moment) {
         selections: None,
         once: false,
     };
-    let forward = NewForward { peer: "PACS".into(), instances: vec![instance(1, 1)] };
+    let forward = NewForward {
+        peer: "PACS".into(),
+        instances: vec![instance(1, 1)],
+        changes: Changes::default(),
+    };
     let decision = NewDecision {
         level: Level::Series,
         rule: "chest".into(),

@@ -1,6 +1,9 @@
 //! Text by Specific Character Set (0008,0005) as Unicode (PS3.5 6.1, PS3.3 C.12.1.1.2), ISO 2022 escapes included.
 
+mod writing;
+
 use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
+pub use writing::encode;
 
 /// How the text of one data set is encoded. Never fails: what cannot be read becomes U+FFFD,
 /// and a set that is not known is read as ISO 8859-1, so that names stay comparable.

@@ -13,6 +13,7 @@ use gantry_store::retention::Policy;
 use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
 use gantry_store::verify::verify;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use serde_json::json;
@@ -99,7 +100,11 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         fates: json!([]),
         trace: json!([]),
         jobs: with_job.then_some(job).into_iter().collect(),
-        forward: vec![NewForward { peer: "PACS".into(), instances: selected }],
+        forward: vec![NewForward {
+            peer: "PACS".into(),
+            instances: selected,
+            changes: Changes::default(),
+        }],
     };
     let decided = NewDecisions {
         series: row.uid,
