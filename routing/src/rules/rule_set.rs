@@ -90,6 +90,11 @@ impl RuleSet {
         &self.digest
     }
 
+    /// In the order of their names.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
     /// All files in one, each under a comment with its name: what is kept beside the decisions.
     pub fn text(&self) -> String {
         let texts = self.files.iter().map(|file| {
@@ -112,6 +117,13 @@ impl RuleSet {
     /// Judges the images of one study, in the order of their arrival, by the rules on studies.
     pub fn judge_study(&self, images: &[ImageFacts]) -> Vec<Judgement> {
         judge::judge_study(&self.rules, images)
+    }
+}
+
+impl SourceFile {
+    /// Without its folder.
+    pub fn name(&self) -> String {
+        name(&self.path)
     }
 }
 
