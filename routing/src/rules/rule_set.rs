@@ -1,5 +1,6 @@
 //! All rules of a node: read from their files, checked against what exists, and their cases run.
 
+use super::between;
 use super::case::{self, Case};
 use super::judge::{self, ImageFacts, Judgement};
 use super::problem::{Problem, Problems};
@@ -76,6 +77,7 @@ impl RuleSet {
         let mut warnings: Vec<Problem> =
             read.iter().flat_map(|read| read.warnings.clone()).collect();
         warnings.extend(without_case(&files, &read));
+        warnings.extend(between::check(&files));
         let digest = digest(&files);
         Ok(RuleSet { rules, files, digest, warnings })
     }
