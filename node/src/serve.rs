@@ -76,7 +76,7 @@ pub enum StartError {
     )]
     Listen { address: String, source: std::io::Error },
     #[error(
-        "cannot serve metrics on {address}: {source}\n  help: is another program listening there? [admin] metrics names it"
+        "cannot serve metrics on {address}: {source}\n  help: another program may have it; [admin] metrics of the configuration names it"
     )]
     Metrics { address: String, source: std::io::Error },
     #[error("{0}")]

@@ -300,7 +300,9 @@ fn an_address_that_is_taken_stops_the_start_and_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
     let said = Setup::new().metrics(port).lay_out().refuses_to_start();
-    for word in ["cannot serve metrics on", &port.to_string(), "[admin] metrics"] {
+    for word in
+        ["cannot serve metrics on", &port.to_string(), "[admin] metrics of the configuration"]
+    {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
     }
 }

@@ -1,12 +1,13 @@
 //! What is allowed and probably not meant, seen by laying rules side by side: warnings, each of them certain in what it claims.
 
-mod claims;
+mod claim;
+mod lines;
 mod modality;
 
 use super::problem::Problem;
 use super::rule_set::SourceFile;
 use super::tree::{Entry, Node, Span, Toml};
-use claims::Group;
+use lines::Group;
 
 /// One rule as it is written.
 struct Written<'n> {

@@ -1,16 +1,10 @@
 //! Warnings about rules beside each other: each is certain, and what is not certain has none.
 
-use super::super::{ModelFacts, RuleSet, SourceFile, World};
-
-fn world() -> World {
-    let model = ModelFacts { name: "emphysema".into(), results: vec!["structured-report".into()] };
-    World { models: vec![model], peers: vec!["PACS".into(), "ARCHIVE".into()] }
-}
+use super::parse;
 
 /// `LINE:COLUMN: MESSAGE` of each warning but those of missing cases.
 fn warned(text: &str) -> Vec<String> {
-    let file = SourceFile { path: "rules/a.toml".into(), text: text.into() };
-    let rules = RuleSet::parse(vec![file], &world()).unwrap_or_else(|faults| panic!("{faults}"));
+    let rules = parse(text).unwrap_or_else(|faults| panic!("{faults}"));
     let told = rules.warnings().iter().filter(|warning| !warning.message.starts_with("no case"));
     told.map(|warning| format!("{}:{}: {}", warning.line, warning.column, warning.message))
         .collect()
@@ -135,9 +129,12 @@ fn one_model_twice_on_an_image_is_told_with_an_example() {
     assert_eq!(
         warned(&text),
         [
-            "11:8: \"a\" and \"b\" both run emphysema on an image such as Modality = \"CT\", KVP = 120, Modality = \"CT\": it may run twice"
+            "11:8: \"a\" and \"b\" both run emphysema on an image such as Modality = \"CT\", KVP = 120: it may run twice"
         ]
     );
+    // The example fits both.
+    let text = runs("a", "Modality = [\"MR\", \"CT\"]") + &runs("b", "Modality = [\"PT\", \"CT\"]");
+    assert!(warned(&text)[0].contains("such as Modality = \"CT\": it"), "{:?}", warned(&text));
     is_silent(&(runs("a", "Modality = \"CT\"") + &runs("b", "Modality = \"MR\"")));
     let live = runs("b", "Modality = \"CT\"");
     let shadow = live.replace("[rule.then]", "[rule.then]\nmode = \"shadow\"");
@@ -152,4 +149,45 @@ fn a_modality_that_dicom_does_not_define_is_told_with_the_nearest() {
     ));
     assert_eq!(said, ["4:27: \"MRI\" is no modality that DICOM defines"]);
     is_silent(&rule("r", "Modality = [\"CT\", \"RTSTRUCT\", \"IVUS\", \"KO\"]"));
+}
+
+#[test]
+fn one_peer_that_gets_an_image_with_different_changes_is_told() {
+    let changed = |name: &str, institution: &str| {
+        let to = format!(
+            "forward = [{{ to = [\"PACS\"], set = {{ InstitutionName = \"{institution}\" }} }}]"
+        );
+        rule(name, "Modality = \"CT\"").replace("forward = [\"PACS\"]", &to)
+    };
+    let wanted = [
+        "8:8: \"a\" and \"b\" both forward an image such as Modality = \"CT\" to PACS, with different changes",
+    ];
+    assert_eq!(warned(&(changed("a", "X") + &changed("b", "Y"))), wanted);
+    assert_eq!(warned(&(changed("a", "X") + &rule("b", "Modality = \"CT\""))), wanted);
+    is_silent(&(changed("a", "X") + &changed("b", "X")));
+    is_silent(&(changed("a", "X") + &rule("b", "Modality = \"MR\"")));
+}
+
+#[test]
+fn levels_count_where_rules_stop_each_other() {
+    let on = |text: String, on: &str| {
+        text.replace("[rule.select]", &format!("on = \"{on}\"\n[rule.select]"))
+    };
+    let covered = |stops: &str, other: &str| {
+        let text =
+            on(stop("Modality = \"CT\""), stops) + &on(rule("r", "Modality = \"CT\""), other);
+        warned(&text).iter().any(|said| said.contains("never runs"))
+    };
+    for (stops, other) in [
+        ("instance", "instance"),
+        ("instance", "series"),
+        ("instance", "study"),
+        ("series", "study"),
+        ("study", "study"),
+    ] {
+        assert!(covered(stops, other), "{stops}, {other}");
+    }
+    for (stops, other) in [("study", "series"), ("study", "instance"), ("series", "instance")] {
+        assert!(!covered(stops, other), "{stops}, {other}");
+    }
 }

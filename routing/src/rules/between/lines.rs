@@ -4,6 +4,7 @@
 //! value, or nothing at all. What is said to exclude or to imply something does so for every image.
 
 use super::super::tree::{Entry, Node, Toml};
+use super::claim::{Claim, Literal, literals, number};
 
 /// Conditions that must hold together.
 #[derive(Debug, Clone, Default)]
@@ -30,25 +31,6 @@ pub(super) struct Line<'n> {
     text: String,
     claims: Vec<Claim>,
     single: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Claim {
-    /// Some value is one of these.
-    OneOf(Vec<Literal>),
-    /// There are values, and none of them is one of these.
-    NoneOf(Vec<Literal>),
-    /// There are values, and each lies between these, both included.
-    Within(f64, f64),
-    Absent,
-    /// There is a value.
-    Present,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Literal {
-    Text(String),
-    Number(f64),
 }
 
 /// Two things that no image can have at once, or one that it cannot have.
@@ -169,18 +151,24 @@ impl<'n> Group<'n> {
 
     /// One value for each attribute that must have one of some, for an example.
     pub(super) fn example(&self) -> Vec<String> {
-        let example = |line: &Line| {
-            let claim = line.claims.iter().find_map(|claim| match claim {
-                Claim::OneOf(literals) => literals.first(),
-                _ => None,
-            })?;
-            let value = match claim {
-                Literal::Text(text) => format!("\"{text}\""),
-                Literal::Number(number) => number.to_string(),
+        let denied = self.none.iter().flat_map(|choice| &choice.groups).flat_map(|it| &it.lines);
+        let denied: Vec<&str> = denied.map(|line| line.entry.key.as_str()).collect();
+        let mut told: Vec<&str> = Vec::new();
+        let mut example = Vec::new();
+        for line in &self.lines {
+            let key = line.entry.key.as_str();
+            let fits = |one: &&Literal| {
+                let of_key = self.lines.iter().filter(|other| other.entry.key == key);
+                of_key.flat_map(|other| &other.claims).all(|claim| claim.allows(one))
             };
-            Some(format!("{} = {value}", line.entry.key))
-        };
-        self.lines.iter().filter_map(example).collect()
+            let known = line.claims.iter().find_map(Claim::literals).unwrap_or_default();
+            let Some(value) = known.iter().find(fits) else { continue };
+            if !told.contains(&key) && !denied.contains(&key) {
+                told.push(key);
+                example.push(format!("{key} = {value}"));
+            }
+        }
+        example
     }
 }
 
@@ -307,74 +295,4 @@ fn of_operators(operators: &[Entry]) -> Vec<Claim> {
         claims.push(Claim::Present);
     }
     claims
-}
-
-/// Texts and numbers; nothing when something else is among them.
-fn literals(node: &Node) -> Option<Vec<Literal>> {
-    match &node.value {
-        Toml::Array(nodes) => nodes.iter().map(literal).collect(),
-        _ => Some(vec![literal(node)?]),
-    }
-}
-
-fn literal(node: &Node) -> Option<Literal> {
-    match &node.value {
-        Toml::Text(text) => Some(Literal::Text(text.trim().to_string())),
-        _ => number(node).map(Literal::Number),
-    }
-}
-
-fn number(node: &Node) -> Option<f64> {
-    match node.value {
-        Toml::Integer(number) => Some(number as f64),
-        Toml::Float(number) => Some(number),
-        _ => None,
-    }
-}
-
-impl Claim {
-    fn excludes(&self, other: &Self, single: bool) -> bool {
-        match (self, other) {
-            (Self::Absent, other) => *other != Self::Absent,
-            (Self::OneOf(some), Self::OneOf(others)) => single && apart(some, others),
-            (Self::OneOf(some), Self::NoneOf(not)) => some.iter().all(|one| not.contains(one)),
-            (Self::OneOf(some), Self::Within(min, max)) => some.iter().all(|one| match one {
-                Literal::Number(number) => number < min || number > max,
-                Literal::Text(_) => false,
-            }),
-            (Self::Within(min, max), Self::Within(least, most)) => min > most || least > max,
-            _ => false,
-        }
-    }
-
-    /// `single`: of an attribute with one value.
-    fn implies(&self, other: &Self, single: bool) -> bool {
-        match (self, other) {
-            (Self::Absent, Self::Present) => false,
-            (_, Self::Present) => true,
-            (Self::OneOf(some), Self::OneOf(others)) => some.iter().all(|one| others.contains(one)),
-            (Self::OneOf(some), Self::NoneOf(not)) => single && apart(some, not),
-            (Self::OneOf(some), Self::Within(min, max)) => {
-                let inside =
-                    |one: &Literal| matches!(one, Literal::Number(n) if min <= n && n <= max);
-                single && some.iter().all(inside)
-            }
-            (Self::NoneOf(not), Self::NoneOf(others)) => others.iter().all(|one| not.contains(one)),
-            (Self::Within(min, max), Self::Within(least, most)) => least <= min && max <= most,
-            _ => self == other,
-        }
-    }
-}
-
-/// Whether no value is in both. Patterns, as AE titles may be, and letters in another case may be the same value.
-fn apart(some: &[Literal], others: &[Literal]) -> bool {
-    let certain = |one: &Literal, other: &Literal| match (one, other) {
-        (Literal::Text(one), Literal::Text(other)) => {
-            let plain = |text: &str| !text.contains(['*', '?', '\\', '^']);
-            plain(one) && plain(other) && !one.eq_ignore_ascii_case(other)
-        }
-        (Literal::Number(one), Literal::Number(other)) => one != other,
-        _ => false,
-    };
-    some.iter().all(|one| others.iter().all(|other| certain(one, other)))
 }
