@@ -2,11 +2,13 @@
 
 use crate::config::Config;
 use crate::output::line;
+use crate::rules;
+use crate::rules::folder::OnDisk;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::Models;
 use gantry_routing::compose::{SECONDARY_CAPTURE, STRUCTURED_REPORT};
-use gantry_routing::rules::{ModelFacts, RuleSet, SourceFile, World};
+use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ const INPUT: &str = "input";
 pub struct Checked {
     pub models: Models,
     pub rules: RuleSet,
+    /// What rules may name, for those that come later.
+    pub world: World,
 }
 
 /// All that is wrong, each in words for the admin.
@@ -74,12 +78,9 @@ pub fn check(config: &Config) -> Result<Checked, Faults> {
     // With broken models every rule that names one would look wrong too.
     let Some(models) = models else { return Err(Faults(faults)) };
     let world = world(config, &models);
-    let rules = match rule_files(&config.rules) {
-        Ok(files) => RuleSet::parse(files, &world).map_err(|problems| problems.to_string()),
-        Err(fault) => Err(fault),
-    };
+    let rules = OnDisk::look(&config.rules).and_then(|on_disk| rules::read(&on_disk, &world));
     match rules {
-        Ok(rules) if faults.is_empty() => Ok(Checked { models, rules }),
+        Ok(rules) if faults.is_empty() => Ok(Checked { models, rules, world }),
         Ok(_) => Err(Faults(faults)),
         Err(fault) => {
             faults.push(fault);
@@ -105,7 +106,7 @@ fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std
 }
 
 /// What rules may name: the models that are there and the peers that can receive.
-fn world(config: &Config, models: &Models) -> World {
+pub fn world(config: &Config, models: &Models) -> World {
     let facts = models.names().filter_map(|name| models.model(name)).map(|model| ModelFacts {
         name: model.name.clone(),
         inputs: vec![INPUT.to_string()],
@@ -124,29 +125,6 @@ fn result_name(kind: ResultKind) -> &'static str {
         ResultKind::StructuredReport => STRUCTURED_REPORT,
         ResultKind::SecondaryCapture => SECONDARY_CAPTURE,
     }
-}
-
-/// The `.toml` files of the rules folder, in the order of their names.
-fn rule_files(folder: &Path) -> Result<Vec<SourceFile>, String> {
-    let cannot = |error: std::io::Error| {
-        format!(
-            "cannot read the rules folder {}: {error}\n  help: node.rules names it",
-            folder.display()
-        )
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(cannot)? {
-        let path = entry.map_err(cannot)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let read = |path: std::path::PathBuf| match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(SourceFile { path, text }),
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-    };
-    paths.into_iter().map(read).collect()
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

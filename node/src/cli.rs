@@ -25,9 +25,11 @@ pub enum Command {
     /// Read configuration, models and rules, and run the rules' cases. Exit status 1 when anything is wrong.
     Check(ConfigArgument),
     /// Say what is where: series, jobs, deliveries for each peer, what failed and what was refused.
-    Status(ConfigArgument),
+    Status(StatusArguments),
     /// Say why a series did or did not run: each rule, each condition, the value found, and what came of it.
     Explain(ExplainArguments),
+    /// Say which rules were in force when, show and compare them, and go back to earlier ones.
+    Rules(RulesArguments),
     /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
     Associations(AssociationsArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
@@ -50,9 +52,67 @@ pub struct ConfigArgument {
 }
 
 #[derive(Args)]
+pub struct StatusArguments {
+    /// The numbers alone, in Prometheus' text format: what `[admin] metrics` serves.
+    #[arg(long)]
+    pub metrics: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
 pub struct ExplainArguments {
     /// Series Instance UID (0020,000E).
     pub series: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+/// A running node takes changed rules by itself: within some seconds of the last byte written, as a whole, and only
+/// when they are sound. Every version that was in force is kept, with the decisions that it made.
+#[derive(Args)]
+pub struct RulesArguments {
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+#[derive(Subcommand)]
+pub enum RulesCommand {
+    /// List every version that was in force, newest first: when, by what, its rules and decisions; and what was refused.
+    History(ConfigArgument),
+    /// Print the files of a version.
+    Show(RulesShowArguments),
+    /// Compare a version with another, or with what lies on disk, file by file and line by line.
+    Diff(RulesDiffArguments),
+    /// Lay the files of an earlier version down again. Nothing is deleted: what they replace goes to rules/replaced-DATE-TIME/.
+    ///
+    /// The earlier rules are checked first, against the models and peers of today. Without a digest: the version in force,
+    /// when something else lies on disk (a broken edit, as a rule); otherwise the one that was in force before it.
+    Rollback(RulesRollbackArguments),
+}
+
+#[derive(Args)]
+pub struct RulesShowArguments {
+    /// The first letters of its digest, as `gantry rules history` and `gantry explain` show it.
+    pub digest: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct RulesDiffArguments {
+    /// The first letters of a digest.
+    pub from: String,
+    /// The same of another version; without it, what lies on disk.
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct RulesRollbackArguments {
+    /// The first letters of a digest.
+    pub digest: Option<String>,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

@@ -1,5 +1,6 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
+mod admin;
 mod calls_from;
 mod complete;
 mod listen;
@@ -7,6 +8,7 @@ mod peer;
 mod retention;
 mod store;
 
+pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
@@ -36,6 +38,7 @@ pub struct Config {
     pub deliver: DeliverConfig,
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
+    pub admin: AdminConfig,
     pub peers: BTreeMap<AeTitle, Peer>,
 }
 
@@ -147,6 +150,8 @@ struct Written {
     deliver: WrittenDeliver,
     retention: Option<retention::WrittenRetention>,
     #[serde(default)]
+    admin: admin::WrittenAdmin,
+    #[serde(default)]
     peer: Vec<peer::WrittenPeer>,
 }
 
@@ -196,6 +201,7 @@ impl Written {
         let complete = self.complete.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
+        let admin = self.admin.mean(&mut problems);
         let mut peers = BTreeMap::new();
         for written in self.peer {
             written.mean_into(&mut peers, base, &mut problems);
@@ -217,6 +223,7 @@ impl Written {
                 complete,
                 deliver,
                 retention,
+                admin,
                 peers,
             }),
             _ => Err(problems),
@@ -375,6 +382,21 @@ mod tests {
             let said = parse(&format!("[retention]\n{lines}")).expect_err("refused").to_string();
             assert!(said.contains(part), "{part} is missing in {said}");
         }
+    }
+
+    #[test]
+    fn metrics_are_off_unless_an_address_is_given() {
+        let parse = |lines: &str| {
+            let text = format!("[node]\nae-title = \"G\"\n{lines}");
+            Config::parse(&text, Path::new("node.toml")).map(|config| config.admin.metrics)
+        };
+        assert_eq!(parse(""), Ok(None));
+        let address = "127.0.0.1:9100".to_string();
+        assert_eq!(parse("[admin]\nmetrics = \"127.0.0.1:9100\"\n"), Ok(Some(address)));
+        let said = parse("[admin]\nmetrics = \"9100\"\n").expect_err("refused").to_string();
+        assert!(said.contains("admin.metrics = \"9100\": write it as host:port"), "{said}");
+        let said = parse("[admin]\nmetric = \"h:1\"\n").expect_err("refused").to_string();
+        assert!(said.contains("did you mean `metrics`"), "{said}");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use clap::Parser;
 use gantry::cli::{Cli, Command};
-use gantry::{associations, check, demo, explain, maintenance, retain, serve, status};
+use gantry::{
+    associations, check, demo, explain, maintenance, metrics, retain, rules, serve, status,
+};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -41,7 +43,9 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments.config).await,
         Command::Check(arguments) => check::run(&arguments.config),
-        Command::Status(arguments) => status::run(&arguments.config).await,
+        Command::Status(it) if it.metrics => metrics::print(&it.config.config).await,
+        Command::Status(it) => status::run(&it.config.config).await,
+        Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,

@@ -7,8 +7,10 @@ use crate::deliver::Deliver;
 use crate::dimse::acceptor;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
+use crate::metrics;
 use crate::receive::Receive;
 use crate::retain;
+use crate::rules::watch::{self, Watch};
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_results::provenance::Station;
@@ -16,6 +18,7 @@ use gantry_routing::complete::TimesOf;
 use gantry_routing::complete::associations::Associations;
 use gantry_routing::compose::Composer;
 use gantry_routing::drive::Drive;
+use gantry_routing::in_force::InForce;
 use gantry_routing::wait::Stop;
 use gantry_store::events::Event;
 use gantry_store::options::StoreOptions;
@@ -55,6 +58,10 @@ pub struct Node {
     /// Where something is ever evicted.
     retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
+    /// Changed rules.
+    watching: tokio::task::JoinHandle<()>,
+    /// Where they are served.
+    metrics: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Why a node does not start: the admin must act.
@@ -68,6 +75,10 @@ pub enum StartError {
         "cannot listen on {address}: {source}\n  help: is another program, or another node, listening there?"
     )]
     Listen { address: String, source: std::io::Error },
+    #[error(
+        "cannot serve metrics on {address}: {source}\n  help: another program may have it; [admin] metrics of the configuration names it"
+    )]
+    Metrics { address: String, source: std::io::Error },
     #[error("{0}")]
     Engine(EngineError),
 }
@@ -85,6 +96,7 @@ impl Node {
             .local_addr()
             .map(|address| address.to_string())
             .unwrap_or_else(|_| config.listen.address.clone());
+        let metrics = listen_for_metrics(&config).await?;
         let options = store_options(&config);
         let large_object_bytes = options.large_object_bytes;
         let store = Store::open(options).await.map_err(|source| StartError::Store {
@@ -94,6 +106,7 @@ impl Node {
         let store_failed =
             |source| StartError::Store { folder: config.data.display().to_string(), source };
         store.release_leases().await.map_err(store_failed)?;
+        watch::started(&store, &checked.rules).await.map_err(store_failed)?;
         if let Some(why) = &without_models {
             say_that_models_do_not_run(&store, why).await;
         }
@@ -101,11 +114,12 @@ impl Node {
         warn_of_passcodes(&config);
         let (stop_stations, stop) = Stop::new();
         let associations = Arc::new(Associations::new(Moment::now()));
+        let in_force = InForce::new(checked.rules);
         let drive = Drive {
             store: store.clone(),
             times: times_of(&config),
             associations: associations.clone(),
-            rules: Arc::new(checked.rules),
+            rules: in_force.clone(),
             models,
             peers: Arc::new(config.peers.keys().cloned().collect()),
             engine,
@@ -113,6 +127,13 @@ impl Node {
         };
         let stations = tokio::spawn(drive.run(stop));
         let stop_edge = CancellationToken::new();
+        let (folder, world) = (config.rules.clone(), Arc::new(checked.world));
+        let watch = Watch { store: store.clone(), in_force, folder, world };
+        let watching = tokio::spawn(watch.run(stop_edge.clone()));
+        let metrics = metrics.map(|listener| {
+            let (reader, stop) = (store.reader().clone(), stop_edge.clone());
+            tokio::spawn(metrics::server::serve(listener, reader, stop))
+        });
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config
@@ -146,6 +167,8 @@ impl Node {
             deliver,
             retain,
             stations,
+            watching,
+            metrics,
         })
     }
 
@@ -154,6 +177,10 @@ impl Node {
         self.stop_edge.cancel();
         let _ = self.edge.await;
         let _ = self.recording.await;
+        let _ = self.watching.await;
+        if let Some(metrics) = self.metrics {
+            let _ = metrics.await;
+        }
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
@@ -161,6 +188,18 @@ impl Node {
             let _ = retain.await;
         }
         self.store.close().await;
+    }
+}
+
+/// Where `[admin] metrics` says, if it does.
+async fn listen_for_metrics(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = &config.admin.metrics else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            tracing::info!(station = "metrics", address, "serving metrics");
+            Ok(Some(listener))
+        }
+        Err(source) => Err(StartError::Metrics { address: address.clone(), source }),
     }
 }
 

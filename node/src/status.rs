@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::explain::when;
 use crate::output::say;
 use crate::retain;
+use crate::rules;
 use gantry_routing::complete::learned::Learned;
 use gantry_routing::complete::pace::{Times, seconds};
 use gantry_store::store::Store;
@@ -21,6 +22,7 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(counted) = counted(&reader.association_counts().await?) {
         text.push_str(&format!("receive   {counted}\n"));
     }
+    text.push_str(&rules::status(reader.rules_state().await?.as_ref()));
     text.push_str(&told(&summary));
     text.push_str(&retain::status(&reader, config.retention.as_ref()).await?);
     for peer in reader.peers_with_a_pace().await? {

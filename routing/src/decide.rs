@@ -1,5 +1,6 @@
 //! Station decide: judges a complete series by every rule and keeps each verdict with its reason, in one transaction with the jobs.
 
+use crate::in_force::InForce;
 use crate::rules::{Arrived, ImageFacts, Judgement, On, Priority as RulePriority, RuleSet};
 use crate::wait::Stop;
 use chrono::{Datelike, Timelike};
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 pub struct Decider {
     pub store: Store,
-    pub rules: Arc<RuleSet>,
+    pub rules: InForce,
     pub models: Arc<Models>,
     /// AE titles of the `[[peer]]`s.
     pub peers: Arc<BTreeSet<AeTitle>>,
@@ -57,15 +58,16 @@ impl Decider {
     #[tracing::instrument(name = "decide", skip_all, fields(series = %series.uid, revision = series.revision))]
     async fn decide(&self, series: &SeriesRow) -> Result<(), StoreError> {
         let images = self.store.images(&series.uid).await?;
-        let judgements = judge(&self.rules, &self.peers, &images);
+        let rules = self.rules.now();
+        let judgements = judge(&rules, &self.peers, &images);
         for judgement in &judgements {
             tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
         }
         let decisions = NewDecisions {
             series: series.uid.clone(),
             revision: series.revision,
-            rules_digest: self.rules.digest().to_string(),
-            rules_text: self.rules.text(),
+            rules_digest: rules.digest().to_string(),
+            rules_text: rules.text(),
             at: Moment::now(),
             images: received(&images).map(|row| row.identity.sop_instance.clone()).collect(),
             decisions: judgements.into_iter().map(|j| decision(j, &self.models)).collect(),

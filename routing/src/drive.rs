@@ -4,8 +4,8 @@ use crate::complete::associations::Associations;
 use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
 use crate::decide::Decider;
+use crate::in_force::InForce;
 use crate::infer;
-use crate::rules::RuleSet;
 use crate::wait::Stop;
 use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
@@ -21,7 +21,8 @@ pub struct Drive {
     pub times: TimesOf,
     /// What the edge tells of the associations that carry images.
     pub associations: Arc<Associations>,
-    pub rules: Arc<RuleSet>,
+    /// May be replaced while the stations run.
+    pub rules: InForce,
     pub models: Arc<Models>,
     /// AE titles of the `[[peer]]`s.
     pub peers: Arc<BTreeSet<AeTitle>>,

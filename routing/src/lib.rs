@@ -4,6 +4,7 @@ pub mod complete;
 pub mod compose;
 pub mod decide;
 pub mod drive;
+pub mod in_force;
 pub mod infer;
 pub mod job_error;
 pub mod rules;

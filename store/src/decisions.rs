@@ -156,12 +156,6 @@ impl Reader {
         .await?;
         found.as_ref().map(|row| rows::json(row, "images")).transpose()
     }
-
-    /// The text of the rules that were in force when something was decided by them.
-    pub async fn rule_set(&self, digest: &str) -> Result<Option<String>, StoreError> {
-        let text = sqlx::query_scalar("SELECT text FROM rule_sets WHERE digest = $1");
-        Ok(text.bind(digest).fetch_optional(&self.pool).await?)
-    }
 }
 
 fn decision_row(row: &SqliteRow) -> Result<DecisionRow, StoreError> {

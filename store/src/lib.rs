@@ -48,6 +48,7 @@ mod recovery;
 pub mod reindex;
 pub mod retention;
 mod rows;
+pub mod rule_sets;
 mod seal;
 mod segment;
 pub mod series;

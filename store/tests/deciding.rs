@@ -110,7 +110,8 @@ async fn a_decision_its_job_and_its_forwards_are_kept_together_and_once() {
     let rules: Vec<&str> = decisions.iter().map(|decision| decision.rule.as_str()).collect();
     assert_eq!(rules, ["densitometry", "forward"]);
     assert_eq!(decisions[0].trace, json!({"ConvolutionKernel": "B40f"}));
-    assert_eq!(store.rule_set("r1").await.expect("asked").as_deref(), Some("select = ..."));
+    let rules = store.rule_set("r1").await.expect("asked").expect("kept");
+    assert_eq!(rules.files[0].text, "select = ...");
     assert_eq!(store.jobs(&series(1)).await.expect("asked").len(), 1);
     assert_eq!(store.deliveries(&series(1)).await.expect("asked").len(), 3);
     store.close().await;

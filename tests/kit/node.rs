@@ -105,6 +105,12 @@ impl Setup {
         self
     }
 
+    /// The port of loopback where metrics are served.
+    pub fn metrics(mut self, port: u16) -> Self {
+        self.peers += &format!("\n[admin]\nmetrics = \"127.0.0.1:{port}\"\n");
+        self
+    }
+
     /// A further line of `[listen]`.
     pub fn listen(mut self, line: &str) -> Self {
         self.listen += &format!("{line}\n");

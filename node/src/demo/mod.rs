@@ -7,7 +7,9 @@ mod scanner;
 mod table;
 
 use crate::cli::DemoArguments;
-use crate::config::{CompleteConfig, Config, DeliverConfig, ListenConfig, Peer, StoreConfig};
+use crate::config::{
+    AdminConfig, CompleteConfig, Config, DeliverConfig, ListenConfig, Peer, StoreConfig,
+};
 use crate::output::line;
 use crate::phantom::Truth;
 use crate::serve::Node;
@@ -135,6 +137,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             give_up_after: Duration::from_secs(600),
         },
         retention: None,
+        admin: AdminConfig::default(),
         peers: BTreeMap::from([(AeTitle::parse(PACS)?, receiver), (scanner, sender)]),
     })
 }

@@ -34,6 +34,10 @@ impl Problems {
     }
 }
 
+/// Parts of the keywords of attributes that name or describe a person.
+const OF_SOMEBODY: [&str; 8] =
+    ["Patient", "Name", "ID", "Number", "Comments", "Description", "Address", "Birth"];
+
 impl Problem {
     /// `span` counts bytes of `text`.
     pub(super) fn new(path: &Path, text: &str, span: Range<usize>, message: String) -> Self {
@@ -52,10 +56,26 @@ impl Problem {
         }
     }
 
+    /// `FILE:LINE:COLUMN: MESSAGE`, for a log and for events: without the line itself, and without
+    /// what stands in quotes where the line is about somebody.
+    pub fn in_a_line(&self) -> String {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let somebody = OF_SOMEBODY.iter().any(|word| self.source_line.contains(word));
+        let message = if somebody { unquoted(&self.message) } else { self.message.clone() };
+        let message = message.replace(|letter: char| letter.is_control(), " ");
+        format!("{file}:{}:{}: {message}", self.line, self.column)
+    }
+
     pub(super) fn with_help(mut self, help: Option<String>) -> Self {
         self.help = help;
         self
     }
+}
+
+/// `".."` for each quoted part.
+fn unquoted(message: &str) -> String {
+    let parts = message.split('"').enumerate();
+    parts.map(|(at, part)| if at % 2 == 0 { part } else { "\"..\"" }).collect()
 }
 
 impl fmt::Display for Problem {
@@ -88,3 +108,17 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_in_a_line_quotes_nothing_of_a_line_about_somebody() {
+        let message = || "\"Doe^J\" is listed twice".to_string();
+        let of =
+            |line: &str| Problem::new(Path::new("r/a.toml"), line, 0..1, message()).in_a_line();
+        assert_eq!(of("PatientName = [..]"), "a.toml:1:1: \"..\" is listed twice");
+        assert_eq!(of("Modality = [..]"), "a.toml:1:1: \"Doe^J\" is listed twice");
+    }
+}

@@ -1,5 +1,6 @@
 //! All rules of a node: read from their files, checked against what exists, and their cases run.
 
+use super::between;
 use super::case::{self, Case};
 use super::judge::{self, ImageFacts, Judgement};
 use super::problem::{Problem, Problems};
@@ -76,6 +77,7 @@ impl RuleSet {
         let mut warnings: Vec<Problem> =
             read.iter().flat_map(|read| read.warnings.clone()).collect();
         warnings.extend(without_case(&files, &read));
+        warnings.extend(between::check(&files));
         let digest = digest(&files);
         Ok(RuleSet { rules, files, digest, warnings })
     }
@@ -88,6 +90,11 @@ impl RuleSet {
     /// SHA-256 over the sorted file names and their texts, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// In the order of their names.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
     }
 
     /// All files in one, each under a comment with its name: what is kept beside the decisions.
@@ -112,6 +119,13 @@ impl RuleSet {
     /// Judges the images of one study, in the order of their arrival, by the rules on studies.
     pub fn judge_study(&self, images: &[ImageFacts]) -> Vec<Judgement> {
         judge::judge_study(&self.rules, images)
+    }
+}
+
+impl SourceFile {
+    /// Without its folder.
+    pub fn name(&self) -> String {
+        name(&self.path)
     }
 }
 
