@@ -122,6 +122,7 @@ impl Node {
             rules: in_force.clone(),
             models,
             peers: Arc::new(config.peers.keys().cloned().collect()),
+            study_quiet: config.complete.study_quiet,
             engine,
             composer: Composer { station: station(&config) },
         };

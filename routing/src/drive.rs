@@ -4,15 +4,15 @@ use crate::complete::associations::Associations;
 use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
 use crate::decide::Decider;
+use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
 use crate::wait::Stop;
 use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
 use gantry_store::store::Store;
-use gantry_terms::ae_title::AeTitle;
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// What the stations work with.
@@ -24,8 +24,9 @@ pub struct Drive {
     /// May be replaced while the stations run.
     pub rules: InForce,
     pub models: Arc<Models>,
-    /// AE titles of the `[[peer]]`s.
-    pub peers: Arc<BTreeSet<AeTitle>>,
+    pub peers: Peers,
+    /// Behind the last image of a study, until rules on studies are asked.
+    pub study_quiet: Duration,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
     pub engine: Option<Engine>,
     pub composer: Composer,
@@ -46,6 +47,7 @@ impl Drive {
             rules: self.rules,
             models: self.models.clone(),
             peers: self.peers,
+            study_quiet: self.study_quiet,
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {

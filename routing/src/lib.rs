@@ -1,11 +1,14 @@
 //! Decides and drives: which series are complete, what the rules say of them, and the jobs that follow.
 
+pub mod backtest;
 pub mod complete;
 pub mod compose;
 pub mod decide;
 pub mod drive;
+pub mod facts;
 pub mod in_force;
 pub mod infer;
 pub mod job_error;
+pub mod retell;
 pub mod rules;
 pub mod wait;

@@ -29,6 +29,8 @@ pub struct LatestDecision {
     pub send_to: Vec<String>,
     /// Peers that get images; `None` where that was not noted yet.
     pub forwards: Option<Vec<String>>,
+    /// As they were given, as text.
+    pub fates: String,
 }
 
 /// How long a model took, by its last finished jobs.
@@ -95,6 +97,44 @@ impl Reader {
         Ok(latest)
     }
 
+    /// Of each of the studies the decisions on it as a whole, of the last revision.
+    pub async fn latest_study_decisions(
+        &self,
+        studies: &[Uid],
+    ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
+        let found = sqlx::query(
+            "SELECT decisions.* FROM json_each($1) AS named CROSS JOIN decisions
+                 ON decisions.study = named.value AND decisions.series IS NULL
+                 AND decisions.revision = (SELECT max(revision) FROM decisions AS other
+                                           WHERE other.study = named.value AND other.series IS NULL)
+             ORDER BY decisions.study, position",
+        )
+        .bind(rows::to_json(&studies)?)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut latest: BTreeMap<Uid, Vec<LatestDecision>> = BTreeMap::new();
+        for row in &found {
+            latest.entry(rows::uid(row, "study")?).or_default().push(latest_decision(row)?);
+        }
+        Ok(latest)
+    }
+
+    /// Whether any rule was ever asked of a study as a whole.
+    pub async fn has_study_decisions(&self) -> Result<bool, StoreError> {
+        let found =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM decisions WHERE series IS NULL)");
+        Ok(found.fetch_one(&self.pool).await?)
+    }
+
+    /// How many series a backtest from this moment on would read.
+    pub async fn count_for_backtest(&self, since: Moment) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM series WHERE decided_at >= $1")
+            .bind(since.0)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count as u64)
+    }
+
     /// By model, of the last 200 jobs that it finished.
     pub async fn model_seconds(&self) -> Result<BTreeMap<String, ModelSeconds>, StoreError> {
         let found = sqlx::query(
@@ -136,5 +176,6 @@ fn latest_decision(row: &SqliteRow) -> Result<LatestDecision, StoreError> {
         model: rows::column(row, "model")?,
         send_to: rows::json(row, "send_to")?,
         forwards,
+        fates: rows::column(row, "fates")?,
     })
 }

@@ -17,6 +17,10 @@ impl Moment {
         Self(self.0.saturating_add(span.as_micros().min(i64::MAX as u128) as i64))
     }
 
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span.as_micros().min(i64::MAX as u128) as i64))
+    }
+
     /// The day in UTC, as in 2026-11-23.
     pub fn date(self) -> String {
         // The calendar repeats every 400 years; here they begin on the first of March, so that the

@@ -34,6 +34,7 @@ mod subject;
 mod then;
 mod trace;
 mod tree;
+mod value;
 mod wanted;
 
 #[cfg(test)]
@@ -45,3 +46,4 @@ pub use rule::{On, Rule};
 pub use rule_set::{ModelFacts, RuleSet, SourceFile, World};
 pub use then::{Forward, Priority, Then};
 pub use trace::{ConditionTrace, Fate, Fates, Found, Part};
+pub use value::value_of;
