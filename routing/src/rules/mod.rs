@@ -11,6 +11,7 @@
 
 mod bits;
 mod case;
+mod column;
 mod columns;
 mod date_time;
 mod dictionary;
@@ -29,6 +30,7 @@ mod reader;
 mod require;
 mod rule;
 mod rule_set;
+mod same;
 mod scale;
 mod seen;
 mod select;
