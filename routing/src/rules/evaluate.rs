@@ -1,7 +1,8 @@
 //! What a condition says of images: how many fit, and what was found in them.
 
 use super::bits::Bits;
-use super::columns::{Answer, Columns, GroupAnswer, Shown};
+use super::column::Shown;
+use super::columns::{Answer, Columns, GroupAnswer};
 use super::dictionary::Kind;
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};

@@ -1,11 +1,12 @@
 //! The images of a case: headers written as TOML, and simple means to make a whole stack of them.
 
 use super::date_time::{self, DateTime};
-use super::dictionary::{self, Kind, Words};
+use super::dictionary::{self, Kind};
 use super::judge::{Arrived, ImageFacts};
+use super::made_up_facts;
 use super::reader::Reader;
 use super::scale::Scale;
-use super::subject::{self, Fact, Subject};
+use super::subject::{self, Subject};
 use super::tree::{Entry, Node, Toml};
 use dicom_core::VR;
 use gantry_terms::ae_title::AeTitle;
@@ -18,14 +19,14 @@ use gantry_terms::uid::Uid;
 #[derive(Debug, Clone)]
 pub(super) struct MadeUp {
     sop_instance: Uid,
-    sop_class: Uid,
-    transfer_syntax: Uid,
-    calling_ae: AeTitle,
-    called_ae: AeTitle,
+    pub(super) sop_class: Uid,
+    pub(super) transfer_syntax: Uid,
+    pub(super) calling_ae: AeTitle,
+    pub(super) called_ae: AeTitle,
     /// The sender, if it is one of the peers.
-    peer: Option<AeTitle>,
+    pub(super) peer: Option<AeTitle>,
     series: Uid,
-    arrived: Arrived,
+    pub(super) arrived: Arrived,
     header: Header,
     made_here: bool,
 }
@@ -133,28 +134,9 @@ fn pattern(reader: &mut Reader, node: &Node, names: &mut Vec<String>) -> Option<
     if repeat.start.is_some() && repeat.spacing.is_none() {
         reader.fault(&node.span, "`start` has no effect without `spacing`", None);
     }
-    sender(reader, entries, &mut image);
+    made_up_facts::sender(reader, entries, &mut image);
     image.series = series_uid(names, series)?;
     (reader.faults.len() == before).then_some((image, repeat))
-}
-
-/// A peer is known by its AE title: `peer` alone says who calls, `calling-ae` alone may be a stranger.
-fn sender(reader: &mut Reader, entries: &[Entry], image: &mut MadeUp) {
-    let has = |key: &str| entries.iter().any(|entry| entry.key == key);
-    let named = entries.iter().find(|entry| entry.key == "peer");
-    match (named, image.peer.clone()) {
-        (Some(entry), Some(peer)) if has("calling-ae") && peer != image.calling_ae => {
-            let message = "`peer` and `calling-ae` are two senders".to_string();
-            let help = "a peer is known by its calling-ae; leave one of them out".to_string();
-            reader.fault(&entry.key_span, message, help);
-        }
-        (_, Some(peer)) => image.calling_ae = peer,
-        (_, None) => {
-            let title = image.calling_ae.as_str();
-            let is_known = reader.world.senders.iter().any(|known| known == title);
-            image.peer = is_known.then(|| image.calling_ae.clone());
-        }
-    }
 }
 
 /// The series of this name; images without one are in a series of their own.
@@ -172,7 +154,7 @@ fn series_uid(names: &mut Vec<String>, name: String) -> Option<Uid> {
 fn attribute(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
     let step = (entry.key.clone(), entry.key_span.clone());
     match Subject::read(reader, &[step]) {
-        Some(Subject::Fact(fact)) => read_fact(reader, entry, fact, image),
+        Some(Subject::Fact(fact)) => made_up_facts::read(reader, entry, fact, image),
         Some(subject) => put(reader, entry, &subject, &mut image.header),
         None => {}
     }
@@ -231,65 +213,6 @@ fn first_item<'h>(header: &'h mut Header, sequence: &Subject) -> Option<&'h mut 
     match values.first_mut()? {
         Value::Item(item) => Some(item),
         _ => None,
-    }
-}
-
-fn read_fact(reader: &mut Reader, entry: &Entry, fact: Fact, image: &mut MadeUp) {
-    let from = match fact {
-        Fact::ArrivalTime => return read_arrival_time(reader, entry, image),
-        Fact::ArrivalOrder => "the place of the image in the case",
-        Fact::Orientation => "ImageOrientationPatient",
-        Fact::Lossy => "LossyImageCompression and transfer-syntax",
-        Fact::Frames => "NumberOfFrames",
-        _ => "",
-    };
-    if !from.is_empty() {
-        let message = format!("`{}` is not given: it follows from other things", entry.key);
-        return reader.fault(&entry.key_span, message, format!("it follows from {from}"));
-    }
-    let Some(text) = reader.text_value(&entry.node, &entry.key) else { return };
-    let title = || AeTitle::parse(text).map_err(|error| error.to_string());
-    let uid = || Uid::parse(text).map_err(|error| format!("not a UID: {error}"));
-    let read = match fact {
-        Fact::CallingAe => title().map(|title| image.calling_ae = title),
-        Fact::CalledAe => title().map(|title| image.called_ae = title),
-        Fact::Peer => {
-            let world = reader.world;
-            if !world.senders.iter().any(|known| known == text) {
-                let noun = "there is no [[peer]]";
-                return reader.unknown_name(&entry.node.span, text, noun, &world.senders);
-            }
-            title().map(|title| image.peer = Some(title))
-        }
-        Fact::SopClass => uid().map(|uid| image.sop_class = uid),
-        Fact::TransferSyntax => uid().map(|uid| image.transfer_syntax = uid),
-        Fact::ArrivalDay => match Words::DAYS.iter().position(|day| *day == text) {
-            Some(day) => {
-                image.arrived.weekday = u8::try_from(day).unwrap_or_default();
-                Ok(())
-            }
-            None => {
-                let known = Words::DAYS.map(str::to_string);
-                return reader.unknown_name(&entry.node.span, text, "there is no day", &known);
-            }
-        },
-        Fact::ArrivalTime | Fact::ArrivalOrder | Fact::Orientation | Fact::Lossy | Fact::Frames => {
-            Ok(())
-        }
-    };
-    if let Err(why) = read {
-        reader.fault(&entry.node.span, format!("`{}`: {why}", entry.key), None);
-    }
-}
-
-fn read_arrival_time(reader: &mut Reader, entry: &Entry, image: &mut MadeUp) {
-    match Scale::Time.literal(&entry.node) {
-        Some(second) => image.arrived.second = second as u32, // below 86 401
-        None => {
-            let (example, shown) = (Scale::Time.example(), reader.shown(&entry.node));
-            let message = format!("`{}` wants {example}, not {shown}", entry.key);
-            reader.fault(&entry.node.span, message, None);
-        }
     }
 }
 

@@ -4,9 +4,10 @@ use super::bits::Bits;
 use super::columns::Columns;
 use super::dictionary::{self, Words, nearest};
 use super::even::{lies_within, millimetres};
+use super::fact::FACTS;
 use super::reader::Reader;
 use super::rule::{On, Series};
-use super::subject::{FACTS, SELECTION_FACTS};
+use super::subject::SELECTION_FACTS;
 use super::trace::{ConditionTrace, Found, Part};
 use super::tree::{Entry, Node, Toml};
 

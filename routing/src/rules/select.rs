@@ -2,9 +2,10 @@
 
 use super::dictionary::{self, Kind};
 use super::evaluate::{SHOWN_CHARACTERS, shortened};
+use super::fact::FACTS;
 use super::reader::Reader;
 use super::rule::On;
-use super::subject::{self, DEEPEST, FACTS, SELECTION_FACTS, Step, Subject};
+use super::subject::{self, DEEPEST, SELECTION_FACTS, Step, Subject};
 use super::tree::{Entry, Node, Span, Toml};
 use super::wanted::{OPERATORS, Wanted};
 

@@ -1,13 +1,12 @@
 //! What a condition looks at: an attribute, a private attribute, what stands in the items of sequences, or a fact of how the image came.
 
-use super::dictionary::{self, Kind, Unusable, Words};
-use super::even;
+use super::dictionary::{self, Kind, Unusable};
+use super::fact::{FACTS, Fact};
 use super::judge::ImageFacts;
 use super::reader::Reader;
 use super::tree::Span;
 use dicom_core::VR;
 use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
-use gantry_terms::transfer_syntaxes;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
@@ -30,22 +29,6 @@ pub(super) enum Subject {
     Fact(Fact),
 }
 
-/// What the node knows of an image beyond its attributes, or reads from several of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Fact {
-    CallingAe,
-    CalledAe,
-    Peer,
-    SopClass,
-    TransferSyntax,
-    ArrivalTime,
-    ArrivalDay,
-    ArrivalOrder,
-    Orientation,
-    Lossy,
-    Frames,
-}
-
 /// One value of an image, ready to be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Held {
@@ -59,19 +42,6 @@ pub(super) struct Held {
 /// One word of a path and where it stands.
 pub(super) type Step = (String, Span);
 
-pub(super) const FACTS: [(&str, Fact); 11] = [
-    ("calling-ae", Fact::CallingAe),
-    ("called-ae", Fact::CalledAe),
-    ("peer", Fact::Peer),
-    ("sop-class", Fact::SopClass),
-    ("transfer-syntax", Fact::TransferSyntax),
-    ("arrival-time", Fact::ArrivalTime),
-    ("arrival-day", Fact::ArrivalDay),
-    ("arrival-order", Fact::ArrivalOrder),
-    ("orientation", Fact::Orientation),
-    ("lossy", Fact::Lossy),
-    ("frames", Fact::Frames),
-];
 /// PatientSex, PatientAge.
 const SHOWN_OF_PATIENT: [Tag; 2] = [0x0010_0040, 0x0010_1010];
 /// Numbers by which a hospital finds the patient: AccessionNumber, StudyID, those of clinical trials
@@ -92,7 +62,6 @@ pub(super) const SELECTION_FACTS: [&str; 7] =
     ["images", "series", "spacing", "spacing-mm", "gaps", "orientation", "frames"];
 /// The header keeps no sequence that lies deeper (`store`, `data_set.rs`).
 pub(super) const DEEPEST: usize = 24;
-const LOSSY_IMAGE_COMPRESSION: Tag = 0x0028_2110;
 
 impl Subject {
     /// Reads the key of a condition, or several that dots join. A fault is noted and gives `None`.
@@ -120,16 +89,7 @@ impl Subject {
             Subject::Attribute { kind, .. } => *kind,
             Subject::Private { .. } => Kind::Any,
             Subject::Nested { last, .. } => last.kind(),
-            Subject::Fact(fact) => match fact {
-                Fact::CallingAe | Fact::CalledAe => Kind::Title,
-                Fact::Peer => Kind::Peer,
-                Fact::SopClass | Fact::TransferSyntax => Kind::Uid,
-                Fact::ArrivalTime => Kind::Clock,
-                Fact::ArrivalDay => Kind::Word(Words::Day),
-                Fact::Orientation => Kind::Word(Words::Orientation),
-                Fact::ArrivalOrder | Fact::Frames => Kind::Count,
-                Fact::Lossy => Kind::Truth,
-            },
+            Subject::Fact(fact) => fact.kind(),
         }
     }
 
@@ -231,42 +191,14 @@ impl Subject {
     }
 }
 
-impl Fact {
-    fn held(self, image: &ImageFacts) -> Option<Held> {
-        let text = match self {
-            Fact::CallingAe => image.calling_ae.to_string(),
-            Fact::CalledAe => image.called_ae.to_string(),
-            Fact::Peer => image.peer?.to_string(),
-            Fact::SopClass => image.sop_class.to_string(),
-            Fact::TransferSyntax => image.transfer_syntax.to_string(),
-            Fact::ArrivalTime => {
-                let second = image.arrived.second;
-                format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-            }
-            Fact::ArrivalDay => Words::DAYS.get(usize::from(image.arrived.weekday))?.to_string(),
-            Fact::Orientation => even::plane(image.header)?.to_string(),
-            Fact::Lossy => return Some(Held::bare(lossy(image).to_string(), None)),
-            Fact::ArrivalOrder => return Some(Held::count(image.arrived.order)),
-            Fact::Frames => return Some(Held::count(even::frames(image.header))),
-        };
-        Some(Held { text, number: None, is_numeric: false })
-    }
-}
-
 impl Held {
-    fn count(count: u32) -> Held {
+    pub(super) fn count(count: u32) -> Held {
         Held::bare(count.to_string(), Some(count.into()))
     }
 
-    fn bare(text: String, number: Option<f64>) -> Held {
+    pub(super) fn bare(text: String, number: Option<f64>) -> Held {
         Held { text, number, is_numeric: true }
     }
-}
-
-/// What it says of itself (PS3.3 C.7.6.1.1.5), or what its transfer syntax does to pixels.
-fn lossy(image: &ImageFacts) -> bool {
-    image.header.text(LOSSY_IMAGE_COMPRESSION) == Some("01")
-        || transfer_syntaxes::may_lose(image.transfer_syntax.as_str())
 }
 
 /// The headers in which the last word of a path stands.

@@ -8,10 +8,12 @@ mod mutated;
 mod operators;
 mod real_headers;
 mod refused;
+mod refused_further;
 mod refused_lines;
 mod selections;
 mod shipped;
 mod stops;
+mod strange;
 mod warned;
 
 use super::rule_set::{ModelFacts, RuleSet, SourceFile, World};

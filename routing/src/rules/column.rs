@@ -1,0 +1,194 @@
+//! The values that images have for one subject, each distinct one once.
+
+use super::bits::Bits;
+use super::evaluate::{SHOWN, shown};
+use super::judge::ImageFacts;
+use super::same::Same;
+use super::subject::{Held, Subject};
+use super::trace::{Found, found_text};
+use gantry_terms::header::Header;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::rc::Rc;
+
+/// The values that one subject has: images with equal values are of one class.
+pub(super) struct Column {
+    class_of: Vec<u32>,
+    classes: Values,
+    texts: OnceCell<Texts>,
+    /// What a trace shows of a set of images: many conditions ask of the same.
+    found: RefCell<HashMap<Bits, Rc<Shown>>>,
+}
+
+/// The values of each class, one behind the other: where many are asked, memory is what takes time.
+#[derive(Default)]
+struct Values {
+    held: Vec<Held>,
+    /// Behind the last value of each class.
+    ends: Vec<usize>,
+}
+
+/// The values as a trace shows them. Some classes look alike.
+struct Texts {
+    sorted: Vec<String>,
+    of_class: Vec<usize>,
+}
+
+/// The most frequent values, and how many further ones there are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    pub(super) found: Vec<Found>,
+    pub(super) more: usize,
+}
+
+impl Shown {
+    pub(super) fn text(&self) -> String {
+        found_text(&self.found, self.more)
+    }
+}
+
+impl Values {
+    fn push(&mut self, values: Vec<Held>) {
+        self.held.extend(values);
+        self.ends.push(self.held.len());
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[Held]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.held[start..*end])
+    }
+}
+
+impl Column {
+    pub(super) fn of(subject: &Subject, images: &[ImageFacts]) -> Self {
+        let (class_of, classes) = match subject {
+            Subject::Fact(_) => by_values(subject, images),
+            _ => by_attribute(subject, images),
+        };
+        Self { class_of, classes, texts: OnceCell::new(), found: RefCell::default() }
+    }
+
+    /// Images of the classes whose values fit.
+    pub(super) fn fitting(&self, fits: impl Fn(&[Held]) -> bool) -> Bits {
+        let fits: Vec<bool> = self.classes.iter().map(fits).collect();
+        match (fits.iter().any(|fits| *fits), fits.iter().all(|fits| *fits)) {
+            (_, true) => Bits::all(self.class_of.len()),
+            (false, _) => Bits::none(self.class_of.len()),
+            _ => Bits::of(self.class_of.iter().map(|class| fits[*class as usize])),
+        }
+    }
+
+    /// The same of a question that needs an image of the class.
+    pub(super) fn fitting_image(&self, fits: impl Fn(usize) -> bool) -> Bits {
+        let mut known: Vec<Option<bool>> = vec![None; self.classes.len()];
+        let classes = self.class_of.iter().enumerate();
+        Bits::of(classes.map(|(at, class)| *known[*class as usize].get_or_insert_with(|| fits(at))))
+    }
+
+    /// What a trace shows of these images.
+    pub(super) fn found(&self, subject: &Subject, among: &Bits) -> Rc<Shown> {
+        if let Some(known) = self.found.borrow().get(among) {
+            return known.clone();
+        }
+        let shown = Rc::new(self.shown(subject, among));
+        self.found.borrow_mut().insert(among.clone(), shown.clone());
+        shown
+    }
+
+    fn shown(&self, subject: &Subject, among: &Bits) -> Shown {
+        let texts = self.texts.get_or_init(|| Texts::of(subject, &self.classes));
+        let mut counts = vec![0; texts.sorted.len()];
+        for at in among.iter() {
+            counts[texts.of_class[self.class_of[at] as usize]] += 1;
+        }
+        let mut found: Vec<usize> = (0..counts.len()).filter(|text| counts[*text] > 0).collect();
+        let more = found.len().saturating_sub(SHOWN);
+        // The texts are in their order: equally frequent ones stay in it.
+        found.sort_by_key(|text| std::cmp::Reverse(counts[*text]));
+        found.truncate(SHOWN);
+        let found = found
+            .into_iter()
+            .map(|text| Found { value: texts.sorted[text].clone(), images: counts[text] });
+        Shown { found: found.collect(), more }
+    }
+}
+
+impl Texts {
+    fn of(subject: &Subject, classes: &Values) -> Self {
+        let texts: Vec<String> = classes.iter().map(|held| shown(subject, held)).collect();
+        let mut sorted = texts.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let place = |text: &String| sorted.binary_search(text).unwrap_or_default();
+        let of_class = texts.iter().map(place).collect();
+        Self { sorted, of_class }
+    }
+}
+
+/// Each distinct attribute once. Images of one base that do not differ from it there are not looked at.
+fn by_attribute(subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Values) {
+    let tag = subject.root_tag();
+    let mut classes = Classes::default();
+    let mut base: Option<(&Header, u32)> = None;
+    let mut previous: Option<(Same, u32)> = None;
+    let class_of = images.iter().map(|image| {
+        let header = image.header;
+        let shares = tag.is_some_and(|tag| !header.differs(tag));
+        if let Some((_, class)) =
+            base.filter(|(base, _)| shares && std::ptr::eq(*base, header.base()))
+        {
+            return class;
+        }
+        let attribute = Same(subject.root(header));
+        let class = match &previous {
+            Some((same, class)) if *same == attribute => *class,
+            _ => classes.class(Same(attribute.0), || subject.held(image)),
+        };
+        previous = Some((attribute, class));
+        if shares {
+            base = Some((header.base(), class));
+        }
+        class
+    });
+    (class_of.collect(), classes.values)
+}
+
+/// A fact is made of several attributes, or of none.
+fn by_values(subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Values) {
+    let mut classes = Classes::default();
+    let class_of = images.iter().map(|image| {
+        let held = subject.held(image);
+        let key: Vec<_> = held
+            .iter()
+            .map(|held| (held.text.clone(), held.number.map(f64::to_bits), held.is_numeric))
+            .collect();
+        classes.class(key, || held)
+    });
+    (class_of.collect(), classes.values)
+}
+
+/// Classes by what makes two images alike, and the values of each.
+struct Classes<K> {
+    known: HashMap<K, u32>,
+    values: Values,
+}
+
+impl<K> Default for Classes<K> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), values: Values::default() }
+    }
+}
+
+impl<K: Hash + Eq> Classes<K> {
+    fn class(&mut self, key: K, values: impl FnOnce() -> Vec<Held>) -> u32 {
+        *self.known.entry(key).or_insert_with(|| {
+            self.values.push(values());
+            self.values.len() as u32 - 1
+        })
+    }
+}
