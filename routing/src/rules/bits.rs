@@ -32,6 +32,7 @@ impl Bits {
         self.0[at / WORD] |= 1 << (at % WORD);
     }
 
+    #[cfg(test)]
     pub(super) fn contains(&self, at: usize) -> bool {
         self.0[at / WORD] >> (at % WORD) & 1 == 1
     }
