@@ -21,7 +21,7 @@ pub struct Then {
     pub priority: Priority,
     /// Run and keep, but send nothing and forward nothing.
     pub shadow: bool,
-    /// No rule without `stop` runs on the same series.
+    /// What it takes, the image, the series or the study, is kept from the rules without `stop`.
     pub stop: bool,
 }
 

@@ -3,6 +3,7 @@
 use super::super::rule_set::RuleSet;
 use super::shipped::shipped;
 use super::{file, world};
+use std::time::{Duration, Instant};
 
 /// SplitMix64 with a fixed seed: the same damage on every machine.
 pub(super) struct Chance(pub(super) u64);
@@ -183,9 +184,15 @@ fn the_marks_of_other_editors_do_no_harm() {
     }
 }
 
+/// For a file of a screen or two, on a machine that does other things too.
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
+
 /// Whether the text is a good rule file. If it is not, each problem says where.
 fn is_good(text: &str) -> bool {
-    match RuleSet::parse(vec![file("a.toml", text)], &world()) {
+    let begun = Instant::now();
+    let read = RuleSet::parse(vec![file("a.toml", text)], &world());
+    assert!(begun.elapsed() < LONGEST, "{:?} for\n{text}", begun.elapsed());
+    match read {
         Ok(_) => true,
         Err(problems) => {
             assert_ne!(problems.iter().count(), 0, "{text}");
@@ -229,11 +236,8 @@ const KEYS: &[&str] = &[
     "Modality",
     "SliceThickness",
     "StudyDate",
-    "StudyTime",
     "AcquisitionDateTime",
     "PatientAge",
-    "PatientName",
-    "SOPClassUID",
     "FrameIncrementPointer",
     "ReferencedImageSequence",
     "ProcedureCodeSequence.CodeValue",
@@ -244,7 +248,6 @@ const KEYS: &[&str] = &[
     "Modalty",
     "calling-ae",
     "peer",
-    "sop-class",
     "arrival-time",
     "arrival-day",
     "arrival-order",
@@ -254,19 +257,13 @@ const KEYS: &[&str] = &[
     "images",
     "series",
     "spacing",
-    "spacing-mm",
-    "gaps",
     "t1",
     "any",
     "none",
     "all",
-    "to",
     "set",
     "remove",
-    "run",
     "forward",
-    "stop",
-    "made-here",
 ];
 const WORDS: &[&str] = &[
     "\"CT\"",
@@ -335,26 +332,30 @@ const LINES: [(&str, &[&str]); 6] = [
     ("select.flair", &["peer = { absent = true }", "EchoTime = { min = 80 }"]),
     ("require", &["images = 2", "gaps = { max = 2 }", "spacing = \"even\""]),
     ("require.t1", &["series = \"last\"", "frames = 20"]),
-    ("then", &["forward = [\"PACS\"]", "run = \"emphysema\"", "priority = \"stat\""]),
+    ("then", &["forward = [\"PACS\"]", "mode = \"live\"", "stop = false"]),
 ];
 
 /// Words of the grammar in the places where words stand, chosen blindly.
 fn shaped(chance: &mut Chance) -> String {
     let mut text = String::from("[[rule]]\nname = \"r\"\n");
-    let on = ["", "on = \"instance\"\n", "on = \"series\"\n", "on = \"study\"\n", "on = 3\n"];
-    text += on[chance.below(on.len())];
+    let named = chance.below(2) == 0;
+    text += match chance.below(6) {
+        0 => "on = \"instance\"\n",
+        1 => "on = \"series\"\n",
+        2 => "on = 3\n",
+        _ => "on = \"study\"\n",
+    };
+    // Now and then a table that does not belong to the others.
     for (table, lines) in LINES {
-        if chance.below(2) == 0 {
+        let belongs = table == "then" || table.contains('.') == named;
+        if chance.below(12) < if belongs { 10 } else { 1 } {
             text += &format!("[rule.{table}]\n");
             for known in lines {
                 match chance.below(12) {
                     0 => text += &(line(chance, 0) + "\n"),
-                    1..=7 => text += &format!("{known}\n"),
+                    1..=8 => text += &format!("{known}\n"),
                     _ => {}
                 }
-            }
-            if table == "then" {
-                text += "stop = true\n";
             }
         }
     }
@@ -371,7 +372,7 @@ fn shaped(chance: &mut Chance) -> String {
 fn words_in_any_order_make_rules_or_problems() {
     let mut chance = Chance(20_260_103);
     let good = (0..3000).filter(|_| is_good(&shaped(&mut chance))).count();
-    assert!((100..2900).contains(&good), "{good} good");
+    assert!((60..2900).contains(&good), "{good} good");
 }
 
 #[test]

@@ -303,9 +303,8 @@ fn selections_with_names_fit_their_model_and_have_their_own_facts() {
             "4:15 there is no selection \"t1\" | add [rule.select.t1]",
         ),
         (
-            format!(
-                "[rule.require]\nseries = \"all\"\n[rule.then]\nrun = \"emphysema\"\nmode = \"shadow\"\n"
-            ),
+            "[rule.require]\nseries = \"all\"\n[rule.then]\nrun = \"emphysema\"\nmode = \"shadow\"\n"
+                .to_string(),
             "5:10 a model analyses the images of one series | write \"only\", \"first\", \"last\" or \"most-images\"",
         ),
         (
