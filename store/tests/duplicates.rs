@@ -18,7 +18,7 @@ use gantry_store::verify::verify;
 use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use modality::{identity, image, image_of, instance, options, series, uid};
+use modality::{identity, image, image_of, instance, options, series, study, uid};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -228,7 +228,7 @@ async fn other_bytes_that_name_another_series_open_both() {
     decide(&store, 2, 1).await;
     store.take_changed();
     let mut moved = other(1, 77);
-    moved.identity.series = series(2);
+    (moved.identity.series, moved.identity.study) = (series(2), study(2));
     let moved = image_of(moved.identity, 700, 77);
     assert_eq!(keep(&store, &moved).await, Kept::Replaced);
     store.settled().await;

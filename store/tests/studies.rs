@@ -167,7 +167,8 @@ async fn a_series_that_its_images_left_for_another_goes_over_to_the_study_of_tho
 async fn rebuilt(folder: &Path, of: &Uid, instances: i64) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("index.db"));
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the index");
-    let begun = "INSERT INTO reindexing VALUES ($1, $2, 'decided', 1, $3)";
+    let begun = "INSERT INTO reindexing (uid, instances, state, revision, study)
+         VALUES ($1, $2, 'decided', 1, $3)";
     let begun = sqlx::query(begun).bind(series(1).as_str().to_owned()).bind(instances);
     begun.bind(of.as_str().to_owned()).execute(&pool).await.expect("done");
     for table in ["instances", "series", "studies", "segments", "other_studies"] {
