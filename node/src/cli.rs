@@ -29,6 +29,10 @@ pub enum Command {
     /// Say why a series did or did not run: each rule, each condition, the value found, and what came of it.
     Explain(ExplainArguments),
     /// Say which rules were in force when, show and compare them, and go back to earlier ones.
+    ///
+    /// A running node takes changed rules by itself: within some seconds of the last byte written, as a whole, and only
+    /// when they are sound. Every version that was in force is kept, with the decisions that it made. All of this works
+    /// beside a running node, and when none runs.
     Rules(RulesArguments),
     /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
     Associations(AssociationsArguments),
@@ -68,8 +72,6 @@ pub struct ExplainArguments {
     pub config: ConfigArgument,
 }
 
-/// A running node takes changed rules by itself: within some seconds of the last byte written, as a whole, and only
-/// when they are sound. Every version that was in force is kept, with the decisions that it made.
 #[derive(Args)]
 pub struct RulesArguments {
     #[command(subcommand)]

@@ -129,7 +129,7 @@ fn one_model_twice_on_an_image_is_told_with_an_example() {
     assert_eq!(
         warned(&text),
         [
-            "11:8: \"a\" and \"b\" both run emphysema on an image such as Modality = \"CT\", KVP = 120: it may run twice"
+            "10:8: \"a\" and \"b\" both run emphysema on an image such as Modality = \"CT\", KVP = 120: it may run twice"
         ]
     );
     // The example fits both.
@@ -147,7 +147,7 @@ fn a_modality_that_dicom_does_not_define_is_told_with_the_nearest() {
         "r",
         "any = [{ Modality = [\"CT\", \"MRI\"] }, { Modality = { has = \"SEG\" } }]",
     ));
-    assert_eq!(said, ["4:27: \"MRI\" is no modality that DICOM defines"]);
+    assert_eq!(said, ["4:28: \"MRI\" is no modality that DICOM defines"]);
     is_silent(&rule("r", "Modality = [\"CT\", \"RTSTRUCT\", \"IVUS\", \"KO\"]"));
 }
 
