@@ -80,7 +80,7 @@ pub(crate) fn onnx_runtime_library() -> Option<PathBuf> {
 }
 
 /// A program of the private Python environment: `variable` names it, or it lies in .tools/venv.
-pub(crate) fn private_program(variable: &str, name: &str) -> Option<PathBuf> {
+pub fn private_program(variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         return Some(path.into());
     }

@@ -49,31 +49,30 @@ fn judged(folder: &str) -> Option<Vec<Judgement>> {
     Some(rules.judge(&images))
 }
 
-/// The reasons of the two rules that ship: chest CT, then quality.
-fn check(folder: &str, chest: &str, quality: &str) {
+/// The reason of chest CT; every other rule that ships is a guard, and keeps nothing from it.
+fn check(folder: &str, chest: &str) {
     let Some(judged) = judged(folder) else { return };
-    let reasons: Vec<&str> = judged.iter().map(|judgement| judgement.reason.as_str()).collect();
-    assert!(reasons[0].starts_with(chest), "{folder}: {}", reasons[0]);
-    assert!(reasons[1].starts_with(quality), "{folder}: {}", reasons[1]);
+    let (of_chest, guards): (Vec<_>, Vec<_>) =
+        judged.iter().partition(|judgement| judgement.rule.contains("chest CT"));
+    assert!(of_chest[0].reason.starts_with(chest), "{folder}: {}", of_chest[0].reason);
+    assert!(guards.len() > 10);
+    for guard in guards {
+        assert!(guard.reason.starts_with("skipped: no image"), "{folder}: {guard:?}");
+    }
 }
 
 #[test]
 fn the_soft_kernel_of_a_real_chest_ct_runs_and_its_sharp_kernel_does_not() {
-    check("ct_chest_A0002_B40f", "runs: 30 images selected", "skipped: no image matches any");
+    check("ct_chest_A0002_B40f", "runs: 30 images selected");
     check(
         "ct_chest_A0002_B70f_jpegls",
         "skipped: images: 0 selected, at least 20 wanted; ConvolutionKernel excluded 30 (found \"B70f\"",
-        "skipped: no image matches any",
     );
 }
 
 #[test]
 fn a_real_mr_series_is_skipped_by_its_modality() {
-    check(
-        "mr_t1_j2k",
-        "skipped: images: 0 selected, at least 20 wanted; Modality excluded",
-        "skipped: no image matches any",
-    );
+    check("mr_t1_j2k", "skipped: images: 0 selected, at least 20 wanted; Modality excluded");
 }
 
 #[test]
