@@ -26,8 +26,11 @@ pub enum Command {
     Check(ConfigArgument),
     /// Say what is where: series, jobs, deliveries for each peer, what failed and what was refused.
     Status(StatusArguments),
-    /// Say why a series did or did not run: each rule, each condition, the value found, and what came of it.
+    /// Say why a study, a series or an image did or did not run: each rule, each condition, the value found, and what
+    /// came of it.
     Explain(ExplainArguments),
+    /// Try rules on what was decided lately, without changing anything: what they would add, drop and change, and the load.
+    Backtest(BacktestArguments),
     /// Say which rules were in force when, show and compare them, and go back to earlier ones.
     ///
     /// A running node takes changed rules by itself: within some seconds of the last byte written, as a whole, and only
@@ -66,8 +69,31 @@ pub struct StatusArguments {
 
 #[derive(Args)]
 pub struct ExplainArguments {
-    /// Series Instance UID (0020,000E).
-    pub series: String,
+    /// Study Instance UID (0020,000D), Series Instance UID (0020,000E) or SOP Instance UID (0008,0018).
+    pub uid: String,
+    /// Name every image that was selected or not, and not only the first few of each kind.
+    #[arg(long)]
+    pub images: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+/// Judges from the index what was decided, by the rules of a folder, and compares verdict by verdict with what was
+/// decided at the time. Works beside a running node.
+#[derive(Args)]
+#[command(
+    after_help = "Example: cp -r rules new-rules, edit new-rules, then: gantry backtest --rules new-rules --since 7d"
+)]
+pub struct BacktestArguments {
+    /// The folder of rules to try; default: the one of the configuration, as it lies on disk now.
+    #[arg(long, value_name = "FOLDER")]
+    pub rules: Option<PathBuf>,
+    /// How far back: 7d, 36h, 90m, or a local time such as 2026-01-31 or 2026-01-31T08:00.
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub since: String,
+    /// How many examples of each change are shown for each rule.
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    pub examples: usize,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

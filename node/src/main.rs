@@ -47,6 +47,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Status(it) => status::run(&it.config.config).await,
         Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Backtest(arguments) => backtest::run(&arguments).await,
         Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,

@@ -13,7 +13,8 @@ pub enum Level {
 }
 
 impl Level {
-    pub(crate) fn text(self) -> &'static str {
+    /// As a rule writes it.
+    pub fn text(self) -> &'static str {
         match self {
             Self::Instance => "instance",
             Self::Series => "series",

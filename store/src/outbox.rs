@@ -91,6 +91,31 @@ impl Reader {
         found.iter().map(delivery_row).collect()
     }
 
+    /// Deliveries of the study's instances and of the results of its jobs.
+    pub async fn study_deliveries(&self, study: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM outbox
+             WHERE sop_instance IN (SELECT sop_instance FROM series CROSS JOIN instances
+                                        ON instances.series = series.uid
+                                    WHERE series.study = $1)
+                OR job IN (SELECT id FROM jobs WHERE study = $1)
+             ORDER BY id",
+        )
+        .bind(study.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(delivery_row).collect()
+    }
+
+    /// Deliveries of one instance.
+    pub async fn deliveries_of(&self, sop_instance: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM outbox WHERE sop_instance = $1 ORDER BY id")
+            .bind(sop_instance.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(delivery_row).collect()
+    }
+
     /// The Part 10 file to deliver, its checksum verified.
     pub async fn leased_object(&self, delivery: &Delivery) -> Result<Leased, StoreError> {
         let Some((object, digest)) = self.object_and_digest(&delivery.sop_instance).await? else {

@@ -12,6 +12,6 @@ use std::path::Path;
 pub fn value_of(key: &str, image: &ImageFacts) -> Option<String> {
     let world = World::default();
     let mut reader = Reader::new(Path::new(""), key, &world);
-    let subject = Subject::read(&mut reader, &[(key, 0..key.len())])?;
+    let subject = Subject::read(&mut reader, &[(key.to_string(), 0..key.len())])?;
     Some(shown(&subject, &subject.held(image)))
 }
