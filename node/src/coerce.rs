@@ -122,6 +122,11 @@ fn changed(
         return Err(CoerceError::Never(*tag));
     }
     let found = Found::look(bytes, syntax, named)?;
+    // A writer that left the VRs out from the start would be read wrongly if some came in.
+    let syntax = match Elements::of_data_set(bytes, syntax).next() {
+        Some(Ok(first)) if first.vr.is_none() => first.inside,
+        _ => syntax,
+    };
     Splice { bytes, syntax, changes, found, edits: Vec::new() }.done(by)
 }
 

@@ -12,6 +12,10 @@ const ALLOWED: &[&[&str]] = &[
     &["CodingSchemeIdentificationSequence", "CodingSchemeUID", "Unrecognized defined term"],
 ];
 
+/// Where a value stands that was replaced: it is what it was.
+const RECORDED: &str =
+    "OriginalAttributesSequence(0400,0561)[1]/ModifiedAttributesSequence(0400,0550)[1]/";
+
 /// The attribute definitions of the standard, checked by the newest dciodvfy: no error and no
 /// warning but the allowed ones.
 pub fn assert_valid(path: &Path) {
@@ -23,8 +27,10 @@ pub fn assert_valid(path: &Path) {
 /// is no fault of the result.
 pub fn assert_as_valid_as(path: &Path, source: &Path) {
     let inherited = report(source);
-    let own: Vec<String> =
-        faults(path).into_iter().filter(|fault| !inherited.contains(fault)).collect();
+    let is_inherited = |fault: &String| {
+        [fault.clone(), fault.replace(RECORDED, "")].iter().any(|f| inherited.contains(f))
+    };
+    let own: Vec<String> = faults(path).into_iter().filter(|fault| !is_inherited(fault)).collect();
     assert!(own.is_empty(), "{}: {own:#?}", path.display());
 }
 

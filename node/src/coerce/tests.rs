@@ -170,6 +170,14 @@ fn implicit_big_endian_and_deflated_objects_are_changed_in_their_own_encoding() 
     assert_eq!(inflated(&changed), explicit(&whole, &changes));
 }
 
+/// Some devices do so when they compress.
+#[test]
+fn what_was_written_without_representations_against_its_syntax_stays_so() {
+    let implicit = b"\x08\0\x60\0\x02\0\0\0CT\x10\0\x00\x40\x04\0\0\0name";
+    let expected = b"\x08\0\x60\0\x02\0\0\0CT\x08\0\x80\0\x04\0\0\0New ";
+    assert_eq!(explicit(implicit, &named()), Ok(expected.to_vec()));
+}
+
 #[test]
 fn a_refusal_names_the_tag_and_no_value() {
     let refused = |data_set: &[u8], tag, vr: &str, value: &str| {
