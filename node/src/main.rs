@@ -3,7 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, check, demo, explain, maintenance, metrics, retain, rules, serve, status,
+    associations, backtest, check, demo, explain, maintenance, metrics, retain, rules, serve,
+    status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;

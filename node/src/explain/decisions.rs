@@ -16,7 +16,6 @@ pub(super) type Judged = BTreeMap<u32, Vec<Uid>>;
 
 /// A decision as the database has it, read.
 struct Told<'a> {
-    row: &'a DecisionRow,
     conditions: Vec<ConditionTrace>,
     /// For each selection; empty in decisions of versions that did not keep them.
     fates: Vec<Fates>,
@@ -26,7 +25,6 @@ struct Told<'a> {
 impl<'a> Told<'a> {
     fn read(row: &'a DecisionRow, images: &'a Judged) -> Self {
         Self {
-            row,
             // What another version kept in another form is told by its verdict alone.
             conditions: serde_json::from_value(row.trace.clone()).unwrap_or_default(),
             fates: serde_json::from_value(row.fates.clone()).unwrap_or_default(),
