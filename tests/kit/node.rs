@@ -19,6 +19,7 @@ pub struct Setup {
     models: PathBuf,
     data: Option<PathBuf>,
     quiet_seconds: f64,
+    study_quiet_seconds: f64,
     segment_mib: u32,
     store: String,
     listen: String,
@@ -59,6 +60,7 @@ impl Setup {
             models,
             data: None,
             quiet_seconds: 1.0,
+            study_quiet_seconds: 1.0,
             segment_mib: 64,
             store: String::new(),
             listen: String::new(),
@@ -84,6 +86,11 @@ impl Setup {
 
     pub fn quiet_seconds(mut self, seconds: f64) -> Self {
         self.quiet_seconds = seconds;
+        self
+    }
+
+    pub fn study_quiet_seconds(mut self, seconds: f64) -> Self {
+        self.study_quiet_seconds = seconds;
         self
     }
 
@@ -145,12 +152,13 @@ impl Setup {
             "[node]\nae-title = \"{AE_TITLE}\"\nmodels = {models:?}\ndata = {data:?}\n\
              [listen]\naddress = \"127.0.0.1:{port}\"\n{listen}\
              [store]\nsegment-mib = {segment}\nreserve-mib = 64\n{store}\
-             [complete]\nquiet-seconds = {quiet}\n\
+             [complete]\nquiet-seconds = {quiet}\nstudy-quiet-seconds = {study_quiet}\n\
              [deliver]\nfirst-pause-seconds = 0.2\nlongest-pause-seconds = 1.0\n{peers}",
             models = self.models,
             data = data,
             segment = self.segment_mib,
             quiet = self.quiet_seconds,
+            study_quiet = self.study_quiet_seconds,
             store = self.store,
             listen = self.listen,
             peers = self.peers,

@@ -113,3 +113,33 @@ pub fn assert_close(found: f64, expected: f64) {
     let off = (found - expected).abs() / expected.abs();
     assert!(off <= 1e-3, "{found} is {:.3} % away from {expected}", off * 100.0);
 }
+
+/// What pydicom reads of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Headers {
+    /// Below the folder that was asked for.
+    pub path: String,
+    values: Value,
+}
+
+impl Headers {
+    /// The attribute as text; empty when it is absent, or the file cannot be read.
+    pub fn text(&self, keyword: &str) -> String {
+        self.values[keyword].as_str().unwrap_or_default().to_string()
+    }
+}
+
+/// What pydicom reads of each file below a folder, by path; nothing where it is not there.
+pub fn headers(folder: &Path) -> Option<Vec<Headers>> {
+    let python = need::private_program("GANTRY_PYTHON", "python")?;
+    let output = Command::new(python)
+        .args(["-c", include_str!("headers.py")])
+        .arg(folder)
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "pydicom: {said}");
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
+    let path = |row: &Value| row["path"].as_str().expect("text").to_string();
+    Some(rows.into_iter().map(|values| Headers { path: path(&values), values }).collect())
+}
