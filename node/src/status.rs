@@ -56,8 +56,11 @@ fn told(summary: &Summary) -> String {
         }
     );
     text.push_str(&format!(
-        "complete  {} series receiving, {} waiting for a decision, {} decided\n",
-        summary.series.receiving, summary.series.complete, summary.series.decided
+        "complete  {} series receiving, {} waiting for a decision, {} decided; {} studies waiting\n",
+        summary.series.receiving,
+        summary.series.complete,
+        summary.series.decided,
+        summary.studies_waiting
     ));
     for model in &summary.jobs {
         text.push_str(&format!(

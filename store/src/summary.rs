@@ -13,6 +13,8 @@ use std::path::Path;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
     pub series: SeriesCounts,
+    /// Studies that wait for a decision on the whole of them.
+    pub studies_waiting: u64,
     pub jobs: Vec<ModelCounts>,
     pub outbox: Vec<PeerCounts>,
     pub instances: u64,
@@ -65,6 +67,7 @@ impl Reader {
         let (segments, bytes) = blocking(move || on_disk(&folder)).await?;
         Ok(Summary {
             series: self.series_counts().await?,
+            studies_waiting: self.studies_waiting().await?,
             jobs: self.model_counts().await?,
             outbox: self.peer_counts().await?,
             instances: instances.unsigned_abs().saturating_sub(evicted),
@@ -91,6 +94,12 @@ impl Reader {
             decided: rows::count(&found, "decided")?,
             made: rows::count(&found, "made")?,
         })
+    }
+
+    async fn studies_waiting(&self) -> Result<u64, StoreError> {
+        let waiting = sqlx::query_scalar("SELECT count(*) FROM studies WHERE state = 'waiting'");
+        let waiting: i64 = waiting.fetch_one(&self.pool).await?;
+        Ok(waiting.unsigned_abs())
     }
 
     async fn model_counts(&self) -> Result<Vec<ModelCounts>, StoreError> {

@@ -117,7 +117,7 @@ async fn how_long_a_model_takes_is_the_median_of_its_last_jobs() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_series_are_paged_through_in_a_few_seconds() {
+async fn a_hundred_thousand_series_are_paged_through_each_once() {
     let folder = tempdir().expect("a folder");
     store(folder.path()).await.close().await;
     let index = SqliteConnectOptions::new().filename(folder.path().join("index.db"));
@@ -170,6 +170,4 @@ async fn a_hundred_thousand_series_are_paged_through_in_a_few_seconds() {
     println!("{series} series with {decisions} decisions in {taken:?}");
     assert_eq!((series, decisions, seconds.len()), (100_000, 500_000, 5));
     assert_eq!(seconds["model 0"].jobs, 200);
-    // Ten times what it takes: without an index it is minutes.
-    assert!(taken < Duration::from_secs(30), "{taken:?}");
 }
