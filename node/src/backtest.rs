@@ -88,6 +88,13 @@ fn tell(text: &mut String, config: &Config, retell: &Retell, report: &Report, si
         report.images,
         when(since)
     );
+    if report.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "left out: {} of which something came since they were decided",
+            report.left_out
+        );
+    }
     let [added, dropped, changed] =
         [Change::Added, Change::Dropped, Change::Changed].map(|change| report.count(change));
     let _ = writeln!(text, "would add {added}, drop {dropped}, change {changed}\n");

@@ -12,6 +12,9 @@ pub struct Before {
     pub on: On,
     pub runs: bool,
     pub model: Option<String>,
+    /// Peers that got the results, and peers that got images, where that is known; none in shadow.
+    pub send_to: Vec<String>,
+    pub forwards: Option<Vec<String>>,
     /// What became of the images, for each selection, as JSON. They are those of now.
     pub fates: String,
 }
@@ -22,6 +25,7 @@ pub struct Case<'a> {
     pub uid: &'a Uid,
     /// When its last image came: the load is counted by it.
     pub arrival: Moment,
+    /// That were received.
     pub images: usize,
 }
 
@@ -32,7 +36,7 @@ pub enum Change {
     Added,
     /// Ran, and does not any more, or is not there any more.
     Dropped,
-    /// Runs as before, on other images or with another model.
+    /// Runs as before, on other images, with another model, or for other peers.
     Changed,
 }
 
@@ -69,6 +73,8 @@ pub struct Report {
     pub series: u64,
     pub studies: u64,
     pub images: u64,
+    /// Series and studies of which something came since they were decided: they are not compared.
+    pub left_out: u64,
     pub rules: BTreeMap<String, RuleReport>,
     pub models: BTreeMap<String, Load>,
     /// Results, which are small, count as objects without bytes.
@@ -160,7 +166,9 @@ impl Report {
 
     fn load(&mut self, case: Case<'_>, judgement: &Judgement, bytes: &dyn Fn(&[&Uid]) -> u64) {
         let then = &judgement.then;
-        let images: Vec<&Uid> = judgement.selected.iter().flat_map(|s| &s.images).collect();
+        // An image that two selections took goes once.
+        let images: BTreeSet<&Uid> = judgement.selected.iter().flat_map(|s| &s.images).collect();
+        let images: Vec<&Uid> = images.into_iter().collect();
         let runs = match judgement.on {
             On::Instance => images.len() as u64,
             On::Series | On::Study => 1,
@@ -186,6 +194,7 @@ impl Report {
         self.series += other.series;
         self.studies += other.studies;
         self.images += other.images;
+        self.left_out += other.left_out;
         for (name, report) in other.rules {
             let rule = self.rules.entry(name).or_default();
             rule.ran += report.ran;
@@ -214,20 +223,36 @@ impl Report {
     }
 }
 
-/// Another model, or other images.
+/// Another model, other peers, or other images.
 fn differs(before: &Before, now: &Judgement) -> bool {
-    if before.model != now.then.run || before.on != now.on {
+    if before.model != now.then.run || before.on != now.on || !same_peers(before, now) {
         return true;
     }
     let told = serde_json::to_string(&now.fates).unwrap_or_default();
     if told == before.fates {
         return false;
     }
-    // What excluded an image may be another line of the rule; what counts is what was selected.
+    // What excluded an image may be another line of the rule; what counts is what was selected. What
+    // this node made meanwhile is not looked at.
     let taken = |fates: &[Fates]| -> Vec<Vec<bool>> {
-        let of_one = |fates: &Fates| fates.iter().map(|fate| fate == Fate::Selected).collect();
+        let of_one = |fates: &Fates| {
+            let received = fates.iter().filter(|fate| *fate != Fate::Made);
+            received.map(|fate| fate == Fate::Selected).collect()
+        };
         fates.iter().map(of_one).collect()
     };
     let then: Vec<Fates> = serde_json::from_str(&before.fates).unwrap_or_default();
     taken(&then) != taken(&now.fates)
+}
+
+fn same_peers(before: &Before, now: &Judgement) -> bool {
+    let then = &now.then;
+    let sent: BTreeSet<&String> = then.send_to.iter().filter(|_| !then.shadow).collect();
+    let forwarded: BTreeSet<&String> =
+        then.forward.iter().filter(|_| !then.shadow).map(|forward| &forward.to).collect();
+    let same_forwards = before
+        .forwards
+        .as_ref()
+        .is_none_or(|peers| peers.iter().collect::<BTreeSet<_>>() == forwarded);
+    before.send_to.iter().collect::<BTreeSet<_>>() == sent && same_forwards
 }

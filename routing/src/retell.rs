@@ -7,7 +7,9 @@ use gantry_store::backtest::LatestDecision;
 use gantry_store::decisions::Level;
 use gantry_store::error::StoreError;
 use gantry_store::images::SeriesImages;
+use gantry_store::incoming::Origin;
 use gantry_store::reader::Reader;
+use gantry_store::series::{SeriesRow, SeriesState};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,8 +28,10 @@ pub struct Retell {
 
 /// Series that are read at a time.
 const PAGE: u32 = 500;
+/// Images that are read at a time, but for a series or a study that has more.
+const IMAGES: u32 = 10_000;
 /// Studies that are read at a time.
-const STUDIES: usize = 100;
+const STUDIES: usize = 20;
 
 /// Pages that are judged while the next is read; what they find is joined in their order.
 struct Judging {
@@ -50,12 +54,10 @@ impl Judging {
     }
 
     async fn join_first(&mut self) {
-        match self.under_way.pop_front() {
-            Some(page) => match page.await {
-                Ok(report) => self.report.join(report),
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            },
-            None => {}
+        let Some(page) = self.under_way.pop_front() else { return };
+        match page.await {
+            Ok(report) => self.report.join(report),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
@@ -77,18 +79,22 @@ impl Retell {
     ) -> Result<Report, StoreError> {
         let mut judging = Judging::new(self.examples);
         let mut studies: BTreeSet<Uid> = BTreeSet::new();
-        let (mut after, mut done) = (None, 0);
+        let (mut after, mut done, begun) = (None, 0, Moment::now());
         loop {
             let page = self.reader.series_for_backtest(since, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some((last.decided_at, last.series.uid.clone()));
-            let uids: Vec<Uid> = page.iter().map(|decided| decided.series.uid.clone()).collect();
-            studies.extend(page.into_iter().map(|decided| decided.series.study));
-            let before = self.reader.latest_decisions(&uids).await?;
-            let images = self.reader.images_of_series(&uids).await?;
-            done += uids.len() as u64;
-            let (rules, peers, examples) = (self.rules.clone(), self.peers.clone(), self.examples);
-            judging.begin(move || judge_series(&rules, &peers, &images, &before, examples)).await;
+            done += page.len() as u64;
+            // What a running node decides meanwhile would come again.
+            let until_now = page.into_iter().filter(|decided| decided.decided_at <= begun);
+            let (as_decided, grown): (Vec<_>, Vec<_>) = until_now
+                .map(|decided| decided.series)
+                .partition(|series| series.state == SeriesState::Decided);
+            judging.report.left_out += grown.len() as u64;
+            studies.extend(as_decided.iter().map(|series| series.study.clone()));
+            for series in by_images(as_decided) {
+                self.series(&mut judging, &series).await?;
+            }
             told(done);
         }
         if self.asks_of_studies().await? {
@@ -103,12 +109,22 @@ impl Retell {
         Ok(is_there || self.reader.has_study_decisions().await?)
     }
 
+    async fn series(&self, judging: &mut Judging, series: &[Uid]) -> Result<(), StoreError> {
+        let before = self.reader.latest_decisions(series).await?;
+        let images = self.reader.images_of_series(series).await?;
+        let (rules, peers, examples) = (self.rules.clone(), self.peers.clone(), self.examples);
+        judging.begin(move || judge_series(&rules, &peers, &images, &before, examples)).await;
+        Ok(())
+    }
+
     async fn studies(
         &self,
         judging: &mut Judging,
         studies: BTreeSet<Uid>,
     ) -> Result<(), StoreError> {
-        let studies: Vec<Uid> = studies.into_iter().collect();
+        let asked: Vec<Uid> = studies.into_iter().collect();
+        let studies = self.reader.studies_decided(&asked).await?;
+        judging.report.left_out += (asked.len() - studies.len()) as u64;
         for page in studies.chunks(STUDIES) {
             let before = self.reader.latest_study_decisions(page).await?;
             let mut of_studies = Vec::with_capacity(page.len());
@@ -124,6 +140,23 @@ impl Retell {
     }
 }
 
+/// Parts of a page that do not hold too many images together.
+fn by_images(page: Vec<SeriesRow>) -> Vec<Vec<Uid>> {
+    let mut parts: Vec<Vec<Uid>> = Vec::new();
+    let mut room = 0;
+    for series in page {
+        if series.instances > room {
+            parts.push(Vec::new());
+            room = IMAGES;
+        }
+        room = room.saturating_sub(series.instances);
+        if let Some(part) = parts.last_mut() {
+            part.push(series.uid);
+        }
+    }
+    parts
+}
+
 fn judge_series(
     rules: &RuleSet,
     peers: &Peers,
@@ -135,14 +168,10 @@ fn judge_series(
     for series in page {
         let one = slice::from_ref(series);
         let now = rules.judge(&facts::of_series(one, peers));
+        let case = case(&series.series, one);
         report.series += 1;
-        report.images += series.images.len() as u64;
-        report.add(
-            case(&series.series, one),
-            &told_before(before.get(&series.series)),
-            &now,
-            &bytes(one),
-        );
+        report.images += case.images as u64;
+        report.add(case, &told_before(before.get(&series.series)), &now, &bytes(one));
     }
     report
 }
@@ -164,7 +193,10 @@ fn judge_studies(
 }
 
 fn case<'a>(uid: &'a Uid, series: &[SeriesImages]) -> Case<'a> {
-    let images = || series.iter().flat_map(|series| &series.images);
+    let images = || {
+        let all = series.iter().flat_map(|series| &series.images);
+        all.filter(|image| image.identity.origin == Origin::Received)
+    };
     let arrival = images().map(|image| image.identity.arrival).max();
     Case { uid, arrival: arrival.unwrap_or(Moment(0)), images: images().count() }
 }
@@ -191,6 +223,8 @@ fn told_before(decisions: Option<&Vec<LatestDecision>>) -> Vec<Before> {
         },
         runs: decision.runs,
         model: decision.model.clone(),
+        send_to: decision.send_to.clone(),
+        forwards: decision.forwards.clone(),
         fates: decision.fates.clone(),
     };
     decisions.into_iter().flatten().map(before).collect()

@@ -119,6 +119,18 @@ impl Reader {
         Ok(latest)
     }
 
+    /// Those of the studies that were decided as they are now.
+    pub async fn studies_decided(&self, studies: &[Uid]) -> Result<Vec<Uid>, StoreError> {
+        let found = sqlx::query(
+            "SELECT uid FROM json_each($1) AS named CROSS JOIN studies ON studies.uid = named.value
+             WHERE state = 'decided' ORDER BY named.key",
+        )
+        .bind(rows::to_json(&studies)?)
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(|row| rows::uid(row, "uid")).collect()
+    }
+
     /// Whether any rule was ever asked of a study as a whole.
     pub async fn has_study_decisions(&self) -> Result<bool, StoreError> {
         let found =

@@ -4,6 +4,7 @@ mod claim;
 mod lines;
 mod modality;
 
+use super::fact::FACTS;
 use super::problem::Problem;
 use super::rule_set::SourceFile;
 use super::tree::{Entry, Node, Span, Toml};
@@ -94,7 +95,10 @@ impl<'n> Written<'n> {
         let reaches = stop.on == self.on
             || matches!((stop.on, self.on), ("instance", "series" | "study") | ("series", "study"));
         // What is required of a selection may fail.
-        let certain = stop.stops && !stop.requires && !stop.named && !self.stops && reaches;
+        // So may the one series that a rule with a model on a study wants.
+        let picks = stop.on == "study" && stop.model.is_some();
+        let certain =
+            stop.stops && !stop.requires && !picks && !stop.named && !self.stops && reaches;
         let mine = self.only()?;
         if !certain || !mine.implies(stop.only()?) {
             return None;
@@ -178,6 +182,7 @@ fn such_as(both: &Group) -> String {
 fn names_a_selection(entry: &Entry) -> bool {
     matches!(entry.node.value, Toml::Table(_))
         && entry.key.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && !FACTS.iter().any(|(name, _)| *name == entry.key)
 }
 
 /// `forward = ["A", { to = ["B"], set = {..}, remove = [..] }]`.

@@ -213,7 +213,10 @@ pub(super) fn plane(header: Layered) -> Option<&'static str> {
         return plane_of(orientation);
     }
     let frames = items(header, PER_FRAME_FUNCTIONAL_GROUPS);
-    let mut planes = frames.iter().map(|frame| of(frame).and_then(plane_of));
+    // A long list is kept in part: then nobody knows how the others lie.
+    let all_are_known = frames.len() as f64 == header.number(NUMBER_OF_FRAMES).unwrap_or(1.0);
+    let mut planes =
+        frames.iter().filter(|_| all_are_known).map(|frame| of(frame).and_then(plane_of));
     let first = planes.next()??;
     planes.all(|plane| plane == Some(first)).then_some(first)
 }

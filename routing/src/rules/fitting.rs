@@ -72,7 +72,9 @@ fn value(vr: VR, node: &Node) -> Result<String, String> {
             text.ok_or_else(|| format!("write {}", date_time::EXAMPLE))
         }
         VR::AS => match &node.value {
-            Toml::Text(text) if text.len() == 4 && Scale::Age.literal(node).is_some() => {
+            Toml::Text(text)
+                if text.len() == 4 && text.trim() == text && Scale::Age.literal(node).is_some() =>
+            {
                 Ok(text.clone())
             }
             _ => Err(format!("write {}", Scale::Age.example())),
@@ -117,7 +119,7 @@ fn time(node: &Node) -> Result<String, String> {
         }
         _ => String::new(),
     };
-    let fits = text.len() <= 13 && !text.contains(':') && is_time(&text);
+    let fits = text.len() <= 13 && !text.contains(':') && !text.ends_with('.') && is_time(&text);
     fits.then_some(text).ok_or_else(|| format!("write {}", Scale::Time.example()))
 }
 

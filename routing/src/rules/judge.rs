@@ -254,7 +254,11 @@ impl<'s, 'c> Outcome<'s, 'c> {
             let mut named = skip.clone();
             if let Some(name) = pick.name() {
                 named.text = format!("{name}: {}", named.text);
+                // `skipped: t1` and `skipped: t1: images` of a case.
+                let with_name: Vec<String> =
+                    named.because.iter().map(|key| format!("{name}: {key}")).collect();
                 named.because.insert(0, name.to_string());
+                named.because.extend(with_name);
             }
             match &mut all {
                 None => all = Some(named),

@@ -239,7 +239,7 @@ fn check_depth(reader: &mut Reader, path: &[Step], depth: Depth) -> Option<()> {
         return Some(());
     }
     let (_, span) = path.last()?;
-    reader.fault(span, format!("it lies in more than {DEEPEST} sequences"), None);
+    reader.fault(span, format!("it lies in more than {DEEPEST} sequences and groups"), None);
     None
 }
 
@@ -247,6 +247,10 @@ fn groups(reader: &mut Reader, entry: &Entry, depth: Depth) -> Option<Vec<Vec<Co
     if matches!(entry.node.value, Toml::Table(_)) {
         let help = format!("write {} = [ {{ .. }}, {{ .. }} ]", entry.key);
         reader.fault(&entry.node.span, format!("`{}` must be a list of tables", entry.key), help);
+        return None;
+    }
+    if depth >= DEEPEST {
+        reader.fault(&entry.key_span, format!("it lies in more than {DEEPEST} groups"), None);
         return None;
     }
     let before = reader.faults.len();
@@ -261,7 +265,7 @@ fn groups(reader: &mut Reader, entry: &Entry, depth: Depth) -> Option<Vec<Vec<Co
             );
         }
         let lines = reader.table(node, &entry.key).unwrap_or_default();
-        groups.push(lines.iter().flat_map(|line| conditions(reader, line, depth)).collect());
+        groups.push(lines.iter().flat_map(|line| conditions(reader, line, depth + 1)).collect());
     }
     (reader.faults.len() == before).then_some(groups)
 }

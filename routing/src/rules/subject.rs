@@ -45,8 +45,8 @@ pub(super) type Step = (String, Span);
 /// PatientSex, PatientAge.
 const SHOWN_OF_PATIENT: [Tag; 2] = [0x0010_0040, 0x0010_1010];
 /// Numbers by which a hospital finds the patient: AccessionNumber, StudyID, those of clinical trials
-/// (subject and reading), orders, requested and scheduled procedures.
-const IDENTIFIERS: [Tag; 9] = [
+/// (subject and reading), orders, requested and scheduled procedures, specimens and their containers.
+const IDENTIFIERS: [Tag; 14] = [
     0x0008_0050,
     0x0020_0010,
     0x0012_0040,
@@ -54,8 +54,13 @@ const IDENTIFIERS: [Tag; 9] = [
     0x0040_0009,
     0x0040_0253,
     0x0040_1001,
+    0x0040_1006,
+    0x0040_1007,
     0x0040_2016,
     0x0040_2017,
+    0x0040_050A,
+    0x0040_0512,
+    0x0040_0551,
 ];
 /// Facts of the selection; `require` knows them.
 pub(super) const SELECTION_FACTS: [&str; 7] =
@@ -368,11 +373,13 @@ fn private_attribute<'a>(
     creator: &str,
 ) -> Option<&'a Attribute> {
     let group = Tag::from(group) << 16;
-    header.tags(group | 0x10, group | 0xFF).find_map(|tag| {
+    let reserved = header.tags(group | 0x10, group | 0xFF).filter_map(|tag| {
         let matches = header.text(tag).is_some_and(|name| name.trim() == creator);
         let wanted = group | ((tag & 0xFF) << 8) | Tag::from(element);
-        header.attribute(wanted).filter(|_| matches)
-    })
+        header.attribute(wanted).filter(|_| matches).map(|attribute| (wanted, attribute))
+    });
+    // A creator may have reserved several blocks: the first one counts.
+    reserved.min_by_key(|(tag, _)| *tag).map(|(_, attribute)| attribute)
 }
 
 fn held(attribute: &Attribute) -> Vec<Held> {
@@ -386,7 +393,9 @@ fn held(attribute: &Attribute) -> Vec<Held> {
             Value::Decimal(number) => (number.to_string(), Some(*number)),
             Value::Item(_) => ("(item)".into(), None),
         };
-        Held { text, number: number.filter(|number| number.is_finite()), is_numeric }
+        let number = number.filter(|number| number.is_finite());
+        // A DS or IS that spells no number may spell anything.
+        Held { text, number, is_numeric: is_numeric && number.is_some() }
     });
     values.filter(|held| !held.text.is_empty()).collect()
 }
