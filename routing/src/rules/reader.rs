@@ -12,11 +12,13 @@ pub(super) struct Reader<'a> {
     pub(super) world: &'a World,
     pub(super) faults: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// Of `any`, `all` and `none` around what is read now: a trace of too many could not be read back.
+    pub(super) groups: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(path: &'a Path, text: &'a str, world: &'a World) -> Self {
-        Self { path, text, world, faults: Vec::new(), warnings: Vec::new() }
+        Self { path, text, world, faults: Vec::new(), warnings: Vec::new(), groups: 0 }
     }
 
     /// Notes what makes the file unusable. Reading goes on.

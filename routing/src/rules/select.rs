@@ -239,7 +239,7 @@ fn check_depth(reader: &mut Reader, path: &[Step], depth: Depth) -> Option<()> {
         return Some(());
     }
     let (_, span) = path.last()?;
-    reader.fault(span, format!("it lies in more than {DEEPEST} sequences and groups"), None);
+    reader.fault(span, format!("it lies in more than {DEEPEST} sequences"), None);
     None
 }
 
@@ -249,12 +249,13 @@ fn groups(reader: &mut Reader, entry: &Entry, depth: Depth) -> Option<Vec<Vec<Co
         reader.fault(&entry.node.span, format!("`{}` must be a list of tables", entry.key), help);
         return None;
     }
-    if depth >= DEEPEST {
+    if reader.groups >= DEEPEST {
         reader.fault(&entry.key_span, format!("it lies in more than {DEEPEST} groups"), None);
         return None;
     }
     let before = reader.faults.len();
     let nodes = reader.list(&entry.node, &entry.key)?;
+    reader.groups += 1;
     let mut groups = Vec::new();
     for node in nodes {
         if matches!(&node.value, Toml::Table(inner) if inner.is_empty()) {
@@ -265,7 +266,8 @@ fn groups(reader: &mut Reader, entry: &Entry, depth: Depth) -> Option<Vec<Vec<Co
             );
         }
         let lines = reader.table(node, &entry.key).unwrap_or_default();
-        groups.push(lines.iter().flat_map(|line| conditions(reader, line, depth + 1)).collect());
+        groups.push(lines.iter().flat_map(|line| conditions(reader, line, depth)).collect());
     }
+    reader.groups -= 1;
     (reader.faults.len() == before).then_some(groups)
 }

@@ -66,7 +66,7 @@ fn a_selection_that_takes_nothing_is_named_with_its_reason_and_its_keys() {
         "skipped: flair: no image matches SeriesDescription \
          (found \"t1\" in 3, \"dwi\" in 1, wanted { like = \"flair*\" })"
     );
-    assert_eq!(judged.because, ["flair", "SeriesDescription"]);
+    assert_eq!(judged.because, ["flair", "SeriesDescription", "flair: SeriesDescription"]);
     assert!(!judged.runs && judged.selected.is_empty());
     assert_eq!(fates(&judged, 0)[..3], [Fate::Selected; 3], "t1 alone has what it wants");
     let judged = study(rule(), &[series("1.2", "t1", 2), series("1.4", "dwi", 1)].concat());
@@ -75,7 +75,9 @@ fn a_selection_that_takes_nothing_is_named_with_its_reason_and_its_keys() {
         "skipped: t1: series 1.2: images: 2 selected, at least 3 wanted; \
          flair: no image matches SeriesDescription (found \"t1\" in 2, \"dwi\" in 1, wanted { like = \"flair*\" })"
     );
-    assert_eq!(judged.because, ["t1", "images", "flair", "SeriesDescription"]);
+    let told =
+        ["t1", "images", "t1: images", "flair", "SeriesDescription", "flair: SeriesDescription"];
+    assert_eq!(judged.because, told, "flair does not lack images");
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn where_one_series_is_wanted_several_that_fit_are_told_and_the_word_that_would_
         "skipped: t1: 2 series fit, one wanted (series 1.2 with 3 images, 1.3 with 4); \
          say which by require.t1.series"
     );
-    assert_eq!(judged.because, ["t1", "series"]);
+    assert_eq!(judged.because, ["t1", "series", "t1: series"]);
     assert_eq!(fates(&judged, 0)[..7], [Fate::Unfit; 7], "neither was taken");
     let trace = judged.conditions.iter().find(|trace| trace.key == "series").expect("a trace");
     assert_eq!(trace.to_string(), "series = \"only\": fails, found 2 that fit");
