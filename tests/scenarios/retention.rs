@@ -196,10 +196,10 @@ fn what_no_archive_has_stays_is_told_of_and_goes_when_one_has_it() {
     hospital.pacs.go_down();
     hospital.send(1);
     hospital.send(2);
-    hospital.wait_for_status("should go and may not");
+    hospital.wait_for_status("to deliver to PACS");
     let status = hospital.node.status();
     let series = hospital.image(1, 1).0.series_uid();
-    for words in ["to deliver to PACS", "retain    0.9 s are kept", series.as_str()] {
+    for words in ["should go and may not", "retain    0.9 s are kept", series.as_str()] {
         assert!(status.contains(words), "{words:?} is not in:\n{status}");
     }
     let plan = hospital.node.gantry(&["retention", "--dry-run"]);
