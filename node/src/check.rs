@@ -1,5 +1,6 @@
 //! `gantry check`: reads configuration, models and rules as a start would, and says all that is wrong at once.
 
+use crate::cli::CheckArguments;
 use crate::config::Config;
 use crate::output::line;
 use crate::rules;
@@ -10,7 +11,6 @@ use gantry_inference::models::Models;
 use gantry_routing::compose::{SECONDARY_CAPTURE, STRUCTURED_REPORT};
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use std::fmt;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -36,8 +36,11 @@ impl fmt::Display for Faults {
 }
 
 /// The command: exit status 0 when a node would start with these files.
-pub fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let config = Config::load(file)?;
+pub fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut config = Config::load(&arguments.config.config)?;
+    if let Some(rules) = &arguments.rules {
+        config.rules.clone_from(rules);
+    }
     let checked = match check(&config) {
         Ok(checked) => checked,
         Err(faults) => {

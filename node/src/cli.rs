@@ -23,7 +23,7 @@ pub enum Command {
     /// Run the node: listen, keep, decide, infer, compose, deliver, until SIGTERM or Ctrl-C.
     Serve(ConfigArgument),
     /// Read configuration, models and rules, and run the rules' cases. Exit status 1 when anything is wrong.
-    Check(ConfigArgument),
+    Check(CheckArguments),
     /// Say what is where: series, jobs, deliveries for each peer, what failed and what was refused.
     Status(StatusArguments),
     /// Say why a study, a series or an image did or did not run: each rule, each condition, the value found, and what
@@ -56,6 +56,15 @@ pub struct ConfigArgument {
     /// The node's configuration; node.example.toml explains every key.
     #[arg(long, short, default_value = "node.toml", value_name = "FILE")]
     pub config: PathBuf,
+}
+
+#[derive(Args)]
+pub struct CheckArguments {
+    /// The folder of rules to read, as a copy that you edit; default: the one of the configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
 }
 
 #[derive(Args)]

@@ -167,8 +167,8 @@ impl Found {
             touched += 1;
             match element.tag {
                 SPECIFIC_CHARACTER_SET => found.character_set = Some(element),
-                tag if tag == LENGTH_TO_END || of_touched(tag) => found.lengths.push(element),
                 tag if named.contains(&tag) => found.named.entry(tag).or_default().push(element),
+                tag if tag == LENGTH_TO_END || of_touched(tag) => found.lengths.push(element),
                 ORIGINAL_ATTRIBUTES_SEQUENCE => found.original.push(element),
                 _ => touched -= 1,
             }

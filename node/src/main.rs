@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments.config).await,
-        Command::Check(arguments) => check::run(&arguments.config),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Status(it) if it.metrics => metrics::print(&it.config.config).await,
         Command::Status(it) => status::run(&it.config.config).await,
         Command::Rules(arguments) => rules::run(&arguments.command).await,

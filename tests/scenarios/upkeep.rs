@@ -85,6 +85,20 @@ fn check_tells_what_a_start_would_find() {
 }
 
 #[test]
+fn check_reads_a_copy_of_the_rules_that_is_named_instead_of_those_in_force() {
+    let node = Setup::new().scanner("CT1").lay_out();
+    let copy = node.config().with_file_name("new-rules");
+    std::fs::create_dir(&copy).expect("the folder can be written");
+    let broken = "[[rule]]\nname = \"x\"\nselct = 1\n";
+    std::fs::write(copy.join("edited.toml"), broken).expect("the folder can be written");
+    let folder = copy.to_str().expect("a path of letters");
+    let said = node.gantry(&["check", "--rules", folder]);
+    assert!(!said.success && said.err.contains("edited.toml:3:1"), "{said:?}");
+    let said = node.gantry(&["check"]);
+    assert!(said.success && !said.err.contains("edited.toml"), "{said:?}");
+}
+
+#[test]
 fn a_command_whose_words_nobody_reads_does_its_work_and_ends_well() {
     let node = Setup::new().scanner("CT1").start();
     for command in ["check", "verify", "status", "associations"] {

@@ -3,8 +3,10 @@
 use super::elements::{Element, Elements, ITEM, Syntax};
 use super::{By, CoerceError};
 use gantry_terms::header::Tag;
+use std::borrow::Cow;
 
 pub(super) const ORIGINAL_ATTRIBUTES_SEQUENCE: Tag = 0x0400_0561;
+const LENGTH_OF_ITS_GROUP: Tag = 0x0400_0000;
 const MODIFIED_ATTRIBUTES_SEQUENCE: Tag = 0x0400_0550;
 const NONCONFORMING_MODIFIED_ATTRIBUTES_SEQUENCE: Tag = 0x0400_0551;
 const ATTRIBUTE_MODIFICATION_DATE_TIME: Tag = 0x0400_0562;
@@ -19,13 +21,25 @@ pub(super) struct Replaced<'a> {
     pub(super) value: &'a [u8],
 }
 
+impl<'a> Replaced<'a> {
+    /// Of an even length, which not every device keeps to (PS3.5 6.2).
+    fn padded(&self) -> Cow<'a, [u8]> {
+        let padding = if [*b"OB", *b"UI", *b"UN"].contains(&self.vr) { 0 } else { b' ' };
+        match self.value.len() % 2 {
+            0 => self.value.into(),
+            _ => [self.value, &[padding]].concat().into(),
+        }
+    }
+}
+
 /// One item that tells of these attributes, which are in the order of their tags.
 pub(super) fn item(replaced: &[Replaced], by: &By, syntax: Syntax) -> Option<Vec<u8>> {
     let mut was = Vec::new();
     for attribute in replaced {
+        let value = attribute.padded();
         // A value that is too long for the field of its VR came with a longer field.
-        let element = syntax.element(attribute.tag, attribute.vr, attribute.value);
-        was.extend(element.or_else(|| syntax.element(attribute.tag, *b"UN", attribute.value))?);
+        let element = syntax.element(attribute.tag, attribute.vr, &value);
+        was.extend(element.or_else(|| syntax.element(attribute.tag, *b"UN", &value))?);
     }
     let text = |tag, vr, text: &str| {
         let mut bytes = text.as_bytes().to_vec();
@@ -109,16 +123,18 @@ impl Scrubbing<'_> {
         let mut rest = Vec::with_capacity(content.len());
         for element in Elements::of_data_set(content, syntax) {
             let element = element?;
-            let goes_deeper = matches!(
-                element.tag,
-                MODIFIED_ATTRIBUTES_SEQUENCE | NONCONFORMING_MODIFIED_ATTRIBUTES_SEQUENCE
-            );
-            match level {
+            match (level, element.tag) {
                 // Lengths of groups are retired, and would be wrong now.
-                Level::Modified if element.tag & 0xFFFF == 0 && self.of_gone_group(element.tag) => {
+                (Level::Modified, tag) if tag & 0xFFFF == 0 && self.of_gone_group(tag) => {}
+                (Level::Original, LENGTH_OF_ITS_GROUP) => {}
+                (Level::Modified, tag) if self.gone.contains(&tag) => self.scrubbed = true,
+                // It holds values apart from their tags. None of it is kept rather than one too many.
+                (Level::Original, NONCONFORMING_MODIFIED_ATTRIBUTES_SEQUENCE)
+                    if !self.gone.is_empty() =>
+                {
+                    self.scrubbed = true;
                 }
-                Level::Modified if self.gone.contains(&element.tag) => self.scrubbed = true,
-                Level::Original if goes_deeper => {
+                (Level::Original, MODIFIED_ATTRIBUTES_SEQUENCE) => {
                     let items = &content[element.value..element.value_end()];
                     let scrubbed = self.sequence(items, element.inside, Level::Modified)?;
                     let refilled = syntax.refilled(content, &element, &scrubbed);

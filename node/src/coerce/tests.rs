@@ -130,6 +130,49 @@ fn what_was_recorded_before_gets_one_item_more_and_loses_what_is_removed() {
     assert_eq!(explicit(&with(&undefined(&earlier)), &named()), Ok(expected));
 }
 
+/// An item of Original Attributes Sequence that holds a value apart from its tag, and the length of
+/// its group.
+fn with_nonconforming(nonconforming: &[u8]) -> Vec<u8> {
+    let length = b"\x00\x04\0\0UL\x04\0\x18\0\0\0";
+    let was = EXPLICIT.item(MODALITY).expect("short");
+    let modified = EXPLICIT.element(0x0400_0550, *b"SQ", &was).expect("short");
+    let length: &[u8] = if nonconforming.is_empty() { b"" } else { length };
+    EXPLICIT.item(&[length, &modified, nonconforming].concat()).expect("short")
+}
+
+#[test]
+fn when_something_is_removed_no_record_keeps_values_apart_from_their_tags() {
+    let value = b"\x00\x04\x52\x05OB\0\0\x04\0\0\0name\x72\0\x26\0AT\x04\0\x10\0\x00\x40";
+    let item = EXPLICIT.item(value).expect("short");
+    let nonconforming = EXPLICIT.element(0x0400_0551, *b"SQ", &item).expect("short");
+    let whole = [MODALITY, &sequence(&with_nonconforming(&nonconforming)), PIXELS].concat();
+    let mut changes = Changes { set: Vec::new(), remove: vec![0x0010_4000] };
+    let expected = [MODALITY, &sequence(&with_nonconforming(b"")), PIXELS].concat();
+    assert_eq!(explicit(&whole, &changes), Ok(expected));
+    changes.remove.clear();
+    assert_eq!(explicit(&whole, &changes), Ok(whole), "where nothing is removed it stays");
+}
+
+#[test]
+fn a_value_of_odd_length_is_recorded_with_its_padding() {
+    let odd = b"\x08\0\x80\0LO\x03\0Old";
+    let expected = [
+        MODALITY,
+        b"\x08\0\x80\0LO\x04\0New ",
+        &sequence(&recorded(b"\x08\0\x80\0LO\x04\0Old ")),
+        PIXELS,
+    ];
+    assert_eq!(explicit(&[MODALITY, odd, PIXELS].concat(), &named()), Ok(expected.concat()));
+}
+
+#[test]
+fn a_length_that_a_rule_removes_goes_although_nothing_else_changes() {
+    let to_end = b"\x08\0\x01\0UL\x04\0\x18\0\0\0";
+    let changes = Changes { set: Vec::new(), remove: vec![LENGTH_TO_END] };
+    let whole = [to_end, MODALITY, PIXELS].concat();
+    assert_eq!(explicit(&whole, &changes), Ok([MODALITY, PIXELS].concat()));
+}
+
 #[test]
 fn a_rule_that_removes_the_record_makes_none() {
     let mut changes = named();

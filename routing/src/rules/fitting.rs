@@ -16,6 +16,51 @@ const LONGEST: [(VR, usize); 7] = [
     (VR::LT, 10_240),
     (VR::DS, 16),
 ];
+/// Attributes that rules set and that have one value (PS3.6; the dictionary here does not tell).
+const ONE_VALUE: [&str; 42] = [
+    "AccessionNumber",
+    "AcquisitionDate",
+    "AcquisitionDateTime",
+    "AcquisitionNumber",
+    "AcquisitionTime",
+    "BodyPartExamined",
+    "BurnedInAnnotation",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialSubjectID",
+    "ContentDate",
+    "ContentTime",
+    "DeviceSerialNumber",
+    "InstanceNumber",
+    "InstitutionName",
+    "InstitutionalDepartmentName",
+    "IssuerOfPatientID",
+    "Laterality",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "Modality",
+    "PatientAge",
+    "PatientBirthDate",
+    "PatientBirthTime",
+    "PatientID",
+    "PatientIdentityRemoved",
+    "PatientName",
+    "PatientPosition",
+    "PatientSex",
+    "PatientSize",
+    "PatientWeight",
+    "ProtocolName",
+    "ReferringPhysicianName",
+    "SeriesDescription",
+    "SeriesNumber",
+    "StationName",
+    "StudyDate",
+    "StudyDescription",
+    "StudyID",
+    "StudyTime",
+    "ViewPosition",
+];
 /// Binary whole numbers and their ranges.
 const WHOLE: [(VR, i64, i64); 7] = [
     (VR::US, 0, u16::MAX as i64),
@@ -31,7 +76,7 @@ const WHOLE: [(VR, i64, i64); 7] = [
 pub(super) fn values(reader: &mut Reader, key: &str, vr: VR, node: &Node) -> Option<Vec<String>> {
     let nodes = match &node.value {
         Toml::Text(text) if text.trim().is_empty() => return Some(Vec::new()),
-        Toml::Array(_) if has_one_value(vr) => {
+        Toml::Array(_) if has_one_value(vr) || ONE_VALUE.contains(&key) => {
             reader.fault(&node.span, format!("{key} has one value"), None);
             return None;
         }

@@ -11,6 +11,7 @@ use gantry_terms::header::Tag;
 
 const KEYS: [&str; 3] = ["to", "set", "remove"];
 const SPECIFIC_CHARACTER_SET: Tag = 0x0008_0005;
+const LENGTH_TO_END: Tag = 0x0008_0001;
 const MODALITY: Tag = 0x0008_0060;
 /// Shared and Per-Frame Functional Groups: they say what each frame is.
 const FUNCTIONAL_GROUPS: [Tag; 2] = [0x5200_9229, 0x5200_9230];
@@ -109,6 +110,7 @@ fn set_attribute(reader: &mut Reader, entry: &Entry) -> Option<SetAttribute> {
     let unsettable = match kind {
         Kind::Sequence => Some("is a sequence"),
         Kind::Tag => Some("holds tags"),
+        _ if tag == LENGTH_TO_END => Some("says how long the data set is"),
         _ => None,
     };
     if let Some(what) = unsettable {
@@ -145,7 +147,12 @@ fn read_remove(reader: &mut Reader, node: &Node, set: Option<&Node>) -> Vec<Tag>
         } else {
             if WANTED_IF_EMPTY.contains(&tag) {
                 let message = format!("DICOM wants {key} in every object, if empty (Type 2)");
-                reader.warn(&node.span, message, format!("write set = {{ {key} = \"\" }}"));
+                // To set records what was there, which is not what somebody means who removes.
+                let help = format!(
+                    "write set = {{ {key} = \"\" }} and add \"OriginalAttributesSequence\" to `remove`, \
+                     which would keep the old value"
+                );
+                reader.warn(&node.span, message, help);
             }
             tags.push(tag);
         }

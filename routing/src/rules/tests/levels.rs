@@ -212,6 +212,9 @@ fn to_remove_what_dicom_wants_if_empty_is_warned_of() {
     );
     let said: Vec<&str> = rules.warnings().iter().map(|warning| &*warning.message).collect();
     assert_eq!(said, ["DICOM wants AccessionNumber in every object, if empty (Type 2)"]);
+    let help = rules.warnings()[0].help.as_deref().unwrap_or_default();
+    assert!(help.contains("set = { AccessionNumber = \"\" }"), "{help}");
+    assert!(help.contains("add \"OriginalAttributesSequence\" to `remove`"), "{help}");
 }
 
 #[test]

@@ -200,6 +200,12 @@ const CHANGES: &[(&str, &str)] = &[
         "\"a^b^c^d^e^f\" is no value of PatientName (PN): a name has at most 3 groups (=) of 5 components (^)",
     ),
     (r#"{ to = ["PACS"], set = { ImageComments = ["a", "b"] } }"#, "ImageComments has one value"),
+    (r#"{ to = ["PACS"], set = { PatientID = ["a", "b"] } }"#, "PatientID has one value"),
+    (r#"{ to = ["PACS"], set = { StudyDate = [2026-01-31] } }"#, "StudyDate has one value"),
+    (
+        r#"{ to = ["PACS"], set = { LengthToEnd = 4 } }"#,
+        "LengthToEnd says how long the data set is, which no rule sets | a rule sets texts and numbers of the outermost data set",
+    ),
 ];
 
 #[test]
