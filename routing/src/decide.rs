@@ -87,7 +87,8 @@ impl Decider {
     /// When studies are looked at again: where the bell rings often, seldom enough that a long list of
     /// waiting ones costs little.
     async fn decide_quiet_studies(&self, rounds: &mut Rounds, stop: &Stop) -> Option<Instant> {
-        let earliest = self.started + self.study_quiet;
+        // Never, where an admin waits longer than any clock runs.
+        let earliest = self.started.checked_add(self.study_quiet)?;
         let now = Instant::now();
         if now < earliest {
             return Some(earliest);
@@ -107,11 +108,12 @@ impl Decider {
         };
         let pause = took * LOOKS_APART;
         rounds.rest = Some(ended + pause.max(AGAIN));
-        rounds.study_due = last.map(|last| {
+        rounds.study_due = last.and_then(|last| {
             let wait = last.plus(self.study_quiet).since(Moment::now());
             // What is due still could not be decided.
-            let wait = if wait.is_zero() { AGAIN } else { wait + Duration::from_millis(1) };
-            ended + wait.max(pause)
+            let wait =
+                if wait.is_zero() { AGAIN } else { wait.saturating_add(Duration::from_millis(1)) };
+            ended.checked_add(wait.max(pause))
         });
         rounds.study_due
     }
