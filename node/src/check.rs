@@ -4,7 +4,7 @@ use crate::cli::CheckArguments;
 use crate::config::Config;
 use crate::output::line;
 use crate::rules;
-use crate::rules::folder::OnDisk;
+use crate::rules::folder::{OnDisk, rolled_back_halfway};
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::Models;
@@ -80,6 +80,9 @@ pub fn check(config: &Config) -> Result<Checked, Faults> {
     };
     // With broken models every rule that names one would look wrong too.
     let Some(models) = models else { return Err(Faults(faults)) };
+    if let Some(halfway) = rolled_back_halfway(&config.rules) {
+        return Err(Faults(vec![halfway]));
+    }
     let world = world(config, &models);
     let rules = OnDisk::look(&config.rules).and_then(|on_disk| rules::read(&on_disk, &world));
     match rules {

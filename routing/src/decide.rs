@@ -1,9 +1,10 @@
 //! Station decide: judges what is complete by every rule and keeps each verdict with its reason, in one transaction with the jobs.
 
 use crate::facts::{self, Peers};
+use crate::failing::{AGAIN, Failing};
 use crate::in_force::InForce;
 use crate::rules::{Judgement, On, Priority as RulePriority, Selected};
-use crate::wait::{Stop, sleep_until};
+use crate::wait::Stop;
 use gantry_inference::models::Models;
 use gantry_store::decisions::{
     Level, NewDecision, NewDecisions, NewForward, NewJob, NewStudyDecisions,
@@ -19,6 +20,7 @@ use gantry_terms::uid::Uid;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 pub struct Decider {
     pub store: Store,
@@ -27,39 +29,117 @@ pub struct Decider {
     pub peers: Peers,
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
+    /// When the node did: while it was down nothing could arrive.
+    pub started: Instant,
+}
+
+/// Looks at studies take at most one part of so many of the time.
+const LOOKS_APART: u32 = 10;
+
+/// What the decider remembers from one round to the next.
+#[derive(Default)]
+struct Rounds {
+    series: Failing,
+    studies: Failing,
+    /// Studies are not looked at before this moment, however often the bell rings.
+    rest: Option<Instant>,
+    /// When the next study is due, as far as was known when they were looked at.
+    study_due: Option<Instant>,
 }
 
 impl Decider {
     /// Decides complete series and quiet studies until told to stop.
     pub async fn run(self, mut stop: Stop) {
+        let mut rounds = Rounds::default();
         loop {
             let mut bell = self.store.bell();
             bell.borrow_and_update();
-            let next = match self.decide_what_is_complete().await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::error!(station = "decide", %error, "cannot decide; trying again");
-                    Some(Moment::now().plus(Duration::from_secs(1)))
-                }
-            };
+            let of_series = self.decide_complete_series(&mut rounds, &stop).await;
+            let of_studies = self.decide_quiet_studies(&mut rounds, &stop).await;
+            let next = [of_series, of_studies].into_iter().flatten().min();
             tokio::select! {
                 () = stop.stopped() => return,
                 _ = bell.changed() => {}
-                () = sleep_until(next) => {}
+                () = sleep_until_instant(next) => {}
             }
         }
     }
 
-    /// When the next study is due.
-    async fn decide_what_is_complete(&self) -> Result<Option<Moment>, StoreError> {
-        for series in self.store.series_complete().await? {
-            self.decide_series(&series).await?;
+    /// When one that cannot be decided is tried again. It holds up none of the others.
+    async fn decide_complete_series(&self, rounds: &mut Rounds, stop: &Stop) -> Option<Instant> {
+        let complete = match self.store.series_complete().await {
+            Ok(complete) => complete,
+            Err(error) => return Some(cannot_look("series", &error)),
+        };
+        rounds.series.keep_only(complete.iter().map(|series| &series.uid));
+        for series in &complete {
+            if stop.is_stopped() {
+                return None;
+            }
+            if !rounds.series.rests(&series.uid) {
+                let decided = self.decide_series(series).await;
+                rounds.series.note("series", &series.uid, decided);
+            }
         }
-        let quiet_before = Moment::now().minus(self.study_quiet);
-        for study in self.store.studies_due(quiet_before).await? {
-            self.decide_study(&study).await?;
+        rounds.series.next()
+    }
+
+    /// When studies are looked at again: where the bell rings often, seldom enough that a long list of
+    /// waiting ones costs little.
+    async fn decide_quiet_studies(&self, rounds: &mut Rounds, stop: &Stop) -> Option<Instant> {
+        // Never, where an admin waits longer than any clock runs.
+        let earliest = self.started.checked_add(self.study_quiet)?;
+        let now = Instant::now();
+        if now < earliest {
+            return Some(earliest);
         }
-        Ok(self.store.next_study_due().await?.map(|last| last.plus(self.study_quiet)))
+        let is_due = rounds.study_due.is_some_and(|due| due <= now);
+        if let Some(rest) = rounds.rest.filter(|rest| !is_due && now < *rest) {
+            return Some(rounds.study_due.map_or(rest, |due| due.min(rest)));
+        }
+        let looked = self.look_at_studies(rounds, stop).await;
+        let ended = Instant::now();
+        let (last, took) = match looked {
+            Ok(looked) => looked,
+            Err(error) => {
+                rounds.study_due = Some(cannot_look("studies", &error));
+                return rounds.study_due;
+            }
+        };
+        let pause = took * LOOKS_APART;
+        rounds.rest = Some(ended + pause.max(AGAIN));
+        rounds.study_due = last.and_then(|last| {
+            let wait = last.plus(self.study_quiet).since(Moment::now());
+            // What is due still could not be decided.
+            let wait =
+                if wait.is_zero() { AGAIN } else { wait.saturating_add(Duration::from_millis(1)) };
+            ended.checked_add(wait.max(pause))
+        });
+        rounds.study_due
+    }
+
+    /// The last arrival of the study that is due next, and how long it took to look.
+    async fn look_at_studies(
+        &self,
+        rounds: &mut Rounds,
+        stop: &Stop,
+    ) -> Result<(Option<Moment>, Duration), StoreError> {
+        let began = Instant::now();
+        let due = self.store.studies_due(Moment::now().minus(self.study_quiet)).await?;
+        let took = began.elapsed();
+        rounds.studies.keep_only(due.iter().map(|study| &study.uid));
+        for study in &due {
+            if stop.is_stopped() {
+                return Ok((None, took));
+            }
+            if !rounds.studies.rests(&study.uid) {
+                let decided = self.decide_study(study).await;
+                rounds.studies.note("study", &study.uid, decided);
+            }
+        }
+        let began = Instant::now();
+        let last = self.store.next_study_due().await?;
+        Ok((last, took + began.elapsed()))
     }
 
     #[tracing::instrument(name = "decide", skip_all, fields(series = %series.uid, revision = series.revision))]
@@ -113,6 +193,19 @@ impl Decider {
         if !decided {
             tracing::info!("something came while it was judged; it will be judged again");
         }
+    }
+}
+
+fn cannot_look(at: &str, error: &StoreError) -> Instant {
+    tracing::error!(station = "decide", %error, "cannot look at {at}; trying again");
+    Instant::now() + AGAIN
+}
+
+/// For ever without one.
+async fn sleep_until_instant(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,6 +14,7 @@ use gantry_store::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// What the stations work with.
 pub struct Drive {
@@ -48,6 +49,7 @@ impl Drive {
             models: self.models.clone(),
             peers: self.peers,
             study_quiet: self.study_quiet,
+            started: Instant::now(),
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {

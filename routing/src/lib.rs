@@ -6,6 +6,7 @@ pub mod compose;
 pub mod decide;
 pub mod drive;
 pub mod facts;
+mod failing;
 pub mod in_force;
 pub mod infer;
 pub mod job_error;

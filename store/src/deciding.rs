@@ -307,7 +307,8 @@ async fn add_job(
     Ok(())
 }
 
-/// Whether an earlier revision made the very job; then this one asks for it too.
+/// Whether an earlier revision made the very job; then this one asks for it too. One that nobody has
+/// begun, and whose rule asks for something else of the image now, is superseded.
 async fn is_made(
     connection: &mut SqliteConnection,
     subject: &Subject<'_>,
@@ -318,6 +319,7 @@ async fn is_made(
         "UPDATE jobs SET last_asked = $5
          WHERE level = 'instance' AND selected = $1 AND series = $2 AND rule = $3
              AND model_digest = $4 AND state IN ('queued', 'running', 'finished')
+             AND shadow = $6 AND send_to = $7 AND send_as = $8
              AND inputs IS ",
         inputs_of!("$1")
     ))
@@ -326,7 +328,26 @@ async fn is_made(
     .bind(&kept.decision.rule)
     .bind(&job.model_digest)
     .bind(subject.revision)
+    .bind(job.shadow)
+    .bind(rows::to_json(&job.send_to)?)
+    .bind(rows::to_json(&job.send_as)?)
+    .execute(&mut *connection)
+    .await?;
+    if asked.rows_affected() > 0 {
+        return Ok(true);
+    }
+    sqlx::query(
+        "UPDATE jobs SET state = 'superseded', finished_at = $5,
+             reason = 'its rule asks for something else of the image now'
+         WHERE level = 'instance' AND selected = $1 AND series = $2 AND rule = $3
+             AND revision < $4 AND state = 'queued'",
+    )
+    .bind(rows::to_json(&job.selected)?)
+    .bind(subject.series)
+    .bind(&kept.decision.rule)
+    .bind(subject.revision)
+    .bind(subject.at.0)
     .execute(connection)
     .await?;
-    Ok(asked.rows_affected() > 0)
+    Ok(false)
 }

@@ -15,6 +15,7 @@ pub enum Need {
     /// A job on its series or its study is queued or runs; for a result, any of its study.
     Job,
     /// A job that the latest revision of its series or study asked for failed: the admin must act.
+    /// One that failed when an image of it was evicted already keeps nothing.
     FailedJob,
     Delivery,
     /// Its delivery failed for good: the admin must act.
@@ -90,12 +91,12 @@ macro_rules! of_needed {
                               AND (origin = 'made' OR jobs.level = 'study')
                               AND jobs.state IN ('queued', 'running')) THEN 'job'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
-                              AND jobs.state = 'failed'
+                              AND jobs.state = 'failed' AND NOT jobs.images_gone
                               AND jobs.last_asked = series.revision) THEN 'failed'
                  WHEN origin = 'received' AND EXISTS
                      (SELECT 1 FROM jobs JOIN studies ON studies.uid = jobs.study
                       WHERE jobs.study = here.study AND jobs.level = 'study'
-                      AND jobs.state = 'failed'
+                      AND jobs.state = 'failed' AND NOT jobs.images_gone
                       AND jobs.last_asked = studies.revision) THEN 'failed'
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
                               AND outbox.state = 'queued') THEN 'queued'

@@ -100,11 +100,11 @@ async fn migrate(store: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Connections that only ask. Refuses an index that this version does not know.
-pub(crate) async fn open_to_read(store: &Path) -> Result<SqlitePool, StoreError> {
+/// At most so many connections that only ask. Refuses an index that this version does not know.
+pub(crate) async fn open_to_read(store: &Path, most: u32) -> Result<SqlitePool, StoreError> {
     let options = options(store).create_if_missing(false).pragma("query_only", "ON");
     let pool = SqlitePoolOptions::new()
-        .max_connections(4)
+        .max_connections(most)
         .acquire_timeout(Duration::from_secs(120))
         .connect_with(options)
         .await?;

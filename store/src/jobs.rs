@@ -8,7 +8,7 @@ use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -230,7 +230,8 @@ impl Store {
         Ok(())
     }
 
-    /// Without `again_at` the failure is permanent. A finished job stays finished.
+    /// Without `again_at` the failure is permanent. A finished job stays finished. It is noted when an
+    /// image that it reads was evicted: what is left is of no use to it.
     pub async fn fail_job(
         &self,
         id: i64,
@@ -240,7 +241,11 @@ impl Store {
         let now = Moment::now();
         sqlx::query(
             "UPDATE jobs SET state = $2, station = NULL, reason = $3, due_at = $4,
-                 finished_at = $5, lease_owner = NULL
+                 finished_at = $5, lease_owner = NULL,
+                 images_gone = EXISTS (SELECT 1 FROM json_each(jobs.selected) AS image
+                     LEFT JOIN instances ON instances.sop_instance = image.value
+                     LEFT JOIN segments ON segments.number = instances.segment
+                     WHERE instances.sop_instance IS NULL OR segments.evicted_at IS NOT NULL)
              WHERE id = $1 AND state IN ('queued', 'running')",
         )
         .bind(id)
@@ -253,6 +258,20 @@ impl Store {
         self.shared.progress.ring();
         Ok(())
     }
+}
+
+/// An image of it was evicted and is kept as new: jobs on it alone are made again. They depend on no
+/// other image.
+pub(crate) async fn forget(
+    connection: &mut SqliteConnection,
+    sop_instance: &Uid,
+) -> Result<(), sqlx::Error> {
+    let selected = serde_json::json!([sop_instance.as_str()]).to_string();
+    sqlx::query("UPDATE jobs SET inputs = NULL WHERE level = 'instance' AND selected = $1")
+        .bind(selected)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn job(row: &SqliteRow) -> Result<Job, StoreError> {

@@ -3,11 +3,17 @@
 use crate::error::StoreError;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
+use std::time::Duration;
+
+/// No job is put off for as long as this: one that seems to be was put off before the clock was set
+/// back.
+const LONGER_THAN_ANY_PAUSE: Duration = Duration::from_secs(3600);
 
 impl Store {
     /// Makes every running job and every waiting delivery due now. A store is open in one process
     /// at a time, so at the start of a node every lease belongs to a process that is gone; and a
-    /// start is a good moment to try a peer again.
+    /// start is a good moment to try a peer again. Jobs that wait until they are tried again go on
+    /// waiting.
     pub async fn release_leases(&self) -> Result<(), StoreError> {
         let now = Moment::now().0;
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
@@ -18,6 +24,11 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await?;
+        sqlx::query("UPDATE jobs SET due_at = $1 WHERE state = 'queued' AND due_at > $2")
+            .bind(now)
+            .bind(Moment(now).plus(LONGER_THAN_ANY_PAUSE).0)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query("UPDATE outbox SET due_at = $1 WHERE state = 'queued' AND due_at > $1")
             .bind(now)
             .execute(&mut *transaction)

@@ -13,6 +13,9 @@ use sqlx::sqlite::SqliteRow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+/// That ask at a time.
+const CONNECTIONS: u32 = 4;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
@@ -45,6 +48,12 @@ impl Location {
 }
 
 impl Reader {
+    /// Asks over one connection of its own, one question after the other: however long they take, they
+    /// keep nobody else waiting.
+    pub async fn apart(&self) -> Result<Self, StoreError> {
+        Ok(Self { folder: self.folder.clone(), pool: index::open_to_read(&self.folder, 1).await? })
+    }
+
     pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
         if !index::path(folder).is_file() {
             let segments = segment::numbers(folder).is_ok_and(|numbers| !numbers.is_empty());
@@ -53,7 +62,10 @@ impl Reader {
                 false => StoreError::NoStore(folder.to_owned()),
             });
         }
-        Ok(Self { folder: folder.to_owned(), pool: index::open_to_read(folder).await? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            pool: index::open_to_read(folder, CONNECTIONS).await?,
+        })
     }
 
     /// The Part 10 file of an instance, its checksum verified.

@@ -159,6 +159,9 @@ pub(crate) async fn restore(pool: &SqlitePool) -> Result<(), StoreError> {
          FROM reindexing AS before WHERE before.uid = series.uid",
         "UPDATE studies SET state = before.state, revision = before.revision
          FROM reindexing_studies AS before WHERE before.uid = studies.uid",
+        "UPDATE studies SET state = 'decided' WHERE state = 'waiting'
+             AND NOT EXISTS (SELECT 1 FROM series WHERE series.study = studies.uid
+                             AND series.state <> 'made')",
         "DELETE FROM reindexing",
         "DELETE FROM reindexing_studies",
         "DELETE FROM rebuilding",

@@ -92,6 +92,11 @@ const MOST_PROBLEMS: usize = 20;
 /// Refusals whose problems are kept; of earlier ones it stays known that they were.
 const MOST_REFUSALS: i64 = 1000;
 
+/// Reads an index alone, not the traces.
+pub(crate) const DECISIONS: &str = "SELECT rules_digest, count(*) FILTER (WHERE runs) AS runs,
+         count(*) FILTER (WHERE NOT runs) AS skipped
+     FROM decisions INDEXED BY decisions_by_rules GROUP BY rules_digest";
+
 impl Cause {
     pub const ALL: [Self; 3] = [Self::Start, Self::Reload, Self::Rollback];
 
@@ -180,11 +185,7 @@ impl Reader {
 
     /// The verdicts made by each set of rules, skips too.
     pub async fn decision_counts(&self) -> Result<BTreeMap<String, DecisionCounts>, StoreError> {
-        let found = sqlx::query(
-            "SELECT rules_digest, count(*) FILTER (WHERE runs) AS runs,
-                 count(*) FILTER (WHERE NOT runs) AS skipped
-             FROM decisions GROUP BY rules_digest",
-        );
+        let found = sqlx::query(DECISIONS);
         let counts = |row| {
             let (runs, skipped) = (rows::count(row, "runs")?, rows::count(row, "skipped")?);
             Ok((rows::column(row, "rules_digest")?, DecisionCounts { runs, skipped }))

@@ -51,6 +51,9 @@ pub(crate) async fn settle(
         return count(connection, series, &(own, 0, 0, 0), false).await;
     };
     count(connection, series, now, goes_over).await?;
+    if goes_over {
+        close_empty(connection, &own).await?;
+    }
     sqlx::query("DELETE FROM other_studies WHERE series = $1 AND study = $2")
         .bind(series)
         .bind(&now.0)
@@ -59,6 +62,19 @@ pub(crate) async fn settle(
     for (other, _, first_arrival, _) in named.iter().filter(|(study, ..)| *study != now.0) {
         keep_apart(connection, series, other, *first_arrival).await?;
     }
+    Ok(())
+}
+
+/// A study that all series have left has nothing to be decided: it would wait for ever.
+async fn close_empty(connection: &mut SqliteConnection, study: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE studies SET state = 'decided' WHERE uid = $1 AND state = 'waiting'
+             AND NOT EXISTS (SELECT 1 FROM series WHERE series.study = studies.uid
+                             AND series.state <> 'made')",
+    )
+    .bind(study)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

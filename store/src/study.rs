@@ -68,30 +68,37 @@ impl Reader {
     }
 
     /// Studies that wait for a decision, of which nothing is on its way or waits to be decided by
-    /// itself, and that got nothing after this moment. The one that is quiet for longest first.
+    /// itself, and that got nothing after this moment. The one that is quiet for longest first. What
+    /// seems to have come in the future came before the clock was set back: it counts as due, rather
+    /// than to wait until the clock is there again.
     pub async fn studies_due(&self, quiet_before: Moment) -> Result<Vec<StudyRow>, StoreError> {
         let found = sqlx::query(of_studies!(
             "WHERE studies.state = 'waiting' GROUP BY studies.uid
-             HAVING decided > 0 AND receiving = 0 AND complete = 0 AND last_received <= $1
+             HAVING decided > 0 AND receiving = 0 AND complete = 0
+                 AND (last_received <= $1 OR last_received > $2)
              ORDER BY last_received, studies.uid"
         ))
         .bind(quiet_before.0)
+        .bind(Moment::now().0)
         .fetch_all(&self.pool)
         .await?;
         found.iter().map(study_row).collect()
     }
 
     /// The last arrival of the study that is due next, or is due already: it is when it has been
-    /// quiet since then for long enough.
+    /// quiet since then for long enough. The beginning of time for one that came in the future.
     pub async fn next_study_due(&self) -> Result<Option<Moment>, StoreError> {
+        let now = Moment::now();
         let found = sqlx::query(of_studies!(
             "WHERE studies.state = 'waiting' GROUP BY studies.uid
              HAVING decided > 0 AND receiving = 0 AND complete = 0
-             ORDER BY last_received LIMIT 1"
+             ORDER BY last_received <= $1, last_received LIMIT 1"
         ))
+        .bind(now.0)
         .fetch_optional(&self.pool)
         .await?;
-        found.as_ref().map(|row| rows::moment(row, "last_received")).transpose()
+        let last = found.as_ref().map(|row| rows::moment(row, "last_received")).transpose()?;
+        Ok(last.map(|last| if last > now { Moment(0) } else { last }))
     }
 }
 

@@ -58,10 +58,36 @@ pub struct PeerCounts {
     pub next_try: Option<Moment>,
 }
 
+// Each of these reads indexes alone, apart from the few rows that say what went wrong: they are asked
+// again and again while images arrive, of tables with millions of rows.
+const INSTANCES: &str = "SELECT count(*) FROM instances";
+const WAITING: &str = "SELECT count(*) FROM studies WHERE state = 'waiting'";
+const SERIES: &str = "SELECT count(*) FILTER (WHERE state = 'receiving') AS receiving,
+         count(*) FILTER (WHERE state = 'complete') AS complete,
+         count(*) FILTER (WHERE state = 'decided') AS decided,
+         count(*) FILTER (WHERE state = 'made') AS made
+     FROM series INDEXED BY series_by_state";
+const JOBS: &str = "SELECT model, count(*) FILTER (WHERE state = 'queued') AS queued,
+         count(*) FILTER (WHERE state = 'running') AS running,
+         count(*) FILTER (WHERE state = 'finished') AS finished,
+         count(*) FILTER (WHERE state = 'failed') AS failed,
+         count(*) FILTER (WHERE state = 'superseded') AS superseded,
+         (SELECT reason FROM jobs AS failed INDEXED BY jobs_trouble
+          WHERE failed.model = jobs.model AND state IN ('failed', 'queued')
+              AND reason IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_reason
+     FROM jobs INDEXED BY jobs_counts GROUP BY model ORDER BY model";
+const OUTBOX: &str = "SELECT peer, count(*) FILTER (WHERE state = 'queued') AS queued,
+         count(*) FILTER (WHERE state = 'delivered') AS delivered,
+         count(*) FILTER (WHERE state = 'parked') AS parked,
+         (SELECT reason FROM outbox AS failed INDEXED BY outbox_trouble
+          WHERE failed.peer = outbox.peer AND state IN ('queued', 'parked')
+              AND reason IS NOT NULL ORDER BY due_at DESC LIMIT 1) AS last_reason,
+         min(due_at) FILTER (WHERE state = 'queued') AS next_try
+     FROM outbox INDEXED BY outbox_counts GROUP BY peer ORDER BY peer";
+
 impl Reader {
     pub async fn summary(&self) -> Result<Summary, StoreError> {
-        let instances: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM instances").fetch_one(&self.pool).await?;
+        let instances: i64 = sqlx::query_scalar(INSTANCES).fetch_one(&self.pool).await?;
         let (evicted, _) = self.evicted(&Selector::All).await?;
         let folder = self.folder.clone();
         let (segments, bytes) = blocking(move || on_disk(&folder)).await?;
@@ -79,15 +105,7 @@ impl Reader {
     }
 
     async fn series_counts(&self) -> Result<SeriesCounts, StoreError> {
-        let found = sqlx::query(
-            "SELECT count(*) FILTER (WHERE state = 'receiving') AS receiving,
-                 count(*) FILTER (WHERE state = 'complete') AS complete,
-                 count(*) FILTER (WHERE state = 'decided') AS decided,
-                 count(*) FILTER (WHERE state = 'made') AS made
-             FROM series",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let found = sqlx::query(SERIES).fetch_one(&self.pool).await?;
         Ok(SeriesCounts {
             receiving: rows::count(&found, "receiving")?,
             complete: rows::count(&found, "complete")?,
@@ -97,25 +115,13 @@ impl Reader {
     }
 
     async fn studies_waiting(&self) -> Result<u64, StoreError> {
-        let waiting = sqlx::query_scalar("SELECT count(*) FROM studies WHERE state = 'waiting'");
+        let waiting = sqlx::query_scalar(WAITING);
         let waiting: i64 = waiting.fetch_one(&self.pool).await?;
         Ok(waiting.unsigned_abs())
     }
 
     async fn model_counts(&self) -> Result<Vec<ModelCounts>, StoreError> {
-        let found = sqlx::query(
-            "SELECT model, count(*) FILTER (WHERE state = 'queued') AS queued,
-                 count(*) FILTER (WHERE state = 'running') AS running,
-                 count(*) FILTER (WHERE state = 'finished') AS finished,
-                 count(*) FILTER (WHERE state = 'failed') AS failed,
-                 count(*) FILTER (WHERE state = 'superseded') AS superseded,
-                 (SELECT reason FROM jobs AS failed
-                  WHERE failed.model = jobs.model AND state IN ('failed', 'queued')
-                      AND reason IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_reason
-             FROM jobs GROUP BY model ORDER BY model",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let found = sqlx::query(JOBS).fetch_all(&self.pool).await?;
         let counts = |row| {
             Ok(ModelCounts {
                 model: rows::column(row, "model")?,
@@ -131,18 +137,7 @@ impl Reader {
     }
 
     async fn peer_counts(&self) -> Result<Vec<PeerCounts>, StoreError> {
-        let found = sqlx::query(
-            "SELECT peer, count(*) FILTER (WHERE state = 'queued') AS queued,
-                 count(*) FILTER (WHERE state = 'delivered') AS delivered,
-                 count(*) FILTER (WHERE state = 'parked') AS parked,
-                 (SELECT reason FROM outbox AS failed
-                  WHERE failed.peer = outbox.peer AND state IN ('queued', 'parked')
-                      AND reason IS NOT NULL ORDER BY due_at DESC LIMIT 1) AS last_reason,
-                 min(due_at) FILTER (WHERE state = 'queued') AS next_try
-             FROM outbox GROUP BY peer ORDER BY peer",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let found = sqlx::query(OUTBOX).fetch_all(&self.pool).await?;
         let counts = |row| {
             Ok(PeerCounts {
                 peer: rows::column(row, "peer")?,
@@ -163,4 +158,29 @@ fn on_disk(store: &Path) -> Result<(u64, u64), StoreError> {
     let length = |number: &u32| fs::metadata(segment::path(store, *number)).map(|file| file.len());
     let lengths: Result<Vec<u64>, _> = numbers.iter().map(length).collect();
     Ok((numbers.len() as u64, lengths.map_err(StoreError::file(folder))?.iter().sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index;
+    use crate::rule_sets::DECISIONS;
+    use sqlx::Row;
+
+    #[tokio::test]
+    async fn counts_read_indexes_and_no_table() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let index = index::open_to_write(folder.path()).await.expect("an index");
+        for query in [INSTANCES, WAITING, SERIES, JOBS, OUTBOX, DECISIONS] {
+            let asked = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(asked).fetch_all(&index).await.expect("a plan");
+            for step in &plan {
+                let step: &str = step.get("detail");
+                let read = step.starts_with("SCAN") || step.starts_with("SEARCH");
+                let cheap = step.contains("COVERING INDEX") || step.contains("_trouble (");
+                assert!(!read || cheap, "{step}: {query}");
+                assert!(!step.contains("TEMP B-TREE"), "{step}: {query}");
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::bases::Laid;
 use crate::events::{self, Event};
 use crate::index::Entry;
+use crate::jobs;
 use crate::outbox;
 use crate::reader::Location;
 use gantry_terms::moment::Moment;
@@ -53,6 +54,7 @@ pub(crate) async fn supersede(
     // It was evicted and came again: it is new, and there is nothing of it to stay beside it.
     if row.try_get("evicted")? && entry.identity.arrival.0 > place.0 {
         outbox::forget(connection, &entry.identity.sop_instance).await?;
+        jobs::forget(connection, &entry.identity.sop_instance).await?;
         return take_place(connection, entry, laid, &row).await;
     }
     if same {

@@ -327,6 +327,25 @@ async fn a_node_that_starts_takes_up_what_the_one_before_had_in_hand() {
 }
 
 #[tokio::test]
+async fn a_job_that_was_put_off_before_the_clock_was_set_back_is_due_with_the_next_start() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    complete(&store, 1).await;
+    assert!(store.decide(verdicts(1, 1, Some(job(Priority::Routine)))).await.expect("asked"));
+    for (put_off, is_due) in [(MINUTE, false), (MINUTE * 60 * 24, true)] {
+        let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+        let later = Moment::now().plus(put_off);
+        store.fail_job(leased.id, "busy", Some(later)).await.expect("noted");
+        store.release_leases().await.expect("released");
+        let now = store.lease_job("a", MINUTE).await.expect("asked");
+        assert_eq!(now.is_some(), is_due, "{put_off:?}");
+        // As if the minute had gone by.
+        store.fail_job(leased.id, "busy", Some(Moment::now())).await.expect("noted");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_rebuild_that_was_broken_off_is_ended_by_the_next_start() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;

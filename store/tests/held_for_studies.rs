@@ -3,6 +3,7 @@
 mod modality;
 
 use gantry_store::decisions::Level;
+use gantry_store::jobs::JobState;
 use gantry_store::reindex::reindex;
 use gantry_store::retention::Need;
 use gantry_store::store::Store;
@@ -93,6 +94,48 @@ async fn a_job_on_an_image_that_fails_after_a_later_revision_asked_for_it_still_
     decide(&store, 1, Vec::new()).await;
     assert!(decide_study(&store, &study(1), Vec::new()).await);
     assert_eq!(evicted(&retain(&store).await), [1]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_failed_because_an_image_was_evicted_holds_nothing() {
+    let folder = tempdir().expect("a folder");
+    let store = opened(folder.path()).await;
+    filled(&store, 1).await;
+    decide(&store, 1, Vec::new()).await;
+    assert!(decide_study(&store, &study(1), Vec::new()).await);
+    assert_eq!(evicted(&retain(&store).await), [1]);
+    for number in 9..17 {
+        keep(&store, &image(1, number)).await;
+    }
+    begin_next(&store, 9000).await;
+    decide(&store, 1, vec![on(Level::Series, "chest", all(1))]).await;
+    assert!(decide_study(&store, &study(1), vec![on(Level::Study, "both", all(1))]).await);
+    for _ in 0..2 {
+        let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+        store.fail_job(leased.id, "evicted", None).await.expect("noted");
+    }
+    assert_eq!(evicted(&retain(&store).await), [3]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_image_that_was_evicted_and_comes_again_is_analysed_again() {
+    let folder = tempdir().expect("a folder");
+    let store = opened(folder.path()).await;
+    filled(&store, 1).await;
+    decide(&store, 1, vec![on_images("each", all(1))]).await;
+    assert!(decide_study(&store, &study(1), Vec::new()).await);
+    for _ in 0..4 {
+        finish(&store, Vec::new()).await;
+    }
+    assert_eq!(evicted(&retain(&store).await), [1]);
+    keep(&store, &image(1, 0)).await;
+    decide(&store, 1, vec![on_images("each", instances(1, &[0, 1]))]).await;
+    let jobs = store.jobs(&series(1)).await.expect("asked");
+    let queued = jobs.iter().filter(|row| row.state == JobState::Queued);
+    let queued: Vec<Vec<Uid>> = queued.map(|row| row.job.selected.clone()).collect();
+    assert_eq!(queued, [[instance(1, 0)]], "the other was sent once");
     store.close().await;
 }
 

@@ -122,8 +122,70 @@ async fn an_image_with_other_bytes_or_a_model_with_another_digest_is_analysed_ag
     other_model.jobs[0].model_digest = "cd34".into();
     let other_rule = on_images("other", instances(1, &[2]));
     decide(&store, 1, vec![other_model, other_rule]).await;
+    expected[1].1 = Superseded;
     expected.extend([(one(2), Queued), (one(2), Queued)]);
     assert_eq!(states(&store.jobs(&series(1)).await.expect("asked")), expected);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_goes_live_runs_again_for_the_images_that_it_saw_in_shadow() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    keep(&store, 1, &[1, 2]).await;
+    let mut in_shadow = on_images("each", instances(1, &[1, 2]));
+    in_shadow.jobs.iter_mut().for_each(|job| job.shadow = true);
+    decide(&store, 1, vec![in_shadow]).await;
+    let first = lease(&store).await;
+    store.finish_job(first, finished()).await.expect("noted");
+    let live = || on_images("each", instances(1, &[1, 2]));
+    for (number, later) in [(3, live()), (4, live())] {
+        keep(&store, 1, &[number]).await;
+        decide(&store, 1, vec![later]).await;
+    }
+    let one = |number| vec![instance(1, number)];
+    use JobState::*;
+    let mut expected = vec![(one(1), Finished), (one(2), Superseded)];
+    expected.extend([(one(1), Queued), (one(2), Queued)]);
+    assert_eq!(states(&store.jobs(&series(1)).await.expect("asked")), expected, "and once");
+    keep(&store, 1, &[5]).await;
+    let mut elsewhere = on_images("each", instances(1, &[1]));
+    elsewhere.jobs[0].send_to = vec!["ARCHIVE".into()];
+    decide(&store, 1, vec![elsewhere]).await;
+    expected[2].1 = Superseded;
+    expected.push((one(1), Queued));
+    assert_eq!(states(&store.jobs(&series(1)).await.expect("asked")), expected);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_study_that_came_before_the_clock_was_set_back_does_not_wait_until_it_is_there_again() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let tomorrow = Moment::now().plus(24 * 60 * MINUTE);
+    let identity = Identity { arrival: tomorrow, ..identity(1, 1) };
+    store.keep(image_of(identity, 700, 1)).await.expect("kept");
+    decide(&store, 1, Vec::new()).await;
+    assert_eq!(due(&store, Moment(0)).await, [study(1)]);
+    assert_eq!(store.next_study_due().await.expect("asked"), Some(Moment(0)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_study_that_its_only_series_has_left_waits_no_more() {
+    let folder = tempdir().expect("a folder");
+    let options = StoreOptions { duplicates: Duplicates::Replace, ..options(folder.path()) };
+    let store = Store::open(options).await.expect("a store");
+    keep(&store, 1, &[1]).await;
+    decide(&store, 1, Vec::new()).await;
+    assert_eq!(row(&store).await.state, StudyState::Waiting);
+    let corrected = Identity { study: study(2), ..identity(1, 1) };
+    store.keep(image_of(corrected, 700, 77)).await.expect("kept");
+    store.settled().await;
+    assert_eq!(store.series(&series(1)).await.expect("asked").expect("there").study, study(2));
+    assert_eq!(row(&store).await.state, StudyState::Decided);
+    decide(&store, 1, Vec::new()).await;
+    assert_eq!(due(&store, Moment::now()).await, [study(2)]);
     store.close().await;
 }
 

@@ -142,6 +142,25 @@ fn a_file_that_is_still_written_is_not_taken() {
 }
 
 #[test]
+fn nothing_is_taken_while_a_rollback_is_under_way_and_no_node_starts_behind_one_that_was_broken_off()
+ {
+    let node = node_with("whole");
+    let before = in_force(&node);
+    let marker = node.rules().join(".gantry-rollback");
+    std::fs::write(&marker, "").expect("written");
+    edit(&node, FILE, &rule("halfway"));
+    let told = || node.log().contains("a rollback of the rules").then_some(());
+    assert!(ports::wait_for(PATIENCE, told).is_some(), "{}", node.log());
+    assert_eq!(in_force(&node), before);
+    let said = node.gantry(&["check"]);
+    assert!(!said.success && said.err.contains("run `gantry rules rollback` again"), "{said:?}");
+    rules(&node, &["rollback"]);
+    assert!(!marker.exists());
+    assert!(node.gantry(&["check"]).success);
+    assert_eq!(std::fs::read_to_string(node.rules().join(FILE)).expect("there"), rule("whole"));
+}
+
+#[test]
 fn a_folder_without_rules_is_a_fault_and_a_file_that_is_gone_is_an_edit() {
     let setup = Setup::new().rules(FILE, &rule("one")).rules("more.toml", &rule("two"));
     let node = setup.pacs(&Pacs::down("PACS")).start();

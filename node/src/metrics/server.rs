@@ -1,5 +1,6 @@
 //! Serves `/metrics` over HTTP/1.1, to a few clients at a time, each for a short while.
 
+use gantry_store::error::StoreError;
 use gantry_store::reader::Reader;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE};
@@ -11,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,21 +21,31 @@ const MOST_CONNECTIONS: usize = 8;
 const FOR_THE_REQUEST: Duration = Duration::from_secs(10);
 const FOR_ALL: Duration = Duration::from_secs(60);
 /// However often it is asked, the database is asked no more often.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_secs(5);
 /// When no connection can be taken, as without free file handles.
 const AFTER_A_FAILURE: Duration = Duration::from_millis(200);
 
 type Answer = Response<String>;
 
-struct Metrics {
-    reader: Reader,
-    /// What was told last, and when.
-    last: Mutex<Option<(Instant, String)>>,
+/// Whoever wants to be told the metrics.
+type Asked = oneshot::Sender<Option<String>>;
+
+/// The one that asks the database, over a connection of its own: whether clients are many, slow or gone,
+/// nothing else waits for them.
+struct Counter {
+    store: Reader,
+    /// Opened with the first question, and anew after a failure.
+    reader: Option<Reader>,
+    /// What was told last, and when; nothing when the database could not be asked.
+    last: Option<(Instant, Option<String>)>,
 }
 
 /// Runs until told to stop; connections end with it.
 pub async fn serve(listener: TcpListener, reader: Reader, stop: CancellationToken) {
-    let metrics = Arc::new(Metrics { reader, last: Mutex::new(None) });
+    let (ask, asked) = mpsc::channel(MOST_CONNECTIONS);
+    let counter = Counter { store: reader, reader: None, last: None };
+    let mut counting = JoinSet::new();
+    counting.spawn(counter.run(asked));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -49,10 +60,10 @@ pub async fn serve(listener: TcpListener, reader: Reader, stop: CancellationToke
         };
         match accepted {
             Ok((stream, _)) => {
-                let metrics = metrics.clone();
+                let ask = ask.clone();
                 connections.spawn(async move {
                     let _place = place;
-                    let _ = tokio::time::timeout(FOR_ALL, converse(stream, metrics)).await;
+                    let _ = tokio::time::timeout(FOR_ALL, converse(stream, ask)).await;
                 });
             }
             Err(error) => {
@@ -64,10 +75,10 @@ pub async fn serve(listener: TcpListener, reader: Reader, stop: CancellationToke
 }
 
 /// One request on each connection. What goes wrong with it is the client's to notice.
-async fn converse(stream: TcpStream, metrics: Arc<Metrics>) {
+async fn converse(stream: TcpStream, ask: mpsc::Sender<Asked>) {
     let service = service_fn(move |request| {
-        let metrics = metrics.clone();
-        async move { Ok::<_, Infallible>(metrics.answer(&request).await) }
+        let ask = ask.clone();
+        async move { Ok::<_, Infallible>(respond(&request, &ask).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(FOR_THE_REQUEST).keep_alive(false);
@@ -76,33 +87,59 @@ async fn converse(stream: TcpStream, metrics: Arc<Metrics>) {
     }
 }
 
-impl Metrics {
-    async fn answer(&self, request: &Request<Incoming>) -> Answer {
-        if request.uri().path() != "/metrics" {
-            return answer(StatusCode::NOT_FOUND, "metrics are at /metrics\n".into());
+async fn respond(request: &Request<Incoming>, ask: &mpsc::Sender<Asked>) -> Answer {
+    if request.uri().path() != "/metrics" {
+        return answer(StatusCode::NOT_FOUND, "metrics are at /metrics\n".into());
+    }
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, "GET them\n".into());
+        refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    let (asked, told) = oneshot::channel();
+    // Without anybody who counts the node is stopping.
+    let _ = ask.send(asked).await;
+    match told.await {
+        Ok(Some(text)) => answer(StatusCode::OK, text),
+        Ok(None) | Err(_) => {
+            answer(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked\n".into())
         }
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
-            let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, "GET them\n".into());
-            refused
-                .headers_mut()
-                .insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
-            return refused;
-        }
-        // Asked one at a time: whoever waited gets what the one before was told.
-        let mut last = self.last.lock().await;
-        if let Some((_, text)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            return answer(StatusCode::OK, text.clone());
-        }
-        match super::read(&self.reader).await {
-            Ok(text) => {
-                *last = Some((Instant::now(), text.clone()));
-                answer(StatusCode::OK, text)
+    }
+}
+
+impl Counter {
+    async fn run(mut self, mut asked: mpsc::Receiver<Asked>) {
+        while let Some(asked) = asked.recv().await {
+            // It may have gone away meanwhile.
+            if !asked.is_closed() {
+                let _ = asked.send(self.told().await);
             }
+        }
+    }
+
+    /// Whoever waited gets what the one before was told.
+    async fn told(&mut self) -> Option<String> {
+        if let Some((_, text)) = self.last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return text.clone();
+        }
+        let text = match self.count().await {
+            Ok(text) => Some(text),
             Err(error) => {
                 tracing::warn!(station = "metrics", %error, "the database cannot be asked");
-                answer(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked\n".into())
+                self.reader = None;
+                None
             }
-        }
+        };
+        self.last = Some((Instant::now(), text.clone()));
+        text
+    }
+
+    async fn count(&mut self) -> Result<String, StoreError> {
+        let reader = match &self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(self.store.apart().await?),
+        };
+        super::read(reader).await
     }
 }
 

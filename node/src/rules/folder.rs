@@ -8,6 +8,26 @@ use std::path::{Path, PathBuf};
 /// Rules are written by hand. What is longer was put there by mistake, and would be read every two seconds.
 const LONGEST: u64 = 4 << 20;
 
+/// In the rules folder from before a rollback alters the first file until it has altered the last: in
+/// between they are the rules of nobody. Holds the digest that is laid down.
+pub const MARKER: &str = ".gantry-rollback";
+
+/// Whether the files are partly those of earlier rules, and partly of later ones.
+pub fn is_rolling_back(folder: &Path) -> bool {
+    folder.join(MARKER).symlink_metadata().is_ok()
+}
+
+/// What an admin has to do when a rollback was broken off, as by a power cut.
+pub fn rolled_back_halfway(folder: &Path) -> Option<String> {
+    is_rolling_back(folder).then(|| {
+        format!(
+            "a rollback of the rules in {} was broken off, or is under way\n  help: run `gantry rules \
+             rollback` again, which ends it; or, if the files are as you want them, remove {MARKER}",
+            folder.display()
+        )
+    })
+}
+
 /// The files of rules as they were seen, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OnDisk(Vec<(PathBuf, Vec<u8>)>);

@@ -1,6 +1,6 @@
 //! `gantry rules rollback`: lays files of earlier rules down again, and puts aside what they take the place of.
 
-use super::folder::OnDisk;
+use super::folder::{MARKER, OnDisk, is_rolling_back};
 use super::{command, short};
 use crate::check;
 use crate::config::Config;
@@ -11,7 +11,7 @@ use gantry_store::reader::Reader;
 use gantry_store::rule_sets::{Cause, KeptRules, LoadOutcome, RuleFile};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -42,13 +42,15 @@ struct Plan {
 pub(super) async fn run(config: &Config, prefix: Option<&str>) -> Result<ExitCode, Failure> {
     let reader = gantry_store::store::Store::open_reader(&config.data).await?;
     let on_disk = OnDisk::look(&config.rules)?;
-    let wanted = match prefix {
+    let broken_off = broken_off(&config.rules);
+    let wanted = match prefix.or(broken_off.as_deref()) {
         Some(prefix) => command::one(&reader, prefix).await?,
         None => before(&reader, &on_disk).await?,
     };
     let rules = check_again(config, &wanted)?;
     let plan = Plan::new(&on_disk, &wanted);
-    if plan.write.is_empty() && plan.away.is_empty() {
+    if plan.is_empty() {
+        unmark(&config.rules)?;
         line!(
             "{} lies in {} already: nothing to do",
             short(&wanted.digest),
@@ -56,10 +58,10 @@ pub(super) async fn run(config: &Config, prefix: Option<&str>) -> Result<ExitCod
         );
         return Ok(ExitCode::SUCCESS);
     }
-    if let Err(error) = fs::write(config.data.join(NOTE), rules.digest()) {
+    if let Err(error) = note(&config.data, rules.digest()) {
         eprintln!("gantry: the history will not call it a rollback: {error}");
     }
-    let aside = carry_out(&config.rules, &plan, &on_disk)?;
+    let aside = carry_out(&config.rules, &plan, &on_disk, &wanted.digest)?;
     for file in &plan.write {
         let name = &file.name;
         match on_disk.bytes(name) {
@@ -75,6 +77,19 @@ pub(super) async fn run(config: &Config, prefix: Option<&str>) -> Result<ExitCod
         "a running node takes them within some seconds (`gantry status` says so), another with its next start"
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn note(data: &Path, digest: &str) -> io::Result<()> {
+    let path = data.join(NOTE);
+    let rights = Rights::for_file(&path)?;
+    fs::write(&path, digest)?;
+    rights.give(&File::open(path)?)
+}
+
+/// What a rollback that was broken off laid down.
+fn broken_off(folder: &Path) -> Option<String> {
+    let digest = fs::read_to_string(folder.join(MARKER)).ok()?;
+    Some(digest.trim().to_string()).filter(|digest| !digest.is_empty())
 }
 
 /// What an admin means by "back": the rules in force where something else lies on disk, otherwise those before them.
@@ -138,8 +153,14 @@ impl Plan {
 }
 
 /// Nothing is ever deleted: the copies are on disk before anything is altered. The folder that
-/// they lie in comes back.
-fn carry_out(folder: &Path, plan: &Plan, on_disk: &OnDisk) -> Result<PathBuf, String> {
+/// they lie in comes back. While the marker is there nobody takes the files; it stays when this fails
+/// halfway.
+fn carry_out(
+    folder: &Path,
+    plan: &Plan,
+    on_disk: &OnDisk,
+    digest: &str,
+) -> Result<PathBuf, String> {
     let failed = |what: &Path| {
         let what = what.display().to_string();
         move |error: io::Error| format!("{what}: {error}")
@@ -148,10 +169,11 @@ fn carry_out(folder: &Path, plan: &Plan, on_disk: &OnDisk) -> Result<PathBuf, St
     for file in &plan.write {
         if let Some(bytes) = on_disk.bytes(&file.name) {
             let copy = aside.join(&file.name);
-            keep(&copy, bytes).map_err(failed(&copy))?;
+            keep(&copy, bytes, &folder.join(&file.name)).map_err(failed(&copy))?;
         }
     }
     sync(&aside).map_err(failed(&aside))?;
+    replace(&folder.join(MARKER), digest).map_err(failed(folder))?;
     for file in &plan.write {
         let path = folder.join(&file.name);
         replace(&path, &file.text).map_err(failed(&path))?;
@@ -161,7 +183,65 @@ fn carry_out(folder: &Path, plan: &Plan, on_disk: &OnDisk) -> Result<PathBuf, St
         fs::rename(&path, aside.join(name)).map_err(failed(&path))?;
     }
     sync(folder).and_then(|()| sync(&aside)).map_err(failed(folder))?;
+    unmark(folder)?;
     Ok(aside)
+}
+
+/// The files are whole.
+fn unmark(folder: &Path) -> Result<(), String> {
+    let path = folder.join(MARKER);
+    if !is_rolling_back(folder) {
+        return Ok(());
+    }
+    let removed = fs::remove_file(&path).and_then(|()| sync(folder));
+    removed.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Who may read and write a new file.
+struct Rights {
+    owner: u32,
+    group: u32,
+    mode: u32,
+    /// Where they cannot be given to the owner.
+    mode_without_owner: u32,
+}
+
+impl Rights {
+    /// As the file has them that is there, else as the folder has them: an admin may be root, and the
+    /// node has to read the file.
+    fn for_file(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let (of, mode, mode_without_owner) = match fs::metadata(path) {
+            Ok(file) => (file.clone(), file.mode(), file.mode()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = fs::metadata(folder)?;
+                (folder.clone(), folder.mode() & 0o666, 0o644)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { owner: of.uid(), group: of.gid(), mode: mode & 0o777, mode_without_owner })
+    }
+
+    fn of_folder(folder: &Path) -> io::Result<Self> {
+        let of = fs::metadata(folder)?;
+        let mode = of.mode() & 0o777;
+        Ok(Self { owner: of.uid(), group: of.gid(), mode, mode_without_owner: mode })
+    }
+
+    /// Who is not root gives nothing away; then it is a file of whoever runs this.
+    fn give(&self, to: &File) -> io::Result<()> {
+        let now = to.metadata()?;
+        let mut mode = self.mode;
+        if (now.uid(), now.gid()) != (self.owner, self.group) {
+            match fchown(to, Some(self.owner), Some(self.group)) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    mode = self.mode_without_owner & 0o777;
+                }
+                given => given?,
+            }
+        }
+        to.set_permissions(Permissions::from_mode(mode))
+    }
 }
 
 /// `replaced-YYYYMMDD-HHMMSS`, with a number behind it where there is one already.
@@ -172,27 +252,31 @@ fn make_aside(folder: &Path) -> io::Result<PathBuf> {
         let path = folder.join(name);
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| path),
+            Ok(()) => {
+                Rights::of_folder(folder)?.give(&File::open(&path)?)?;
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn keep(path: &Path, bytes: &[u8], of: &Path) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
+    Rights::for_file(of)?.give(&file)?;
     file.sync_all()
 }
 
 /// Whoever looks sees the old file or the new one, also after a power cut.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let before = fs::metadata(path).map(|file| file.permissions());
-    let permissions = before.unwrap_or_else(|_| Permissions::from_mode(0o644));
+    let rights = Rights::for_file(path)?;
     // Hidden, so that nobody takes it for a file of rules.
     let mut written = tempfile::Builder::new().prefix(".gantry-").tempfile_in(folder)?;
     written.write_all(text.as_bytes())?;
-    written.as_file().set_permissions(permissions)?;
+    rights.give(written.as_file())?;
     written.as_file().sync_all()?;
     written.persist(path).map_err(|failed| failed.error)?;
     sync(folder)
@@ -232,7 +316,7 @@ mod tests {
         let roll = || {
             let on_disk = OnDisk::look(folder.path()).expect("read");
             let plan = Plan::new(&on_disk, &earlier);
-            carry_out(folder.path(), &plan, &on_disk).expect("carried out")
+            carry_out(folder.path(), &plan, &on_disk, "d").expect("carried out")
         };
         let aside = roll();
         let text = |path: &Path| fs::read_to_string(path).expect("there");
@@ -250,6 +334,53 @@ mod tests {
         assert_ne!(second, aside);
         assert_eq!(text(&second.join("a.toml")), "newer a");
         assert_eq!(text(&aside.join("a.toml")), "new a");
+    }
+
+    #[test]
+    fn files_are_readable_to_whom_the_folder_belongs_though_root_lays_them_down() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.toml"), "new").expect("written");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o750)).expect("set");
+        for owned in [folder.path(), &path("a.toml")] {
+            // Only root can; anybody else has the rules of one owner anyway.
+            let _ = std::os::unix::fs::chown(owned, Some(4711), Some(4712));
+        }
+        let wanted = fs::metadata(folder.path()).expect("there");
+        let on_disk = OnDisk::look(folder.path()).expect("read");
+        let plan = Plan::new(&on_disk, &rules(&[("a.toml", "old"), ("b.toml", "old")]));
+        let aside = carry_out(folder.path(), &plan, &on_disk, "d").expect("carried out");
+        for laid in [path("a.toml"), path("b.toml"), aside.join("a.toml"), aside] {
+            let file = fs::metadata(&laid).expect("there");
+            let owner = (file.uid(), file.gid());
+            assert_eq!(owner, (wanted.uid(), wanted.gid()), "{}", laid.display());
+        }
+        let mode = fs::metadata(path("b.toml")).expect("there").mode();
+        assert_eq!(mode & 0o777, 0o640, "of the folder, and no program");
+    }
+
+    #[test]
+    fn one_that_fails_halfway_says_so_on_disk_until_it_is_run_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a.toml", "c.toml"] {
+            fs::write(path(name), "new").expect("written");
+        }
+        let on_disk = OnDisk::look(folder.path()).expect("read");
+        let wanted = rules(&[("a.toml", "old"), ("b.toml", "old")]);
+        // Somebody took it away in between.
+        fs::remove_file(path("c.toml")).expect("removed");
+        let plan = Plan::new(&on_disk, &wanted);
+        carry_out(folder.path(), &plan, &on_disk, "abc").expect_err("c.toml is gone");
+        assert!(is_rolling_back(folder.path()));
+        assert_eq!(broken_off(folder.path()).as_deref(), Some("abc"));
+        fs::write(path("c.toml"), "new").expect("written");
+        let on_disk = OnDisk::look(folder.path()).expect("read");
+        let plan = Plan::new(&on_disk, &wanted);
+        carry_out(folder.path(), &plan, &on_disk, "abc").expect("carried out");
+        assert!(!is_rolling_back(folder.path()));
+        let on_disk = OnDisk::look(folder.path()).expect("read");
+        assert!(Plan::new(&on_disk, &wanted).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Watches the rules folder of a running node: what is changed and sound takes the place of all rules, what is broken does not.
 
-use super::folder::OnDisk;
+use super::folder::{OnDisk, is_rolling_back, rolled_back_halfway};
 use super::{kept, rollback, short};
 use gantry_routing::in_force::InForce;
 use gantry_routing::rules::{RuleSet, World};
@@ -20,6 +20,9 @@ const STEADY: u32 = 2;
 /// A file that is gone may be on its way back, when a program takes it away before it writes it anew.
 const STEADY_WITHOUT_A_FILE: u32 = 5;
 
+/// So many looks in a row.
+const TOO_LONG_FOR_A_ROLLBACK: u32 = 5;
+
 /// What the watch works with.
 pub struct Watch {
     pub store: Store,
@@ -37,11 +40,19 @@ impl Watch {
     pub async fn run(self, stop: CancellationToken) {
         let mut judged: Look = Ok(OnDisk::of(&self.in_force.now()));
         let mut seen = (judged.clone(), 0);
+        let mut halfway = 0;
         loop {
             let look = tokio::select! {
                 () = stop.cancelled() => return,
                 look = self.look() => look,
             };
+            let Some(look) = look else {
+                halfway += 1;
+                seen.1 = 0;
+                self.tell_halfway(halfway);
+                continue;
+            };
+            halfway = 0;
             let times = if seen.0 == look { seen.1 + 1 } else { 1 };
             seen = (look, times);
             if seen.0 == judged || times < self.wanted(&seen.0) {
@@ -56,12 +67,29 @@ impl Watch {
         }
     }
 
-    /// A folder on a network may take its time; then the node stops without it.
-    async fn look(&self) -> Look {
+    /// A folder on a network may take its time; then the node stops without it. Nothing while a rollback
+    /// is under way. One that begins and ends within a look is seen by the next.
+    async fn look(&self) -> Option<Look> {
         tokio::time::sleep(EVERY).await;
         let folder = self.folder.clone();
-        let looked = tokio::task::spawn_blocking(move || OnDisk::look(&folder)).await;
-        looked.unwrap_or_else(|_| Err("the rules folder could not be looked at".into()))
+        let look = move || {
+            let seen = OnDisk::look(&folder);
+            (!is_rolling_back(&folder)).then_some(seen)
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked.unwrap_or_else(|_| Some(Err("the rules folder could not be looked at".into())))
+    }
+
+    /// Once, when it takes longer than any rollback.
+    fn tell_halfway(&self, looks: u32) {
+        if looks == TOO_LONG_FOR_A_ROLLBACK
+            && let Some(halfway) = rolled_back_halfway(&self.folder)
+        {
+            tracing::error!(
+                station = "decide",
+                "{halfway}; no change of rules is taken until then"
+            );
+        }
     }
 
     fn wanted(&self, look: &Look) -> u32 {

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod decider;
 
 use bytes::Bytes;
+use gantry_store::error::StoreError;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::options::StoreOptions;
@@ -13,6 +14,7 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::path::Path;
+use std::time::Duration;
 
 pub fn uid(text: &str) -> Uid {
     Uid::parse(text).expect("a UID of a test")
@@ -75,8 +77,17 @@ pub fn image(of_series: u32, number: u32) -> Incoming {
     image_of(identity(of_series, number), pixels, u64::from(of_series) << 32 | u64::from(number))
 }
 
+/// A process that another test starts holds what this one has open for a moment, until it runs its own
+/// program: the lock of a store that was closed too.
 pub async fn store(folder: &Path) -> Store {
-    Store::open(options(folder)).await.expect("a store")
+    let mut tries = 0;
+    loop {
+        match Store::open(options(folder)).await {
+            Err(StoreError::InUse(_)) if tries < 100 => tries += 1,
+            opened => return opened.expect("a store"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Small segments, so that tests cross their borders.
