@@ -104,10 +104,10 @@ fn shared() -> Vec<(String, Instance)> {
         let first = name.contains("_0001.dcm");
         let size = path.metadata().expect("it is there").len();
         let bytes = std::fs::read(&path).expect("it can be read");
-        if let Some(instance) = Instance::parse(&bytes).filter(|_| size < 4 << 20) {
-            if first || !of_series {
-                found.push((name, instance));
-            }
+        if let Some(instance) = Instance::parse(&bytes).filter(|_| size < 4 << 20)
+            && (first || !of_series)
+        {
+            found.push((name, instance));
         }
     }
     found

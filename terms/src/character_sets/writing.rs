@@ -89,7 +89,7 @@ fn by_escapes(initial: Repertoire, terms: &[&str], text: &str) -> Option<Vec<u8>
             Ok(byte) if byte.is_ascii() => {
                 match b"^=\\\r\n\x0c\t".contains(&byte) {
                     true => written.go_back(),
-                    false => written.to_ascii(),
+                    false => written.back_to_ascii(),
                 }
                 written.bytes.push(byte);
             }
@@ -126,7 +126,7 @@ impl Written {
         self.bytes.extend_from_slice(sequence);
     }
 
-    fn to_ascii(&mut self) {
+    fn back_to_ascii(&mut self) {
         if in_g0_by_two(self.low) {
             self.call(if self.initial == KATAKANA { b"(J" } else { b"(B" });
             self.low = ASCII;
@@ -135,7 +135,7 @@ impl Written {
 
     /// To the sets of the first term, as before each delimiter and at the end (PS3.5 6.1.2.5.3).
     fn go_back(&mut self) {
-        self.to_ascii();
+        self.back_to_ascii();
         let of_initial =
             ESCAPES.iter().find(|(_, g0, set)| !*g0 && *set == self.initial && self.high != *set);
         if let Some((sequence, _, _)) = of_initial {

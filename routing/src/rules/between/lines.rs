@@ -230,7 +230,7 @@ impl<'n> Line<'n> {
     /// Whether its claims say all that the line says.
     fn whole(&self) -> bool {
         match &self.entry.node.value {
-            Toml::Table(operators) => operators.iter().all(|it| understood(it)),
+            Toml::Table(operators) => operators.iter().all(understood),
             _ => !matches!(self.claims.as_slice(), [Claim::Present]),
         }
     }
