@@ -69,7 +69,8 @@ async fn a_group_commit_answers_many_senders_at_once() {
     let verified = verify(&store).await.expect("verified");
     assert_eq!((verified.instances, verified.records), (640, 640));
     assert_eq!(verified.problems, [] as [String; 0]);
-    assert!(verified.segments > 3, "1 MiB segments were begun anew: {}", verified.segments);
+    // How many, depends on how many senders wait at a time: each group begins at a whole block.
+    assert!(verified.segments > 1, "1 MiB segments were begun anew: {}", verified.segments);
     store.close().await;
 }
 

@@ -112,7 +112,8 @@ impl Explainer<'_> {
             tell_verdict(text, row);
             for condition in &told.conditions {
                 let line = condition.to_string().replace('\n', "\n            ");
-                text.push_str(&format!("            {line}\n"));
+                let of = condition.selection.as_ref().map(|name| format!("{name}: "));
+                text.push_str(&format!("            {}{line}\n", of.unwrap_or_default()));
             }
             self.tell_images(text, &told, only);
         }

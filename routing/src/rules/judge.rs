@@ -74,6 +74,9 @@ pub struct Selected {
 /// The key of a rule that another one stopped.
 pub(super) const STOPPED: &str = "stopped";
 
+/// Rules times images: some hundred microseconds.
+const WORTH_A_THREAD: usize = 20_000;
+
 /// What one rule makes of the images that it sees.
 struct Outcome<'s, 'c> {
     rule: &'c Rule,
@@ -143,11 +146,47 @@ fn at_one_level<'c>(
         }
         judgements[at] = Some(outcome.judgement(columns));
     }
-    for (at, rule) in places {
-        let outcome = Outcome { stopped_by, ..Outcome::of(rule, columns, &seen) };
-        judgements[at] = Some(outcome.judgement(columns));
+    for (at, judgement) in beside_each_other(&places, columns, &seen, stopped_by) {
+        judgements[at] = Some(judgement);
     }
     judgements.into_iter().flatten().collect()
+}
+
+/// Rules that do not touch each other, on as many processors as the work is worth.
+fn beside_each_other<'c>(
+    rules: &[(usize, &'c Rule)],
+    columns: &Columns<'c>,
+    seen: &Seen<'c>,
+    stopped_by: Option<&'c str>,
+) -> Vec<(usize, Judgement)> {
+    let some = |rules: &[(usize, &'c Rule)], columns: &Columns<'c>| -> Vec<_> {
+        let judge = |(at, rule): &(usize, &'c Rule)| {
+            let outcome = Outcome { stopped_by, ..Outcome::of(rule, columns, seen) };
+            (*at, outcome.judgement(columns))
+        };
+        rules.iter().map(judge).collect()
+    };
+    let images = columns.images();
+    let worth = rules.len() * images.len() / WORTH_A_THREAD;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(worth);
+    if threads < 2 {
+        return some(rules, columns);
+    }
+    // What the rules of one part ask is asked anew in another: that costs less than waiting.
+    let mut parts = rules.chunks(rules.len().div_ceil(threads));
+    let first = parts.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> =
+            parts.map(|part| scope.spawn(|| some(part, &Columns::new(images)))).collect();
+        let mut judged = some(first, columns);
+        for other in others {
+            match other.join() {
+                Ok(more) => judged.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        judged
+    })
 }
 
 impl<'s, 'c> Outcome<'s, 'c> {
