@@ -133,11 +133,20 @@ impl Week {
     }
 }
 
-/// What `explain` says of a rule, in the last revision.
-fn verdict<'a>(said: &'a str, rule: &str) -> &'a str {
+/// The lines of a rule in what `explain` says, those of the last revision.
+fn told<'a>(said: &'a str, rule: &str) -> &'a str {
     let head = format!("decide    \"{rule}\"");
     let at = said.rfind(&head).unwrap_or_else(|| panic!("{rule:?} is not in:\n{said}"));
-    said[at..].lines().nth(1).unwrap_or_default().trim()
+    &said[at..]
+}
+
+/// The line that names revision, level, time and rules.
+fn level<'a>(said: &'a str, rule: &str) -> &'a str {
+    told(said, rule).lines().next().unwrap_or_default()
+}
+
+fn verdict<'a>(said: &'a str, rule: &str) -> &'a str {
+    told(said, rule).lines().nth(1).unwrap_or_default().trim()
 }
 
 fn names_nobody(said: &str, files: &[&Headers]) {
@@ -185,7 +194,7 @@ fn a_week_of_real_traffic_is_received_decided_and_explained_to_the_last_image() 
         assert!(said.contains(&format!("series {series}")), "{said}");
         for (rule, on) in &rules {
             // What was said of its study is told there too.
-            assert!(said.contains(&format!("\"{rule}\" (on {on}")), "{rule}: {said}");
+            assert!(level(&said, rule).contains(&format!(", on {on},")), "{rule}: {said}");
         }
         names_nobody(&said, &files);
         told.insert(series, said);
@@ -195,7 +204,7 @@ fn a_week_of_real_traffic_is_received_decided_and_explained_to_the_last_image() 
         assert!(said.contains(&format!("study {study}")), "{said}");
         let study_rules = rules.iter().filter(|(_, on)| on == "study");
         for (rule, _) in study_rules {
-            assert!(said.contains(&format!("\"{rule}\" (on study")), "{rule}: {said}");
+            assert!(level(&said, rule).contains(", on study,"), "{rule}: {said}");
         }
         names_nobody(&said, &files);
     }

@@ -188,10 +188,10 @@ fn revisions(decided: &[DecisionRow]) -> BTreeSet<u32> {
 
 fn tell_verdict(text: &mut String, row: &DecisionRow) {
     text.push_str(&format!(
-        "  decide    \"{}\" (on {}, revision {}, {}, rules {})\n            {}\n",
+        "  decide    \"{}\" (revision {}, on {}, {}, rules {})\n            {}\n",
         row.rule,
-        row.level.text(),
         row.revision,
+        row.level.text(),
         when(row.at),
         short(&row.rules_digest),
         row.reason
