@@ -66,8 +66,9 @@ pub(crate) async fn open_to_write(store: &Path) -> Result<SqlitePool, StoreError
     migrate(store).await?;
     let options = options(store)
         .journal_mode(SqliteJournalMode::Wal)
-        // UIDs come in no order: the pages that they fall on should be at hand. In KiB.
-        .pragma("cache_size", "-32768")
+        // UIDs come in no order: the pages that they fall on should be at hand. In KiB; so few that
+        // they are soon taken, and memory does not grow for long.
+        .pragma("cache_size", "-8192")
         .pragma("wal_autocheckpoint", "4000");
     let pool = SqlitePoolOptions::new()
         .max_connections(1)

@@ -4,6 +4,7 @@ use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
+use kit::ports;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -74,6 +75,9 @@ fn an_edit_says_what_it_would_add_drop_and_change_with_examples_and_the_load() {
     for series in [&small.series, &whole.series] {
         node.wait_until_explained(series, "\"given up\"", PATIENCE);
     }
+    // What waits to be decided is left out of a trial.
+    let decided = || node.status().contains("; 0 studies waiting").then_some(());
+    assert!(ports::wait_for(PATIENCE, decided).is_some(), "{}", node.status());
 
     let same = folder_with(&rules);
     let said = backtest(&node, same.path(), &[]);
