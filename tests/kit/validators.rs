@@ -43,7 +43,7 @@ pub fn further_faults(path: &Path, source: &Path) -> Vec<String> {
     let inherited = match report(source) {
         Ok(inherited) => inherited,
         Err(why) => {
-            println!("skipped: dciodvfy cannot judge {}: {why}", source.display());
+            println!("dciodvfy cannot judge {}: {why}", source.display());
             return Vec::new();
         }
     };
