@@ -83,7 +83,7 @@ impl Reader {
                      AS revision
                  FROM json_each($1) AS named JOIN series ON series.uid = named.value
              )
-             SELECT decisions.* FROM asked CROSS JOIN decisions
+             SELECT decisions.series, rule, level, runs, model, send_to, forwards, fates FROM asked CROSS JOIN decisions
                  ON decisions.series = asked.uid AND decisions.revision = asked.revision
              ORDER BY decisions.series, position",
         )
@@ -103,7 +103,8 @@ impl Reader {
         studies: &[Uid],
     ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
         let found = sqlx::query(
-            "SELECT decisions.* FROM json_each($1) AS named CROSS JOIN decisions
+            "SELECT decisions.study, rule, level, runs, model, send_to, forwards, fates
+             FROM json_each($1) AS named CROSS JOIN decisions
                  ON decisions.study = named.value AND decisions.series IS NULL
                  AND decisions.revision = (SELECT max(revision) FROM decisions AS other
                                            WHERE other.study = named.value AND other.series IS NULL)

@@ -320,3 +320,26 @@ fn no_images_at_all_are_no_reason_to_run() {
         assert_eq!(fates(&judged[0], 0), []);
     }
 }
+
+#[test]
+fn many_rules_on_many_images_are_judged_each_for_itself_and_stay_in_their_order() {
+    let rules: String = (1..=100)
+        .map(|most| {
+            format!(
+                "[[rule]]\nname = \"r{most}\"\n[rule.select]\nInstanceNumber = {{ max = {most} }}\n\
+                 [rule.then]\nforward = [\"PACS\"]\n"
+            )
+        })
+        .collect();
+    let rules = parse(&rules).expect("the rules are good");
+    let images = series("1.2", "t1", 700);
+    let judged = rules.judge(&facts(&images));
+    assert_eq!(judged.len(), 100);
+    for (judgement, most) in judged.iter().zip(1..) {
+        assert_eq!(judgement.rule, format!("r{most}"));
+        assert_eq!(judgement.selected[0].images.len(), most);
+        let fates: Vec<Fate> = judgement.fates[0].iter().collect();
+        let told = |(at, fate): (usize, &Fate)| (*fate == Fate::Selected) == (at < most);
+        assert!(fates.len() == 700 && fates.iter().enumerate().all(told), "r{most}");
+    }
+}
