@@ -2,14 +2,13 @@
 
 use super::super::judge::{Arrived, ImageFacts};
 use super::super::rule_set::RuleSet;
-use super::mutated::{Chance, FURTHER_SEED, LONGEST, SEED};
+use super::mutated::{Chance, FURTHER_SEED, SEED};
 use super::{file, world};
 use gantry_store::header::read_header;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::{Attribute, Header, Layered, Value};
 use gantry_terms::uid::Uid;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// A value that no scanner should have sent.
 fn strange(chance: &mut Chance) -> Value {
@@ -95,10 +94,8 @@ fn judge(rules: &RuleSet, headers: &[Header]) {
     });
     let images: Vec<ImageFacts> = images.collect();
     let of_first: Vec<ImageFacts> = images.iter().step_by(2).copied().collect();
-    let begun = Instant::now();
     let judgements = rules.judge(&of_first).into_iter().chain(rules.judge_study(&images));
     let judgements: Vec<_> = judgements.collect();
-    assert!(begun.elapsed() < LONGEST, "{:?} for {} images", begun.elapsed(), images.len());
     for judgement in judgements {
         assert_eq!(judgement.runs, judgement.reason.starts_with("runs: "));
         assert_eq!(judgement.runs, judgement.because.is_empty());
