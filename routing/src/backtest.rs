@@ -167,7 +167,7 @@ impl Report {
     fn load(&mut self, case: Case<'_>, judgement: &Judgement, bytes: &dyn Fn(&[&Uid]) -> u64) {
         let then = &judgement.then;
         // An image that two selections took goes once.
-        let images: BTreeSet<&Uid> = judgement.selected.iter().flat_map(|s| &s.images).collect();
+        let images: BTreeSet<&Uid> = judgement.selected.iter().flat_map(|s| &*s.images).collect();
         let images: Vec<&Uid> = images.into_iter().collect();
         let runs = match judgement.on {
             On::Instance => images.len() as u64,

@@ -217,7 +217,7 @@ fn uids(series: &[SeriesImages]) -> Vec<Uid> {
 
 fn decision(judgement: Judgement, models: &Models) -> NewDecision {
     let selected: Vec<Uid> =
-        judgement.selected.iter().flat_map(|selected| selected.images.clone()).collect();
+        judgement.selected.iter().flat_map(|selected| selected.images.to_vec()).collect();
     let forwarded = judgement.runs && !judgement.then.shadow;
     let forward = judgement.then.forward.iter().filter(|_| forwarded).map(|to| NewForward {
         peer: to.to.clone(),
@@ -268,5 +268,5 @@ fn jobs(judgement: &Judgement, selected: &[Uid], models: &Models) -> Vec<NewJob>
 }
 
 fn named(selected: &Selected) -> Option<(String, Vec<Uid>)> {
-    Some((selected.name.clone()?, selected.images.clone()))
+    Some((selected.name.clone()?, selected.images.to_vec()))
 }

@@ -1,10 +1,13 @@
 //! A set of images by their places in the list that is judged.
 
+use std::ops::Range;
+
 /// All sets of one judgement are of one length, so that they can be laid over each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Bits(Box<[u64]>);
 
-const WORD: usize = u64::BITS as usize;
+/// How many images are looked at together.
+pub(super) const WORD: usize = u64::BITS as usize;
 
 impl Bits {
     /// An empty set with room for so many images.
@@ -32,9 +35,16 @@ impl Bits {
         self.0[at / WORD] |= 1 << (at % WORD);
     }
 
-    #[cfg(test)]
     pub(super) fn contains(&self, at: usize) -> bool {
         self.0[at / WORD] >> (at % WORD) & 1 == 1
+    }
+
+    /// Of the images of this range, which all lie in one word: whether the set holds some of them,
+    /// and whether it holds all.
+    pub(super) fn some_and_all(&self, range: &Range<usize>) -> (bool, bool) {
+        let all = (u64::MAX >> (WORD - range.len())) << (range.start % WORD);
+        let held = self.0[range.start / WORD] & all;
+        (held != 0, held == all)
     }
 
     pub(super) fn count(&self) -> usize {

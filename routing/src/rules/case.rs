@@ -154,7 +154,7 @@ impl Expectation {
         let mut known: Vec<&str> = Vec::new();
         for selection in &rule.selections {
             known.extend(selection.name.as_deref());
-            known.extend(selection.conditions.iter().map(|condition| condition.key.as_str()));
+            known.extend(selection.conditions.iter().map(|condition| &*condition.key));
         }
         if rule.on != On::Instance {
             known

@@ -6,17 +6,22 @@ use super::judge::ImageFacts;
 use super::same::Same;
 use super::subject::{Held, Subject};
 use super::trace::{Found, found_text};
+use super::wanted::Wanted;
 use gantry_terms::header::Header;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The values that one subject has: images with equal values are of one class.
 pub(super) struct Column {
     class_of: Vec<u32>,
     classes: Values,
     texts: OnceCell<Texts>,
+    /// Of each class its only value on the scale of the subject, NaN where there is none; nothing when
+    /// a class has several.
+    numbers: OnceCell<Option<Vec<f64>>>,
     /// What a trace shows of a set of images: many conditions ask of the same.
     found: RefCell<HashMap<Bits, Rc<Shown>>>,
 }
@@ -38,7 +43,7 @@ struct Texts {
 /// The most frequent values, and how many further ones there are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shown {
-    pub(super) found: Vec<Found>,
+    pub(super) found: Arc<[Found]>,
     pub(super) more: usize,
 }
 
@@ -70,17 +75,39 @@ impl Column {
             Subject::Fact(_) => by_values(subject, images),
             _ => by_attribute(subject, images),
         };
-        Self { class_of, classes, texts: OnceCell::new(), found: RefCell::default() }
+        Self {
+            class_of,
+            classes,
+            texts: OnceCell::new(),
+            numbers: OnceCell::new(),
+            found: RefCell::default(),
+        }
     }
 
     /// Images of the classes whose values fit.
-    pub(super) fn fitting(&self, fits: impl Fn(&[Held]) -> bool) -> Bits {
-        let fits: Vec<bool> = self.classes.iter().map(fits).collect();
+    pub(super) fn fitting(&self, wanted: &Wanted) -> Bits {
+        let fits: Vec<bool> = match self.within(wanted) {
+            Some(fits) => fits,
+            None => self.classes.iter().map(|held| wanted.matches(held)).collect(),
+        };
         match (fits.iter().any(|fits| *fits), fits.iter().all(|fits| *fits)) {
             (_, true) => Bits::all(self.class_of.len()),
             (false, _) => Bits::none(self.class_of.len()),
             _ => Bits::of(self.class_of.iter().map(|class| fits[*class as usize])),
         }
+    }
+
+    /// Of each class whether its only value lies in the range, if nothing else is asked: many rules
+    /// ask for ranges of numbers that are different in each image.
+    fn within(&self, wanted: &Wanted) -> Option<Vec<bool>> {
+        let (scale, range) = wanted.range()?;
+        let only = |held: &[Held]| match held {
+            [] => Some(f64::NAN),
+            [one] => Some(scale.read(one).unwrap_or(f64::NAN)),
+            _ => None,
+        };
+        let numbers = self.numbers.get_or_init(|| self.classes.iter().map(only).collect());
+        Some(numbers.as_ref()?.iter().map(|number| range.holds(*number)).collect())
     }
 
     /// The same of a question that needs an image of the class.

@@ -3,7 +3,7 @@
 use super::bits::Bits;
 use super::column::{Column, Shown};
 use super::evaluate::some_item_fits;
-use super::even::{Slice, Stack, frames, plane};
+use super::even::{Order, Slice, Stack, frames, plane};
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};
 use super::subject::Subject;
@@ -11,6 +11,7 @@ use gantry_terms::uid::Uid;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The images of one judgement, and what its rules have asked of them so far.
 pub(super) struct Columns<'c> {
@@ -19,7 +20,10 @@ pub(super) struct Columns<'c> {
     frames: OnceCell<Vec<u32>>,
     planes: OnceCell<Vec<Option<&'static str>>>,
     slices: OnceCell<Vec<Result<Slice<'c>, &'static str>>>,
+    /// How all of them lie, where they are slices of one way.
+    order: OnceCell<Option<Order>>,
     stacks: RefCell<HashMap<Bits, Result<Rc<Stack>, String>>>,
+    uids: RefCell<HashMap<Bits, Arc<[Uid]>>>,
 }
 
 /// What a condition says of every image; of a combination also what its groups say.
@@ -41,7 +45,9 @@ impl<'c> Columns<'c> {
             frames: OnceCell::new(),
             planes: OnceCell::new(),
             slices: OnceCell::new(),
+            order: OnceCell::new(),
             stacks: RefCell::default(),
+            uids: RefCell::default(),
         }
     }
 
@@ -67,7 +73,7 @@ impl<'c> Columns<'c> {
     pub(super) fn answer(&self, condition: &'c Condition) -> Answer {
         match &condition.test {
             Test::Value { subject, wanted } => {
-                let fits = self.column(subject).fitting(|held| wanted.matches(held));
+                let fits = self.column(subject).fitting(wanted);
                 Answer { fits, groups: Vec::new() }
             }
             Test::Item { sequence, conditions } => {
@@ -141,8 +147,22 @@ impl<'c> Columns<'c> {
                 "an image of {frames} frames is a stack, and is not the only image"
             ));
         }
-        let slices = self.slices.get_or_init(|| self.images.iter().map(Slice::of).collect());
-        Stack::of(images.iter().map(|at| &slices[at]))
+        let slices = self.slices.get_or_init(|| Slice::all(self.images));
+        match self.order.get_or_init(|| Order::of(slices)) {
+            Some(order) => Ok(order.stack(|at| images.contains(at))),
+            None => Stack::of(images.iter().map(|at| &slices[at])),
+        }
+    }
+
+    /// Of these images. Many rules take the same ones, and share their list.
+    pub(super) fn uids(&self, images: &Bits) -> Arc<[Uid]> {
+        if let Some(known) = self.uids.borrow().get(images) {
+            return known.clone();
+        }
+        let uids: Arc<[Uid]> =
+            images.iter().map(|at| self.images[at].sop_instance.clone()).collect();
+        self.uids.borrow_mut().insert(images.clone(), uids.clone());
+        uids
     }
 
     fn column(&self, subject: &'c Subject) -> Rc<Column> {

@@ -111,7 +111,7 @@ fn trace_group<'c>(
         return inner.remove(0);
     }
     let matched = answer.fits.and(images).count();
-    let wanted = format!("all {} conditions", group.len());
+    let wanted = format!("all {} conditions", group.len()).into();
     ConditionTrace {
         inner,
         ..ConditionTrace::select("group".into(), wanted, matched, images.count())

@@ -2,7 +2,8 @@
 
 use super::judge::ImageFacts;
 use gantry_terms::geometry::{cross, dot};
-use gantry_terms::header::{Header, Layered, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
+use std::cell::OnceCell;
 
 const IMAGE_POSITION_PATIENT: Tag = 0x0020_0032;
 const IMAGE_ORIENTATION_PATIENT: Tag = 0x0020_0037;
@@ -24,12 +25,34 @@ pub(super) struct Slice<'a> {
 
 /// Images of one orientation and one frame of reference, by their place in mm along the normal.
 #[derive(Debug)]
-pub(super) struct Stack(Vec<f64>);
+pub(super) struct Stack {
+    places: Vec<f64>,
+    even: OnceCell<Result<Option<f64>, String>>,
+}
+
+/// The places of many slices of the very same orientation, from the lowest to the highest.
+#[derive(Debug)]
+pub(super) struct Order(Vec<(f64, usize)>);
 
 impl<'a> Slice<'a> {
-    pub(super) fn of(image: &ImageFacts<'a>) -> Result<Self, &'static str> {
+    pub(super) fn all(images: &[ImageFacts<'a>]) -> Vec<Result<Self, &'static str>> {
+        // Where images share a base, its orientation is read once.
+        let mut known: Option<(&Attribute, Option<[f64; 6]>)> = None;
+        let slice = |image: &ImageFacts<'a>| {
+            let attribute = image.header.attribute(IMAGE_ORIENTATION_PATIENT);
+            let orientation = match (attribute, known) {
+                (Some(one), Some((other, read))) if std::ptr::eq(one, other) => read,
+                _ => numbers(image, IMAGE_ORIENTATION_PATIENT),
+            };
+            known = attribute.map(|attribute| (attribute, orientation));
+            Self::of(image, orientation)
+        };
+        images.iter().map(slice).collect()
+    }
+
+    fn of(image: &ImageFacts<'a>, orientation: Option<[f64; 6]>) -> Result<Self, &'static str> {
         Ok(Self {
-            orientation: numbers(image, IMAGE_ORIENTATION_PATIENT)
+            orientation: orientation
                 .ok_or("an image has no ImageOrientationPatient of six numbers")?,
             position: numbers(image, IMAGE_POSITION_PATIENT)
                 .ok_or("an image has no ImagePositionPatient of three numbers")?,
@@ -41,7 +64,35 @@ impl<'a> Slice<'a> {
     }
 }
 
+impl Order {
+    /// None where slices differ, or one of them does not say how it lies: then each set of them has
+    /// to be looked at by itself.
+    pub(super) fn of(slices: &[Result<Slice, &'static str>]) -> Option<Self> {
+        let first = slices.first()?.as_ref().ok()?;
+        let normal = normal(first.orientation).ok()?;
+        let place = |(at, slice): (usize, &Result<Slice, &'static str>)| {
+            let slice = slice.as_ref().ok()?;
+            let alike = slice.orientation == first.orientation
+                && slice.frame_of_reference == first.frame_of_reference;
+            alike.then(|| (dot(slice.position, normal), at))
+        };
+        let mut places: Vec<_> = slices.iter().enumerate().map(place).collect::<Option<_>>()?;
+        places.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        Some(Self(places))
+    }
+
+    pub(super) fn stack(&self, takes: impl Fn(usize) -> bool) -> Stack {
+        let taken = self.0.iter().filter(|(_, at)| takes(*at));
+        Stack::at(taken.map(|(place, _)| *place).collect())
+    }
+}
+
 impl Stack {
+    /// In ascending order.
+    fn at(places: Vec<f64>) -> Self {
+        Self { places, even: OnceCell::new() }
+    }
+
     /// Needs at least one image. The error is a sentence without anything of the patient.
     pub(super) fn of<'s, 'a: 's>(
         slices: impl Iterator<Item = &'s Result<Slice<'a>, &'static str>>,
@@ -65,11 +116,15 @@ impl Stack {
             places.push(dot(slice.position, normal));
         }
         places.sort_by(f64::total_cmp);
-        Ok(Stack(places))
+        Ok(Stack::at(places))
     }
 
     /// The usual step, if all steps are like it. A single image has no step.
     pub(super) fn even(&self) -> Result<Option<f64>, String> {
+        self.even.get_or_init(|| self.evenly()).clone()
+    }
+
+    fn evenly(&self) -> Result<Option<f64>, String> {
         let Some(usual) = self.usual() else { return Ok(None) };
         let tolerance = f64::max(TOLERANCE, usual * TOLERANCE_SHARE) + 1e-9;
         for (step, from, to) in self.steps() {
@@ -102,7 +157,7 @@ impl Stack {
 
     /// From each image to the next: the step and both places.
     fn steps(&self) -> impl Iterator<Item = (f64, f64, f64)> {
-        self.0.windows(2).map(|pair| (pair[1] - pair[0], pair[0], pair[1]))
+        self.places.windows(2).map(|pair| (pair[1] - pair[0], pair[0], pair[1]))
     }
 }
 
@@ -184,7 +239,7 @@ impl Stack {
             places.push(dot(position, normal));
         }
         places.sort_by(f64::total_cmp);
-        Ok(Stack(places))
+        Ok(Stack::at(places))
     }
 
     /// How many steps are much longer than the usual one.

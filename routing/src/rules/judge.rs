@@ -11,6 +11,7 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Layered;
 use gantry_terms::uid::Uid;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What a rule may know of one image.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,7 @@ pub struct Judgement {
     /// What became of each image, for each selection of the rule, skipped or not.
     pub fates: Vec<Fates>,
     pub conditions: Vec<ConditionTrace>,
-    pub then: Then,
+    pub then: Arc<Then>,
 }
 
 /// The images that a selection took, in the order in which they were given. Of a rule on instances
@@ -68,14 +69,11 @@ pub struct Selected {
     /// As in `[rule.select.NAME]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    pub images: Vec<Uid>,
+    pub images: Arc<[Uid]>,
 }
 
 /// The key of a rule that another one stopped.
 pub(super) const STOPPED: &str = "stopped";
-
-/// Rules times images: some hundred microseconds.
-const WORTH_A_THREAD: usize = 20_000;
 
 /// What one rule makes of the images that it sees.
 struct Outcome<'s, 'c> {
@@ -146,47 +144,11 @@ fn at_one_level<'c>(
         }
         judgements[at] = Some(outcome.judgement(columns));
     }
-    for (at, judgement) in beside_each_other(&places, columns, &seen, stopped_by) {
-        judgements[at] = Some(judgement);
+    for (at, rule) in places {
+        let outcome = Outcome { stopped_by, ..Outcome::of(rule, columns, &seen) };
+        judgements[at] = Some(outcome.judgement(columns));
     }
     judgements.into_iter().flatten().collect()
-}
-
-/// Rules that do not touch each other, on as many processors as the work is worth.
-fn beside_each_other<'c>(
-    rules: &[(usize, &'c Rule)],
-    columns: &Columns<'c>,
-    seen: &Seen<'c>,
-    stopped_by: Option<&'c str>,
-) -> Vec<(usize, Judgement)> {
-    let some = |rules: &[(usize, &'c Rule)], columns: &Columns<'c>| -> Vec<_> {
-        let judge = |(at, rule): &(usize, &'c Rule)| {
-            let outcome = Outcome { stopped_by, ..Outcome::of(rule, columns, seen) };
-            (*at, outcome.judgement(columns))
-        };
-        rules.iter().map(judge).collect()
-    };
-    let images = columns.images();
-    let worth = rules.len() * images.len() / WORTH_A_THREAD;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(worth);
-    if threads < 2 {
-        return some(rules, columns);
-    }
-    // What the rules of one part ask is asked anew in another: that costs less than waiting.
-    let mut parts = rules.chunks(rules.len().div_ceil(threads));
-    let first = parts.next().unwrap_or_default();
-    std::thread::scope(|scope| {
-        let others: Vec<_> =
-            parts.map(|part| scope.spawn(|| some(part, &Columns::new(images)))).collect();
-        let mut judged = some(first, columns);
-        for other in others {
-            match other.join() {
-                Ok(more) => judged.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        judged
-    })
 }
 
 impl<'s, 'c> Outcome<'s, 'c> {
@@ -209,10 +171,9 @@ impl<'s, 'c> Outcome<'s, 'c> {
     fn judgement(self, columns: &Columns<'c>) -> Judgement {
         let skip = self.skip();
         let images = columns.images();
-        let uids = |bits: &Bits| bits.iter().map(|at| images[at].sop_instance.clone()).collect();
         let selected = self.picks.iter().filter(|_| skip.is_none()).filter_map(|pick| {
             let name = pick.name().map(str::to_string);
-            Some(Selected { name, images: uids(&pick.taken.as_ref().ok()?.images) })
+            Some(Selected { name, images: columns.uids(&pick.taken.as_ref().ok()?.images) })
         });
         Judgement {
             rule: self.rule.name.clone(),

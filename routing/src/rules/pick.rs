@@ -160,16 +160,17 @@ impl<'c> Pick<'c> {
 
     /// One for each image that was given, whoever made it.
     pub(super) fn fates(&self, images: &[ImageFacts]) -> Fates {
-        let fate = |image: &ImageFacts| if image.made_here { Fate::Made } else { Fate::Stopped };
-        let mut fates: Vec<Fate> = images.iter().map(fate).collect();
-        let mut put = |images: &Bits, fate: Fate| images.iter().for_each(|at| fates[at] = fate);
-        for (at, pair) in self.sieve.left.windows(2).enumerate() {
-            put(&pair[0].minus(&pair[1]), Fate::Condition(u16::try_from(at).unwrap_or(u16::MAX)));
-        }
-        put(self.sieve.selected(), Fate::Selected);
-        put(&self.unfit, Fate::Unfit);
-        put(&self.other_series, Fate::OtherSeries);
-        Fates::of(fates.into_iter())
+        let excluded = (0..self.sieve.conditions().len())
+            .map(|at| (self.sieve.excluded(at), u16::try_from(at).unwrap_or(u16::MAX)));
+        // What comes first holds.
+        let mut sets = vec![
+            (self.other_series.clone(), Fate::OtherSeries),
+            (self.unfit.clone(), Fate::Unfit),
+            (self.sieve.selected().clone(), Fate::Selected),
+        ];
+        sets.extend(excluded.map(|(images, at)| (images, Fate::Condition(at))));
+        let other = |at: usize| if images[at].made_here { Fate::Made } else { Fate::Stopped };
+        Fates::by_sets(images.len(), &sets, other)
     }
 
     pub(super) fn traces(&self, columns: &Columns<'c>) -> Vec<ConditionTrace> {
@@ -250,7 +251,7 @@ impl<'c> Sieve<'c> {
             return Some(Skip::new(format!("no image matches {key} ({contrast})"), &[key]));
         };
         let mut because = vec!["images"];
-        because.extend(decisive.map(|at| self.conditions()[at].key.as_str()));
+        because.extend(decisive.map(|at| self.conditions()[at].key.as_ref()));
         let text = format!("images: {selected} selected, at least {min} wanted");
         Some(Skip::new(text + &self.exclusions(columns, decisive), &because))
     }

@@ -47,7 +47,7 @@ impl Problem {
         let end = text.floor_char_boundary(span.end).clamp(start, line_end);
         Self {
             path: path.to_path_buf(),
-            line: text[..start].matches('\n').count() + 1,
+            line: text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
             message,
             help: None,

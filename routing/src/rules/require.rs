@@ -10,6 +10,7 @@ use super::rule::{On, Series};
 use super::subject::SELECTION_FACTS;
 use super::trace::{ConditionTrace, Found, Part};
 use super::tree::{Entry, Node, Toml};
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Require {
@@ -32,14 +33,14 @@ pub(super) struct Requires {
 pub(super) struct Images {
     pub(super) min: usize,
     pub(super) max: usize,
-    wanted: String,
+    wanted: Arc<str>,
 }
 
 /// A fact of the selected images together.
 #[derive(Debug, Clone)]
 pub(super) struct SelectionFact {
     pub(super) key: &'static str,
-    wanted: String,
+    wanted: Arc<str>,
     test: FactTest,
 }
 
@@ -175,7 +176,7 @@ impl SelectionFact {
     ) -> ConditionTrace {
         let (Ok(found) | Err(found)) = checked;
         let trace = trace(self.key, &self.wanted, found.clone(), checked.is_ok(), selected);
-        let found = if selected == 0 { Vec::new() } else { trace.found };
+        let found = if selected == 0 { Arc::default() } else { trace.found };
         ConditionTrace { found, ..trace }
     }
 }
@@ -184,7 +185,8 @@ impl Series {
     /// How many series fit, and how many images the one has that was taken.
     pub(super) fn trace(self, fitting: usize, taken: Option<usize>) -> ConditionTrace {
         let found = format!("{fitting} that {}", if fitting == 1 { "fits" } else { "fit" });
-        trace("series", &format!("\"{}\"", self.word()), found, taken.is_some(), taken.unwrap_or(0))
+        let wanted = format!("\"{}\"", self.word()).into();
+        trace("series", &wanted, found, taken.is_some(), taken.unwrap_or(0))
     }
 }
 
@@ -192,13 +194,19 @@ fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -> ConditionTrace {
+fn trace(
+    key: &str,
+    wanted: &Arc<str>,
+    found: String,
+    holds: bool,
+    selected: usize,
+) -> ConditionTrace {
     ConditionTrace {
         part: Part::Require,
         selection: None,
-        key: key.to_string(),
-        wanted: wanted.to_string(),
-        found: vec![Found { value: found, images: selected }],
+        key: key.into(),
+        wanted: wanted.clone(),
+        found: Arc::new([Found { value: found, images: selected }]),
         more: 0,
         holds,
         matched: if holds { selected } else { 0 },
@@ -210,18 +218,18 @@ fn trace(key: &str, wanted: &str, found: String, holds: bool, selected: usize) -
 
 fn images(reader: &mut Reader, entry: &Entry) -> Option<Images> {
     let (min, max) = counts(reader, entry, Reader::count, 1)?;
-    Some(Images { min, max, wanted: entry.node.to_string() })
+    Some(Images { min, max, wanted: entry.node.to_string().into() })
 }
 
 fn frames(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
     let (min, max) = counts(reader, entry, Reader::count, 1)?;
-    let wanted = entry.node.to_string();
+    let wanted = entry.node.to_string().into();
     Some(SelectionFact { key: "frames", wanted, test: FactTest::Frames { min, max } })
 }
 
 fn gaps(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
     let (min, max) = counts(reader, entry, Reader::whole, 0)?;
-    let wanted = entry.node.to_string();
+    let wanted = entry.node.to_string().into();
     Some(SelectionFact { key: "gaps", wanted, test: FactTest::Gaps { min, max } })
 }
 
@@ -259,7 +267,7 @@ fn orientation(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
             }
         }
     }
-    let wanted = entry.node.to_string();
+    let wanted = entry.node.to_string().into();
     Some(SelectionFact { key: "orientation", wanted, test: FactTest::Planes(planes) })
 }
 
@@ -294,7 +302,7 @@ fn spacing_mm(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
         reader.fault(&entry.node.span, "no step is 0 mm or less", None);
         return None;
     }
-    let wanted = entry.node.to_string();
+    let wanted = entry.node.to_string().into();
     Some(SelectionFact { key: "spacing-mm", wanted, test: FactTest::Step { min, max } })
 }
 
@@ -305,7 +313,7 @@ fn spacing(reader: &mut Reader, entry: &Entry) -> Option<SelectionFact> {
         reader.fault(&entry.node.span, format!("unknown spacing \"{text}\""), help.to_string());
         return None;
     }
-    let wanted = entry.node.to_string();
+    let wanted = entry.node.to_string().into();
     Some(SelectionFact { key: "spacing", wanted, test: FactTest::Even })
 }
 

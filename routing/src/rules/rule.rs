@@ -6,13 +6,14 @@ use super::select::{self, Condition, Select};
 use super::then::{self, Then};
 use super::tree::{Entry, Node, Span, Toml};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A rule that can be judged by: all that it names exists.
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub name: String,
     pub on: On,
-    pub then: Then,
+    pub then: Arc<Then>,
     /// At least one; more than one, each with a name, only on studies.
     pub(super) selections: Vec<Selection>,
 }
@@ -119,7 +120,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
         name: name.clone(),
         on,
         selections: selections(select, require, on, then.run.is_some()),
-        then,
+        then: Arc::new(then),
     });
     if let Some(rule) =
         rule.as_ref().filter(|rule| rule.only().conditions.is_empty() && rule.then.run.is_some())

@@ -8,6 +8,7 @@ use super::rule::On;
 use super::subject::{self, DEEPEST, SELECTION_FACTS, Step, Subject};
 use super::tree::{Entry, Node, Span, Toml};
 use super::wanted::{OPERATORS, Wanted};
+use std::sync::Arc;
 
 /// What `[rule.select]` holds: conditions, or selections with a name each, never both.
 #[derive(Debug, Default)]
@@ -27,8 +28,8 @@ pub(super) struct Named {
 /// One line of the table.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
-    pub(super) key: String,
-    pub(super) wanted: String,
+    pub(super) key: Arc<str>,
+    pub(super) wanted: Arc<str>,
     pub(super) test: Test,
 }
 
@@ -152,8 +153,8 @@ fn conditions(reader: &mut Reader, entry: &Entry, depth: Depth) -> Vec<Condition
     if let Some((_, how)) = COMBINATIONS.iter().find(|(name, _)| *name == entry.key) {
         let groups = groups(reader, entry, depth);
         let condition = |groups: Vec<_>| Condition {
-            key: entry.key.clone(),
-            wanted: how.of(groups.len()),
+            key: entry.key.as_str().into(),
+            wanted: how.of(groups.len()).into(),
             test: Test::Groups { how: *how, groups },
         };
         return groups.map(condition).into_iter().collect();
@@ -203,7 +204,8 @@ fn condition(reader: &mut Reader, path: &[Step], node: &Node, depth: Depth) -> O
             Test::Value { subject, wanted }
         }
     };
-    Some(Condition { key, wanted: shortened(&node.to_string(), 8 * SHOWN_CHARACTERS), test })
+    let wanted = shortened(&node.to_string(), 8 * SHOWN_CHARACTERS).into();
+    Some(Condition { key: key.into(), wanted, test })
 }
 
 fn asks_an_item(subject: &Subject, lines: &[Entry]) -> bool {

@@ -1,7 +1,9 @@
 //! What a rule looked at and what it found there: the answer to "why did this series (not) run?"
 
+use super::bits::{Bits, WORD};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// One condition of a rule, looked at on its own. It is stored and printed, so what identifies a
 /// patient is never in it (see `Subject::shows`).
@@ -13,12 +15,12 @@ pub struct ConditionTrace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<String>,
     /// The keyword or fact; `any`, `none`, `all`; `group` for several conditions inside of those.
-    pub key: String,
+    pub key: Arc<str>,
     /// As the rule has it, without its comments; of a combination how many groups it has.
-    pub wanted: String,
+    pub wanted: Arc<str>,
     /// The most frequent values, at most five.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub found: Vec<Found>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub found: Arc<[Found]>,
     /// How many further values there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: usize,
@@ -68,14 +70,41 @@ pub struct Fates(Vec<(Fate, u32)>);
 
 impl Fates {
     pub(super) fn of(fates: impl Iterator<Item = Fate>) -> Self {
-        let mut runs: Vec<(Fate, u32)> = Vec::new();
-        for fate in fates {
-            match runs.last_mut() {
-                Some((last, count)) if *last == fate => *count += 1,
-                _ => runs.push((fate, 1)),
+        let mut all = Self::default();
+        fates.for_each(|fate| all.push(fate, 1));
+        all
+    }
+
+    /// Of so many images: each has the fate of the first set that holds it.
+    pub(super) fn by_sets(
+        images: usize,
+        sets: &[(Bits, Fate)],
+        other: impl Fn(usize) -> Fate,
+    ) -> Self {
+        let mut all = Self::default();
+        for start in (0..images).step_by(WORD) {
+            let range = start..images.min(start + WORD);
+            let first = sets.iter().find_map(|(set, fate)| match set.some_and_all(&range) {
+                (false, _) => None,
+                (true, holds_all) => Some((*fate, holds_all)),
+            });
+            if let Some((fate, true)) = first {
+                all.push(fate, range.len() as u32);
+                continue;
+            }
+            for at in range {
+                let found = sets.iter().find(|(set, _)| set.contains(at));
+                all.push(found.map_or_else(|| other(at), |(_, fate)| *fate), 1);
             }
         }
-        Self(runs)
+        all
+    }
+
+    fn push(&mut self, fate: Fate, images: u32) {
+        match self.0.last_mut() {
+            Some((last, count)) if *last == fate => *count += images,
+            _ => self.0.push((fate, images)),
+        }
     }
 
     /// One for each image.
@@ -91,18 +120,22 @@ pub enum Part {
     Require,
 }
 
+fn is_empty(found: &[Found]) -> bool {
+    found.is_empty()
+}
+
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
 impl ConditionTrace {
-    pub(super) fn select(key: String, wanted: String, matched: usize, of: usize) -> Self {
+    pub(super) fn select(key: Arc<str>, wanted: Arc<str>, matched: usize, of: usize) -> Self {
         Self {
             part: Part::Select,
             selection: None,
             key,
             wanted,
-            found: Vec::new(),
+            found: Arc::default(),
             more: 0,
             holds: matched > 0,
             matched,

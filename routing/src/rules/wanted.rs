@@ -20,12 +20,10 @@ enum Test {
     SomeValue(Vec<Literal>),
     /// No value is one of these (`not`, `lacks`).
     NoValue(Vec<Literal>),
-    /// Every value lies in the range, both ends included. Where `min` is above `max`, the range
-    /// reaches over midnight.
+    /// Every value lies in the range.
     EveryValue {
         scale: Scale,
-        min: f64,
-        max: f64,
+        range: Range,
     },
     /// All of every value lies in the range, as far as its ends are written.
     EveryMoment {
@@ -63,6 +61,31 @@ impl Wanted {
     pub(super) fn matches(&self, held: &[Held]) -> bool {
         self.0.iter().all(|test| test.holds(held))
     }
+
+    /// The scale and the ends, if nothing but one range is asked.
+    pub(super) fn range(&self) -> Option<(Scale, Range)> {
+        match self.0.as_slice() {
+            [Test::EveryValue { scale, range }] => Some((*scale, *range)),
+            _ => None,
+        }
+    }
+}
+
+/// Both ends belong to it. Where `min` is above `max`, it reaches over midnight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    min: f64,
+    max: f64,
+}
+
+impl Range {
+    /// Nothing that is not a number lies in it.
+    pub(super) fn holds(self, value: f64) -> bool {
+        match self.min <= self.max {
+            true => self.min <= value && value <= self.max,
+            false => self.min <= value || value <= self.max,
+        }
+    }
 }
 
 impl Test {
@@ -79,13 +102,9 @@ impl Test {
             Test::NoValue(unwanted) => {
                 held.iter().all(|held| unwanted.iter().all(|w| w.is(held) == Some(false)))
             }
-            Test::EveryValue { scale, min, max } => held.iter().all(|held| {
-                let within = |value: f64| match min <= max {
-                    true => *min <= value && value <= *max,
-                    false => *min <= value || value <= *max,
-                };
-                scale.read(held).is_some_and(within)
-            }),
+            Test::EveryValue { scale, range } => {
+                held.iter().all(|held| scale.read(held).is_some_and(|value| range.holds(value)))
+            }
             Test::EveryMoment { min, max } => held.iter().all(|held| {
                 DateTime::read(&held.text).is_some_and(|value| {
                     min.is_none_or(|min| value.begins_in_or_after(min))
@@ -176,11 +195,11 @@ fn range(
             };
             let scale = Scale::of(kind)?;
             let (min, max) = (number(min, f64::NEG_INFINITY), number(max, f64::INFINITY));
-            Test::EveryValue { scale, min, max }
+            Test::EveryValue { scale, range: Range { min, max } }
         }
     };
     let empty = match &test {
-        Test::EveryValue { min, max, .. } => min > max && kind != Kind::Clock,
+        Test::EveryValue { range: Range { min, max }, .. } => min > max && kind != Kind::Clock,
         Test::EveryMoment { min: Some(min), max: Some(max) } => max.is_before(*min),
         _ => false,
     };

@@ -206,7 +206,7 @@ fn check_trace(condition: &Condition, trace: &ConditionTrace, images: &[&ImageFa
     found.sort_by(|a, b| b.images.cmp(&a.images).then_with(|| a.value.cmp(&b.value)));
     assert_eq!(trace.more, found.len().saturating_sub(5), "{trace}");
     found.truncate(5);
-    assert_eq!(trace.found, found, "{trace}");
+    assert_eq!(*trace.found, *found, "{trace}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn each_selection_takes_its_own_series() {
     assert_eq!(fates(&judged, 0), [fits, fits, fits, out, out, out]);
     assert_eq!(fates(&judged, 1), [out, out, out, fits, fits, out]);
     let keys: Vec<(Option<&str>, &str)> =
-        judged.conditions.iter().map(|c| (c.selection.as_deref(), c.key.as_str())).collect();
+        judged.conditions.iter().map(|c| (c.selection.as_deref(), c.key.as_ref())).collect();
     assert_eq!(
         keys,
         [
@@ -92,7 +92,7 @@ fn where_one_series_is_wanted_several_that_fit_are_told_and_the_word_that_would_
     );
     assert_eq!(judged.because, ["t1", "series", "t1: series"]);
     assert_eq!(fates(&judged, 0)[..7], [Fate::Unfit; 7], "neither was taken");
-    let trace = judged.conditions.iter().find(|trace| trace.key == "series").expect("a trace");
+    let trace = judged.conditions.iter().find(|trace| &*trace.key == "series").expect("a trace");
     assert_eq!(trace.to_string(), "series = \"only\": fails, found 2 that fit");
     let judged = one("", Series::Only, &images);
     assert!(judged.reason.ends_with("say which by require.series"), "{}", judged.reason);
