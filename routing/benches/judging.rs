@@ -1,5 +1,8 @@
 //! How long it takes to judge a series of 1,000 images by 200 rules, traces included.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use gantry_routing::rules::{Arrived, ImageFacts, ModelFacts, RuleSet, SourceFile, World};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};

@@ -147,12 +147,17 @@ impl Column {
 
 impl Texts {
     fn of(subject: &Subject, classes: &Values) -> Self {
-        let texts: Vec<String> = classes.iter().map(|held| shown(subject, held)).collect();
-        let mut sorted = texts.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let place = |text: &String| sorted.binary_search(text).unwrap_or_default();
-        let of_class = texts.iter().map(place).collect();
+        let texts = classes.iter().map(|held| shown(subject, held)).enumerate();
+        let mut texts: Vec<(usize, String)> = texts.collect();
+        texts.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
+        let mut sorted: Vec<String> = Vec::with_capacity(texts.len());
+        let mut of_class = vec![0; texts.len()];
+        for (class, text) in texts {
+            if sorted.last() != Some(&text) {
+                sorted.push(text);
+            }
+            of_class[class] = sorted.len() - 1;
+        }
         Self { sorted, of_class }
     }
 }
