@@ -16,4 +16,5 @@ mod run;
 pub mod runtime;
 mod slice;
 mod stack;
+pub mod voxels;
 mod walk;

@@ -1,8 +1,9 @@
-//! The actors of these tests: the real data, the shipped models, ONNX Runtime, a modality that writes slices, an author that writes graphs.
+//! The actors of these tests: the real data, the shipped models, ONNX Runtime, a modality that writes slices, an author that writes graphs, others who do the same arithmetic.
 #![allow(dead_code)] // each test file uses some of them
 
 pub mod author;
 pub mod modality;
+pub mod second_opinion;
 
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::{Engine, EngineOptions};

@@ -1,0 +1,219 @@
+//! Numbers of one grid on another, both in any orientation: nearest and trilinear, and labels back by scores.
+
+use super::block::Block;
+use super::error::VoxelError;
+use super::grid::Grid;
+use super::orientation::turned;
+use super::separable::separable;
+use super::taps::{Line, TIE, Taps, nearest as nearest_voxel, within};
+use super::threads;
+
+/// What each voxel of `onto` finds at its place: the value of the voxel that its centre lies in, of two
+/// the one with the larger index; `outside` beyond the outer faces. For labels and masks, and for cutting
+/// and padding, which it does exactly.
+pub fn nearest<T: Copy + Default + Send + Sync>(
+    block: &Block<T>,
+    onto: &Grid,
+    outside: T,
+) -> Result<Block<T>, VoxelError> {
+    let way = Way::between(block.grid(), onto);
+    let size = block.grid().size();
+    let voxels = match way.parallel() {
+        Some(parallel) => {
+            let picked = pick(block.voxels(), size, parallel.lines, outside);
+            parallel.to_target_order(picked)
+        }
+        None => way.each(outside, |at| {
+            let [Some(z), Some(y), Some(x)] = [0, 1, 2].map(|a| nearest_voxel(at[a], size[a]))
+            else {
+                return outside;
+            };
+            block.voxels()[(z * size[1] + y) * size[2] + x]
+        }),
+    };
+    Block::new(*onto, voxels)
+}
+
+/// Trilinear at the place of each voxel of `onto`, as SimpleITK's `Resample` with `sitkLinear`: up to half
+/// a voxel beyond the outer centres the outer values hold, `outside` further off. A NaN or an infinity
+/// makes NaN or infinity of what lies between it and its neighbours, and of nothing else.
+pub fn linear(block: &Block, onto: &Grid, outside: f32) -> Result<Block, VoxelError> {
+    Block::new(*onto, linear_voxels(block.voxels(), block.grid(), onto, outside))
+}
+
+/// Labels from scores of classes, `[class][voxel of grid]`: the scores are brought onto `onto` one class at
+/// a time, trilinear, and the class with the highest score counts, of equal ones the first. `outside` is the
+/// label beyond the grid and where all scores are NaN.
+pub fn labels_of_scores(
+    scores: &[f32],
+    grid: &Grid,
+    onto: &Grid,
+    outside: u16,
+) -> Result<Block<u16>, VoxelError> {
+    /// Voxels that are worked on at a time, so that memory does not grow with the classes.
+    const SLAB: usize = 1 << 22;
+    let classes = super::argmax::classes(scores.len(), grid.voxels())?;
+    let [slices, rows, columns] = onto.size();
+    let mut labels = vec![outside; onto.voxels()];
+    let at_a_time = (SLAB / (rows * columns)).max(1);
+    for (number, labels) in labels.chunks_mut(rows * columns * at_a_time).enumerate() {
+        let first = number * at_a_time;
+        let size = [at_a_time.min(slices - first), rows, columns];
+        let slab = Grid::new(size, onto.to_mm([first as f64, 0.0, 0.0]), onto.steps())?;
+        let mut best = vec![f32::NEG_INFINITY; labels.len()];
+        for (class, scores) in (0..classes).zip(scores.chunks(grid.voxels())) {
+            // NaN is above nothing.
+            let found = linear_voxels(scores, grid, &slab, f32::NAN);
+            super::argmax::raise(&mut best, labels, &found, class);
+        }
+    }
+    Block::new(*onto, labels)
+}
+
+fn linear_voxels(voxels: &[f32], from: &Grid, onto: &Grid, outside: f32) -> Vec<f32> {
+    let way = Way::between(from, onto);
+    let size = from.size();
+    if let Some(parallel) = way.parallel() {
+        let taps = [0, 1, 2].map(|a| Taps::linear(parallel.lines[a], size[a]));
+        return parallel.to_target_order(separable(voxels, size, &taps, outside));
+    }
+    way.each(outside, |at| {
+        let [Some(z), Some(y), Some(x)] = [0, 1, 2].map(|a| within(at[a], size[a])) else {
+            return outside;
+        };
+        between_eight(voxels, size, z, y, x)
+    })
+}
+
+fn between_eight(
+    voxels: &[f32],
+    size: [usize; 3],
+    (z, of_z): (usize, f32),
+    (y, of_y): (usize, f32),
+    (x, of_x): (usize, f32),
+) -> f32 {
+    // A neighbour of weight 0 is not read: it may be NaN, or not be there.
+    let step = |weight: f32, stride: usize| if weight > 0.0 { stride } else { 0 };
+    let next = [step(of_z, size[1] * size[2]), step(of_y, size[2]), step(of_x, 1)];
+    let first = (z * size[1] + y) * size[2] + x;
+    let mix = |a: f32, b: f32, weight: f32| if weight > 0.0 { a + (b - a) * weight } else { a };
+    let row = |at: usize| mix(voxels[at], voxels[at + next[2]], of_x);
+    let plane = |at: usize| mix(row(at), row(at + next[1]), of_y);
+    mix(plane(first), plane(first + next[0]), of_z)
+}
+
+fn pick<T: Copy + Default + Send + Sync>(
+    voxels: &[T],
+    size: [usize; 3],
+    lines: [Line; 3],
+    outside: T,
+) -> Vec<T> {
+    let places = [0, 1, 2].map(|a| {
+        let place = |i: usize| nearest_voxel(lines[a].start + i as f64 * lines[a].step, size[a]);
+        (0..lines[a].count).map(place).collect::<Vec<_>>()
+    });
+    let [slow, middle, fast] = &places;
+    let row = fast.len();
+    let mut out = vec![outside; slow.len() * middle.len() * row];
+    threads::in_parts(
+        &mut out,
+        threads::worth(row),
+        || (),
+        |(), first, part| {
+            for (number, out) in part.chunks_mut(row).enumerate() {
+                let number = first / row + number;
+                let (z, y) = (slow[number / middle.len()], middle[number % middle.len()]);
+                let (Some(z), Some(y)) = (z, y) else { continue };
+                let source = &voxels[(z * size[1] + y) * size[2]..][..size[2]];
+                for (out, x) in out.iter_mut().zip(fast) {
+                    *out = x.map_or(outside, |x| source[x]);
+                }
+            }
+        },
+    );
+    out
+}
+
+/// Where the voxels of a target lie in the indices of a source.
+pub(super) struct Way {
+    size: [usize; 3],
+    start: [f64; 3],
+    /// By target axis, then by source axis.
+    steps: [[f64; 3]; 3],
+}
+
+/// A way whose axes run along those of the source.
+pub(super) struct Parallel {
+    /// By source axis.
+    pub(super) lines: [Line; 3],
+    /// The source axis of each target axis.
+    axes: [usize; 3],
+}
+
+impl Way {
+    pub(super) fn between(from: &Grid, onto: &Grid) -> Self {
+        let steps = [0, 1, 2].map(|a| from.steps_of(onto, a));
+        Self { size: onto.size(), start: from.to_index(onto.origin()), steps }
+    }
+
+    pub(super) fn parallel(&self) -> Option<Parallel> {
+        let along = |a: usize, b: usize| self.steps[a][b].abs();
+        let axis = |a: usize| {
+            (0..3).fold(0, |best, b| if along(a, b) > along(a, best) { b } else { best })
+        };
+        let axes = [0, 1, 2].map(axis);
+        let off =
+            |a: usize, b: usize| if b == axes[a] { 0.0 } else { along(a, b) * self.size[a] as f64 };
+        let straight = (0..3).all(|b| (0..3).map(|a| off(a, b)).sum::<f64>() < TIE);
+        let lines = [0, 1, 2].map(|b| {
+            let a = axes.iter().position(|axis| *axis == b)?;
+            Some(Line { start: self.start[b], step: self.steps[a][b], count: self.size[a] })
+        });
+        match lines {
+            [Some(slow), Some(middle), Some(fast)] if straight => {
+                Some(Parallel { lines: [slow, middle, fast], axes })
+            }
+            _ => None,
+        }
+    }
+
+    /// `value` of each source index, in the order of the target; rows that miss the source are `outside`.
+    fn each<T: Copy + Send + Sync>(
+        &self,
+        outside: T,
+        value: impl Fn([f64; 3]) -> T + Sync,
+    ) -> Vec<T> {
+        let [_, rows, columns] = self.size;
+        let mut out = vec![outside; self.size.iter().product()];
+        let [slow, middle, fast] = self.steps;
+        threads::in_parts(
+            &mut out,
+            threads::worth(columns),
+            || (),
+            |(), first, part| {
+                for (number, row) in part.chunks_mut(columns).enumerate() {
+                    let number = first / columns + number;
+                    let (z, y) = ((number / rows) as f64, (number % rows) as f64);
+                    let begin = [0, 1, 2].map(|a| self.start[a] + z * slow[a] + y * middle[a]);
+                    for (x, out) in row.iter_mut().enumerate() {
+                        *out = value([0, 1, 2].map(|a| begin[a] + x as f64 * fast[a]));
+                    }
+                }
+            },
+        );
+        out
+    }
+}
+
+impl Parallel {
+    /// From the order of the source axes, as `lines` has them, to that of the target.
+    pub(super) fn to_target_order<T: Copy + Default + Send + Sync>(
+        &self,
+        voxels: Vec<T>,
+    ) -> Vec<T> {
+        if self.axes == [0, 1, 2] {
+            return voxels;
+        }
+        turned(&voxels, self.lines.map(|line| line.count), self.axes.map(|axis| (axis, false)))
+    }
+}
