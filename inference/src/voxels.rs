@@ -9,6 +9,7 @@ pub mod argmax;
 pub mod block;
 pub mod error;
 pub mod grid;
+pub mod image;
 pub mod orientation;
 pub mod placing;
 pub mod resample;
