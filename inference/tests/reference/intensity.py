@@ -1,0 +1,20 @@
+# Each operation on "a" as its formula stands in numpy, in float64.
+a = f32("a").astype(np.float64)
+save("window", np.clip((a + 160) / 400, 0, 1))
+save("clip", np.clip(a, -100, 250.5))
+save("min_max", (a - np.nanmin(a)) / (np.nanmax(a) - np.nanmin(a)))
+for name, over in [("all", ~np.isnan(a)), ("non_zero", ~np.isnan(a) & (a != 0)), ("above", a > 50)]:
+    z = (a - a[over].mean()) / a[over].std()
+    save("z_" + name, z)
+    save("z_there_" + name, np.where(over, z, a))
+    low, high = np.quantile(a[over], [0.02, 0.98], method="linear")
+    save("quantile_" + name, np.clip((a - low) / (high - low + 1e-3), 0, 1))
+u = np.clip(a, -1000, 1300)
+mindgrab = np.where(u < -100, u + 1000, np.where(u <= 100, 900 + 11 * (u + 100), 3100 + (u - 100)))
+save("piecewise", mindgrab)
+by_channel = a.reshape(3, -1)
+mean, sd = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+save("per_channel", (by_channel - mean[:, None]) / sd[:, None])
+save("invert", 4095 - a)
+wanted = [0, 0.01, 0.25, 0.5, 1 / 3, 0.999, 1]
+save("quantiles", np.quantile(a[~np.isnan(a)], wanted, method="linear"))
