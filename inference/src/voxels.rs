@@ -18,3 +18,4 @@ pub mod resample;
 mod separable;
 mod taps;
 mod threads;
+pub mod windows;

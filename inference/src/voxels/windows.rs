@@ -1,0 +1,211 @@
+//! A block in windows that a graph takes one at a time, and their answers blended into one.
+
+use super::error::{VoxelError, count, voxels};
+
+/// How much the answer of a window counts at each of its voxels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Importance {
+    /// The same everywhere.
+    Constant,
+    /// `exp(-d² / (2 s²))` along each axis, d in voxels from the centre of the window and s this part of
+    /// its side (0.125 is MONAI's), but a thousandth at least.
+    Gaussian(f64),
+}
+
+/// Where windows lie over a block, as `dense_patch_slices` and `sliding_window_inference` of MONAI 1.6.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Windows {
+    size: [usize; 3],
+    window: [usize; 3],
+    /// Voxels of padding in front of the block, where the window is larger than it.
+    before: [usize; 3],
+    /// First voxels along each axis, in the padded block.
+    starts: [Vec<usize>; 3],
+}
+
+impl Windows {
+    /// Windows of the size `window` go on by `window * (1 - overlap)` voxels, rounded down and one at
+    /// least; the last is moved back to end with the block. `overlap` is from 0 to below 1.
+    pub fn over(size: [usize; 3], window: [usize; 3], overlap: f64) -> Result<Self, VoxelError> {
+        voxels(size)?;
+        voxels(window)?;
+        if !(0.0..1.0).contains(&overlap) {
+            return Err(VoxelError::asked("the overlap of windows", overlap, "from 0 to below 1"));
+        }
+        voxels([0, 1, 2].map(|a| size[a].max(window[a])))?;
+        let before = [0, 1, 2].map(|a| window[a].saturating_sub(size[a]) / 2);
+        let starts = [0, 1, 2].map(|a| starts(size[a].max(window[a]), window[a], overlap));
+        Ok(Self { size, window, before, starts })
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.iter().map(Vec::len).product()
+    }
+
+    /// There is always one.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Voxels of a window.
+    pub fn voxels(&self) -> usize {
+        self.window.iter().product()
+    }
+
+    /// First voxel of window `number`, below `len`, in the block: below 0 where it begins in the padding.
+    /// The fast axis goes first.
+    pub fn start(&self, number: usize) -> [isize; 3] {
+        let [_, middle, fast] = [0, 1, 2].map(|a| self.starts[a].len());
+        let at = [number / (middle * fast), number / fast % middle, number % fast];
+        [0, 1, 2].map(|a| {
+            let start = self.starts[a].get(at[a]).copied().unwrap_or(0);
+            start as isize - self.before[a] as isize
+        })
+    }
+
+    /// The voxels of window `number` of a block `[channel][z][y][x]`, as `[channel][z][y][x]`, with
+    /// `padding` where the block does not reach. `out` is filled anew, for use as the input of a graph.
+    pub fn cut(
+        &self,
+        block: &[f32],
+        number: usize,
+        padding: f32,
+        out: &mut Vec<f32>,
+    ) -> Result<(), VoxelError> {
+        self.check(number)?;
+        let of_block: usize = self.size.iter().product();
+        let channels = (block.len() / of_block).max(1);
+        count("the block to cut windows of", block.len(), channels * of_block)?;
+        out.clear();
+        out.resize(channels * self.voxels(), padding);
+        for (block, out) in block.chunks(of_block).zip(out.chunks_mut(self.voxels())) {
+            self.rows(number, |in_block, in_window, length| {
+                out[in_window..in_window + length]
+                    .copy_from_slice(&block[in_block..in_block + length]);
+            });
+        }
+        Ok(())
+    }
+
+    fn check(&self, number: usize) -> Result<(), VoxelError> {
+        if number < self.len() {
+            return Ok(());
+        }
+        Err(VoxelError::asked("the number of a window", number, "below how many there are"))
+    }
+
+    /// Calls `each` with each row of a window that lies in the block: its first voxel in the block, that
+    /// in the window, and its length.
+    fn rows(&self, number: usize, mut each: impl FnMut(usize, usize, usize)) {
+        let start = self.start(number);
+        // Of the voxels of the window, those in the block.
+        let [slow, middle, fast] = [0, 1, 2].map(|a| {
+            let begin = start[a].min(0).unsigned_abs().min(self.window[a]);
+            let end = self.size[a].saturating_add_signed(-start[a]).min(self.window[a]);
+            begin..end.max(begin)
+        });
+        let place = |a: usize, i: usize| i.saturating_add_signed(start[a]);
+        for z in slow {
+            for y in middle.clone() {
+                let in_block = (place(0, z) * self.size[1] + place(1, y)) * self.size[2]
+                    + place(2, fast.start);
+                let in_window = (z * self.window[1] + y) * self.window[2] + fast.start;
+                each(in_block, in_window, fast.len());
+            }
+        }
+    }
+}
+
+fn starts(size: usize, window: usize, overlap: f64) -> Vec<usize> {
+    if size == window {
+        return vec![0];
+    }
+    let interval = ((window as f64 * (1.0 - overlap)) as usize).max(1);
+    let last = size - window;
+    (0..last.div_ceil(interval) + 1).map(|number| (number * interval).min(last)).collect()
+}
+
+/// The weighted mean of the answers of windows. It holds the sums of all channels and one sum of weights,
+/// and no window.
+pub struct Blend<'a> {
+    windows: &'a Windows,
+    channels: usize,
+    importance: Vec<f32>,
+    sums: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl<'a> Blend<'a> {
+    pub fn new(
+        windows: &'a Windows,
+        channels: usize,
+        importance: Importance,
+    ) -> Result<Self, VoxelError> {
+        let of_block: usize = windows.size.iter().product();
+        let numbers = channels.checked_mul(of_block);
+        if !numbers
+            .is_some_and(|numbers| numbers > 0 && numbers <= 4 * crate::assembly::MOST_VOXELS)
+        {
+            let must = "1 or more, and few enough for the memory of the node";
+            return Err(VoxelError::asked("the number of channels", channels, must));
+        }
+        Ok(Self {
+            windows,
+            channels,
+            importance: weights(windows.window, importance)?,
+            sums: vec![0.0; channels * of_block],
+            weights: vec![0.0; of_block],
+        })
+    }
+
+    /// The answer of the graph to window `number`, `[channel][z][y][x]`. Each window once, in any order;
+    /// the sums are the same to the last bit only for the same order.
+    pub fn add(&mut self, number: usize, answer: &[f32]) -> Result<(), VoxelError> {
+        self.windows.check(number)?;
+        let (of_window, of_block) = (self.windows.voxels(), self.weights.len());
+        count("the answer to a window", answer.len(), self.channels * of_window)?;
+        let (importance, weights) = (&self.importance, &mut self.weights);
+        self.windows.rows(number, |in_block, in_window, length| {
+            let of = &importance[in_window..in_window + length];
+            weights[in_block..in_block + length].iter_mut().zip(of).for_each(|(sum, w)| *sum += w);
+        });
+        for (sums, answer) in self.sums.chunks_mut(of_block).zip(answer.chunks(of_window)) {
+            self.windows.rows(number, |in_block, in_window, length| {
+                let of = answer[in_window..].iter().zip(&importance[in_window..]);
+                let sums = &mut sums[in_block..in_block + length];
+                sums.iter_mut().zip(of).for_each(|(sum, (answer, w))| *sum += answer * w);
+            });
+        }
+        Ok(())
+    }
+
+    /// `[channel][z][y][x]` of the block; NaN where no window was added.
+    pub fn finish(self) -> Vec<f32> {
+        let Self { mut sums, weights, .. } = self;
+        for sums in sums.chunks_mut(weights.len()) {
+            sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
+        }
+        sums
+    }
+}
+
+/// The weight of each voxel of a window. Made as MONAI makes it, in float32.
+fn weights(window: [usize; 3], importance: Importance) -> Result<Vec<f32>, VoxelError> {
+    let Importance::Gaussian(part) = importance else {
+        return Ok(vec![1.0; window.iter().product()]);
+    };
+    if !(part > 0.0 && part.is_finite()) {
+        return Err(VoxelError::asked("the width of the Gaussian of windows", part, "above 0"));
+    }
+    let along = |a: usize| -> Vec<f32> {
+        let (middle, sigma) = ((window[a] - 1) as f64 / 2.0, window[a] as f64 * part);
+        let at = |i: usize| (-(i as f64 - middle).powi(2) / (2.0 * sigma * sigma)).exp() as f32;
+        (0..window[a]).map(at).collect()
+    };
+    let [slow, middle, fast] = [0, 1, 2].map(along);
+    let mut out = Vec::with_capacity(window.iter().product());
+    for (z, y) in slow.iter().flat_map(|z| middle.iter().map(move |y| (z, y))) {
+        out.extend(fast.iter().map(|x| (z * y * x).max(1e-3)));
+    }
+    Ok(out)
+}
