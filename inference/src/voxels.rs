@@ -7,8 +7,11 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
+pub mod components;
 pub mod error;
+pub mod figures;
 pub mod grid;
+pub mod holes;
 pub mod image;
 pub mod intensity;
 pub mod orientation;
