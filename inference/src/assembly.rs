@@ -38,7 +38,7 @@ impl Assembly {
 
     /// Adds one image, a Part 10 file, in any order.
     pub fn add(&mut self, part10: &[u8]) -> Result<(), AssemblyError> {
-        let slice = Slice::read(part10, self.slices.len() + 1, &self.input.modality)
+        let slice = Slice::read(part10, self.slices.len() + 1, &self.input)
             .map_err(|(name, error)| AssemblyError::Slice { name, error })?;
         self.voxels += slice.voxels.len();
         if self.voxels > MOST_VOXELS {

@@ -108,6 +108,11 @@ impl<'a> Elements<'a> {
         Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
+    /// Whether the element is there, empty or not.
+    pub fn is_present(&self, tag: u32) -> bool {
+        self.values.contains_key(&tag)
+    }
+
     fn bytes(&self, tag: u32) -> Option<&[u8]> {
         self.data.get(self.values.get(&tag)?.clone())
     }

@@ -1,10 +1,13 @@
 //! One thread owns ONNX Runtime's sessions and takes volumes from one bounded queue; callers wait for their findings.
 
+use crate::findings::interpret;
 use crate::graph;
 use crate::models::{Model, Models};
+use crate::prepare::Prepared;
 use crate::problem::ModelProblem;
 use crate::run::run;
 use crate::runtime::{self, RuntimeError};
+use crate::tensors::Tensors;
 use gantry_terms::findings::Findings;
 use gantry_terms::volume::Volume;
 use ort::environment::Environment;
@@ -59,12 +62,12 @@ pub struct Engine {
 }
 
 /// Where a caller waits; closed when it has left.
-pub(crate) type Reply = oneshot::Sender<Result<Findings, InferError>>;
+type Reply = oneshot::Sender<Result<Tensors, InferError>>;
 
 #[derive(Debug)]
 struct Request {
     model: Arc<Model>,
-    volume: Arc<Volume>,
+    prepared: Arc<Prepared>,
     reply: Reply,
 }
 
@@ -88,16 +91,41 @@ impl Engine {
         Ok(Self { models, queue })
     }
 
-    /// Waits for its turn, then for the run. Dropping the future ends the run.
+    /// Prepares the volume, waits for its turn, then for the run. Dropping the future ends the run.
     pub async fn infer(&self, model: &str, volume: Arc<Volume>) -> Result<Findings, InferError> {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
+        let (of, images) = (model.clone(), volume.clone());
+        let prepared = elsewhere(&model, move || Prepared::new(&of, &images)).await?;
+        let prepared = prepared.map_err(|error| failed(&model, &error))?;
+        let prepared = Arc::new(prepared);
         let (reply, answer) = oneshot::channel();
         let gone = || InferError::Transient("the engine has stopped".into());
-        self.queue.send(Request { model, volume, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let request = Request { model: model.clone(), prepared: prepared.clone(), reply };
+        self.queue.send(request).await.map_err(|_| gone())?;
+        let tensors = answer.await.map_err(|_| gone())??;
+        let of = model.clone();
+        elsewhere(&model, move || interpret(&of, &volume, &prepared, &tensors))
+            .await?
+            .map_err(|error| failed(&model, &error))
     }
+}
+
+/// Work on voxels, beside the threads that others wait for.
+async fn elsewhere<T: Send + 'static>(
+    model: &Model,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, InferError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| panicked(model))
+}
+
+fn failed(model: &Model, error: &dyn std::fmt::Display) -> InferError {
+    InferError::Permanent(format!("the model `{}`: {error}", model.name))
+}
+
+fn panicked(model: &Model) -> InferError {
+    InferError::Permanent(format!("the model `{}` made the engine panic", model.name))
 }
 
 fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> Vec<ModelProblem> {
@@ -118,28 +146,28 @@ struct Owner {
 
 impl Owner {
     fn work(mut self) {
-        while let Some(Request { model, volume, reply }) = self.requests.blocking_recv() {
+        while let Some(Request { model, prepared, reply }) = self.requests.blocking_recv() {
             if reply.is_closed() {
                 continue; // nobody waits any more
             }
-            let findings = guarded(&model, || self.run(&model, &volume, &reply));
-            // The caller may have left meanwhile: then the findings are of no use to anyone.
-            let _ = reply.send(findings);
+            let tensors = guarded(&model, || self.run(&model, &prepared, &reply));
+            // The caller may have left meanwhile: then the tensors are of no use to anyone.
+            let _ = reply.send(tensors);
         }
     }
 
     fn run(
         &mut self,
         model: &Model,
-        volume: &Volume,
+        prepared: &Prepared,
         reply: &Reply,
-    ) -> Result<Findings, InferError> {
+    ) -> Result<Tensors, InferError> {
         // Taken out while it runs: after a panic it is not used again.
         let session = self.sessions.remove(&model.name);
         let mut session = session.map_or_else(|| self.open(model), Ok)?;
-        let findings = run(&mut session, model, volume, reply);
+        let tensors = run(&mut session, model, prepared, reply);
         self.sessions.insert(model.name.clone(), session);
-        findings
+        tensors
     }
 
     fn open(&self, model: &Model) -> Result<Session, InferError> {
@@ -153,10 +181,7 @@ fn guarded<T>(
     model: &Model,
     work: impl FnOnce() -> Result<T, InferError>,
 ) -> Result<T, InferError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let text = format!("the model `{}` made the engine panic", model.name);
-        Err(InferError::Permanent(text))
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked(model)))
 }
 
 #[cfg(test)]

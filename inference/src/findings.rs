@@ -1,33 +1,53 @@
 //! What came out of the graph, bound to what the manifest says it means.
 
-use crate::manifest::{Group, Manifest, MeasurementOutput, SegmentationOutput};
+use crate::manifest::{
+    Figure, Group, Manifest, MeasurementOutput, MeasurementSource, SegmentationOutput,
+};
+use crate::masks;
 use crate::models::Model;
+use crate::prepare::Prepared;
+use crate::tensors::Tensors;
+use crate::voxels::figures::of_values;
 use gantry_terms::findings::{Algorithm, Findings, Mask, Measurement, MeasurementGroup, NoValue};
-use gantry_terms::geometry::Geometry;
-
-/// Tensors by name, as the run gave them.
-pub trait Outputs {
-    /// The shape and the elements of a tensor of numbers.
-    fn numbers(&self, tensor: &str) -> Result<(&[i64], &[f32]), String>;
-    /// The shape and the elements of a tensor of labels.
-    fn labels(&self, tensor: &str) -> Result<(&[i64], &[u8]), String>;
-}
+use gantry_terms::volume::Volume;
 
 /// An error is a graph that does not keep its manifest: the model's author must act.
 pub fn interpret(
     model: &Model,
-    geometry: &Geometry,
-    outputs: &impl Outputs,
+    volume: &Volume,
+    prepared: &Prepared,
+    tensors: &Tensors,
 ) -> Result<Findings, String> {
     let manifest = &model.manifest;
-    let groups = manifest.groups.iter().map(|group| measure(group, manifest, outputs));
-    let masks = manifest.segmentations.iter().map(|output| mask(output, geometry, outputs));
+    let axes = manifest.input.axes;
+    let masks: Vec<Vec<bool>> = manifest
+        .segmentations
+        .iter()
+        .map(|output| masks::over_images(output, axes, prepared, tensors))
+        .collect::<Result<_, _>>()?;
+    let source = Source { manifest, volume, tensors, masks: &masks };
+    let groups = manifest.groups.iter().map(|group| source.measure(group));
+    let groups = groups.collect::<Result<_, _>>()?;
     Ok(Findings {
         algorithm: algorithm(model),
         procedure: manifest.procedure.clone(),
-        groups: groups.collect::<Result<_, _>>()?,
-        masks: masks.collect::<Result<_, _>>()?,
+        groups,
+        masks: manifest
+            .segmentations
+            .iter()
+            .zip(masks)
+            .map(|(output, mask)| told(output, mask))
+            .collect(),
     })
+}
+
+/// What figures are taken of.
+struct Source<'a> {
+    manifest: &'a Manifest,
+    volume: &'a Volume,
+    tensors: &'a Tensors,
+    /// In the manifest's order, over the images.
+    masks: &'a [Vec<bool>],
 }
 
 fn algorithm(model: &Model) -> Algorithm {
@@ -43,59 +63,90 @@ fn algorithm(model: &Model) -> Algorithm {
     }
 }
 
-fn measure(
-    group: &Group,
-    manifest: &Manifest,
-    outputs: &impl Outputs,
-) -> Result<MeasurementGroup, String> {
-    let of_group = manifest.measurements.iter().filter(|output| output.group == group.key);
-    Ok(MeasurementGroup {
-        label: group.label.clone(),
-        finding: group.finding.clone(),
-        site: group.site.clone(),
-        method: group.method.clone(),
-        measurements: of_group.map(|output| number(output, outputs)).collect::<Result<_, _>>()?,
-    })
-}
-
-fn number(output: &MeasurementOutput, outputs: &impl Outputs) -> Result<Measurement, String> {
-    let (shape, numbers) = outputs.numbers(&output.tensor)?;
-    let raw = numbers.get(output.index).filter(|_| shape.len() == 1).copied().ok_or_else(|| {
-        let (tensor, index) = (&output.tensor, output.index);
-        format!("the output `{tensor}` has the shape {shape:?}, the manifest means index {index}")
-    })?;
-    let scaled = f64::from(raw) * output.scale;
-    let value = match raw {
-        raw if raw.is_nan() => Err(NoValue::NotANumber),
-        _ if scaled.is_infinite() => Err(NoValue::MeasurementFailure),
-        _ => Ok(scaled),
-    };
-    Ok(Measurement {
-        key: output.key.clone(),
-        concept: output.concept.clone(),
-        derivation: output.derivation.clone(),
-        unit: output.unit.clone(),
-        value,
-    })
-}
-
-fn mask(
-    output: &SegmentationOutput,
-    geometry: &Geometry,
-    outputs: &impl Outputs,
-) -> Result<Mask, String> {
-    let (shape, labels) = outputs.labels(&output.tensor)?;
-    let expected = [geometry.slices as i64, geometry.rows as i64, geometry.columns as i64];
-    if shape != expected || labels.len() != geometry.voxels() {
-        let tensor = &output.tensor;
-        return Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"));
+impl Source<'_> {
+    fn measure(&self, group: &Group) -> Result<MeasurementGroup, String> {
+        let of_group = self.manifest.measurements.iter().filter(|output| output.group == group.key);
+        Ok(MeasurementGroup {
+            label: group.label.clone(),
+            finding: group.finding.clone(),
+            site: group.site.clone(),
+            method: group.method.clone(),
+            measurements: of_group.map(|output| self.number(output)).collect::<Result<_, _>>()?,
+        })
     }
-    Ok(Mask {
+
+    fn number(&self, output: &MeasurementOutput) -> Result<Measurement, String> {
+        let raw = match &output.source {
+            MeasurementSource::Tensor { tensor, index } => self.element(tensor, *index)?,
+            MeasurementSource::Mask { segmentation, figure } => {
+                self.figure(segmentation, *figure)?
+            }
+        };
+        let scaled = raw * output.scale;
+        let value = match raw {
+            raw if raw.is_nan() => Err(NoValue::NotANumber),
+            _ if scaled.is_infinite() => Err(NoValue::MeasurementFailure),
+            _ => Ok(scaled),
+        };
+        Ok(Measurement {
+            key: output.key.clone(),
+            concept: output.concept.clone(),
+            derivation: output.derivation.clone(),
+            unit: output.unit.clone(),
+            value,
+        })
+    }
+
+    fn element(&self, tensor: &str, index: usize) -> Result<f64, String> {
+        let (shape, numbers) = self.tensors.numbers(tensor)?;
+        let raw = numbers.get(index).filter(|_| shape.len() == 1).copied().ok_or_else(|| {
+            format!(
+                "the output `{tensor}` has the shape {shape:?}, the manifest means index {index}"
+            )
+        })?;
+        Ok(f64::from(raw))
+    }
+
+    /// Of an empty mask the volume is 0, and nothing else is a number.
+    fn figure(&self, segmentation: &str, figure: Figure) -> Result<f64, String> {
+        let mut outputs = self.manifest.segmentations.iter().zip(self.masks);
+        let mask = outputs.find(|(output, _)| output.key == segmentation).map(|(_, mask)| mask);
+        let mask = mask.ok_or_else(|| format!("there is no segmentation `{segmentation}`"))?;
+        let geometry = &self.volume.geometry;
+        if let Figure::Volume(of_mm3) = figure {
+            let voxels = mask.iter().filter(|inside| **inside).count();
+            return Ok(voxels as f64 * geometry.voxel_volume() * of_mm3);
+        }
+        let quantiles: Vec<f64> = match figure {
+            Figure::Percentile(percent) => vec![percent / 100.0],
+            _ => Vec::new(),
+        };
+        let inside = self
+            .volume
+            .voxels
+            .iter()
+            .zip(mask)
+            .filter(|(value, inside)| **inside && !value.is_nan());
+        let mut values: Vec<f32> = inside.map(|(value, _)| *value).collect();
+        let found = of_values(&mut values, &quantiles).map_err(|error| error.to_string())?;
+        let Some(found) = found else { return Ok(f64::NAN) };
+        Ok(match figure {
+            Figure::StandardDeviation => found.standard_deviation,
+            Figure::Minimum => f64::from(found.least),
+            Figure::Maximum => f64::from(found.most),
+            Figure::Percentile(_) => found.percentiles.first().copied().unwrap_or(f64::NAN),
+            Figure::Mean | Figure::Volume(_) => found.mean,
+        })
+    }
+}
+
+fn told(output: &SegmentationOutput, mask: Vec<bool>) -> Mask {
+    Mask {
         key: output.key.clone(),
         label: output.label.clone(),
         category: output.category.clone(),
         property: output.property.clone(),
         colour: output.colour,
-        voxels: labels.iter().map(|label| u8::from(*label == output.value)).collect(),
-    })
+        voxels: mask.into_iter().map(u8::from).collect(),
+    }
 }

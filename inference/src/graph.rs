@@ -1,6 +1,6 @@
 //! A graph and its manifest have to mean the same tensors: opened by ONNX Runtime, then names, types and ranks compared.
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, OutputTensor};
 use crate::models::{self, Model};
 use crate::problem::{ModelProblem, suggestion};
 use ort::environment::Environment;
@@ -61,9 +61,32 @@ pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
     for expected in outputs(manifest) {
         problems.extend(expected.compare("output", session.outputs()));
     }
+    problems.extend(sides(session, manifest));
     problems.sort();
     problems.dedup();
     problems.into_iter().map(|text| ModelProblem::of_file(&model.graph, text)).collect()
+}
+
+/// A side that the graph fixes has to be the one that the manifest makes.
+fn sides(session: &Session, manifest: &Manifest) -> Option<String> {
+    let input = &manifest.input;
+    let outlet = session.inputs().iter().find(|outlet| outlet.name() == input.tensor)?;
+    let ValueType::Tensor { shape, .. } = outlet.dtype() else { return None };
+    let size = input.grid.as_ref().and_then(|grid| grid.size);
+    let made = match size {
+        Some(size) => input.axes.shape(size),
+        // Only what does not depend on the images is known.
+        None => input.axes.shape([0; 3]),
+    };
+    let differs = |(fixed, made): (&i64, &i64)| *fixed >= 0 && fixed != made;
+    (shape.len() == made.len() && shape.iter().zip(&made).any(differs)).then(|| {
+        let name = &input.tensor;
+        let help = match size {
+            Some(_) => "its [input.grid] makes another one",
+            None => "the manifest has to say `size` in [input.grid], or the graph to leave it open",
+        };
+        format!("the graph's input `{name}` has the fixed shape {shape:?}: {help}")
+    })
 }
 
 /// A tensor as the manifest means it.
@@ -77,26 +100,20 @@ struct Expected<'a> {
 
 fn inputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {
     let float = TensorElementType::Float32;
-    let voxels = Expected { name: &manifest.input.tensor, element: float, rank: 3, least: 0 };
+    let rank = manifest.input.axes.shape([1; 3]).len();
+    let voxels = Expected { name: &manifest.input.tensor, element: float, rank, least: 0 };
     let spacing = manifest.input.spacing_tensor.as_deref();
     let spacing = spacing.map(|name| Expected { name, element: float, rank: 1, least: 3 });
     std::iter::once(voxels).chain(spacing)
 }
 
 fn outputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {
-    let numbers = manifest.measurements.iter().map(|measurement| Expected {
-        name: &measurement.tensor,
-        element: TensorElementType::Float32,
-        rank: 1,
-        least: measurement.index as i64 + 1,
-    });
-    let masks = manifest.segmentations.iter().map(|segmentation| Expected {
-        name: &segmentation.tensor,
-        element: TensorElementType::Uint8,
-        rank: 3,
-        least: 0,
-    });
-    numbers.chain(masks)
+    manifest.tensors().map(|OutputTensor { name, labels, rank, least }| Expected {
+        name,
+        element: if labels { TensorElementType::Uint8 } else { TensorElementType::Float32 },
+        rank,
+        least,
+    })
 }
 
 impl Expected<'_> {

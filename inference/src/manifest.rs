@@ -1,7 +1,16 @@
 //! What a model takes and gives, as its manifest says: tensors, geometry limits, coded concepts. No model is known in code.
 
 mod check;
+mod grid;
+mod outputs;
+mod steps;
 mod written;
+
+pub use grid::{Along, GridWanted, Interpolation};
+pub use outputs::{
+    Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+};
+pub use steps::Step;
 
 use gantry_terms::code::Code;
 use serde::Deserialize;
@@ -58,17 +67,60 @@ pub struct AlgorithmEntry {
     pub research_only: bool,
 }
 
+/// A tensor that the graph gives, as the manifest reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputTensor<'a> {
+    pub name: &'a str,
+    /// uint8; else float32.
+    pub labels: bool,
+    /// How many dimensions it has.
+    pub rank: usize,
+    /// The least number of elements where it has one dimension.
+    pub least: i64,
+}
+
+impl Manifest {
+    /// Each use of a tensor; one tensor may be used several times.
+    pub fn tensors(&self) -> impl Iterator<Item = OutputTensor<'_>> {
+        let numbers =
+            self.measurements.iter().filter_map(|measurement| match &measurement.source {
+                MeasurementSource::Tensor { tensor, index } => Some(OutputTensor {
+                    name: tensor,
+                    labels: false,
+                    rank: 1,
+                    least: i64::try_from(*index).unwrap_or(i64::MAX).saturating_add(1),
+                }),
+                MeasurementSource::Mask { .. } => None,
+            });
+        let rank = self.input.axes.shape([1; 3]).len();
+        let masks = self.segmentations.iter().map(move |segmentation| OutputTensor {
+            name: &segmentation.tensor,
+            labels: matches!(segmentation.reading, Reading::Label(_)),
+            rank,
+            least: 0,
+        });
+        numbers.chain(masks)
+    }
+}
+
 /// The volume that the graph takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     pub kind: InputKind,
     /// Modality (0008,0060) of the images.
     pub modality: String,
-    /// Takes float32 `[slices, rows, columns]`.
+    /// Takes float32 in the order of `axes`.
     pub tensor: String,
     pub intensity: Intensity,
     pub axes: Axes,
     pub slice_order: SliceOrder,
+    /// The grid that the images are brought onto; none: they go in as they are.
+    pub grid: Option<GridWanted>,
+    /// What is done to the intensities of the images, one after the other, before they are brought
+    /// onto the grid.
+    pub image_steps: Vec<Step>,
+    /// The same on the grid.
+    pub steps: Vec<Step>,
     /// Takes float32 `[3]`: mm between slices, rows and columns, in the order of `axes`.
     pub spacing_tensor: Option<String>,
     pub limits: Limits,
@@ -84,14 +136,29 @@ pub enum InputKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intensity {
-    /// Rescale Slope and Intercept applied (PS3.3 C.11.1), nothing else.
+    /// Hounsfield units: Rescale Slope and Intercept applied (PS3.3 C.11.1), nothing else.
     Hounsfield,
+    /// The same where the image has them, and the stored values where it has not, in whatever unit.
+    Rescaled,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axes {
     SliceRowColumn,
+    /// Batch and channel are 1.
+    BatchChannelSliceRowColumn,
+}
+
+impl Axes {
+    /// The shape of the tensor for a block of this size.
+    pub fn shape(self, size: [usize; 3]) -> Vec<i64> {
+        let ones = match self {
+            Self::SliceRowColumn => 0,
+            Self::BatchChannelSliceRowColumn => 2,
+        };
+        std::iter::repeat_n(1, ones).chain(size.map(|side| side as i64)).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -147,31 +214,4 @@ pub struct Group {
     pub finding: Option<Code>,
     pub site: Option<Code>,
     pub method: Option<Code>,
-}
-
-/// One number: element `index` of a float32 tensor of one dimension, times `scale`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MeasurementOutput {
-    pub key: String,
-    /// Key of a [`Group`] that exists.
-    pub group: String,
-    pub tensor: String,
-    pub index: usize,
-    pub concept: Code,
-    pub derivation: Option<Code>,
-    pub unit: Code,
-    pub scale: f64,
-}
-
-/// One mask: the voxels of a uint8 tensor of the input's shape that are equal to `value`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SegmentationOutput {
-    pub key: String,
-    pub label: String,
-    pub tensor: String,
-    pub value: u8,
-    pub category: Code,
-    pub property: Code,
-    /// sRGB.
-    pub colour: [u8; 3],
 }

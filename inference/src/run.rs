@@ -1,36 +1,32 @@
 //! One run of one graph on one volume, under watch: ended when it takes too long or when nobody waits for it.
 
-use crate::engine::{InferError, Reply};
-use crate::findings::{Outputs, interpret};
+use crate::engine::InferError;
 use crate::models::Model;
-use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
+use crate::prepare::Prepared;
+use crate::tensors::{Elements, Tensor, Tensors};
 use ort::session::{RunOptions, Session, SessionOutputs};
 use ort::value::TensorRef;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How often a run looks whether its caller is still there.
 const WATCH: Duration = Duration::from_millis(50);
 
 /// Blocks until the graph has run or was ended.
-pub fn run(
+pub fn run<T: Send>(
     session: &mut Session,
     model: &Model,
-    volume: &Volume,
-    reply: &Reply,
-) -> Result<Findings, InferError> {
+    prepared: &Prepared,
+    reply: &oneshot::Sender<T>,
+) -> Result<Tensors, InferError> {
     let failed = |error: ort::Error| failure(model, &error);
-    let geometry = &volume.geometry;
-    let shape = [geometry.slices, geometry.rows, geometry.columns];
-    let [between_rows, between_columns] = geometry.pixel_spacing;
-    let spacing = [geometry.slice_step, between_rows, between_columns].map(|mm| mm as f32);
     let input = &model.manifest.input;
-    let voxels = TensorRef::from_array_view((shape, volume.voxels.as_slice())).map_err(failed)?;
-    let mut inputs = ort::inputs! { input.tensor.as_str() => voxels };
+    let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()));
+    let mut inputs = ort::inputs! { input.tensor.as_str() => voxels.map_err(failed)? };
     if let Some(tensor) = &input.spacing_tensor {
-        let spacing = TensorRef::from_array_view(([3usize], spacing.as_slice())).map_err(failed)?;
-        inputs.push((tensor.as_str().into(), spacing.into()));
+        let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()));
+        inputs.push((tensor.as_str().into(), spacing.map_err(failed)?.into()));
     }
     let options = RunOptions::new().map_err(failed)?;
     let limit = model.manifest.time_out;
@@ -41,7 +37,7 @@ pub fn run(
         || session.run_with_options(inputs, &options),
     );
     match (outputs, end) {
-        (Ok(outputs), _) => interpret(model, geometry, &Tensors(outputs))
+        (Ok(outputs), _) => taken(model, &outputs)
             .map_err(|text| InferError::Permanent(format!("the model `{}`: {text}", model.name))),
         (Err(_), Some(End::TooLong)) => {
             let (name, seconds) = (&model.name, limit.as_secs_f64());
@@ -55,6 +51,25 @@ pub fn run(
     }
 }
 
+/// The outputs that the manifest names.
+fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, String> {
+    let mut tensors = Tensors::default();
+    for expected in model.manifest.tensors() {
+        let name = expected.name;
+        let value = outputs.get(name).ok_or_else(|| format!("there is no output `{name}`"))?;
+        let told = |error: ort::Error| error.to_string();
+        let (shape, elements) = if expected.labels {
+            let (shape, labels) = value.try_extract_tensor::<u8>().map_err(told)?;
+            (shape, Elements::Labels(labels.to_vec()))
+        } else {
+            let (shape, numbers) = value.try_extract_tensor::<f32>().map_err(told)?;
+            (shape, Elements::Numbers(numbers.to_vec()))
+        };
+        tensors.0.insert(name.to_string(), Tensor { shape: shape.to_vec(), elements });
+    }
+    Ok(tensors)
+}
+
 /// Why the watch ended a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
@@ -64,9 +79,9 @@ enum End {
 
 /// Runs `work` here while another thread looks at the clock and at the caller, and ends it by
 /// `terminate`, which says whether it could.
-fn watched<T>(
+fn watched<T, A: Send>(
     limit: Duration,
-    reply: &Reply,
+    reply: &oneshot::Sender<A>,
     terminate: impl Fn() -> bool + Send,
     work: impl FnOnce() -> T,
 ) -> (T, Option<End>) {
@@ -107,22 +122,6 @@ fn failure(model: &Model, error: &ort::Error) -> InferError {
     }
 }
 
-struct Tensors<'a>(SessionOutputs<'a>);
-
-impl Outputs for Tensors<'_> {
-    fn numbers(&self, tensor: &str) -> Result<(&[i64], &[f32]), String> {
-        let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
-        let extracted = value.try_extract_tensor::<f32>();
-        extracted.map(|(shape, numbers)| (&**shape, numbers)).map_err(|error| error.to_string())
-    }
-
-    fn labels(&self, tensor: &str) -> Result<(&[i64], &[u8]), String> {
-        let value = self.0.get(tensor).ok_or_else(|| format!("there is no output `{tensor}`"))?;
-        let extracted = value.try_extract_tensor::<u8>();
-        extracted.map(|(shape, labels)| (&**shape, labels)).map_err(|error| error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,14 +129,14 @@ mod tests {
     use tokio::sync::oneshot;
 
     /// Work that goes on until it is terminated.
-    fn endless(limit: Duration, reply: &Reply) -> Option<End> {
+    fn endless(limit: Duration, reply: &oneshot::Sender<()>) -> Option<End> {
         let (terminate, terminated) = mpsc::channel();
         watched(limit, reply, move || terminate.send(()).is_ok(), || terminated.recv()).1
     }
 
     #[test]
     fn a_run_is_ended_by_the_clock_or_when_its_caller_leaves() {
-        let (reply, caller) = oneshot::channel();
+        let (reply, caller) = oneshot::channel::<()>();
         assert_eq!(endless(Duration::from_millis(1), &reply), Some(End::TooLong));
         drop(caller);
         assert_eq!(endless(Duration::from_secs(3600), &reply), Some(End::NobodyWaits));
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_run_that_finishes_is_left_alone() {
-        let (reply, _caller) = oneshot::channel();
+        let (reply, _caller) = oneshot::channel::<()>();
         let (result, end) = watched(Duration::from_secs(3600), &reply, || true, || 7);
         assert_eq!((result, end), (7, None));
     }

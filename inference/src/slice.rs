@@ -2,6 +2,7 @@
 
 use crate::decode::{self, DecodeError, decode_elements};
 use crate::elements::Elements;
+use crate::manifest::{Input, Intensity};
 use gantry_terms::geometry::{cross, dot};
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::SliceSource;
@@ -15,6 +16,7 @@ const IMAGE_POSITION: u32 = 0x0020_0032;
 const IMAGE_ORIENTATION: u32 = 0x0020_0037;
 const FRAME_OF_REFERENCE: u32 = 0x0020_0052;
 const PIXEL_SPACING: u32 = 0x0028_0030;
+const MODALITY_LUT_SEQUENCE: u32 = 0x0028_3000;
 const RESCALE_INTERCEPT: u32 = 0x0028_1052;
 const RESCALE_SLOPE: u32 = 0x0028_1053;
 const RESCALE_TYPE: u32 = 0x0028_1054;
@@ -32,6 +34,7 @@ const TAGS: &[u32] = &[
     RESCALE_INTERCEPT,
     RESCALE_SLOPE,
     RESCALE_TYPE,
+    MODALITY_LUT_SEQUENCE,
 ];
 
 /// Direction cosines are written with few digits: their lengths and the cosine of their angle may
@@ -54,6 +57,8 @@ pub enum SliceError {
     Orientation { row: f64, column: f64, cosine: f64 },
     #[error("is rescaled to something other than Hounsfield units (Rescale Type)")]
     RescaleType,
+    #[error("has a Modality LUT Sequence, which is not supported")]
+    ModalityLut,
 }
 
 /// What [`crate::stack`] needs to know of a slice.
@@ -68,7 +73,7 @@ pub struct Slice {
     pub pixel_spacing: [f64; 2],
     pub thickness: Option<f64>,
     pub frame_of_reference: Option<Uid>,
-    /// Row by row, in Hounsfield units.
+    /// Row by row, after the modality LUT.
     pub voxels: Vec<f32>,
 }
 
@@ -93,7 +98,7 @@ impl Slice {
     pub fn read(
         part10: &[u8],
         place: usize,
-        modality: &str,
+        input: &Input,
     ) -> Result<Self, (SliceName, SliceError)> {
         let given = SliceName::Given(place);
         let wanted: Vec<u32> = TAGS.iter().chain(decode::TAGS).copied().collect();
@@ -101,16 +106,16 @@ impl Slice {
             .map_err(|unreadable| (given, DecodeError::from(unreadable).into()))?;
         let number = elements.decimal(INSTANCE_NUMBER).map(|n| SliceName::Instance(n as i64));
         let name = number.unwrap_or(given);
-        Self::from_elements(&elements, name, modality).map_err(|error| (name, error))
+        Self::from_elements(&elements, name, input).map_err(|error| (name, error))
     }
 
     fn from_elements(
         elements: &Elements,
         name: SliceName,
-        modality: &str,
+        input: &Input,
     ) -> Result<Self, SliceError> {
-        if elements.text(MODALITY) != Some(modality) {
-            return Err(SliceError::Modality(modality.to_string()));
+        if elements.text(MODALITY) != Some(&input.modality) {
+            return Err(SliceError::Modality(input.modality.clone()));
         }
         let (row_direction, column_direction) = orientation(elements)?;
         let spacing: [f64; 2] = numbers(elements, PIXEL_SPACING, "Pixel Spacing")?;
@@ -122,9 +127,12 @@ impl Slice {
             sop_instance: uid(elements, SOP_INSTANCE_UID, "SOP Instance UID")?,
             position: numbers(elements, IMAGE_POSITION, "Image Position (Patient)")?,
         };
-        let (slope, intercept) = rescale(elements)?;
+        let (slope, intercept) = match input.intensity {
+            Intensity::Hounsfield => hounsfield(elements)?,
+            Intensity::Rescaled => rescaled(elements)?,
+        };
         let pixels = decode_elements(elements)?;
-        let hounsfield = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
+        let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
         Ok(Self {
             name,
             source,
@@ -135,7 +143,7 @@ impl Slice {
             pixel_spacing: spacing,
             thickness: elements.decimal(SLICE_THICKNESS).filter(|mm| *mm > 0.0),
             frame_of_reference: elements.text(FRAME_OF_REFERENCE).and_then(|t| Uid::parse(t).ok()),
-            voxels: pixels.values.iter().map(hounsfield).collect(),
+            voxels: pixels.values.iter().map(intensity).collect(),
         })
     }
 }
@@ -158,7 +166,7 @@ fn orientation(elements: &Elements) -> Result<([f64; 3], [f64; 3]), SliceError> 
 }
 
 /// CT must have both (PS3.3 C.8.2.1); a lookup table instead of them does not occur there.
-fn rescale(elements: &Elements) -> Result<(f64, f64), SliceError> {
+fn hounsfield(elements: &Elements) -> Result<(f64, f64), SliceError> {
     match elements.text(RESCALE_TYPE) {
         None | Some("HU") => {}
         Some(_) => return Err(SliceError::RescaleType),
@@ -167,6 +175,18 @@ fn rescale(elements: &Elements) -> Result<(f64, f64), SliceError> {
     let slope = slope.ok_or(SliceError::Missing("Rescale Slope"))?;
     let intercept = elements.decimal(RESCALE_INTERCEPT);
     Ok((slope, intercept.ok_or(SliceError::Missing("Rescale Intercept"))?))
+}
+
+/// Both or none (PS3.3 C.11.1); a lookup table can't be said in two numbers.
+fn rescaled(elements: &Elements) -> Result<(f64, f64), SliceError> {
+    if elements.is_present(MODALITY_LUT_SEQUENCE) {
+        return Err(SliceError::ModalityLut);
+    }
+    let slope = elements.decimal(RESCALE_SLOPE).unwrap_or(1.0);
+    if slope == 0.0 {
+        return Err(SliceError::Missing("Rescale Slope"));
+    }
+    Ok((slope, elements.decimal(RESCALE_INTERCEPT).unwrap_or(0.0)))
 }
 
 fn numbers<const N: usize>(

@@ -37,7 +37,7 @@ pub struct Walk<'a> {
     pub encoding: Encoding,
 }
 
-/// Where the wanted values lie.
+/// Where the wanted values lie; of a sequence of undefined length only that it is there.
 pub type Values = HashMap<u32, Range<usize>>;
 
 impl Walk<'_> {
@@ -49,7 +49,11 @@ impl Walk<'_> {
                 let pixels = self.pixels(header.length)?;
                 return Ok((values, pixels));
             } else if header.length == UNDEFINED {
+                let start = self.at;
                 self.skip_sequence(header.vr)?;
+                if wanted.contains(&header.tag) {
+                    values.insert(header.tag, start..start);
+                }
             } else {
                 let range = self.value(header.length)?;
                 if wanted.contains(&header.tag) {

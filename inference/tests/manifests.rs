@@ -63,8 +63,71 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
         "\"25045-6-and-more-of-it\"",
         "13:1: value has 1 to 16 characters, this one has 22",
     );
-    check("\"hounsfield\"", "\"window\"", "22:15: `window` is not known here; known: `hounsfield`");
+    check(
+        "\"hounsfield\"",
+        "\"window\"",
+        "22:15: `window` is not known here; known: `hounsfield`, `rescaled`",
+    );
     check("= 1\n", "= = 1\n", "1:12: extra `=`, expected nothing");
+}
+
+#[test]
+fn faults_of_grids_steps_and_figures_are_told_with_their_line() {
+    let check = |from: &str, to: &str, expected: &str| {
+        let found = problems(from, to);
+        let first = found.lines().next().unwrap();
+        assert_eq!(first, format!("models/tiny/model.toml:{expected}"));
+    };
+    let grid = |keys: &str| format!("slice-order = \"along-normal\"\n[input.grid]\n{keys}\n");
+    let order = "slice-order = \"along-normal\"\n";
+    check(
+        order,
+        &grid("orientation = \"LRA\""),
+        "26:15: three letters, one of L and R, one of P and A, one of S and I: the sides toward \
+         which the tensor's axes grow, the slowest first",
+    );
+    check(
+        order,
+        &grid("size = [256, 256, 0]"),
+        "26:8: a size is three numbers above 0, at most 536870912 voxels in all",
+    );
+    check(
+        order,
+        &grid("spacing = [1.0, -1.0, 1.0]"),
+        "26:11: a spacing is three numbers of mm above 0",
+    );
+    check(
+        order,
+        &grid("along = \"patient\"\nsize = [8, 8, 8]"),
+        "25:1: along = \"patient\" needs an orientation, one spacing for all axes and a cube as size",
+    );
+    check(order, &grid("size = [8, 8]"), "26:8: invalid length 2, expected an array of length 3");
+    check(
+        order,
+        &grid("oriented = \"LIA\""),
+        "26:1: unknown key `oriented`, did you mean `orientation`?",
+    );
+    let steps = |steps: &str| format!("{order}steps = [{steps}]\n");
+    check(
+        order,
+        &steps("{ window = { low = 3, high = 3 } }"),
+        "25:10: the ends of a window is 3 and 3, it must be two numbers, the first below the second: \
+         the model's manifest has to be mended",
+    );
+    check(
+        order,
+        &steps("{ windw = { low = 3, high = 4 } }"),
+        "25:12: `windw` is not known here; known: `window`, `clip`, `min-max`, `z-score`, `quantiles`, `piecewise`",
+    );
+    let of = "tensor  = \"numbers\"\nindex   = 0\n";
+    check(of, "of = \"lung\"\nfigure = \"mean\"\n", "33:6: there is no segmentation `lung`");
+    check(of, "of = \"lung\"\n", "33:6: there is no segmentation `lung`");
+    check(
+        of,
+        "tensor = \"numbers\"\n",
+        "31:11: a measurement has `tensor` and `index`, or `of`, the key of a segmentation, and \
+         `figure` or `percentile`",
+    );
 }
 
 #[test]

@@ -1,17 +1,13 @@
 //! From what an author wrote to what it means: every problem of a manifest with its place.
 
-use super::written::{
-    Written, WrittenAlgorithm, WrittenGroup, WrittenInput, WrittenMeasurement, WrittenRange,
-    WrittenSegmentation,
-};
-use super::{
-    AlgorithmEntry, Group, Input, Limit, Limits, Manifest, MeasurementOutput, SegmentationOutput,
-    VERSION,
-};
+mod input;
+mod outputs;
+
+use super::written::{Written, WrittenAlgorithm, WrittenGroup};
+use super::{AlgorithmEntry, Group, Manifest, VERSION};
 use crate::problem::{ModelProblem, suggestion};
 use gantry_terms::code::Code;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -159,40 +155,6 @@ impl Check<'_> {
         }
     }
 
-    /// What one part says about another: keys occur once, groups exist and are used.
-    fn references(&mut self, written: &Written) {
-        let mut groups = BTreeSet::new();
-        for group in &written.groups {
-            let first = groups.insert(group.key.get_ref().as_str());
-            self.require(first, group.key.span(), "this key is taken by a group above");
-        }
-        let mut outputs = BTreeSet::new();
-        let measurements = written.measurements.iter().map(|m| &m.key);
-        for key in measurements.chain(written.segmentations.iter().map(|s| &s.key)) {
-            let first = outputs.insert(key.get_ref().as_str());
-            self.require(first, key.span(), "this key is taken by an output above");
-        }
-        for measurement in &written.measurements {
-            let group = measurement.group.get_ref().as_str();
-            if !groups.contains(group) {
-                let nearest = suggestion(group, groups.iter().copied());
-                self.fault(
-                    measurement.group.span(),
-                    &format!("there is no group `{group}`{nearest}"),
-                );
-            }
-        }
-        for group in &written.groups {
-            let used =
-                written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
-            self.require(used, group.key.span(), "no measurement is in this group");
-        }
-        if outputs.is_empty() {
-            let text = "a model gives at least one [[measurement]] or [[segmentation]]";
-            self.problems.push(ModelProblem::of_file(self.file, text));
-        }
-    }
-
     fn algorithm(&mut self, written: WrittenAlgorithm) -> AlgorithmEntry {
         AlgorithmEntry {
             title: self.text("title", &written.title, 64),
@@ -200,28 +162,6 @@ impl Check<'_> {
             manufacturer: self.text("manufacturer", &written.manufacturer, 64),
             family: self.code(written.family),
             research_only: written.research_only,
-        }
-    }
-
-    fn input(&mut self, written: WrittenInput) -> Input {
-        if let Some(spacing) = &written.spacing_tensor {
-            let other = spacing.get_ref() != written.tensor.get_ref();
-            self.require(other, spacing.span(), "the voxels go into this tensor already");
-        }
-        Input {
-            kind: written.kind,
-            modality: self.text("modality", &written.modality, 16),
-            tensor: self.text("tensor", &written.tensor, 255),
-            intensity: written.intensity,
-            axes: written.axes,
-            slice_order: written.slice_order,
-            spacing_tensor: written.spacing_tensor.map(|s| self.text("spacing-tensor", &s, 255)),
-            limits: Limits {
-                pixel_spacing: self.limit(written.limits.pixel_spacing),
-                slice_step: self.limit(written.limits.slice_step),
-                slices: self.limit(written.limits.slices),
-                degrees_from_axial: self.limit(written.limits.degrees_from_axial),
-            },
         }
     }
 
@@ -233,51 +173,6 @@ impl Check<'_> {
             site: written.site.map(|code| self.code(code)),
             method: written.method.map(|code| self.code(code)),
         }
-    }
-
-    fn measurement(&mut self, written: WrittenMeasurement) -> MeasurementOutput {
-        let ucum = written.unit.get_ref().scheme == "UCUM";
-        self.require(ucum, written.unit.span(), "a unit is of the scheme UCUM");
-        let scale = written.scale.as_ref().map_or(1.0, |scale| *scale.get_ref());
-        if let Some(written) = &written.scale {
-            let fits = scale.is_finite() && scale != 0.0;
-            self.require(fits, written.span(), "a scale is a number other than 0");
-        }
-        MeasurementOutput {
-            key: self.key(&written.key),
-            group: written.group.into_inner(),
-            tensor: self.text("tensor", &written.tensor, 255),
-            index: written.index,
-            concept: self.code(written.concept),
-            derivation: written.derivation.map(|code| self.code(code)),
-            unit: self.code(written.unit),
-            scale,
-        }
-    }
-
-    fn segmentation(&mut self, written: WrittenSegmentation) -> SegmentationOutput {
-        let colour = colour(written.colour.get_ref());
-        self.require(colour.is_some(), written.colour.span(), "a colour is #rrggbb");
-        SegmentationOutput {
-            key: self.key(&written.key),
-            label: self.text("label", &written.label, 64),
-            tensor: self.text("tensor", &written.tensor, 255),
-            value: written.value.unwrap_or(1),
-            category: self.code(written.category),
-            property: self.code(written.property),
-            colour: colour.unwrap_or_default(),
-        }
-    }
-
-    fn limit(&mut self, written: Option<Spanned<WrittenRange>>) -> Limit {
-        let Some(written) = written else { return Limit::default() };
-        let WrittenRange { min, max } = *written.get_ref();
-        let numbers = [min, max].into_iter().flatten().all(|end| end.is_finite() && end >= 0.0);
-        let ordered = min.zip(max).is_none_or(|(min, max)| min <= max);
-        let said = min.is_some() || max.is_some();
-        let text = "a limit has `min` or `max` or both, 0 or above, the smaller one first";
-        self.require(numbers && ordered && said, written.span(), text);
-        Limit { min, max }
     }
 
     /// Code Value and Coding Scheme Designator are SH, Code Meaning is LO (PS3.3 8.1, 8.2).
@@ -327,10 +222,4 @@ impl Check<'_> {
     fn fault(&mut self, span: Range<usize>, text: &str) {
         self.problems.push(ModelProblem::at(self.file, self.source, span, text));
     }
-}
-
-fn colour(text: &str) -> Option<[u8; 3]> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
-    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    Some([byte(0)?, byte(2)?, byte(4)?])
 }

@@ -1,6 +1,7 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
-use super::{Axes, InputKind, Intensity, ResultKind, SliceOrder};
+use super::outputs::FigureName;
+use super::{Along, Axes, InputKind, Intensity, Interpolation, ResultKind, SliceOrder, Step};
 use gantry_terms::code::Code;
 use serde::Deserialize;
 use toml::Spanned;
@@ -45,9 +46,28 @@ pub struct WrittenInput {
     pub intensity: Intensity,
     pub axes: Axes,
     pub slice_order: SliceOrder,
+    pub grid: Option<Spanned<WrittenGrid>>,
+    #[serde(default)]
+    pub image_steps: Vec<Spanned<Step>>,
+    #[serde(default)]
+    pub steps: Vec<Spanned<Step>>,
     pub spacing_tensor: Option<Spanned<String>>,
     #[serde(default)]
     pub limits: WrittenLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenGrid {
+    #[serde(default)]
+    pub along: Along,
+    pub orientation: Option<Spanned<String>>,
+    pub spacing: Option<Spanned<[f64; 3]>>,
+    pub size: Option<Spanned<[usize; 3]>>,
+    #[serde(default)]
+    pub interpolation: Interpolation,
+    #[serde(default)]
+    pub outside: f32,
 }
 
 #[derive(Deserialize, Default)]
@@ -81,8 +101,12 @@ pub struct WrittenGroup {
 pub struct WrittenMeasurement {
     pub key: Spanned<String>,
     pub group: Spanned<String>,
-    pub tensor: Spanned<String>,
-    pub index: usize,
+    pub tensor: Option<Spanned<String>>,
+    pub index: Option<Spanned<usize>>,
+    /// Key of a segmentation.
+    pub of: Option<Spanned<String>>,
+    pub figure: Option<Spanned<FigureName>>,
+    pub percentile: Option<Spanned<f64>>,
     pub concept: Spanned<Code>,
     pub derivation: Option<Spanned<Code>>,
     pub unit: Spanned<Code>,
@@ -95,7 +119,14 @@ pub struct WrittenSegmentation {
     pub key: Spanned<String>,
     pub label: Spanned<String>,
     pub tensor: Spanned<String>,
-    pub value: Option<u8>,
+    pub value: Option<Spanned<u8>>,
+    pub class: Option<Spanned<u16>>,
+    pub at_least: Option<Spanned<f32>>,
+    pub least_voxels: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub largest_component: bool,
+    #[serde(default)]
+    pub fill_holes: bool,
     pub category: Spanned<Code>,
     pub property: Spanned<Code>,
     pub colour: Spanned<String>,

@@ -82,7 +82,8 @@ fn slots(wanted: &[u16]) -> Vec<Option<usize>> {
     slots
 }
 
-fn of_values(values: &mut [f32], wanted: &[f64]) -> Result<Option<ValueFigures>, VoxelError> {
+/// Of numbers in any order, which it turns around; quantiles from 0 to 1. None of none.
+pub fn of_values(values: &mut [f32], wanted: &[f64]) -> Result<Option<ValueFigures>, VoxelError> {
     let numbers = values.len() as f64;
     let sum = |of: &dyn Fn(f64) -> f64| values.iter().map(|v| of(f64::from(*v))).sum::<f64>();
     let mean = sum(&|v| v) / numbers;

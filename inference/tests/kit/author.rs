@@ -87,6 +87,22 @@ pub fn graph(element: u64, rank: usize, output: &str, operator: &str) -> Vec<u8>
     model(&graph)
 }
 
+/// Takes `voxels` in five dimensions and gives the `labels` that they are as uint8, the `same` again,
+/// and `scores` of two classes: of the second the voxels, of the first their negative.
+pub fn volume_graph() -> Vec<u8> {
+    let mut graph = Vec::new();
+    node(&mut graph, "Cast", &["voxels"], "labels", Some(("to", UINT8)));
+    node(&mut graph, "Identity", &["voxels"], "same", None);
+    node(&mut graph, "Neg", &["voxels"], "other", None);
+    node(&mut graph, "Concat", &["other", "same"], "scores", Some(("axis", 1)));
+    bytes(&mut graph, 2, b"volumes");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
+    bytes(&mut graph, 12, &tensor("labels", UINT8, 5));
+    bytes(&mut graph, 12, &tensor("same", FLOAT, 5));
+    bytes(&mut graph, 12, &tensor("scores", FLOAT, 5));
+    model(&graph)
+}
+
 fn model(graph: &[u8]) -> Vec<u8> {
     let mut model = Vec::new();
     number(&mut model, 1, 8);

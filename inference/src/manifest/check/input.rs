@@ -1,0 +1,98 @@
+//! What a manifest says of its input: grid, steps and limits.
+
+use super::super::written::{WrittenGrid, WrittenInput, WrittenRange};
+use super::super::{Along, GridWanted, Input, Interpolation, Limit, Limits, Step};
+use super::Check;
+use crate::assembly::MOST_VOXELS;
+use crate::voxels::orientation::Orientation;
+use toml::Spanned;
+
+impl Check<'_> {
+    pub(super) fn input(&mut self, written: WrittenInput) -> Input {
+        if let Some(spacing) = &written.spacing_tensor {
+            let other = spacing.get_ref() != written.tensor.get_ref();
+            self.require(other, spacing.span(), "the voxels go into this tensor already");
+        }
+        let grid = written.grid.map(|grid| self.grid(grid));
+        Input {
+            kind: written.kind,
+            modality: self.text("modality", &written.modality, 16),
+            tensor: self.text("tensor", &written.tensor, 255),
+            intensity: written.intensity,
+            axes: written.axes,
+            slice_order: written.slice_order,
+            grid,
+            image_steps: written.image_steps.into_iter().map(|step| self.step(step)).collect(),
+            steps: written.steps.into_iter().map(|step| self.step(step)).collect(),
+            spacing_tensor: written.spacing_tensor.map(|s| self.text("spacing-tensor", &s, 255)),
+            limits: Limits {
+                pixel_spacing: self.limit(written.limits.pixel_spacing),
+                slice_step: self.limit(written.limits.slice_step),
+                slices: self.limit(written.limits.slices),
+                degrees_from_axial: self.limit(written.limits.degrees_from_axial),
+            },
+        }
+    }
+
+    fn grid(&mut self, written: Spanned<WrittenGrid>) -> GridWanted {
+        let span = written.span();
+        let written = written.into_inner();
+        let orientation = written.orientation.and_then(|code| {
+            let orientation = Orientation::parse(code.get_ref());
+            let text = "three letters, one of L and R, one of P and A, one of S and I: the sides \
+                        toward which the tensor's axes grow, the slowest first";
+            self.require(orientation.is_ok(), code.span(), text);
+            orientation.ok()
+        });
+        if let Some(spacing) = &written.spacing {
+            let fits = spacing.get_ref().iter().all(|mm| mm.is_finite() && *mm > 0.0);
+            self.require(fits, spacing.span(), "a spacing is three numbers of mm above 0");
+        }
+        if let Some(size) = &written.size {
+            let voxels = size.get_ref().iter().try_fold(1usize, |all, side| all.checked_mul(*side));
+            let fits = voxels.is_some_and(|voxels| (1..=MOST_VOXELS).contains(&voxels));
+            let text =
+                format!("a size is three numbers above 0, at most {MOST_VOXELS} voxels in all");
+            self.require(fits, size.span(), &text);
+        }
+        let grid = GridWanted {
+            along: written.along,
+            orientation,
+            spacing: written.spacing.map(Spanned::into_inner),
+            size: written.size.map(Spanned::into_inner),
+            interpolation: written.interpolation,
+            outside: written.outside,
+        };
+        self.require(grid.outside.is_finite(), span.clone(), "`outside` is a finite number");
+        let upright = grid.along == Along::Patient;
+        let same = |three: [f64; 3]| three[1..].iter().all(|other| *other == three[0]);
+        let cube = grid.orientation.is_some()
+            && grid.spacing.is_some_and(same)
+            && grid.size.is_some_and(|size| same(size.map(|side| side as f64)));
+        let text =
+            "along = \"patient\" needs an orientation, one spacing for all axes and a cube as size";
+        self.require(!upright || cube, span.clone(), text);
+        let text = "`area` is for grids along the images";
+        self.require(!upright || grid.interpolation != Interpolation::Area, span, text);
+        grid
+    }
+
+    /// The arithmetic itself knows which numbers it can work with.
+    fn step(&mut self, written: Spanned<Step>) -> Step {
+        if let Err(error) = written.get_ref().apply(&mut []) {
+            self.fault(written.span(), &error.to_string());
+        }
+        written.into_inner()
+    }
+
+    fn limit(&mut self, written: Option<Spanned<WrittenRange>>) -> Limit {
+        let Some(written) = written else { return Limit::default() };
+        let WrittenRange { min, max } = *written.get_ref();
+        let numbers = [min, max].into_iter().flatten().all(|end| end.is_finite() && end >= 0.0);
+        let ordered = min.zip(max).is_none_or(|(min, max)| min <= max);
+        let said = min.is_some() || max.is_some();
+        let text = "a limit has `min` or `max` or both, 0 or above, the smaller one first";
+        self.require(numbers && ordered && said, written.span(), text);
+        Limit { min, max }
+    }
+}

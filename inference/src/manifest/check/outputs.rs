@@ -1,0 +1,173 @@
+//! What a manifest says of its outputs: numbers, masks, and that they name each other.
+
+use super::super::outputs::FigureName;
+use super::super::written::{Written, WrittenMeasurement, WrittenSegmentation};
+use super::super::{
+    Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+};
+use super::Check;
+use crate::problem::{ModelProblem, suggestion};
+use std::collections::BTreeSet;
+/// Units of volume, and what a mm3 is in them.
+const VOLUMES: [(&str, f64); 4] = [("mL", 1e-3), ("cm3", 1e-3), ("mm3", 1.0), ("uL", 1.0)];
+
+impl Check<'_> {
+    /// What one part says about another: keys occur once, groups exist and are used.
+    pub(super) fn references(&mut self, written: &Written) {
+        let mut groups = BTreeSet::new();
+        for group in &written.groups {
+            let first = groups.insert(group.key.get_ref().as_str());
+            self.require(first, group.key.span(), "this key is taken by a group above");
+        }
+        let mut outputs = BTreeSet::new();
+        let measurements = written.measurements.iter().map(|m| &m.key);
+        for key in measurements.chain(written.segmentations.iter().map(|s| &s.key)) {
+            let first = outputs.insert(key.get_ref().as_str());
+            self.require(first, key.span(), "this key is taken by an output above");
+        }
+        for measurement in &written.measurements {
+            let group = measurement.group.get_ref().as_str();
+            if !groups.contains(group) {
+                let nearest = suggestion(group, groups.iter().copied());
+                self.fault(
+                    measurement.group.span(),
+                    &format!("there is no group `{group}`{nearest}"),
+                );
+            }
+        }
+        let masks: BTreeSet<&str> =
+            written.segmentations.iter().map(|s| s.key.get_ref().as_str()).collect();
+        for of in written.measurements.iter().filter_map(|m| m.of.as_ref()) {
+            let key = of.get_ref().as_str();
+            let nearest = suggestion(key, masks.iter().copied());
+            let text = format!("there is no segmentation `{key}`{nearest}");
+            self.require(masks.contains(key), of.span(), &text);
+        }
+        for group in &written.groups {
+            let used =
+                written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
+            self.require(used, group.key.span(), "no measurement is in this group");
+        }
+        if outputs.is_empty() {
+            let text = "a model gives at least one [[measurement]] or [[segmentation]]";
+            self.problems.push(ModelProblem::of_file(self.file, text));
+        }
+    }
+
+    pub(super) fn measurement(&mut self, written: WrittenMeasurement) -> MeasurementOutput {
+        let ucum = written.unit.get_ref().scheme == "UCUM";
+        self.require(ucum, written.unit.span(), "a unit is of the scheme UCUM");
+        let scale = written.scale.as_ref().map_or(1.0, |scale| *scale.get_ref());
+        if let Some(written) = &written.scale {
+            let fits = scale.is_finite() && scale != 0.0;
+            self.require(fits, written.span(), "a scale is a number other than 0");
+        }
+        MeasurementOutput {
+            source: self.source(&written),
+            key: self.key(&written.key),
+            group: written.group.into_inner(),
+            concept: self.code(written.concept),
+            derivation: written.derivation.map(|code| self.code(code)),
+            unit: self.code(written.unit),
+            scale,
+        }
+    }
+
+    /// Either an element of a tensor, or a figure of a mask.
+    fn source(&mut self, written: &WrittenMeasurement) -> MeasurementSource {
+        let nothing = MeasurementSource::Tensor { tensor: String::new(), index: 0 };
+        let figure = match (&written.figure, &written.percentile) {
+            (Some(figure), None) => self.figure(*figure.get_ref(), written),
+            (None, Some(percent)) => {
+                let fits = (0.0..=100.0).contains(percent.get_ref());
+                self.require(fits, percent.span(), "a percentile is a number from 0 to 100");
+                Some(Figure::Percentile(*percent.get_ref()))
+            }
+            _ => None,
+        };
+        match (&written.tensor, &written.index, &written.of, figure) {
+            (Some(tensor), Some(index), None, None) => MeasurementSource::Tensor {
+                tensor: self.text("tensor", tensor, 255),
+                index: *index.get_ref(),
+            },
+            (None, None, Some(of), Some(figure)) => {
+                MeasurementSource::Mask { segmentation: of.get_ref().clone(), figure }
+            }
+            _ => {
+                let text = "a measurement has `tensor` and `index`, or `of`, the key of a \
+                            segmentation, and `figure` or `percentile`";
+                self.fault(written.key.span(), text);
+                nothing
+            }
+        }
+    }
+
+    fn figure(&mut self, name: FigureName, written: &WrittenMeasurement) -> Option<Figure> {
+        Some(match name {
+            FigureName::Mean => Figure::Mean,
+            FigureName::StandardDeviation => Figure::StandardDeviation,
+            FigureName::Minimum => Figure::Minimum,
+            FigureName::Maximum => Figure::Maximum,
+            FigureName::Volume => {
+                let unit = &written.unit.get_ref().value;
+                let known = VOLUMES.iter().find(|(name, _)| name == unit);
+                let text = "a volume is in mL, cm3, mm3 or uL";
+                self.require(known.is_some(), written.unit.span(), text);
+                Figure::Volume(known.map_or(1.0, |(_, of_mm3)| *of_mm3))
+            }
+        })
+    }
+
+    /// One of three ways to read a tensor as a mask.
+    fn reading(&mut self, written: &WrittenSegmentation) -> Reading {
+        match (&written.value, &written.class, &written.at_least) {
+            (value, None, None) => {
+                Reading::Label(value.as_ref().map_or(1, |value| *value.get_ref()))
+            }
+            (None, Some(class), None) => Reading::HighestScore(*class.get_ref()),
+            (None, None, Some(least)) => {
+                let finite = least.get_ref().is_finite();
+                self.require(finite, least.span(), "`at-least` is a finite number");
+                Reading::AtLeast(*least.get_ref())
+            }
+            _ => {
+                let text = "a segmentation has one of `value` (of labels), `class` (of scores) and \
+                            `at-least` (of probabilities)";
+                self.fault(written.key.span(), text);
+                Reading::Label(1)
+            }
+        }
+    }
+
+    fn cleaning(&mut self, written: &WrittenSegmentation) -> Cleaning {
+        if let Some(least) = written.least_voxels.as_ref() {
+            self.require(*least.get_ref() > 0, least.span(), "`least-voxels` is a number above 0");
+        }
+        Cleaning {
+            least_voxels: written.least_voxels.as_ref().map(|least| *least.get_ref()),
+            largest_component: written.largest_component,
+            fill_holes: written.fill_holes,
+        }
+    }
+
+    pub(super) fn segmentation(&mut self, written: WrittenSegmentation) -> SegmentationOutput {
+        let colour = colour(written.colour.get_ref());
+        self.require(colour.is_some(), written.colour.span(), "a colour is #rrggbb");
+        SegmentationOutput {
+            key: self.key(&written.key),
+            label: self.text("label", &written.label, 64),
+            tensor: self.text("tensor", &written.tensor, 255),
+            reading: self.reading(&written),
+            cleaning: self.cleaning(&written),
+            category: self.code(written.category),
+            property: self.code(written.property),
+            colour: colour.unwrap_or_default(),
+        }
+    }
+}
+
+fn colour(text: &str) -> Option<[u8; 3]> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Some([byte(0)?, byte(2)?, byte(4)?])
+}

@@ -1,0 +1,76 @@
+//! `[input.grid]`: the grid that images are brought onto before the graph sees them.
+
+use crate::voxels::area::area;
+use crate::voxels::block::Block;
+use crate::voxels::error::VoxelError;
+use crate::voxels::grid::Grid;
+use crate::voxels::orientation::Orientation;
+use crate::voxels::resample::{linear, nearest};
+use serde::Deserialize;
+
+/// Its axes are the tensor's, slowest first. With `spacing` alone it has as many voxels as the images
+/// need, with `size` alone it reaches from face to face of the images, with both it is cut or padded
+/// around their centre.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GridWanted {
+    pub along: Along,
+    /// None: the axes stay in the order of slice, row, column.
+    pub orientation: Option<Orientation>,
+    /// mm.
+    pub spacing: Option<[f64; 3]>,
+    pub size: Option<[usize; 3]>,
+    pub interpolation: Interpolation,
+    /// What stands where there is no image.
+    pub outside: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Along {
+    /// The axes of the images: an oblique series stays oblique.
+    #[default]
+    Images,
+    /// The axes of the patient: a cube, whatever way the images lie.
+    Patient,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Trilinear.
+    #[default]
+    Linear,
+    Nearest,
+    /// The mean over the footprint of a voxel.
+    Area,
+}
+
+impl GridWanted {
+    /// The grid for images that lie like this.
+    pub fn over(&self, images: &Grid) -> Result<Grid, VoxelError> {
+        if let (Along::Patient, Some([side, ..]), Some([spacing, ..]), Some(orientation)) =
+            (self.along, self.size, self.spacing, self.orientation)
+        {
+            return images.conformed(side, spacing, orientation);
+        }
+        let turned = match self.orientation {
+            Some(orientation) => images.reoriented(orientation),
+            None => *images,
+        };
+        match (self.spacing, self.size) {
+            (None, None) => Ok(turned),
+            (Some(spacing), None) => turned.with_spacing(spacing),
+            (None, Some(size)) => turned.with_size(size),
+            (Some(spacing), Some(size)) => turned.with_spacing(spacing)?.centre_crop_or_pad(size),
+        }
+    }
+
+    pub fn fill(&self, images: &Block) -> Result<Block, VoxelError> {
+        let grid = self.over(images.grid())?;
+        match self.interpolation {
+            Interpolation::Linear => linear(images, &grid, self.outside),
+            Interpolation::Nearest => nearest(images, &grid, self.outside),
+            Interpolation::Area => area(images, &grid, self.outside),
+        }
+    }
+}

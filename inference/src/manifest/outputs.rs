@@ -1,0 +1,86 @@
+//! What the graph gives and what it means: numbers, masks, and figures taken of masks.
+
+use gantry_terms::code::Code;
+use serde::Deserialize;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasurementOutput {
+    pub key: String,
+    /// Key of a [`super::Group`] that exists.
+    pub group: String,
+    pub source: MeasurementSource,
+    pub concept: Code,
+    pub derivation: Option<Code>,
+    pub unit: Code,
+    pub scale: f64,
+}
+
+/// Where a number comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MeasurementSource {
+    /// Element `index` of a float32 tensor of one dimension.
+    Tensor { tensor: String, index: usize },
+    /// Of a mask, as it lies over the images: its key exists.
+    Mask { segmentation: String, figure: Figure },
+}
+
+/// What is measured of a mask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Figure {
+    /// In mm3 times this, by the unit.
+    Volume(f64),
+    /// Of the intensities before any step, in the unit of the images.
+    Mean,
+    StandardDeviation,
+    Minimum,
+    Maximum,
+    /// 0 to 100.
+    Percentile(f64),
+}
+
+/// Names of figures in manifests; a percentile is `percentile = 95`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FigureName {
+    Volume,
+    Mean,
+    StandardDeviation,
+    Minimum,
+    Maximum,
+}
+
+/// One mask over the images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentationOutput {
+    pub key: String,
+    pub label: String,
+    pub tensor: String,
+    pub reading: Reading,
+    pub cleaning: Cleaning,
+    pub category: Code,
+    pub property: Code,
+    /// sRGB.
+    pub colour: [u8; 3],
+}
+
+/// Which voxels of the tensor are in the mask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reading {
+    /// Those of a uint8 tensor in the shape of the input that are equal to this.
+    Label(u8),
+    /// Those of a float32 tensor `[1, classes, ...]` whose highest score is that of this class.
+    HighestScore(u16),
+    /// Those of a float32 tensor in the shape of the input that are equal to this or above.
+    AtLeast(f32),
+}
+
+/// What is taken away from a mask or put into it, in this order, before it is brought back onto the images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleaning {
+    /// Parts that hang together by faces, edges or corners and have fewer voxels are taken away.
+    pub least_voxels: Option<usize>,
+    /// Only the largest such part stays.
+    pub largest_component: bool,
+    /// What is closed in on all sides is filled.
+    pub fill_holes: bool,
+}

@@ -1,0 +1,89 @@
+//! Masks out of a graph's tensors: read, cleaned on the model's grid, and brought back onto the images.
+
+use crate::manifest::{Axes, Cleaning, Reading, SegmentationOutput};
+use crate::prepare::Prepared;
+use crate::tensors::Tensors;
+use crate::voxels::argmax::argmax;
+use crate::voxels::block::Block;
+use crate::voxels::components::{Components, Neighbours};
+use crate::voxels::holes;
+use crate::voxels::resample::nearest;
+
+/// One for each voxel of the images. An error is a graph that does not keep its manifest.
+pub fn over_images(
+    output: &SegmentationOutput,
+    axes: Axes,
+    prepared: &Prepared,
+    tensors: &Tensors,
+) -> Result<Vec<bool>, String> {
+    let mut mask = read(output, axes, prepared, tensors)?;
+    clean(&mut mask, prepared.grid.size(), output.cleaning)?;
+    if prepared.grid.is_like(&prepared.images) {
+        return Ok(mask);
+    }
+    let told = |error: crate::voxels::error::VoxelError| error.to_string();
+    let block = Block::new(prepared.grid, mask).map_err(told)?;
+    Ok(nearest(&block, &prepared.images, false).map_err(told)?.into_voxels())
+}
+
+fn read(
+    output: &SegmentationOutput,
+    axes: Axes,
+    prepared: &Prepared,
+    tensors: &Tensors,
+) -> Result<Vec<bool>, String> {
+    let tensor = output.tensor.as_str();
+    let expected = axes.shape(prepared.grid.size());
+    let voxels = prepared.grid.voxels();
+    let check = |shape: &[i64], elements: usize| {
+        if shape == expected && elements == voxels {
+            return Ok(());
+        }
+        Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"))
+    };
+    match output.reading {
+        Reading::Label(value) => {
+            let (shape, labels) = tensors.labels(tensor)?;
+            check(shape, labels.len())?;
+            Ok(labels.iter().map(|label| *label == value).collect())
+        }
+        Reading::AtLeast(least) => {
+            let (shape, numbers) = tensors.numbers(tensor)?;
+            check(shape, numbers.len())?;
+            Ok(numbers.iter().map(|number| *number >= least).collect())
+        }
+        Reading::HighestScore(class) => {
+            let (shape, scores) = tensors.numbers(tensor)?;
+            let classes = shape.get(1).copied().unwrap_or_default();
+            let with_classes = |at: usize| if at == 1 { classes } else { expected[at] };
+            let fits = expected.len() == 5
+                && shape.len() == 5
+                && (0..5).all(|at| shape[at] == with_classes(at))
+                && classes > i64::from(class);
+            if !fits {
+                return Err(format!(
+                    "the output `{tensor}` has the shape {shape:?}, not the scores of more than \
+                     {class} classes over {expected:?}"
+                ));
+            }
+            let labels = argmax(scores, voxels).map_err(|error| error.to_string())?;
+            Ok(labels.iter().map(|label| *label == class).collect())
+        }
+    }
+}
+
+fn clean(mask: &mut Vec<bool>, size: [usize; 3], cleaning: Cleaning) -> Result<(), String> {
+    let components = |mask: &[bool]| {
+        Components::of(mask, size, Neighbours::Corners).map_err(|error| error.to_string())
+    };
+    if let Some(least) = cleaning.least_voxels {
+        *mask = components(mask)?.at_least(least);
+    }
+    if cleaning.largest_component {
+        *mask = components(mask)?.largest();
+    }
+    if cleaning.fill_holes {
+        holes::fill(mask, size).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

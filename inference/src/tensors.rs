@@ -1,0 +1,41 @@
+//! What came out of a graph, taken off its session: a run leaves nothing behind in the owner thread.
+
+use std::collections::BTreeMap;
+
+/// Tensors by name.
+#[derive(Debug, Default)]
+pub struct Tensors(pub BTreeMap<String, Tensor>);
+
+#[derive(Debug)]
+pub struct Tensor {
+    pub shape: Vec<i64>,
+    pub elements: Elements,
+}
+
+#[derive(Debug)]
+pub enum Elements {
+    Numbers(Vec<f32>),
+    Labels(Vec<u8>),
+}
+
+impl Tensors {
+    /// The shape and the elements of a tensor of numbers.
+    pub fn numbers(&self, name: &str) -> Result<(&[i64], &[f32]), String> {
+        match self.tensor(name)? {
+            Tensor { shape, elements: Elements::Numbers(numbers) } => Ok((shape, numbers)),
+            _ => Err(format!("the output `{name}` has labels, numbers are needed")),
+        }
+    }
+
+    /// The shape and the elements of a tensor of labels.
+    pub fn labels(&self, name: &str) -> Result<(&[i64], &[u8]), String> {
+        match self.tensor(name)? {
+            Tensor { shape, elements: Elements::Labels(labels) } => Ok((shape, labels)),
+            _ => Err(format!("the output `{name}` has numbers, labels are needed")),
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Result<&Tensor, String> {
+        self.0.get(name).ok_or_else(|| format!("there is no output `{name}`"))
+    }
+}

@@ -1,0 +1,186 @@
+//! Models that want another grid than that of the images: what they see there, and that masks come back to the same voxels.
+
+mod kit;
+
+use gantry_inference::engine::{Engine, EngineOptions, InferError};
+use gantry_inference::models::Models;
+use gantry_terms::findings::{Findings, NoValue};
+use gantry_terms::volume::Volume;
+use kit::author::{Author, MANIFEST, volume_graph};
+use std::sync::Arc;
+
+/// A model on volumes in five dimensions, with more keys for its input and its outputs.
+fn author(input: &str, reading: &str, measurements: &str) -> Author {
+    let mask = format!(
+        "[[segmentation]]\nkey = \"mask\"\nlabel = \"Mask\"\n{reading}\n\
+         category = {{ value = \"123037004\", scheme = \"SCT\", meaning = \"Anatomical structure\" }}\n\
+         property = {{ value = \"39607008\", scheme = \"SCT\", meaning = \"Lung\" }}\n\
+         colour = \"#ff0080\"\ndraw-order = 1\n"
+    );
+    let volume = "[[measurement]]\nkey = \"volume\"\ngroup = \"all\"\nof = \"mask\"\nfigure = \"volume\"\n\
+         concept = { value = \"118565006\", scheme = \"SCT\", meaning = \"Volume\" }\n\
+         unit = { value = \"mL\", scheme = \"UCUM\", meaning = \"milliliter\" }\n";
+    let numbers = MANIFEST.find("[[measurement]]").unwrap();
+    let head = MANIFEST[..numbers]
+        .replace("\"slice-row-column\"", "\"batch-channel-slice-row-column\"")
+        .replace(
+            "slice-order = \"along-normal\"\n",
+            &format!("slice-order = \"along-normal\"\n{input}\n"),
+        );
+    Author { manifest: format!("{head}{volume}{measurements}{mask}"), graph: volume_graph() }
+}
+
+fn start(author: &Author) -> Option<Engine> {
+    let library = kit::library()?;
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::load(&author.write(folder.path()));
+    let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
+    // The graph is read again at its first run: the folder stays.
+    let _ = folder.keep();
+    let options = EngineOptions { library: Some(library), threads: Some(1) };
+    Some(Engine::start(Arc::new(models), options).unwrap())
+}
+
+/// Numbers from 0 to 250 in no order, on slices that lie across the body.
+fn oblique() -> Volume {
+    let mut volume = kit::air(5, 7);
+    let (cosine, sine) = (0.8, 0.6);
+    volume.geometry.row_direction = [cosine, sine, 0.0];
+    volume.geometry.column_direction = [0.0, 0.0, -1.0];
+    volume.geometry.origin = [-20.0, 13.0, 400.0];
+    volume.voxels = (0..5 * 7 * 7).map(|at| ((at * 97 + 13) % 251) as f32).collect();
+    volume
+}
+
+fn infer(engine: &Engine, volume: Volume) -> Findings {
+    kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap()
+}
+
+fn value(findings: &Findings, key: &str) -> Result<f64, NoValue> {
+    let mut all = findings.groups.iter().flat_map(|group| &group.measurements);
+    all.find(|measurement| measurement.key == key).unwrap().value
+}
+
+#[test]
+fn turned_and_padded_voxels_come_back_to_where_they_were() {
+    let below = |voxel: &f32| u8::from(*voxel >= 100.0);
+    for orientation in ["LIA", "SPL", "RSA", "AIR", "ILP"] {
+        for size in ["", "size = [20, 21, 22]\nspacing = [0.7, 0.7, 2.0]"] {
+            // With a spacing the axes have to be those of the images, slowest first.
+            let orientation = if size.is_empty() { orientation } else { "PIL" };
+            let size = size.replace("[0.7, 0.7, 2.0]", "[2.0, 0.7, 0.7]");
+            let grid = format!("[input.grid]\norientation = \"{orientation}\"\n{size}");
+            let reading = "tensor = \"same\"\nat-least = 100.0";
+            let Some(engine) = start(&author(&grid, reading, "")) else { return };
+            let volume = oblique();
+            let expected: Vec<u8> = volume.voxels.iter().map(below).collect();
+            let of_voxel = volume.geometry.voxel_volume();
+            let findings = infer(&engine, volume);
+            assert_eq!(findings.masks[0].voxels, expected, "{grid}");
+            let count = expected.iter().filter(|inside| **inside == 1).count();
+            let millilitres = value(&findings, "volume").unwrap();
+            assert!((millilitres - count as f64 * of_voxel / 1000.0).abs() < 1e-9, "{millilitres}");
+        }
+    }
+}
+
+#[test]
+fn a_mask_is_read_from_labels_from_scores_and_from_probabilities() {
+    let check = |reading: &str, inside: fn(f32) -> bool| {
+        let Some(engine) = start(&author("", reading, "")) else { return };
+        let volume = oblique();
+        let expected: Vec<u8> =
+            volume.voxels.iter().map(|voxel| u8::from(inside(*voxel))).collect();
+        assert_eq!(infer(&engine, volume).masks[0].voxels, expected, "{reading}");
+    };
+    check("tensor = \"labels\"\nvalue = 7", |voxel| voxel == 7.0);
+    check("tensor = \"scores\"\nclass = 1", |voxel| voxel > 0.0);
+    check("tensor = \"scores\"\nclass = 0", |voxel| voxel == 0.0); // of equal scores the first class
+    check("tensor = \"same\"\nat-least = 99.5", |voxel| voxel >= 99.5);
+    let Some(engine) = start(&author("", "tensor = \"scores\"\nclass = 2", "")) else { return };
+    let error = kit::wait(engine.infer("tiny", Arc::new(oblique()))).unwrap_err();
+    assert!(
+        matches!(&error, InferError::Permanent(text) if text.contains("more than 2 classes")),
+        "{error}"
+    );
+}
+
+#[test]
+fn steps_come_in_their_order_before_and_on_the_grid() {
+    // 0 to 250 become 0 to 500, what lies above 300 is cut, and the rest goes from 0 to 1.
+    let input = "image-steps = [{ piecewise = [[0, 0], [250, 500]] }, { clip = { low = 0, high = 300 } }]\n\
+                 steps = [{ min-max = {} }]";
+    let Some(engine) = start(&author(input, "tensor = \"same\"\nat-least = 0.999999", "")) else {
+        return;
+    };
+    let volume = oblique();
+    let expected: Vec<u8> = volume.voxels.iter().map(|voxel| u8::from(*voxel >= 150.0)).collect();
+    assert_eq!(infer(&engine, volume).masks[0].voxels, expected);
+}
+
+#[test]
+fn figures_of_a_mask_are_of_the_images_and_not_of_what_the_graph_saw() {
+    let figure = |key: &str, figure: &str| {
+        format!(
+            "[[measurement]]\nkey = \"{key}\"\ngroup = \"all\"\nof = \"mask\"\n{figure}\n\
+             concept = {{ value = \"N\", scheme = \"99TEST\", meaning = \"Number\" }}\n\
+             unit = {{ value = \"1\", scheme = \"UCUM\", meaning = \"no units\" }}\n"
+        )
+    };
+    let figures = [
+        figure("mean", "figure = \"mean\""),
+        figure("deviation", "figure = \"standard-deviation\""),
+        figure("least", "figure = \"minimum\""),
+        figure("most", "figure = \"maximum\""),
+        figure("median", "percentile = 50"),
+    ];
+    let input = "steps = [{ window = { low = 0, high = 250 } }]";
+    let reading = "tensor = \"same\"\nat-least = 0.5";
+    let Some(engine) = start(&author(input, reading, &figures.concat())) else { return };
+    let findings = infer(&engine, oblique());
+    let mut inside: Vec<f64> =
+        oblique().voxels.iter().map(|v| f64::from(*v)).filter(|v| *v >= 125.0).collect();
+    inside.sort_by(f64::total_cmp);
+    let count = inside.len() as f64;
+    let mean = inside.iter().sum::<f64>() / count;
+    let deviation = (inside.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let middle = (inside[(inside.len() - 1) / 2] + inside[inside.len() / 2]) / 2.0;
+    let expected = [
+        ("mean", mean),
+        ("deviation", deviation),
+        ("least", inside[0]),
+        ("most", inside[inside.len() - 1]),
+        ("median", middle),
+    ];
+    for (key, expected) in expected {
+        let found = value(&findings, key).unwrap();
+        assert!((found - expected).abs() < 1e-9, "{key}: {found}, not {expected}");
+    }
+    // Nothing is inside: no volume, and no mean.
+    let mut dark = oblique();
+    dark.voxels.fill(0.0);
+    let findings = infer(&engine, dark);
+    assert_eq!(value(&findings, "volume"), Ok(0.0));
+    assert_eq!(value(&findings, "mean"), Err(NoValue::NotANumber));
+}
+
+#[test]
+fn a_mask_is_cleaned_before_it_comes_back() {
+    let reading = "tensor = \"same\"\nat-least = 1.0\nlargest-component = true\nfill-holes = true";
+    let Some(engine) = start(&author("", reading, "")) else { return };
+    let mut volume = kit::air(5, 7);
+    let at = |slice: usize, row: usize, column: usize| (slice * 7 + row) * 7 + column;
+    // A shell around one voxel, and a speck beside it.
+    for slice in 1..4 {
+        for row in 1..4 {
+            for column in 1..4 {
+                volume.voxels[at(slice, row, column)] = 1.0;
+            }
+        }
+    }
+    volume.voxels[at(2, 2, 2)] = 0.0;
+    let mut expected: Vec<u8> = volume.voxels.iter().map(|voxel| u8::from(*voxel >= 1.0)).collect();
+    expected[at(2, 2, 2)] = 1;
+    volume.voxels[at(0, 6, 6)] = 1.0;
+    assert_eq!(infer(&engine, volume).masks[0].voxels, expected);
+}
