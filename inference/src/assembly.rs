@@ -1,6 +1,6 @@
 //! A series becomes a volume: slices are read one at a time, put in order, and refused with a reason where they don't fit.
 
-use crate::manifest::{Input, Limit, Manifest};
+use crate::manifest::{Input, Limit};
 use crate::slice::{Slice, SliceError, SliceName};
 use crate::stack::{self, StackError};
 use gantry_terms::geometry::Geometry;
@@ -23,7 +23,7 @@ pub enum AssemblyError {
     OutsideLimit { what: &'static str, value: f64, limit: Limit },
 }
 
-/// Collects the slices of one series for one model. `add` and `finish` block for as long as
+/// Collects the slices of one input of a model. `add` and `finish` block for as long as
 /// decoding takes: call them where blocking is allowed.
 pub struct Assembly {
     input: Input,
@@ -32,8 +32,8 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    pub fn new(manifest: &Manifest) -> Self {
-        Self { input: manifest.input.clone(), slices: Vec::new(), voxels: 0 }
+    pub fn new(input: &Input) -> Self {
+        Self { input: input.clone(), slices: Vec::new(), voxels: 0 }
     }
 
     /// Adds one image, a Part 10 file, in any order.

@@ -91,12 +91,16 @@ impl Engine {
         Ok(Self { models, queue })
     }
 
-    /// Prepares the volume, waits for its turn, then for the run. Dropping the future ends the run.
-    pub async fn infer(&self, model: &str, volume: Arc<Volume>) -> Result<Findings, InferError> {
+    /// Prepares the volumes, one for each input of the model, waits for its turn, then for the run. Dropping the future ends the run.
+    pub async fn infer(
+        &self,
+        model: &str,
+        volumes: Vec<Arc<Volume>>,
+    ) -> Result<Findings, InferError> {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let (of, images) = (model.clone(), volume.clone());
+        let (of, images) = (model.clone(), volumes.clone());
         let prepared = elsewhere(&model, move || Prepared::new(&of, &images)).await?;
         let prepared = prepared.map_err(|error| failed(&model, &error))?;
         let prepared = Arc::new(prepared);
@@ -106,7 +110,7 @@ impl Engine {
         self.queue.send(request).await.map_err(|_| gone())?;
         let tensors = answer.await.map_err(|_| gone())??;
         let of = model.clone();
-        elsewhere(&model, move || interpret(&of, &volume, &prepared, &tensors))
+        elsewhere(&model, move || interpret(&of, &volumes[0], &prepared, &tensors))
             .await?
             .map_err(|error| failed(&model, &error))
     }

@@ -19,7 +19,7 @@ pub fn interpret(
     tensors: &Tensors,
 ) -> Result<Findings, String> {
     let manifest = &model.manifest;
-    let axes = manifest.input.axes;
+    let axes = manifest.lead().axes;
     let masks: Vec<Vec<bool>> = manifest
         .segmentations
         .iter()

@@ -68,25 +68,26 @@ pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
 }
 
 /// A side that the graph fixes has to be the one that the manifest makes.
-fn sides(session: &Session, manifest: &Manifest) -> Option<String> {
-    let input = &manifest.input;
-    let outlet = session.inputs().iter().find(|outlet| outlet.name() == input.tensor)?;
-    let ValueType::Tensor { shape, .. } = outlet.dtype() else { return None };
-    let size = input.grid.as_ref().and_then(|grid| grid.size);
-    let made = match size {
-        Some(size) => input.axes.shape(size),
-        // Only what does not depend on the images is known.
-        None => input.axes.shape([0; 3]),
+fn sides(session: &Session, manifest: &Manifest) -> Vec<String> {
+    let size = manifest.lead().grid.as_ref().and_then(|grid| grid.size);
+    let help = match size {
+        Some(_) => "its [input.grid] makes another one",
+        None => "the manifest has to say `size` in [input.grid], or the graph to leave it open",
     };
     let differs = |(fixed, made): (&i64, &i64)| *fixed >= 0 && fixed != made;
-    (shape.len() == made.len() && shape.iter().zip(&made).any(differs)).then(|| {
-        let name = &input.tensor;
-        let help = match size {
-            Some(_) => "its [input.grid] makes another one",
-            None => "the manifest has to say `size` in [input.grid], or the graph to leave it open",
-        };
-        format!("the graph's input `{name}` has the fixed shape {shape:?}: {help}")
-    })
+    let mut problems = Vec::new();
+    for input in &manifest.inputs {
+        let name = input.tensor.as_str();
+        let outlet = session.inputs().iter().find(|outlet| outlet.name() == name);
+        let Some(ValueType::Tensor { shape, .. }) = outlet.map(Outlet::dtype) else { continue };
+        // Without a size only what does not depend on the images is known.
+        let made = input.axes.shape(size.unwrap_or_default());
+        if shape.len() == made.len() && shape.iter().zip(&made).any(differs) {
+            problems
+                .push(format!("the graph's input `{name}` has the fixed shape {shape:?}: {help}"));
+        }
+    }
+    problems
 }
 
 /// A tensor as the manifest means it.
@@ -100,11 +101,13 @@ struct Expected<'a> {
 
 fn inputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {
     let float = TensorElementType::Float32;
-    let rank = manifest.input.axes.shape([1; 3]).len();
-    let voxels = Expected { name: &manifest.input.tensor, element: float, rank, least: 0 };
-    let spacing = manifest.input.spacing_tensor.as_deref();
-    let spacing = spacing.map(|name| Expected { name, element: float, rank: 1, least: 3 });
-    std::iter::once(voxels).chain(spacing)
+    manifest.inputs.iter().flat_map(move |input| {
+        let rank = input.axes.shape([1; 3]).len();
+        let voxels = Expected { name: &input.tensor, element: float, rank, least: 0 };
+        let spacing = input.spacing_tensor.as_deref();
+        let spacing = spacing.map(|name| Expected { name, element: float, rank: 1, least: 3 });
+        std::iter::once(voxels).chain(spacing)
+    })
 }
 
 fn outputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {

@@ -32,7 +32,8 @@ pub struct Manifest {
     pub algorithm: AlgorithmEntry,
     /// Procedure Reported (121058, DCM), CID 100.
     pub procedure: Code,
-    pub input: Input,
+    /// At least one. The first one leads: masks lie over its images, results go into its study.
+    pub inputs: Vec<Input>,
     pub groups: Vec<Group>,
     pub measurements: Vec<MeasurementOutput>,
     /// In drawing order: the last one is drawn on top.
@@ -79,7 +80,15 @@ pub struct OutputTensor<'a> {
     pub least: i64,
 }
 
+/// What the only input of a model is called.
+pub const INPUT: &str = "input";
+
 impl Manifest {
+    /// The input that masks lie over.
+    pub fn lead(&self) -> &Input {
+        &self.inputs[0]
+    }
+
     /// Each use of a tensor; one tensor may be used several times.
     pub fn tensors(&self) -> impl Iterator<Item = OutputTensor<'_>> {
         let numbers =
@@ -92,7 +101,7 @@ impl Manifest {
                 }),
                 MeasurementSource::Mask { .. } => None,
             });
-        let rank = self.input.axes.shape([1; 3]).len();
+        let rank = self.lead().axes.shape([1; 3]).len();
         let masks = self.segmentations.iter().map(move |segmentation| OutputTensor {
             name: &segmentation.tensor,
             labels: matches!(segmentation.reading, Reading::Label(_)),
@@ -106,6 +115,10 @@ impl Manifest {
 /// The volume that the graph takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
+    /// As rules name the selection that fills it; `input` where there is only one.
+    pub name: String,
+    /// On the leading input's grid, whatever way these images lie.
+    pub onto_lead: bool,
     pub kind: InputKind,
     /// Modality (0008,0060) of the images.
     pub modality: String,

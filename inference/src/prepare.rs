@@ -1,20 +1,27 @@
-//! From a volume to the tensor that a model takes: brought onto the model's grid, intensities scaled.
+//! From volumes to the tensors that a model takes: brought onto the model's grid, intensities scaled.
 
 use crate::manifest::Input;
 use crate::models::Model;
 use crate::voxels::block::Block;
 use crate::voxels::error::VoxelError;
 use crate::voxels::grid::Grid;
+use crate::voxels::resample::linear;
 use gantry_terms::volume::Volume;
 use std::sync::Arc;
 
-/// The input of one run.
+/// The tensors of one run.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Where the tensor's voxels lie.
+    /// Where the voxels of the leading input lie.
     pub grid: Grid,
-    /// Where the images lie.
+    /// Where its images lie.
     pub images: Grid,
+    /// One for each input, in the manifest's order.
+    pub inputs: Vec<PreparedInput>,
+}
+
+#[derive(Debug)]
+pub struct PreparedInput {
     pub shape: Vec<i64>,
     /// mm between voxels along the tensor's axes.
     pub spacing: [f32; 3],
@@ -28,21 +35,67 @@ enum Voxels {
     Made(Vec<f32>),
 }
 
+/// Why volumes are not what the model takes. All of them are permanent.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Unprepared {
+    #[error(transparent)]
+    Voxels(#[from] VoxelError),
+    #[error("it takes {wanted} volumes, {found} were given")]
+    Count { wanted: usize, found: usize },
+    #[error(
+        "the images for `{input}` have another Frame of Reference than those for `{lead}`: nothing \
+         says how they lie to each other"
+    )]
+    FrameOfReference { input: String, lead: String },
+}
+
 impl Prepared {
-    /// Works on all cores for as long as that takes: not for a thread that others wait for.
-    pub fn new(model: &Model, volume: &Arc<Volume>) -> Result<Self, VoxelError> {
-        let input = &model.manifest.input;
+    /// Of one volume for each input, in the manifest's order. Works on all cores for as long as that
+    /// takes: not for a thread that others wait for.
+    pub fn new(model: &Model, volumes: &[Arc<Volume>]) -> Result<Self, Unprepared> {
+        let inputs = &model.manifest.inputs;
+        let wanted = inputs.len();
+        let [lead, ..] = volumes else { return Err(Unprepared::Count { wanted, found: 0 }) };
+        if volumes.len() != wanted {
+            return Err(Unprepared::Count { wanted, found: volumes.len() });
+        }
+        let mut prepared: Vec<PreparedInput> = Vec::with_capacity(wanted);
+        let images = Grid::of(&lead.geometry)?;
+        let mut grid = images;
+        for (input, volume) in inputs.iter().zip(volumes) {
+            let onto = (!prepared.is_empty()).then_some(grid);
+            let together = volume.frame_of_reference.is_some()
+                && volume.frame_of_reference == lead.frame_of_reference;
+            if onto.is_some() && !together {
+                let (input, lead) = (input.name.clone(), inputs[0].name.clone());
+                return Err(Unprepared::FrameOfReference { input, lead });
+            }
+            let (own, of_input) = PreparedInput::new(input, volume, onto)?;
+            grid = if prepared.is_empty() { own } else { grid };
+            prepared.push(of_input);
+        }
+        Ok(Self { grid, images, inputs: prepared })
+    }
+}
+
+impl PreparedInput {
+    /// With the grid that its voxels lie on: `onto`, or what the input wants.
+    fn new(
+        input: &Input,
+        volume: &Arc<Volume>,
+        onto: Option<Grid>,
+    ) -> Result<(Grid, Self), VoxelError> {
         let images = Grid::of(&volume.geometry)?;
-        let untouched =
-            input.grid.is_none() && input.image_steps.is_empty() && input.steps.is_empty();
-        let (grid, voxels) = if untouched {
+        let stays = input.image_steps.is_empty() && input.steps.is_empty();
+        let lies = onto.map_or(input.grid.is_none(), |onto| onto.is_like(&images));
+        let (grid, voxels) = if stays && lies {
             (images, Voxels::OfImages(volume.clone()))
         } else {
-            let made = made(input, images, volume.voxels.clone())?;
+            let made = made(input, images, volume.voxels.clone(), onto)?;
             (*made.grid(), Voxels::Made(made.into_voxels()))
         };
         let shape = input.axes.shape(grid.size());
-        Ok(Self { grid, images, shape, spacing: grid.spacing().map(|mm| mm as f32), voxels })
+        Ok((grid, Self { shape, spacing: grid.spacing().map(|mm| mm as f32), voxels }))
     }
 
     pub fn voxels(&self) -> &[f32] {
@@ -53,10 +106,19 @@ impl Prepared {
     }
 }
 
-fn made(input: &Input, images: Grid, mut voxels: Vec<f32>) -> Result<Block, VoxelError> {
+/// Beyond its images an input that goes onto another one is as it is at its darkest.
+fn made(
+    input: &Input,
+    images: Grid,
+    mut voxels: Vec<f32>,
+    onto: Option<Grid>,
+) -> Result<Block, VoxelError> {
     input.image_steps.iter().try_for_each(|step| step.apply(&mut voxels))?;
     let mut block = Block::new(images, voxels)?;
-    if let Some(wanted) = &input.grid {
+    if let Some(onto) = onto {
+        let least = block.voxels().iter().copied().fold(f32::INFINITY, f32::min);
+        block = linear(&block, &onto, if least.is_finite() { least } else { 0.0 })?;
+    } else if let Some(wanted) = &input.grid {
         block = wanted.fill(&block)?;
     }
     input.steps.iter().try_for_each(|step| step.apply(block.voxels_mut()))?;

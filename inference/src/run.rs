@@ -4,8 +4,9 @@ use crate::engine::InferError;
 use crate::models::Model;
 use crate::prepare::Prepared;
 use crate::tensors::{Elements, Tensor, Tensors};
-use ort::session::{RunOptions, Session, SessionOutputs};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
+use std::borrow::Cow;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -21,12 +22,14 @@ pub fn run<T: Send>(
     reply: &oneshot::Sender<T>,
 ) -> Result<Tensors, InferError> {
     let failed = |error: ort::Error| failure(model, &error);
-    let input = &model.manifest.input;
-    let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()));
-    let mut inputs = ort::inputs! { input.tensor.as_str() => voxels.map_err(failed)? };
-    if let Some(tensor) = &input.spacing_tensor {
-        let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()));
-        inputs.push((tensor.as_str().into(), spacing.map_err(failed)?.into()));
+    let mut inputs: Vec<(Cow<str>, SessionInputValue)> = Vec::new();
+    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
+        let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()));
+        inputs.push((Cow::from(input.tensor.as_str()), voxels.map_err(failed)?.into()));
+        if let Some(tensor) = &input.spacing_tensor {
+            let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()));
+            inputs.push((tensor.as_str().into(), spacing.map_err(failed)?.into()));
+        }
     }
     let options = RunOptions::new().map_err(failed)?;
     let limit = model.manifest.time_out;

@@ -15,7 +15,7 @@ fn manifest(limits: &str) -> Manifest {
 }
 
 fn assemble(manifest: &Manifest, slices: &[Scan]) -> Result<Volume, String> {
-    let mut assembly = Assembly::new(manifest);
+    let mut assembly = Assembly::new(manifest.lead());
     for slice in slices {
         assembly.add(&slice.file()).map_err(|error| error.to_string())?;
     }
@@ -202,7 +202,7 @@ fn a_series_outside_of_the_models_limits_is_refused_with_both_numbers() {
 fn a_file_that_is_cut_anywhere_is_refused_and_nothing_panics() {
     let file = Scan::default().file();
     for cut in 0..file.len() {
-        let mut assembly = Assembly::new(&manifest(""));
+        let mut assembly = Assembly::new(manifest("").lead());
         assert!(assembly.add(&file[..cut]).is_err(), "cut at {cut}");
     }
 }

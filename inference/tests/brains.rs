@@ -27,11 +27,11 @@ fn with_graph(folder: &Path, name: &str, graph: &str) -> Option<Arc<Models>> {
 fn infer(models: &Arc<Models>, name: &str, series: &Path) -> Option<Findings> {
     let library = kit::library()?;
     let engine = kit::engine(models.clone(), library);
-    let mut assembly = Assembly::new(&models.model(name).unwrap().manifest);
+    let mut assembly = Assembly::new(models.model(name).unwrap().manifest.lead());
     kit::files(series).iter().for_each(|file| assembly.add(file).unwrap());
     let volume = Arc::new(assembly.finish().unwrap());
     let voxels = volume.geometry.voxels();
-    let findings = kit::wait(engine.infer(name, volume)).unwrap();
+    let findings = kit::wait(engine.infer(name, vec![volume])).unwrap();
     assert!(findings.masks.iter().all(|mask| mask.voxels.len() == voxels));
     Some(findings)
 }

@@ -23,7 +23,7 @@ fn a_chest_ct_gets_the_figures_that_an_independent_run_measured() {
     let check = |series: &str, expected: [f64; 4], lung_voxels: usize| {
         let Some(folder) = kit::real(series) else { return };
         let volume = Arc::new(kit::emphysema_volume(&kit::files(&folder)));
-        let findings = kit::wait(engine.infer("emphysema", volume)).unwrap();
+        let findings = kit::wait(engine.infer("emphysema", vec![volume])).unwrap();
         let found = figures(&findings);
         let keys = ["lung-volume", "laa-950", "mean-density", "laa-950-volume"];
         for ((key, expected), (found_key, found)) in keys.iter().zip(expected).zip(&found) {
@@ -113,10 +113,10 @@ fn a_run_that_takes_longer_than_its_time_out_is_ended_and_the_next_one_works() {
     let engine = kit::engine(Arc::new(Models::load(folder.path()).unwrap()), library);
     let started = std::time::Instant::now();
     let large = Arc::new(kit::air(120, 512));
-    let error = kit::wait(engine.infer("emphysema", large)).unwrap_err();
+    let error = kit::wait(engine.infer("emphysema", vec![large])).unwrap_err();
     println!("{error} after {:.2} s", started.elapsed().as_secs_f64());
     let text = "the model `emphysema` took longer than its 0.3 s and was ended";
     assert_eq!(error, gantry_inference::engine::InferError::Transient(text.into()));
     let small = Arc::new(kit::air(2, 32));
-    assert!(kit::wait(engine.infer("emphysema", small)).is_ok());
+    assert!(kit::wait(engine.infer("emphysema", vec![small])).is_ok());
 }

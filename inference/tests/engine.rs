@@ -64,7 +64,7 @@ fn numbers_are_scaled_and_what_is_no_number_has_no_value() {
     let check = |voxel: f32, expected: Result<f64, NoValue>| {
         let mut volume = kit::air(1, 4);
         volume.voxels[0] = voxel;
-        let findings = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap();
+        let findings = kit::wait(engine.infer("tiny", vec![Arc::new(volume)])).unwrap();
         assert_eq!(findings.groups[0].measurements[0].value, expected);
     };
     check(9.0, Ok(30.0));
@@ -91,10 +91,10 @@ fn a_mask_holds_the_voxels_of_its_label_and_a_wrong_shape_is_permanent() {
     let engine = start(&author, library).unwrap();
     let mut volume = kit::air(2, 2);
     volume.voxels = vec![7.0, 0.0, 1.0, 7.0, 7.0, 6.0, 8.0, 0.0];
-    let findings = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap();
+    let findings = kit::wait(engine.infer("tiny", vec![Arc::new(volume)])).unwrap();
     assert_eq!(findings.masks[0].voxels, [1, 0, 0, 1, 1, 0, 0, 0]);
     assert_eq!(findings.masks[0].colour, [255, 0, 128]);
-    let error = kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(kit::air(1, 4))])).unwrap_err();
     let text = "the model `tiny`: the output `mask` has the shape [4, 4], not [1, 4, 4]";
     assert_eq!(error, InferError::Permanent(text.into()));
 }
@@ -105,11 +105,11 @@ fn a_volume_that_contradicts_itself_and_an_unknown_model_are_permanent() {
     let engine = start(&Author::default(), library).unwrap();
     let mut volume = kit::air(1, 4);
     volume.voxels.pop();
-    let error = kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap_err();
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(volume)])).unwrap_err();
     assert!(matches!(error, InferError::Permanent(_)), "{error}");
-    let error = kit::wait(engine.infer("tinny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    let error = kit::wait(engine.infer("tinny", vec![Arc::new(kit::air(1, 4))])).unwrap_err();
     assert_eq!(error, InferError::Permanent("there is no model `tinny`".into()));
-    assert!(kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).is_ok());
+    assert!(kit::wait(engine.infer("tiny", vec![Arc::new(kit::air(1, 4))])).is_ok());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_graph_that_changes_under_the_running_node_is_not_run() {
     let models = Author::default().write(folder.path());
     let engine = kit::engine(Arc::new(Models::load(&models).unwrap()), library);
     std::fs::write(models.join("tiny/model.onnx"), graph(FLOAT, 3, "numbers", "Abs")).unwrap();
-    let error = kit::wait(engine.infer("tiny", Arc::new(kit::air(1, 4)))).unwrap_err();
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(kit::air(1, 4))])).unwrap_err();
     assert!(error.to_string().contains("has changed since the node started"), "{error}");
 }
 
@@ -133,7 +133,8 @@ fn many_callers_share_the_one_engine() {
             let engine = engine.clone();
             let mut volume = kit::air(1, 4);
             volume.voxels[0] = f32::from(caller) * f32::from(caller);
-            callers.spawn(async move { (caller, engine.infer("tiny", Arc::new(volume)).await) });
+            callers
+                .spawn(async move { (caller, engine.infer("tiny", vec![Arc::new(volume)]).await) });
         }
         while let Some(finished) = callers.join_next().await {
             let (caller, findings) = finished.unwrap();

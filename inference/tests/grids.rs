@@ -5,8 +5,9 @@ mod kit;
 use gantry_inference::engine::{Engine, EngineOptions, InferError};
 use gantry_inference::models::Models;
 use gantry_terms::findings::{Findings, NoValue};
+use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
-use kit::author::{Author, MANIFEST, volume_graph};
+use kit::author::{Author, MANIFEST, pair_graph, volume_graph};
 use std::sync::Arc;
 
 /// A model on volumes in five dimensions, with more keys for its input and its outputs.
@@ -41,6 +42,23 @@ fn start(author: &Author) -> Option<Engine> {
     Some(Engine::start(Arc::new(models), options).unwrap())
 }
 
+/// A model on two series, of which the second is brought onto the first.
+fn pair(second: &str) -> Author {
+    let one = author("", "tensor = \"difference\"\nat-least = 0.5", "");
+    let input = one.manifest.find("[input]").unwrap();
+    let rest = one.manifest[input..].find("[[").unwrap() + input;
+    let of = |name: &str, onto: &str| {
+        format!(
+            "[input.{name}]\n{onto}\nkind = \"volume\"\nmodality = \"CT\"\ntensor = \"{name}\"\n\
+             intensity = \"hounsfield\"\naxes = \"batch-channel-slice-row-column\"\n\
+             slice-order = \"along-normal\"\n\n"
+        )
+    };
+    let (head, tail) = (&one.manifest[..input], &one.manifest[rest..]);
+    let manifest = format!("{head}{}{}{tail}", of("second", second), of("first", ""));
+    Author { manifest, graph: pair_graph() }
+}
+
 /// Numbers from 0 to 250 in no order, on slices that lie across the body.
 fn oblique() -> Volume {
     let mut volume = kit::air(5, 7);
@@ -53,7 +71,7 @@ fn oblique() -> Volume {
 }
 
 fn infer(engine: &Engine, volume: Volume) -> Findings {
-    kit::wait(engine.infer("tiny", Arc::new(volume))).unwrap()
+    kit::wait(engine.infer("tiny", vec![Arc::new(volume)])).unwrap()
 }
 
 fn value(findings: &Findings, key: &str) -> Result<f64, NoValue> {
@@ -98,7 +116,7 @@ fn a_mask_is_read_from_labels_from_scores_and_from_probabilities() {
     check("tensor = \"scores\"\nclass = 0", |voxel| voxel == 0.0); // of equal scores the first class
     check("tensor = \"same\"\nat-least = 99.5", |voxel| voxel >= 99.5);
     let Some(engine) = start(&author("", "tensor = \"scores\"\nclass = 2", "")) else { return };
-    let error = kit::wait(engine.infer("tiny", Arc::new(oblique()))).unwrap_err();
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(oblique())])).unwrap_err();
     assert!(
         matches!(&error, InferError::Permanent(text) if text.contains("more than 2 classes")),
         "{error}"
@@ -183,4 +201,57 @@ fn a_mask_is_cleaned_before_it_comes_back() {
     expected[at(2, 2, 2)] = 1;
     volume.voxels[at(0, 6, 6)] = 1.0;
     assert_eq!(infer(&engine, volume).masks[0].voxels, expected);
+}
+
+#[test]
+fn a_second_series_is_laid_over_the_first_by_its_place_in_the_patient() {
+    let Some(engine) = start(&pair("onto = \"first\"")) else { return };
+    let frame = Some(Uid::parse("1.2.3.9").unwrap());
+    let first = Volume { frame_of_reference: frame.clone(), ..oblique() };
+    // The same place, seen from behind, with one voxel that is brighter.
+    let mut second = first.clone();
+    let geometry = &mut second.geometry;
+    let last = 6.0 * geometry.pixel_spacing[1];
+    geometry.origin = [0, 1, 2].map(|at| geometry.origin[at] + last * geometry.row_direction[at]);
+    let slices = geometry.slices as f64 - 1.0;
+    let normal = geometry.normal();
+    geometry.origin =
+        [0, 1, 2].map(|at| geometry.origin[at] + slices * geometry.slice_step * normal[at]);
+    geometry.row_direction = geometry.row_direction.map(|part| -part);
+    let at = |slice: usize, row: usize, column: usize| (slice * 7 + row) * 7 + column;
+    for slice in 0..5 {
+        for row in 0..7 {
+            for column in 0..7 {
+                second.voxels[at(4 - slice, row, 6 - column)] =
+                    first.voxels[at(slice, row, column)];
+            }
+        }
+    }
+    second.voxels[at(4 - 1, 2, 6 - 3)] += 40.0;
+    let mut expected = vec![0; 5 * 7 * 7];
+    expected[at(1, 2, 3)] = 1;
+    let volumes = vec![Arc::new(first.clone()), Arc::new(second.clone())];
+    assert_eq!(kit::wait(engine.infer("tiny", volumes)).unwrap().masks[0].voxels, expected);
+    let elsewhere = Volume { frame_of_reference: Some(Uid::parse("1.2.3.8").unwrap()), ..second };
+    let volumes = vec![Arc::new(first.clone()), Arc::new(elsewhere)];
+    let error = kit::wait(engine.infer("tiny", volumes)).unwrap_err();
+    let expected = "the model `tiny`: the images for `second` have another Frame of Reference than those \
+                    for `first`: nothing says how they lie to each other";
+    assert_eq!(error, InferError::Permanent(expected.into()));
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(first)])).unwrap_err();
+    assert_eq!(
+        error,
+        InferError::Permanent("the model `tiny`: it takes 2 volumes, 1 were given".into())
+    );
+}
+
+#[test]
+fn of_several_inputs_one_leads() {
+    let check = |second: &str, expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let problems = Models::load(&pair(second).write(folder.path())).unwrap_err();
+        assert!(problems[0].to_string().contains(expected), "{}", problems[0]);
+    };
+    check("onto = \"frist\"", "the leading input is `first`: onto = \"first\"");
+    check("", "one input leads, over which masks lie; every other one says which it is");
 }

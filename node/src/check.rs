@@ -14,9 +14,6 @@ use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The one input that every manifest describes has no name of its own.
-const INPUT: &str = "input";
-
 /// What a node runs with, once it has been checked.
 pub struct Checked {
     pub models: Models,
@@ -115,7 +112,7 @@ fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std
 pub fn world(config: &Config, models: &Models) -> World {
     let facts = models.names().filter_map(|name| models.model(name)).map(|model| ModelFacts {
         name: model.name.clone(),
-        inputs: vec![INPUT.to_string()],
+        inputs: model.manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
     });
     World {

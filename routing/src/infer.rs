@@ -5,11 +5,13 @@ use crate::job_error::JobError;
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::{Engine, InferError};
+use gantry_inference::manifest::Input;
 use gantry_inference::models::{Model, Models};
 use gantry_store::jobs::{FinishedJob, Job};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,13 +83,14 @@ impl Work {
         let model = self.model_of(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let volume = Arc::new(assemble(&self.store, job, model).await?);
+        let volumes = self.volumes(job, model).await?;
+        let lead = volumes[0].clone();
         let assembled = started.elapsed();
-        let findings = self.engine.infer(&job.model, volume.clone()).await.map_err(infer_error)?;
+        let findings = self.engine.infer(&job.model, volumes).await.map_err(infer_error)?;
         let inferred = started.elapsed();
         tracing::info!(assembled = ?assembled, model = ?(inferred - assembled), "inferred");
         self.store.set_job_station(job.id, "compose").await?;
-        let results = self.composer.compose(&self.store, job, &volume, &findings).await?;
+        let results = self.composer.compose(&self.store, job, &lead, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
@@ -95,6 +98,29 @@ impl Work {
             seconds: (inferred - assembled).as_secs_f64(),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
+    }
+
+    /// One for each input of the model, in its order.
+    async fn volumes(&self, job: &Job, model: &Model) -> Result<Vec<Arc<Volume>>, JobError> {
+        let inputs = &model.manifest.inputs;
+        let mut volumes = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let selected = match &job.selections {
+                None if inputs.len() == 1 => &job.selected,
+                Some(selections) if selections.contains_key(&input.name) => {
+                    &selections[&input.name]
+                }
+                _ => {
+                    return Err(JobError::Permanent(format!(
+                        "the rule selected nothing for the input {} of the model {}: name its \
+                         selections as the model's manifest names its inputs",
+                        input.name, job.model
+                    )));
+                }
+            };
+            volumes.push(Arc::new(assemble(&self.store, selected, input).await?));
+        }
+        Ok(volumes)
     }
 
     /// The decision names a digest: another graph under the same name is another model.
@@ -134,9 +160,9 @@ fn infer_error(error: InferError) -> JobError {
 }
 
 /// Reads the selected images one after the other, so that only one file is in memory beside the volume.
-async fn assemble(store: &Store, job: &Job, model: &Model) -> Result<Volume, JobError> {
-    let mut assembly = Assembly::new(&model.manifest);
-    for sop_instance in &job.selected {
+async fn assemble(store: &Store, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
+    let mut assembly = Assembly::new(input);
+    for sop_instance in selected {
         let part10 = store.object(sop_instance).await?.ok_or_else(|| {
             JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
         })?;

@@ -3,11 +3,13 @@
 mod input;
 mod outputs;
 
-use super::written::{Written, WrittenAlgorithm, WrittenGroup};
+use super::written::{Inputs, Written, WrittenAlgorithm, WrittenGroup, WrittenInput};
 use super::{AlgorithmEntry, Group, Manifest, VERSION};
 use crate::problem::{ModelProblem, suggestion};
 use gantry_terms::code::Code;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -17,16 +19,44 @@ impl Manifest {
     /// `file` is named in problems only; `source` is its text.
     pub fn parse(file: &Path, source: &str) -> Result<Self, Vec<ModelProblem>> {
         check_version(file, source).map_err(|problem| vec![problem])?;
-        let (written, problems) = read(file, source);
+        let (written, problems) = match has_several_inputs(source) {
+            false => {
+                let (written, problems) = read::<WrittenInput>(file, source);
+                (written.map(|it| it.with_inputs(|input| vec![(None, input)])), problems)
+            }
+            true => {
+                let (written, problems) =
+                    read::<BTreeMap<Spanned<String>, WrittenInput>>(file, source);
+                let named = |(name, input)| (Some(name), input);
+                (
+                    written.map(|it| it.with_inputs(|all| all.into_iter().map(named).collect())),
+                    problems,
+                )
+            }
+        };
         let mut check = Check { file, source, problems };
         let manifest = written.map(|written| check.manifest(written));
         manifest.filter(|_| check.problems.is_empty()).ok_or(check.problems)
     }
 }
 
+/// `[input.NAME]` instead of `[input]`: nothing but tables in it, and none of those that an input has.
+fn has_several_inputs(source: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        input: Option<toml::Table>,
+    }
+    let inputs =
+        toml::from_str::<Head>(source).ok().and_then(|head| head.input).unwrap_or_default();
+    let is_name = |(key, value): (&String, &toml::Value)| {
+        value.is_table() && !["grid", "limits"].contains(&key.as_str())
+    };
+    !inputs.is_empty() && inputs.iter().all(is_name)
+}
+
 /// serde stops at its first fault. A line that begins with an unknown key is told, blanked and
 /// stepped over, so that what is wrong behind it comes with it.
-fn read(file: &Path, source: &str) -> (Option<Written>, Vec<ModelProblem>) {
+fn read<I: DeserializeOwned>(file: &Path, source: &str) -> (Option<Written<I>>, Vec<ModelProblem>) {
     let mut text = source.to_string();
     let mut problems = Vec::new();
     loop {
@@ -111,7 +141,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn manifest(&mut self, written: Written) -> Manifest {
+    fn manifest(&mut self, written: Written<Inputs>) -> Manifest {
         self.references(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
@@ -148,7 +178,7 @@ impl Check<'_> {
             time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),
-            input: self.input(written.input),
+            inputs: self.inputs(written.input),
             groups: written.groups.into_iter().map(|group| self.group(group)).collect(),
             measurements: written.measurements.into_iter().map(|m| self.measurement(m)).collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),

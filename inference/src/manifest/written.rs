@@ -8,7 +8,7 @@ use toml::Spanned;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Written {
+pub struct Written<I> {
     /// Read before everything else, see `check_version`.
     #[serde(rename = "manifest")]
     pub _version: i64,
@@ -18,13 +18,35 @@ pub struct Written {
     pub time_out: Spanned<f64>,
     pub algorithm: WrittenAlgorithm,
     pub procedure: Spanned<Code>,
-    pub input: WrittenInput,
+    /// [`WrittenInput`], or several by their names.
+    pub input: I,
     #[serde(default, rename = "group")]
     pub groups: Vec<WrittenGroup>,
     #[serde(default, rename = "measurement")]
     pub measurements: Vec<WrittenMeasurement>,
     #[serde(default, rename = "segmentation")]
     pub segmentations: Vec<WrittenSegmentation>,
+}
+
+/// Each with its name, if it has one.
+pub type Inputs = Vec<(Option<Spanned<String>>, WrittenInput)>;
+
+impl<I> Written<I> {
+    pub fn with_inputs(self, inputs: impl FnOnce(I) -> Inputs) -> Written<Inputs> {
+        Written {
+            _version: self._version,
+            graph: self.graph,
+            sha256: self.sha256,
+            results: self.results,
+            time_out: self.time_out,
+            algorithm: self.algorithm,
+            procedure: self.procedure,
+            input: inputs(self.input),
+            groups: self.groups,
+            measurements: self.measurements,
+            segmentations: self.segmentations,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -40,6 +62,8 @@ pub struct WrittenAlgorithm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WrittenInput {
+    /// The name of the leading input.
+    pub onto: Option<Spanned<String>>,
     pub kind: InputKind,
     pub modality: Spanned<String>,
     pub tensor: Spanned<String>,

@@ -103,6 +103,17 @@ pub fn volume_graph() -> Vec<u8> {
     model(&graph)
 }
 
+/// Takes `first` and `second` in five dimensions and gives the `difference`, second less first.
+pub fn pair_graph() -> Vec<u8> {
+    let mut graph = Vec::new();
+    node(&mut graph, "Sub", &["second", "first"], "difference", None);
+    bytes(&mut graph, 2, b"pairs");
+    bytes(&mut graph, 11, &tensor("first", FLOAT, 5));
+    bytes(&mut graph, 11, &tensor("second", FLOAT, 5));
+    bytes(&mut graph, 12, &tensor("difference", FLOAT, 5));
+    model(&graph)
+}
+
 fn model(graph: &[u8]) -> Vec<u8> {
     let mut model = Vec::new();
     number(&mut model, 1, 8);

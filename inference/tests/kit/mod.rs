@@ -74,7 +74,7 @@ pub fn files(folder: &Path) -> Vec<Vec<u8>> {
 
 pub fn emphysema_volume(files: &[Vec<u8>]) -> Volume {
     let models = shipped();
-    let mut assembly = Assembly::new(&models.model("emphysema").unwrap().manifest);
+    let mut assembly = Assembly::new(models.model("emphysema").unwrap().manifest.lead());
     files.iter().for_each(|file| assembly.add(file).unwrap());
     assembly.finish().unwrap()
 }

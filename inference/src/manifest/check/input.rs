@@ -1,20 +1,70 @@
 //! What a manifest says of its input: grid, steps and limits.
 
-use super::super::written::{WrittenGrid, WrittenInput, WrittenRange};
-use super::super::{Along, GridWanted, Input, Interpolation, Limit, Limits, Step};
+use super::super::written::{Inputs, WrittenGrid, WrittenInput, WrittenRange};
+use super::super::{Along, GridWanted, INPUT, Input, Interpolation, Limit, Limits, Step};
 use super::Check;
 use crate::assembly::MOST_VOXELS;
 use crate::voxels::orientation::Orientation;
+use std::collections::BTreeSet;
 use toml::Spanned;
 
 impl Check<'_> {
-    pub(super) fn input(&mut self, written: WrittenInput) -> Input {
-        if let Some(spacing) = &written.spacing_tensor {
-            let other = spacing.get_ref() != written.tensor.get_ref();
-            self.require(other, spacing.span(), "the voxels go into this tensor already");
+    /// The leading one first, the others by their names.
+    pub(super) fn inputs(&mut self, written: Inputs) -> Vec<Input> {
+        let several = written.len() > 1;
+        let leads: Vec<String> = written
+            .iter()
+            .filter(|(_, input)| input.onto.is_none())
+            .map(|(name, _)| name.as_ref().map_or(INPUT, |name| name.get_ref()).to_string())
+            .collect();
+        for (name, input) in &written {
+            self.onto(name.as_ref(), input, &leads);
         }
+        let mut tensors = BTreeSet::new();
+        for tensor in written
+            .iter()
+            .flat_map(|(_, input)| [Some(&input.tensor), input.spacing_tensor.as_ref()])
+            .flatten()
+        {
+            let first = tensors.insert(tensor.get_ref().clone());
+            self.require(first, tensor.span(), "something goes into this tensor already");
+        }
+        let mut inputs: Vec<Input> =
+            written.into_iter().map(|(name, input)| self.input(name, input)).collect();
+        inputs.sort_by_key(|input| several && input.onto_lead);
+        inputs
+    }
+
+    /// One input leads; every other one says that it goes onto it.
+    fn onto(&mut self, name: Option<&Spanned<String>>, input: &WrittenInput, leads: &[String]) {
+        match (&input.onto, name, leads) {
+            (Some(onto), Some(_), [lead]) => {
+                let text = format!("the leading input is `{lead}`: onto = \"{lead}\"");
+                self.require(onto.get_ref() == lead, onto.span(), &text);
+                self.require(
+                    input.grid.is_none(),
+                    onto.span(),
+                    "the grid is that of the leading input",
+                );
+            }
+            (Some(onto), Some(_), _) => {
+                self.fault(onto.span(), "one input leads, and says nothing of `onto`");
+            }
+            (Some(onto), None, _) => self.fault(onto.span(), "there is no other input"),
+            (None, Some(name), [_, _, ..]) => {
+                let text = "one input leads, over which masks lie; every other one says which it is: \
+                            onto = \"NAME\"";
+                self.fault(name.span(), text);
+            }
+            (None, _, _) => {}
+        }
+    }
+
+    fn input(&mut self, name: Option<Spanned<String>>, written: WrittenInput) -> Input {
         let grid = written.grid.map(|grid| self.grid(grid));
         Input {
+            name: name.map_or_else(|| INPUT.to_string(), |name| self.key(&name)),
+            onto_lead: written.onto.is_some(),
             kind: written.kind,
             modality: self.text("modality", &written.modality, 16),
             tensor: self.text("tensor", &written.tensor, 255),

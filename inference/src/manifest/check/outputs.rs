@@ -1,7 +1,7 @@
 //! What a manifest says of its outputs: numbers, masks, and that they name each other.
 
 use super::super::outputs::FigureName;
-use super::super::written::{Written, WrittenMeasurement, WrittenSegmentation};
+use super::super::written::{Inputs, Written, WrittenMeasurement, WrittenSegmentation};
 use super::super::{
     Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
 };
@@ -13,7 +13,7 @@ const VOLUMES: [(&str, f64); 4] = [("mL", 1e-3), ("cm3", 1e-3), ("mm3", 1.0), ("
 
 impl Check<'_> {
     /// What one part says about another: keys occur once, groups exist and are used.
-    pub(super) fn references(&mut self, written: &Written) {
+    pub(super) fn references(&mut self, written: &Written<Inputs>) {
         let mut groups = BTreeSet::new();
         for group in &written.groups {
             let first = groups.insert(group.key.get_ref().as_str());
