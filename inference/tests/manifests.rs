@@ -2,8 +2,10 @@
 
 mod kit;
 
+use gantry_inference::manifest::Manifest;
 use gantry_inference::models::Models;
 use kit::author::{Author, MANIFEST};
+use std::path::Path;
 
 /// The problems of a manifest in which `from` was written as `to`, the folder's name cut off.
 fn problems(from: &str, to: &str) -> String {
@@ -185,4 +187,20 @@ fn the_shipped_model_is_marked_research_only_and_keeps_its_digest() {
     assert_eq!(model.manifest.sha256.as_deref(), Some(model.digest.as_str()));
     let card = std::fs::read_to_string(kit::root().join("models/emphysema/README.md")).unwrap();
     assert!(card.to_lowercase().contains("research use only, not a medical device"));
+}
+
+#[test]
+fn every_manifest_of_the_guide_for_authors_is_one() {
+    let guide = std::fs::read_to_string(kit::root().join("models/README.md")).unwrap();
+    let examples: Vec<&str> = guide
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let manifest = Manifest::parse(Path::new("models/README.md"), example);
+        let manifest = manifest.unwrap_or_else(|problems| panic!("{}", problems[0]));
+        assert!(!manifest.inputs.is_empty());
+    }
 }

@@ -5,11 +5,13 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// Warnings that stand for no fault: a private coding scheme, by its name and by its UID. All the
-/// words of a row have to be there.
+/// Warnings that stand for no fault: a private coding scheme, by its name and by its UID; and an empty
+/// Laterality of a source that does not say which part of the body it shows: then it is unknown. All
+/// the words of a row have to be there.
 const ALLOWED: &[&[&str]] = &[
     &["Unrecognized defined term = <99GANTRY>"],
     &["CodingSchemeIdentificationSequence", "CodingSchemeUID", "Unrecognized defined term"],
+    &["Laterality(0020,0060)", "only permitted to be empty when actually unknown"],
 ];
 
 /// Where a value stands that was replaced, apart from the number of the record: it is what it was.

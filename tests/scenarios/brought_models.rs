@@ -1,0 +1,144 @@
+//! Models that somebody brings, by a manifest and without code: on another grid than the scanner's, and on several series.
+
+use kit::instance::{ReceivedFile, files_below};
+use kit::modality::dcmsend;
+use kit::need;
+use kit::node::{AE_TITLE, Setup};
+use kit::pacs::Pacs;
+use kit::validators::{
+    LUNG_VOLUME as VOLUME, assert_as_valid_as, assert_close, figure, measurements,
+};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+const HEADS: &str = r#"
+[[rule]]
+name = "tissue of heads"
+
+[rule.select]
+Modality = "MR"
+
+[rule.require]
+images = { min = 100 }
+spacing = "even"
+
+[rule.then]
+run = "brain-tissue"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
+"#;
+
+const PAIRS: &str = r#"
+[[rule]]
+name = "two kernels of one scan"
+on = "study"
+
+[rule.select.soft]
+Modality = "CT"
+ConvolutionKernel = { like = "B4*" }
+
+[rule.require.soft]
+images = { min = 20 }
+
+[rule.select.sharp]
+Modality = "CT"
+ConvolutionKernel = { like = "B7*" }
+
+[rule.require.sharp]
+images = { min = 20 }
+
+[rule.then]
+run = "kernel-difference"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
+"#;
+
+fn first_of(folder: &Path) -> ReceivedFile {
+    ReceivedFile::read(&files_below(folder)[0]).expect("a whole file")
+}
+
+/// The folder of one model below a fresh folder of models.
+fn model_folder(models: &Path, name: &str, manifest: &Path) -> PathBuf {
+    let folder = models.join(name);
+    std::fs::create_dir_all(&folder).expect("a fresh folder can be written");
+    std::fs::copy(manifest, folder.join("model.toml")).expect("the manifest can be copied");
+    folder
+}
+
+#[test]
+fn a_head_on_its_way_through_the_node_is_measured_by_a_model_that_wants_a_cube() {
+    let (Some(series), Some(graph)) =
+        (need::shared("data/mr_t1_j2k"), need::shared("models/meshnet_model5_gw_ae.onnx"))
+    else {
+        return;
+    };
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let models = tempfile::tempdir().expect("a temporary folder");
+    let manifest = need::root().join("inference/tests/models/brain-tissue/model.toml");
+    let folder = model_folder(models.path(), "brain-tissue", &manifest);
+    std::fs::copy(graph, folder.join("meshnet_model5_gw_ae.onnx")).expect("the graph is copied");
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(models.path()).rules("heads.toml", HEADS);
+    let node = setup.scanner("MR1").pacs(&pacs).start();
+
+    dcmsend("MR1", AE_TITLE, node.port, &series).expect("every image is acknowledged");
+    let received = pacs.wait_for(2, PATIENCE);
+
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let source = first_of(&series);
+    for result in &received {
+        assert_as_valid_as(&result.path, &source.path);
+        assert_eq!(result.study, source.study, "results stand in the patient's own study");
+    }
+    let Some(measured) = measurements(&report.path) else { return };
+    let volumes: Vec<f64> =
+        measured.iter().filter(|one| one.code == VOLUME).map(|one| one.value).collect();
+    // Of shared/data/EXPECTED.tsv: an independent run.
+    let expected = [637.1, 587.3];
+    assert_eq!(volumes.len(), expected.len(), "{measured:?}");
+    for (found, expected) in volumes.iter().zip(expected) {
+        assert!((found / expected - 1.0).abs() < 0.02, "{found} mL, not {expected}");
+    }
+}
+
+#[test]
+fn two_series_of_one_study_go_into_one_model() {
+    let soft = need::shared("data/ct_chest_A0002_B40f");
+    let sharp = need::shared("data/ct_chest_A0002_B70f_jpegls");
+    let (Some(soft), Some(sharp), Some(())) = (soft, sharp, need::jpeg_ls()) else { return };
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let models = tempfile::tempdir().expect("a temporary folder");
+    let manifest = need::root().join("tests/scenarios/models/kernel-difference.toml");
+    let folder = model_folder(models.path(), "kernel-difference", &manifest);
+    let output = Command::new(python)
+        .args(["-c", include_str!("../kit/pair_model.py")])
+        .args([&folder.join("model.onnx"), &soft, &sharp])
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let expected: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(models.path()).rules("pairs.toml", PAIRS);
+    let node = setup.scanner("CT1").pacs(&pacs).start();
+    let checked = node.gantry(&["check"]);
+    assert!(checked.success, "{checked:?}");
+    dcmsend("CT1", AE_TITLE, node.port, &sharp).expect("every image is acknowledged");
+    dcmsend("CT1", AE_TITLE, node.port, &soft).expect("every image is acknowledged");
+    let received = pacs.wait_for(2, PATIENCE);
+
+    let source = first_of(&soft);
+    for result in &received {
+        assert_as_valid_as(&result.path, &source.path);
+        assert_eq!(result.study, source.study, "results stand in the patient's own study");
+    }
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let Some(measured) = measurements(&report.path) else { return };
+    assert!(expected > 1.0, "the two kernels differ: {expected} mL");
+    assert_close(figure(&measured, VOLUME, "mL"), expected);
+    let explained = node.explain(&source.study);
+    assert!(explained.contains("runs: soft: 30 images"), "{explained}");
+}
