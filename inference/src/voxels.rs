@@ -15,6 +15,7 @@ pub mod grid;
 pub mod holes;
 pub mod image;
 pub mod intensity;
+mod oblique;
 pub mod orientation;
 pub mod placing;
 pub mod quantile;

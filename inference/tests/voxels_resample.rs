@@ -196,3 +196,38 @@ fn the_class_with_the_highest_interpolated_score_is_the_label() {
     let short = labels_of_scores(&[0.0; 100], &grid, &grid, 0);
     assert!(matches!(short, Err(VoxelError::Count { .. })), "{short:?}");
 }
+
+#[test]
+fn columns_that_a_tilted_gantry_shares_are_not_mixed() {
+    let mut random = Random(7);
+    let upright = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
+    let grid = Grid::new([20, 20, 20], [0.0; 3], upright).unwrap();
+    let mut block = random_block(&mut random, grid);
+    block.voxels_mut().iter_mut().skip(7).step_by(20).for_each(|voxel| *voxel = f32::NAN);
+    let (sin, cos) = 20f64.to_radians().sin_cos();
+    let tilted = [[0.0, sin, cos], [0.0, cos, -sin], [1.0, 0.0, 0.0]];
+    let onto = Grid::new([20, 20, 20], [0.0, 1.0, 1.0], tilted).unwrap();
+    let own = linear(&block, &onto, -5000.0).unwrap();
+    for (at, value) in own.voxels().iter().enumerate() {
+        assert!(!value.is_nan() || at % 20 == 7, "{at}");
+    }
+    assert!(own.voxels().iter().filter(|value| value.is_nan()).count() > 100);
+}
+
+#[test]
+fn a_grid_that_lies_elsewhere_or_is_out_of_all_measure_finds_nothing() {
+    let mut random = Random(8);
+    for oblique in [false, true] {
+        let block = {
+            let grid = random.grid([6, 7, 8], [1.0, 2.0, 3.0], oblique);
+            random_block(&mut random, grid)
+        };
+        for (first, by) in [(1e4, 1.0), (-1e18, 1.0), (1e300, 1.0), (1e4, 1e60), (1e3, 1e-60)] {
+            let other = random.grid([5, 4, 3], [1.5; 3], true);
+            let steps = other.steps().map(|step| step.map(|mm| mm * by));
+            let onto = Grid::new([5, 4, 3], [first; 3], steps).unwrap();
+            assert!(linear(&block, &onto, 9.0).unwrap().voxels().iter().all(|v| *v == 9.0));
+            assert!(nearest(&block, &onto, 9.0).unwrap().voxels().iter().all(|v| *v == 9.0));
+        }
+    }
+}

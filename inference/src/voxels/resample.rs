@@ -3,9 +3,10 @@
 use super::block::Block;
 use super::error::VoxelError;
 use super::grid::Grid;
+use super::oblique::linear_row;
 use super::orientation::turned;
 use super::separable::separable;
-use super::taps::{Line, TIE, Taps, nearest as nearest_voxel, within};
+use super::taps::{Line, TIE, Taps, nearest as nearest_voxel};
 use super::threads;
 
 /// What each voxel of `onto` finds at its place: the value of the voxel that its centre lies in, of two
@@ -23,12 +24,8 @@ pub fn nearest<T: Copy + Default + Send + Sync>(
             let picked = pick(block.voxels(), size, parallel.lines, outside);
             parallel.to_target_order(picked)
         }
-        None => way.each(outside, |at| {
-            let [Some(z), Some(y), Some(x)] = [0, 1, 2].map(|a| nearest_voxel(at[a], size[a]))
-            else {
-                return outside;
-            };
-            block.voxels()[(z * size[1] + y) * size[2] + x]
+        None => way.each_row(outside, |begin, step, row| {
+            nearest_row(block.voxels(), size, begin, step, row);
         }),
     };
     Block::new(*onto, voxels)
@@ -77,29 +74,22 @@ fn linear_voxels(voxels: &[f32], from: &Grid, onto: &Grid, outside: f32) -> Vec<
         let taps = [0, 1, 2].map(|a| Taps::linear(parallel.lines[a], size[a]));
         return parallel.to_target_order(separable(voxels, size, &taps, outside));
     }
-    way.each(outside, |at| {
-        let [Some(z), Some(y), Some(x)] = [0, 1, 2].map(|a| within(at[a], size[a])) else {
-            return outside;
-        };
-        between_eight(voxels, size, z, y, x)
-    })
+    way.each_row(outside, |begin, step, row| linear_row(voxels, size, begin, step, row))
 }
 
-fn between_eight(
-    voxels: &[f32],
+fn nearest_row<T: Copy>(
+    voxels: &[T],
     size: [usize; 3],
-    (z, of_z): (usize, f32),
-    (y, of_y): (usize, f32),
-    (x, of_x): (usize, f32),
-) -> f32 {
-    // A neighbour of weight 0 is not read: it may be NaN, or not be there.
-    let step = |weight: f32, stride: usize| if weight > 0.0 { stride } else { 0 };
-    let next = [step(of_z, size[1] * size[2]), step(of_y, size[2]), step(of_x, 1)];
-    let first = (z * size[1] + y) * size[2] + x;
-    let mix = |a: f32, b: f32, weight: f32| if weight > 0.0 { a + (b - a) * weight } else { a };
-    let row = |at: usize| mix(voxels[at], voxels[at + next[2]], of_x);
-    let plane = |at: usize| mix(row(at), row(at + next[1]), of_y);
-    mix(plane(first), plane(first + next[0]), of_z)
+    begin: [f64; 3],
+    step: [f64; 3],
+    out: &mut [T],
+) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let voxel = |a: usize| nearest_voxel(begin[a] + i as f64 * step[a], size[a]);
+        if let [Some(z), Some(y), Some(x)] = [0, 1, 2].map(voxel) {
+            *out = voxels[(z * size[1] + y) * size[2] + x];
+        }
+    }
 }
 
 fn pick<T: Copy + Default + Send + Sync>(
@@ -177,30 +167,26 @@ impl Way {
         }
     }
 
-    /// `value` of each source index, in the order of the target; rows that miss the source are `outside`.
-    fn each<T: Copy + Send + Sync>(
+    /// Calls `fill` for each row of the target, filled with `outside`: its first voxel and the way to the
+    /// next, in source indices.
+    fn each_row<T: Copy + Send + Sync>(
         &self,
         outside: T,
-        value: impl Fn([f64; 3]) -> T + Sync,
+        fill: impl Fn([f64; 3], [f64; 3], &mut [T]) + Sync,
     ) -> Vec<T> {
         let [_, rows, columns] = self.size;
-        let mut out = vec![outside; self.size.iter().product()];
         let [slow, middle, fast] = self.steps;
-        threads::in_parts(
-            &mut out,
-            threads::worth(columns),
-            || (),
-            |(), first, part| {
-                for (number, row) in part.chunks_mut(columns).enumerate() {
-                    let number = first / columns + number;
-                    let (z, y) = ((number / rows) as f64, (number % rows) as f64);
-                    let begin = [0, 1, 2].map(|a| self.start[a] + z * slow[a] + y * middle[a]);
-                    for (x, out) in row.iter_mut().enumerate() {
-                        *out = value([0, 1, 2].map(|a| begin[a] + x as f64 * fast[a]));
-                    }
-                }
-            },
-        );
+        let mut out = vec![outside; self.size.iter().product()];
+        let of_rows = |first: usize, part: &mut [T]| {
+            for (number, row) in part.chunks_mut(columns).enumerate() {
+                let number = first / columns + number;
+                let (z, y) = ((number / rows) as f64, (number % rows) as f64);
+                let begin = [0, 1, 2].map(|a| self.start[a] + z * slow[a] + y * middle[a]);
+                fill(begin, fast, row);
+            }
+        };
+        let part = threads::worth(columns);
+        threads::in_parts(&mut out, part, || (), |(), first, part| of_rows(first, part));
         out
     }
 }

@@ -1,6 +1,9 @@
 //! A block in windows that a graph takes one at a time, and their answers blended into one.
 
 use super::error::{VoxelError, count, voxels};
+use super::threads;
+use crate::assembly::MOST_VOXELS;
+use std::ops::Range;
 
 /// How much the answer of a window counts at each of its voxels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,13 +79,17 @@ impl Windows {
         let of_block: usize = self.size.iter().product();
         let channels = (block.len() / of_block).max(1);
         count("the block to cut windows of", block.len(), channels * of_block)?;
+        check_channels(channels, self.voxels())?;
         out.clear();
         out.resize(channels * self.voxels(), padding);
+        let plane = self.size[1] * self.size[2];
         for (block, out) in block.chunks(of_block).zip(out.chunks_mut(self.voxels())) {
-            self.rows(number, |in_block, in_window, length| {
-                out[in_window..in_window + length]
-                    .copy_from_slice(&block[in_block..in_block + length]);
-            });
+            for slice in self.covered(number)[0].clone() {
+                let block = &block[slice * plane..(slice + 1) * plane];
+                self.rows(number, slice, |in_slice, in_window| {
+                    out[in_window].copy_from_slice(&block[in_slice]);
+                });
+            }
         }
         Ok(())
     }
@@ -94,24 +101,29 @@ impl Windows {
         Err(VoxelError::asked("the number of a window", number, "below how many there are"))
     }
 
-    /// Calls `each` with each row of a window that lies in the block: its first voxel in the block, that
-    /// in the window, and its length.
-    fn rows(&self, number: usize, mut each: impl FnMut(usize, usize, usize)) {
+    /// The voxels of the block that lie in a window, along each axis.
+    fn covered(&self, number: usize) -> [Range<usize>; 3] {
         let start = self.start(number);
-        // Of the voxels of the window, those in the block.
-        let [slow, middle, fast] = [0, 1, 2].map(|a| {
-            let begin = start[a].min(0).unsigned_abs().min(self.window[a]);
-            let end = self.size[a].saturating_add_signed(-start[a]).min(self.window[a]);
-            begin..end.max(begin)
-        });
-        let place = |a: usize, i: usize| i.saturating_add_signed(start[a]);
-        for z in slow {
-            for y in middle.clone() {
-                let in_block = (place(0, z) * self.size[1] + place(1, y)) * self.size[2]
-                    + place(2, fast.start);
-                let in_window = (z * self.window[1] + y) * self.window[2] + fast.start;
-                each(in_block, in_window, fast.len());
-            }
+        [0, 1, 2].map(|a| {
+            let end = self.window[a].saturating_add_signed(start[a]).min(self.size[a]);
+            0usize.saturating_add_signed(start[a])..end
+        })
+    }
+
+    /// Calls `each` with the rows of a slice of the block that lie in a window: where in the slice, and
+    /// where in the window.
+    fn rows(&self, number: usize, slice: usize, mut each: impl FnMut(Range<usize>, Range<usize>)) {
+        let start = self.start(number);
+        let [slices, rows, columns] = self.covered(number);
+        if !slices.contains(&slice) {
+            return;
+        }
+        let in_window = |a: usize, i: usize| i.saturating_add_signed(-start[a]);
+        for row in rows {
+            let first = row * self.size[2] + columns.start;
+            let of_window = in_window(0, slice) * self.window[1] + in_window(1, row);
+            let there = of_window * self.window[2] + in_window(2, columns.start);
+            each(first..first + columns.len(), there..there + columns.len());
         }
     }
 }
@@ -131,8 +143,8 @@ pub struct Blend<'a> {
     windows: &'a Windows,
     channels: usize,
     importance: Vec<f32>,
+    /// Of each channel, and behind them the sums of weights.
     sums: Vec<f32>,
-    weights: Vec<f32>,
 }
 
 impl<'a> Blend<'a> {
@@ -142,51 +154,67 @@ impl<'a> Blend<'a> {
         importance: Importance,
     ) -> Result<Self, VoxelError> {
         let of_block: usize = windows.size.iter().product();
-        let numbers = channels.checked_mul(of_block);
-        if !numbers
-            .is_some_and(|numbers| numbers > 0 && numbers <= 4 * crate::assembly::MOST_VOXELS)
-        {
-            let must = "1 or more, and few enough for the memory of the node";
-            return Err(VoxelError::asked("the number of channels", channels, must));
-        }
-        Ok(Self {
-            windows,
-            channels,
-            importance: weights(windows.window, importance)?,
-            sums: vec![0.0; channels * of_block],
-            weights: vec![0.0; of_block],
-        })
+        check_channels(channels, of_block)?;
+        check_channels(channels, windows.voxels())?;
+        let importance = weights(windows.window, importance)?;
+        Ok(Self { windows, channels, importance, sums: vec![0.0; (channels + 1) * of_block] })
     }
 
     /// The answer of the graph to window `number`, `[channel][z][y][x]`. Each window once, in any order;
     /// the sums are the same to the last bit only for the same order.
     pub fn add(&mut self, number: usize, answer: &[f32]) -> Result<(), VoxelError> {
-        self.windows.check(number)?;
-        let (of_window, of_block) = (self.windows.voxels(), self.weights.len());
+        let (windows, importance) = (self.windows, &self.importance);
+        windows.check(number)?;
+        let of_window = windows.voxels();
         count("the answer to a window", answer.len(), self.channels * of_window)?;
-        let (importance, weights) = (&self.importance, &mut self.weights);
-        self.windows.rows(number, |in_block, in_window, length| {
-            let of = &importance[in_window..in_window + length];
-            weights[in_block..in_block + length].iter_mut().zip(of).for_each(|(sum, w)| *sum += w);
-        });
-        for (sums, answer) in self.sums.chunks_mut(of_block).zip(answer.chunks(of_window)) {
-            self.windows.rows(number, |in_block, in_window, length| {
-                let of = answer[in_window..].iter().zip(&importance[in_window..]);
-                let sums = &mut sums[in_block..in_block + length];
-                sums.iter_mut().zip(of).for_each(|(sum, (answer, w))| *sum += answer * w);
+        let [slices, rows, columns] = windows.size;
+        let add_slice = |at: usize, sums: &mut [f32]| {
+            // Behind the channels of the answer are the weights.
+            let of_channel = answer.chunks(of_window).nth(at / slices);
+            windows.rows(number, at % slices, |in_slice, in_window| {
+                let sums = sums[in_slice].iter_mut().zip(&importance[in_window.clone()]);
+                match of_channel {
+                    Some(answer) => {
+                        let of = sums.zip(&answer[in_window]);
+                        of.for_each(|((sum, weight), answer)| *sum += answer * weight);
+                    }
+                    None => sums.for_each(|(sum, weight)| *sum += weight),
+                }
             });
-        }
+        };
+        let slice = rows * columns;
+        threads::in_parts(
+            &mut self.sums,
+            threads::worth(slice),
+            || (),
+            |(), first, part| {
+                let slices = part.chunks_mut(slice).enumerate();
+                slices.for_each(|(at, sums)| add_slice(first / slice + at, sums));
+            },
+        );
         Ok(())
     }
 
     /// `[channel][z][y][x]` of the block; NaN where no window was added.
     pub fn finish(self) -> Vec<f32> {
-        let Self { mut sums, weights, .. } = self;
-        for sums in sums.chunks_mut(weights.len()) {
+        let Self { mut sums, windows, channels, .. } = self;
+        let of_block = windows.size.iter().product();
+        let weights = sums.split_off(channels * of_block);
+        for sums in sums.chunks_mut(of_block) {
             sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
         }
         sums
     }
+}
+
+/// Four blocks of the largest size are the most that is held of all channels.
+fn check_channels(channels: usize, voxels: usize) -> Result<(), VoxelError> {
+    let numbers = channels.checked_mul(voxels);
+    if numbers.is_some_and(|numbers| numbers > 0 && numbers <= 4 * MOST_VOXELS) {
+        return Ok(());
+    }
+    let must = "1 or more, and few enough for the memory of the node";
+    Err(VoxelError::asked("the number of channels", channels, must))
 }
 
 /// The weight of each voxel of a window. Made as MONAI makes it, in float32.
