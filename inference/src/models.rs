@@ -40,6 +40,13 @@ impl Models {
         if problems.is_empty() { Ok(Self(models)) } else { Err(problems) }
     }
 
+    /// One model alone: its own folder.
+    pub fn one(folder: &Path) -> Result<Self, Vec<ModelProblem>> {
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+        let model = load_model(&absolute)?;
+        Ok(Self(BTreeMap::from([(model.name.clone(), Arc::new(model))])))
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

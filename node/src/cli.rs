@@ -37,6 +37,8 @@ pub enum Command {
     /// when they are sound. Every version that was in force is kept, with the decisions that it made. All of this works
     /// beside a running node, and when none runs.
     Rules(RulesArguments),
+    /// Say which models there are, and whether one that somebody brings would do; models/README.md tells how to bring one.
+    Models(ModelsArguments),
     /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
     Associations(AssociationsArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
@@ -105,6 +107,31 @@ pub struct BacktestArguments {
     pub examples: usize,
     #[command(flatten)]
     pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct ModelsArguments {
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// List the models of the configuration: title, version, what each takes and gives, and its graph's SHA-256.
+    List(ConfigArgument),
+    /// Check one model's folder before it is put below models/: its manifest, its graph, and that the two agree.
+    ///
+    /// The folder's name is checked too: it becomes the model's name. Exit status 1 when anything is wrong.
+    Check(ModelsCheckArguments),
+}
+
+#[derive(Args)]
+pub struct ModelsCheckArguments {
+    /// A folder with model.toml and the graph that it names.
+    pub folder: PathBuf,
+    /// Where to look for the path of ONNX Runtime; it need not exist.
+    #[arg(long, short, default_value = "node.toml", value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Args)]

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod maintenance;
 pub mod memory;
 pub mod metrics;
+pub mod models;
 pub mod names;
 mod output;
 pub mod phantom;

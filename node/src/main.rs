@@ -3,8 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, explain, maintenance, metrics, retain, rules, serve,
-    status,
+    associations, backtest, check, demo, explain, maintenance, metrics, models, retain, rules,
+    serve, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -46,6 +46,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(it) if it.metrics => metrics::print(&it.config.config).await,
         Command::Status(it) => status::run(&it.config.config).await,
+        Command::Models(arguments) => models::run(&arguments.command),
         Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Backtest(arguments) => backtest::run(&arguments).await,

@@ -142,3 +142,34 @@ fn two_series_of_one_study_go_into_one_model() {
     let explained = node.explain(&source.study);
     assert!(explained.contains("runs: soft: 30 images"), "{explained}");
 }
+
+#[test]
+fn a_folder_is_checked_before_it_becomes_a_model() {
+    let node = Setup::new().scanner("CT1").lay_out();
+    let listed = node.gantry(&["models", "list"]);
+    assert!(listed.success, "{listed:?}");
+    for told in
+        ["emphysema", "research only", "takes  input: a volume of CT", "lung-volume", "93ea5109"]
+    {
+        assert!(listed.out.contains(told), "{told} is not in:\n{}", listed.out);
+    }
+    let Some(_) = need::onnx_runtime() else { return };
+    let shipped = need::root().join("models/emphysema");
+    let said = node.gantry(&["models", "check", &shipped.to_string_lossy()]);
+    assert!(said.success && said.out.contains("good: the graph has what"), "{said:?}");
+
+    let brought = tempfile::tempdir().expect("a temporary folder");
+    let manifest = shipped.join("model.toml");
+    let folder = model_folder(brought.path(), "mine", &manifest);
+    std::fs::copy(shipped.join("model.onnx"), folder.join("model.onnx")).expect("copied");
+    let text = std::fs::read_to_string(&manifest).expect("the manifest can be read");
+    let wrong = text.replace("\"lung_mask\"", "\"lungmask\"");
+    std::fs::write(folder.join("model.toml"), wrong).expect("a fresh folder can be written");
+    let said = node.gantry(&["models", "check", &folder.to_string_lossy()]);
+    let expected = "the graph has no output `lungmask`, did you mean `lung_mask`?";
+    assert!(!said.success && said.err.contains(expected), "{said:?}");
+    let wrong = text.replace("modality       =", "modalty       =");
+    std::fs::write(folder.join("model.toml"), wrong).expect("a fresh folder can be written");
+    let said = node.gantry(&["models", "check", &folder.to_string_lossy()]);
+    assert!(!said.success && said.err.contains("did you mean `modality`?"), "{said:?}");
+}
