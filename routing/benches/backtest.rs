@@ -1,5 +1,8 @@
 //! How long 100,000 series take to be judged again from the index, and what of it goes into reading.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use bytes::Bytes;
 use gantry_routing::facts::{self, Peers};
 use gantry_routing::retell::Retell;

@@ -7,7 +7,9 @@ use crate::rows;
 use crate::series::{SeriesRow, series_row};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use sqlx::sqlite::SqliteRow;
+use serde::Deserialize;
+use sqlx::AssertSqlSafe;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A series that was decided at least once. It may have grown since and wait to be decided again.
@@ -23,6 +25,7 @@ pub struct DecidedSeries {
 pub struct LatestDecision {
     pub rule: String,
     pub level: Level,
+    /// What follows is told of one that ran alone.
     pub runs: bool,
     pub model: Option<String>,
     /// Peers that get the model's results; none in shadow.
@@ -76,25 +79,16 @@ impl Reader {
         &self,
         series: &[Uid],
     ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
-        let found = sqlx::query(
-            "WITH asked AS (
-                 SELECT series.uid, CASE series.state WHEN 'decided' THEN series.revision
-                     ELSE (SELECT max(revision) FROM decisions WHERE series = series.uid) END
-                     AS revision
-                 FROM json_each($1) AS named JOIN series ON series.uid = named.value
-             )
-             SELECT decisions.series, rule, level, runs, model, send_to, forwards, fates FROM asked CROSS JOIN decisions
-                 ON decisions.series = asked.uid AND decisions.revision = asked.revision
-             ORDER BY decisions.series, position",
+        self.latest(
+            "SELECT series.uid, (SELECT json_group_array({decision} ORDER BY position)
+                     FROM decisions WHERE decisions.series = series.uid AND decisions.revision =
+                         CASE series.state WHEN 'decided' THEN series.revision ELSE
+                             (SELECT max(revision) FROM decisions AS other
+                              WHERE other.series = series.uid) END) AS latest
+                 FROM json_each($1) AS named CROSS JOIN series ON series.uid = named.value",
+            series,
         )
-        .bind(rows::to_json(&series)?)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut latest: BTreeMap<Uid, Vec<LatestDecision>> = BTreeMap::new();
-        for row in &found {
-            latest.entry(rows::uid(row, "series")?).or_default().push(latest_decision(row)?);
-        }
-        Ok(latest)
+        .await
     }
 
     /// Of each of the studies the decisions on it as a whole, of the last revision.
@@ -102,20 +96,35 @@ impl Reader {
         &self,
         studies: &[Uid],
     ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
-        let found = sqlx::query(
-            "SELECT decisions.study, rule, level, runs, model, send_to, forwards, fates
-             FROM json_each($1) AS named CROSS JOIN decisions
-                 ON decisions.study = named.value AND decisions.series IS NULL
-                 AND decisions.revision = (SELECT max(revision) FROM decisions AS other
-                                           WHERE other.study = named.value AND other.series IS NULL)
-             ORDER BY decisions.study, position",
+        self.latest(
+            "SELECT named.value AS uid, (SELECT json_group_array({decision} ORDER BY position)
+                     FROM decisions WHERE decisions.study = named.value AND decisions.series IS NULL
+                         AND decisions.revision = (SELECT max(revision) FROM decisions AS other
+                             WHERE other.study = named.value AND other.series IS NULL)) AS latest
+                 FROM json_each($1) AS named",
+            studies,
         )
-        .bind(rows::to_json(&studies)?)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut latest: BTreeMap<Uid, Vec<LatestDecision>> = BTreeMap::new();
+        .await
+    }
+
+    /// One row for each that was asked for: its UID, and its decisions as one text.
+    async fn latest(
+        &self,
+        sql: &str,
+        asked: &[Uid],
+    ) -> Result<BTreeMap<Uid, Vec<LatestDecision>>, StoreError> {
+        let found = sqlx::query(AssertSqlSafe(sql.replace("{decision}", DECISION)))
+            .bind(rows::to_json(&asked)?)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut latest = BTreeMap::new();
         for row in &found {
-            latest.entry(rows::uid(row, "study")?).or_default().push(latest_decision(row)?);
+            let decisions: Vec<Told<'_>> = serde_json::from_str(rows::column(row, "latest")?)
+                .map_err(|_| StoreError::Unreadable("decisions"))?;
+            if !decisions.is_empty() {
+                let decisions = decisions.into_iter().map(LatestDecision::try_from);
+                latest.insert(rows::uid(row, "uid")?, decisions.collect::<Result<_, _>>()?);
+            }
         }
         Ok(latest)
     }
@@ -177,18 +186,38 @@ fn median(mut seconds: Vec<f64>) -> Option<ModelSeconds> {
     Some(ModelSeconds { median, jobs: u32::try_from(seconds.len()).unwrap_or(u32::MAX) })
 }
 
-fn latest_decision(row: &SqliteRow) -> Result<LatestDecision, StoreError> {
-    let forwards = match rows::column::<Option<&str>>(row, "forwards")? {
-        Some(_) => Some(rows::json(row, "forwards")?),
-        None => None,
-    };
-    Ok(LatestDecision {
-        rule: rows::column(row, "rule")?,
-        level: Level::of(row)?,
-        runs: rows::column(row, "runs")?,
-        model: rows::column(row, "model")?,
-        send_to: rows::json(row, "send_to")?,
-        forwards,
-        fates: rows::column(row, "fates")?,
-    })
+/// What lies behind the trace, which is long, is only read of a decision that ran.
+const DECISION: &str = "json_array(rule, level, runs, CASE WHEN runs THEN
+    json_object('model', model, 'send_to', json(send_to), 'forwards', json(forwards), 'fates', fates) END)";
+
+/// As [`DECISION`] writes it.
+#[derive(Deserialize)]
+struct Told<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>, u8, Option<Asked>);
+
+#[derive(Deserialize)]
+struct Asked {
+    model: Option<String>,
+    send_to: Vec<String>,
+    forwards: Option<Vec<String>>,
+    fates: String,
+}
+
+impl TryFrom<Told<'_>> for LatestDecision {
+    type Error = StoreError;
+
+    fn try_from(Told(rule, level, runs, asked): Told<'_>) -> Result<Self, StoreError> {
+        let nothing =
+            || Asked { model: None, send_to: Vec::new(), forwards: None, fates: "[]".into() };
+        let Asked { model, send_to, forwards, fates } = asked.unwrap_or_else(nothing);
+        let level = Level::read(&level)?;
+        Ok(Self {
+            rule: rule.into_owned(),
+            level,
+            runs: runs != 0,
+            model,
+            send_to,
+            forwards,
+            fates,
+        })
+    }
 }

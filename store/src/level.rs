@@ -23,7 +23,11 @@ impl Level {
     }
 
     pub(crate) fn of(row: &SqliteRow) -> Result<Self, StoreError> {
-        Ok(match rows::column(row, "level")? {
+        Self::read(rows::column(row, "level")?)
+    }
+
+    pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
+        Ok(match text {
             "instance" => Self::Instance,
             "series" => Self::Series,
             "study" => Self::Study,
