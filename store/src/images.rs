@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::incoming::Identity;
 use crate::reader::Reader;
 use crate::rows;
+use futures_util::TryStreamExt;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::{Difference, Header, Layered};
 use gantry_terms::moment::Moment;
@@ -107,10 +108,12 @@ async fn images(
     for (place, study, id, header) in &found {
         reading.series(*place, study, id.zip(header.as_deref()))?;
     }
-    let lines: Vec<String> = sqlx::query_scalar(LINES).bind(&asked).fetch_all(snapshot).await?;
-    for line in &lines {
-        reading.image(line)?;
+    // Read while the next ones are looked for.
+    let mut lines = sqlx::query(LINES).bind(&asked).fetch(snapshot);
+    while let Some(row) = lines.try_next().await? {
+        reading.image(rows::column(&row, "line")?)?;
     }
+    drop(lines);
     Ok(reading.found)
 }
 
@@ -120,7 +123,7 @@ const FIELDS: char = '\x1F';
 /// One text for each image: a column costs more than what is in it.
 const LINES: &str = "SELECT concat_ws(char(31), asked.key, sop_instance, sop_class,
          transfer_syntax, instances.calling_ae, instances.called_ae, arrival, origin, bytes,
-         hex(digest), ifnull(base, 0), header)
+         hex(digest), ifnull(base, 0), header) AS line
      FROM json_each($1) AS asked CROSS JOIN series ON series.uid = asked.value
          CROSS JOIN instances
              ON instances.series = series.uid AND instances.study = series.study
@@ -149,7 +152,7 @@ impl Reading {
     ) -> Result<(), StoreError> {
         let series = self.found.get_mut(place as usize).ok_or(StoreError::Unreadable("series"))?;
         if let Some((id, header)) = base {
-            series.bases.push(json(header)?);
+            series.bases.push(Header::read(header).map_or_else(|| json(header), Ok)?);
             let last = series.bases.len() - 1;
             self.bases.insert(id, last);
         }
@@ -181,7 +184,8 @@ impl Reading {
             0 => None,
             id => Some(*self.bases.get(&id).ok_or(StoreError::Unreadable("base"))?),
         };
-        let header = json(field()?)?;
+        let text = field()?;
+        let header = Difference::read(text).map_or_else(|| json(text), Ok)?;
         series.images.push(Image { identity, bytes, digest, base, header });
         Ok(())
     }

@@ -103,7 +103,11 @@ async fn migrate(store: &Path) -> Result<(), StoreError> {
 
 /// At most so many connections that only ask. Refuses an index that this version does not know.
 pub(crate) async fn open_to_read(store: &Path, most: u32) -> Result<SqlitePool, StoreError> {
-    let options = options(store).create_if_missing(false).pragma("query_only", "ON");
+    let options = options(store)
+        .create_if_missing(false)
+        // What asks and what answers are two threads: with fewer rows they wait for each other.
+        .row_buffer_size(1024)
+        .pragma("query_only", "ON");
     let pool = SqlitePoolOptions::new()
         .max_connections(most)
         .acquire_timeout(Duration::from_secs(120))

@@ -1,6 +1,7 @@
 //! The header of an instance without its bulk data, decoded to Unicode: what the index keeps and what rules look at.
 
 mod json;
+mod quick;
 
 pub use json::write_entry;
 
