@@ -19,12 +19,14 @@ pub enum VoxelError {
     NoPlace(&'static str),
     /// The model's author must act: what the graph gave does not fit what went in.
     #[error(
-        "{what} has {found} numbers where {expected} are needed: the model's graph and its manifest disagree"
+        "{what} has {found} numbers where {expected} are needed: the model's graph and its manifest \
+         disagree"
     )]
     Count { what: &'static str, found: usize, expected: usize },
     /// The model's author must act.
     #[error(
-        "the mean over a footprint needs grids with parallel axes: the manifest has to keep the orientation of the images, or ask for linear"
+        "the mean over a footprint needs grids with parallel axes: the manifest has to keep the \
+         orientation of the images, or ask for linear"
     )]
     Oblique,
 }

@@ -56,3 +56,32 @@ pub(super) fn of_parts<T: Sync, R: Send>(values: &[T], of: impl Fn(&[T]) -> R + 
     );
     said.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_cut_by_their_numbers_alone_whoever_takes_them() {
+        for count in [0, 1, 9, 10, 95] {
+            let mut out = vec![(0, 0); count];
+            in_parts(
+                &mut out,
+                10,
+                || (),
+                |(), first, part| {
+                    let length = part.len();
+                    part.iter_mut().zip(first..).for_each(|(out, at)| *out = (at, length));
+                },
+            );
+            for (at, found) in out.into_iter().enumerate() {
+                assert_eq!(found, (at, 10.min(count - at / 10 * 10)));
+            }
+        }
+        let values: Vec<usize> = (0..3 * PART + 5).collect();
+        let firsts = of_parts(&values, |part| part[0]);
+        assert_eq!(firsts, [0, PART, 2 * PART, 3 * PART]);
+        assert!(of_parts(&[0; 0], |part| part.len()).is_empty());
+        assert_eq!([worth(1), worth(PART - 1), worth(PART + 1)], [PART, 2 * PART - 2, PART + 1]);
+    }
+}
