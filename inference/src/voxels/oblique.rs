@@ -11,35 +11,54 @@ pub(super) fn linear_row(
     step: [f64; 3],
     out: &mut [f32],
 ) {
-    let inner = inner(size, begin, step, out.len());
-    for (i, out) in out.iter_mut().enumerate() {
-        let at = [0, 1, 2].map(|a| begin[a] + i as f64 * step[a]);
-        let inside = if inner.contains(&i) { of_inner(voxels, size, at) } else { None };
-        if let Some(value) = inside.or_else(|| of_any(voxels, size, at)) {
+    let any = any(size, begin, step, out.len());
+    let inner = inner(size, begin, step, &any);
+    let at = |i: usize| [0, 1, 2].map(|a| begin[a] + i as f64 * step[a]);
+    for i in (any.start..inner.start).chain(inner.end..any.end) {
+        if let Some(value) = of_any(voxels, size, at(i)) {
+            out[i] = value;
+        }
+    }
+    for (out, i) in out[inner.clone()].iter_mut().zip(inner) {
+        if let Some(value) = of_inner(voxels, size, at(i)).or_else(|| of_any(voxels, size, at(i))) {
             *out = value;
         }
     }
 }
 
-/// Voxels of the row that have all eight neighbours for certain. Some that have them may be missing.
-fn inner(size: [usize; 3], begin: [f64; 3], step: [f64; 3], count: usize) -> Range<usize> {
-    let mut inner = 0..count;
+/// A way of less than this along an axis is not worth dividing by.
+const STANDS: f64 = 1e-3;
+
+/// Voxels of the row that may lie in the source, and some around them.
+fn any(size: [usize; 3], begin: [f64; 3], step: [f64; 3], count: usize) -> Range<usize> {
+    let mut any = 0..count;
+    for a in (0..3).filter(|a| step[*a].abs() * count as f64 >= STANDS) {
+        let (x, y) = ((-0.5 - begin[a]) / step[a], (size[a] as f64 - 0.5 - begin[a]) / step[a]);
+        // Casts stop at 0.
+        any.start = any.start.max((x.min(y).floor() - 1.0) as usize);
+        any.end = any.end.min((x.max(y).ceil() + 2.0) as usize);
+    }
+    any.start.min(any.end)..any.end
+}
+
+/// Those of them that have all eight neighbours for certain. Some that have them may be missing.
+fn inner(size: [usize; 3], begin: [f64; 3], step: [f64; 3], any: &Range<usize>) -> Range<usize> {
+    let mut inner = any.clone();
     for a in 0..3 {
         let last = size[a] as f64 - 1.0 - 4.0 * TIE;
-        let end = begin[a] + step[a] * count as f64;
-        if begin[a].min(end) >= 0.0 && begin[a].max(end) <= last {
+        let ends = [any.start, any.end].map(|i| begin[a] + step[a] * i as f64);
+        if ends.iter().all(|end| (0.0..=last).contains(end)) {
             continue;
         }
-        // So slow a way near a border is not worth dividing by.
-        if (end - begin[a]).abs() < 1e-3 {
-            return 0..0;
+        if step[a].abs() * any.len() as f64 <= STANDS {
+            return any.start..any.start;
         }
         let (x, y) = (-begin[a] / step[a], (last - begin[a]) / step[a]);
-        // One voxel less at both ends than there should be, for rounding. Casts stop at 0.
+        // One voxel less at both ends than there should be, for rounding.
         inner.start = inner.start.max((x.min(y).ceil() + 1.0) as usize);
         inner.end = inner.end.min(x.max(y).floor() as usize);
     }
-    inner
+    if inner.start < inner.end { inner } else { any.start..any.start }
 }
 
 /// The index below, and the weight of the next one: 0 near a voxel.
