@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// The file in a model's folder that makes it a model.
 pub const MANIFEST: &str = "model.toml";
 
+/// An ONNX file is one message of Protocol Buffers, which can not be longer.
+const LARGEST_GRAPH: u64 = (1 << 31) - 1;
+
 /// One model: what its manifest says and which graph it is.
 #[derive(Debug)]
 pub struct Model {
@@ -111,6 +114,15 @@ fn model_name(folder: &Path) -> Result<String, ModelProblem> {
 }
 
 fn check_graph(graph: &Path, manifest: &Manifest) -> Result<String, ModelProblem> {
+    let length = std::fs::metadata(graph).map_or(0, |about| about.len());
+    if length > LARGEST_GRAPH {
+        let text = format!(
+            "the graph has {} MiB: an ONNX file has at most 2 GiB, and weights in files of their own \
+             are not supported; export it smaller, with weights of 16 bits for instance",
+            length >> 20
+        );
+        return Err(ModelProblem::of_file(graph, text));
+    }
     let bytes = std::fs::read(graph).map_err(|error| {
         ModelProblem::of_file(graph, format!("the graph can not be read: {error}{}", beside(graph)))
     })?;

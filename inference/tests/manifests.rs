@@ -166,6 +166,17 @@ fn a_graph_that_is_absent_or_is_another_one_is_told_with_what_to_do() {
 }
 
 #[test]
+fn a_graph_that_no_onnx_file_can_be_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = Author::default().write(folder.path());
+    let graph = std::fs::File::create(models.join("tiny/model.onnx")).unwrap();
+    graph.set_len(4 << 30).unwrap(); // takes no room on the disk
+    let problems = Models::load(&models).unwrap_err();
+    let text = problems[0].to_string();
+    assert!(text.contains("the graph has 4096 MiB: an ONNX file has at most 2 GiB"), "{text}");
+}
+
+#[test]
 fn a_folder_without_a_manifest_or_with_a_wild_name_is_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("models/half")).unwrap();
