@@ -40,6 +40,9 @@ impl Assembly {
     pub fn add(&mut self, part10: &[u8]) -> Result<(), AssemblyError> {
         let slice = Slice::read(part10, self.slices.len() + 1, &self.input)
             .map_err(|(name, error)| AssemblyError::Slice { name, error })?;
+        if self.slices.first().is_some_and(|first| first.rescaled != slice.rescaled) {
+            return Err(AssemblyError::Slice { name: slice.name, error: SliceError::MixedRescale });
+        }
         self.voxels += slice.voxels.len();
         if self.voxels > MOST_VOXELS {
             return Err(AssemblyError::TooLarge);

@@ -113,6 +113,11 @@ impl<'a> Elements<'a> {
         self.values.contains_key(&tag)
     }
 
+    /// Absent, or nothing but padding.
+    pub fn is_blank(&self, tag: u32) -> bool {
+        self.bytes(tag).is_none_or(|bytes| bytes.iter().all(|byte| matches!(byte, b' ' | 0)))
+    }
+
     fn bytes(&self, tag: u32) -> Option<&[u8]> {
         self.data.get(self.values.get(&tag)?.clone())
     }

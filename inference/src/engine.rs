@@ -121,7 +121,10 @@ async fn elsewhere<T: Send + 'static>(
     model: &Model,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, InferError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| panicked(model))
+    tokio::task::spawn_blocking(work).await.map_err(|error| match error.is_panic() {
+        true => panicked(model),
+        false => InferError::Transient("the engine has stopped".into()),
+    })
 }
 
 fn failed(model: &Model, error: &dyn std::fmt::Display) -> InferError {

@@ -3,7 +3,7 @@
 use crate::manifest::{
     Figure, Group, Manifest, MeasurementOutput, MeasurementSource, SegmentationOutput,
 };
-use crate::masks;
+use crate::masks::{self, Classes};
 use crate::models::Model;
 use crate::prepare::Prepared;
 use crate::tensors::Tensors;
@@ -20,10 +20,11 @@ pub fn interpret(
 ) -> Result<Findings, String> {
     let manifest = &model.manifest;
     let axes = manifest.lead().axes;
+    let mut classes = Classes::default();
     let masks: Vec<Vec<bool>> = manifest
         .segmentations
         .iter()
-        .map(|output| masks::over_images(output, axes, prepared, tensors))
+        .map(|output| masks::over_images(output, axes, prepared, tensors, &mut classes))
         .collect::<Result<_, _>>()?;
     let source = Source { manifest, volume, tensors, masks: &masks };
     let groups = manifest.groups.iter().map(|group| source.measure(group));
@@ -59,6 +60,7 @@ fn algorithm(model: &Model) -> Algorithm {
         manufacturer: entry.manufacturer.clone(),
         family: entry.family.clone(),
         digest: model.digest.clone(),
+        manifest_digest: model.manifest_digest.clone(),
         research_only: entry.research_only,
     }
 }

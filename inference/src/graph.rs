@@ -1,6 +1,6 @@
 //! A graph and its manifest have to mean the same tensors: opened by ONNX Runtime, then names, types and ranks compared.
 
-use crate::manifest::{Manifest, OutputTensor};
+use crate::manifest::{Side, TensorWanted};
 use crate::models::{self, Model};
 use crate::problem::{ModelProblem, suggestion};
 use ort::environment::Environment;
@@ -50,96 +50,49 @@ fn build(
 pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
     let manifest = &model.manifest;
     let mut problems = Vec::new();
-    for expected in inputs(manifest) {
-        problems.extend(expected.compare("input", session.inputs()));
+    for wanted in manifest.taken() {
+        problems.extend(compare(&wanted, "input", session.inputs()));
     }
     for outlet in session.inputs() {
-        if inputs(manifest).all(|expected| expected.name != outlet.name()) {
+        if manifest.taken().all(|wanted| wanted.name != outlet.name()) {
             problems.push(format!("the graph's input `{}` is not in the manifest", outlet.name()));
         }
     }
-    for expected in outputs(manifest) {
-        problems.extend(expected.compare("output", session.outputs()));
+    for wanted in manifest.given() {
+        problems.extend(compare(&wanted, "output", session.outputs()));
     }
-    problems.extend(sides(session, manifest));
     problems.sort();
     problems.dedup();
     problems.into_iter().map(|text| ModelProblem::of_file(&model.graph, text)).collect()
 }
 
-/// A side that the graph fixes has to be the one that the manifest makes.
-fn sides(session: &Session, manifest: &Manifest) -> Vec<String> {
-    let size = manifest.lead().grid.as_ref().and_then(|grid| grid.size);
-    let help = match size {
-        Some(_) => "its [input.grid] makes another one",
-        None => "the manifest has to say `size` in [input.grid], or the graph to leave it open",
+fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<String> {
+    let TensorWanted { name, labels, sides } = wanted;
+    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == *name) else {
+        let nearest = suggestion(name, outlets.iter().map(Outlet::name));
+        return Some(format!("the graph has no {side} `{name}`{nearest}"));
     };
-    let differs = |(fixed, made): (&i64, &i64)| *fixed >= 0 && fixed != made;
-    let mut problems = Vec::new();
-    for input in &manifest.inputs {
-        let name = input.tensor.as_str();
-        let outlet = session.inputs().iter().find(|outlet| outlet.name() == name);
-        let Some(ValueType::Tensor { shape, .. }) = outlet.map(Outlet::dtype) else { continue };
-        // Without a size only what does not depend on the images is known.
-        let made = input.axes.shape(size.unwrap_or_default());
-        if shape.len() == made.len() && shape.iter().zip(&made).any(differs) {
-            problems
-                .push(format!("the graph's input `{name}` has the fixed shape {shape:?}: {help}"));
-        }
+    let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+        return Some(format!("the graph's {side} `{name}` is not a tensor"));
+    };
+    let element = if *labels { TensorElementType::Uint8 } else { TensorElementType::Float32 };
+    if *ty != element {
+        return Some(format!("the graph's {side} `{name}` is {ty}, {element} is needed"));
     }
-    problems
-}
-
-/// A tensor as the manifest means it.
-struct Expected<'a> {
-    name: &'a str,
-    element: TensorElementType,
-    rank: usize,
-    /// The least number of elements in its only dimension, for tensors of rank 1.
-    least: i64,
-}
-
-fn inputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {
-    let float = TensorElementType::Float32;
-    manifest.inputs.iter().flat_map(move |input| {
-        let rank = input.axes.shape([1; 3]).len();
-        let voxels = Expected { name: &input.tensor, element: float, rank, least: 0 };
-        let spacing = input.spacing_tensor.as_deref();
-        let spacing = spacing.map(|name| Expected { name, element: float, rank: 1, least: 3 });
-        std::iter::once(voxels).chain(spacing)
-    })
-}
-
-fn outputs(manifest: &Manifest) -> impl Iterator<Item = Expected<'_>> {
-    manifest.tensors().map(|OutputTensor { name, labels, rank, least }| Expected {
-        name,
-        element: if labels { TensorElementType::Uint8 } else { TensorElementType::Float32 },
-        rank,
-        least,
-    })
-}
-
-impl Expected<'_> {
-    fn compare(&self, side: &str, outlets: &[Outlet]) -> Option<String> {
-        let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == self.name) else {
-            let nearest = suggestion(self.name, outlets.iter().map(Outlet::name));
-            return Some(format!("the graph has no {side} `{}`{nearest}", self.name));
-        };
-        let Expected { name, element, rank, least } = self;
-        let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
-            return Some(format!("the graph's {side} `{name}` is not a tensor"));
-        };
-        if ty != element {
-            return Some(format!("the graph's {side} `{name}` is {ty}, {element} is needed"));
-        }
-        if shape.len() != *rank {
-            let found = shape.len();
-            return Some(format!("the graph's {side} `{name}` has {found} dimensions, not {rank}"));
-        }
-        let known = shape.first().copied().unwrap_or(-1);
-        let too_short = *rank == 1 && known >= 0 && known < *least;
-        too_short.then(|| {
-            format!("the graph's {side} `{name}` has {known} elements, the manifest means {least}")
-        })
+    let (found, rank) = (shape.len(), sides.len());
+    if found != rank {
+        return Some(format!("the graph's {side} `{name}` has {found} dimensions, not {rank}"));
     }
+    if sides.iter().zip(shape.iter()).all(|(wanted, fixed)| wanted.fits(*fixed)) {
+        return None;
+    }
+    let list = |sides: Vec<String>| sides.join(" x ");
+    let fixed = |side: &i64| if *side < 0 { "any".to_string() } else { side.to_string() };
+    let (fixed, wanted) =
+        (shape.iter().map(fixed).collect(), sides.iter().map(Side::to_string).collect());
+    Some(format!(
+        "the graph's {side} `{name}` has {} elements, the manifest means {}",
+        list(fixed),
+        list(wanted)
+    ))
 }

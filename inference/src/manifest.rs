@@ -68,16 +68,43 @@ pub struct AlgorithmEntry {
     pub research_only: bool,
 }
 
-/// A tensor that the graph gives, as the manifest reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputTensor<'a> {
+/// A tensor that the graph takes or gives, as the manifest means it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorWanted<'a> {
     pub name: &'a str,
     /// uint8; else float32.
     pub labels: bool,
-    /// How many dimensions it has.
-    pub rank: usize,
-    /// The least number of elements where it has one dimension.
-    pub least: i64,
+    pub sides: Vec<Side>,
+}
+
+/// What is known of one dimension of a tensor before any image has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Any,
+    Exactly(i64),
+    AtLeast(i64),
+}
+
+impl Side {
+    /// Whether a side that the graph fixes can be this one; a side that it leaves open is below 0.
+    pub fn fits(self, fixed: i64) -> bool {
+        fixed < 0
+            || match self {
+                Self::Any => true,
+                Self::Exactly(side) => fixed == side,
+                Self::AtLeast(least) => fixed >= least,
+            }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => write!(f, "any"),
+            Self::Exactly(side) => write!(f, "{side}"),
+            Self::AtLeast(least) => write!(f, "{least} or more"),
+        }
+    }
 }
 
 /// What the only input of a model is called.
@@ -89,26 +116,51 @@ impl Manifest {
         &self.inputs[0]
     }
 
-    /// Each use of a tensor; one tensor may be used several times.
-    pub fn tensors(&self) -> impl Iterator<Item = OutputTensor<'_>> {
+    /// The tensors that the graph takes.
+    pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
+        self.inputs.iter().flat_map(|input| {
+            let sides = self.sides(input);
+            let voxels = TensorWanted { name: &input.tensor, labels: false, sides };
+            let spacing = input.spacing_tensor.as_deref().map(|name| TensorWanted {
+                name,
+                labels: false,
+                sides: vec![Side::Exactly(3)],
+            });
+            std::iter::once(voxels).chain(spacing)
+        })
+    }
+
+    /// Each use of a tensor that the graph gives; one tensor may be used several times.
+    pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         let numbers =
             self.measurements.iter().filter_map(|measurement| match &measurement.source {
-                MeasurementSource::Tensor { tensor, index } => Some(OutputTensor {
+                MeasurementSource::Tensor { tensor, index } => Some(TensorWanted {
                     name: tensor,
                     labels: false,
-                    rank: 1,
-                    least: i64::try_from(*index).unwrap_or(i64::MAX).saturating_add(1),
+                    sides: vec![Side::AtLeast(
+                        i64::try_from(*index).unwrap_or(i64::MAX).saturating_add(1),
+                    )],
                 }),
                 MeasurementSource::Mask { .. } => None,
             });
-        let rank = self.lead().axes.shape([1; 3]).len();
-        let masks = self.segmentations.iter().map(move |segmentation| OutputTensor {
-            name: &segmentation.tensor,
-            labels: matches!(segmentation.reading, Reading::Label(_)),
-            rank,
-            least: 0,
+        let masks = self.segmentations.iter().map(|segmentation| {
+            let mut sides = self.sides(self.lead());
+            if let (Reading::HighestScore(class), Some(classes)) =
+                (segmentation.reading, sides.get_mut(1))
+            {
+                *classes = Side::AtLeast(i64::from(class) + 1);
+            }
+            let labels = matches!(segmentation.reading, Reading::Label(_));
+            TensorWanted { name: &segmentation.tensor, labels, sides }
         });
         numbers.chain(masks)
+    }
+
+    /// Of the tensor of an input. Without a `size` its voxels depend on the images.
+    fn sides(&self, input: &Input) -> Vec<Side> {
+        let size = self.lead().grid.as_ref().and_then(|grid| grid.size);
+        let sides = input.axes.shape(size.unwrap_or_default()).into_iter();
+        sides.map(|side| if side == 0 { Side::Any } else { Side::Exactly(side) }).collect()
     }
 }
 

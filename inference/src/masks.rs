@@ -6,31 +6,39 @@ use crate::tensors::Tensors;
 use crate::voxels::argmax::argmax;
 use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
+use crate::voxels::error::VoxelError;
 use crate::voxels::holes;
 use crate::voxels::resample::nearest;
+use std::collections::HashMap;
+
+/// Of each tensor of scores the class with the highest one, for each voxel: many masks are read of one.
+#[derive(Default)]
+pub struct Classes<'a>(HashMap<&'a str, Vec<u16>>);
 
 /// One for each voxel of the images. An error is a graph that does not keep its manifest.
-pub fn over_images(
-    output: &SegmentationOutput,
+pub fn over_images<'a>(
+    output: &'a SegmentationOutput,
     axes: Axes,
     prepared: &Prepared,
     tensors: &Tensors,
+    classes: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
-    let mut mask = read(output, axes, prepared, tensors)?;
+    let mut mask = read(output, axes, prepared, tensors, classes)?;
     clean(&mut mask, prepared.grid.size(), output.cleaning)?;
     if prepared.grid.is_like(&prepared.images) {
         return Ok(mask);
     }
-    let told = |error: crate::voxels::error::VoxelError| error.to_string();
+    let told = |error: VoxelError| error.to_string();
     let block = Block::new(prepared.grid, mask).map_err(told)?;
     Ok(nearest(&block, &prepared.images, false).map_err(told)?.into_voxels())
 }
 
-fn read(
-    output: &SegmentationOutput,
+fn read<'a>(
+    output: &'a SegmentationOutput,
     axes: Axes,
     prepared: &Prepared,
     tensors: &Tensors,
+    known: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
     let tensor = output.tensor.as_str();
     let expected = axes.shape(prepared.grid.size());
@@ -66,7 +74,11 @@ fn read(
                      {class} classes over {expected:?}"
                 ));
             }
-            let labels = argmax(scores, voxels).map_err(|error| error.to_string())?;
+            if !known.0.contains_key(tensor) {
+                let highest = argmax(scores, voxels).map_err(|error| error.to_string())?;
+                known.0.insert(tensor, highest);
+            }
+            let labels = known.0.get(tensor).map_or(&[][..], Vec::as_slice);
             Ok(labels.iter().map(|label| *label == class).collect())
         }
     }

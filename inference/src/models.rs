@@ -21,6 +21,8 @@ pub struct Model {
     pub manifest: Manifest,
     /// SHA-256 of the graph file, lower-case hexadecimal.
     pub digest: String,
+    /// The same of the manifest.
+    pub manifest_digest: String,
     pub graph: PathBuf,
 }
 
@@ -99,7 +101,8 @@ fn load_model(folder: &Path) -> Result<Model, Vec<ModelProblem>> {
     let manifest = Manifest::parse(&file, &source)?;
     let graph = folder.join(&manifest.graph);
     let digest = check_graph(&graph, &manifest).map_err(|problem| vec![problem])?;
-    Ok(Model { name, manifest, digest, graph })
+    let manifest_digest = self::digest(source.as_bytes());
+    Ok(Model { name, manifest, digest, manifest_digest, graph })
 }
 
 /// The name stands in rules, in results and in UIDs: it is kept plain.

@@ -47,6 +47,11 @@ pub enum Unprepared {
          says how they lie to each other"
     )]
     FrameOfReference { input: String, lead: String },
+    #[error(
+        "the images for `{input}` or those for `{lead}` have no Frame of Reference UID: nothing says how \
+         they lie to each other"
+    )]
+    NoFrameOfReference { input: String, lead: String },
 }
 
 impl Prepared {
@@ -64,17 +69,27 @@ impl Prepared {
         let mut grid = images;
         for (input, volume) in inputs.iter().zip(volumes) {
             let onto = (!prepared.is_empty()).then_some(grid);
-            let together = volume.frame_of_reference.is_some()
-                && volume.frame_of_reference == lead.frame_of_reference;
-            if onto.is_some() && !together {
-                let (input, lead) = (input.name.clone(), inputs[0].name.clone());
-                return Err(Unprepared::FrameOfReference { input, lead });
+            if onto.is_some() {
+                let names = (input.name.clone(), inputs[0].name.clone());
+                lie_together(volume, lead, names)?;
             }
             let (own, of_input) = PreparedInput::new(input, volume, onto)?;
             grid = if prepared.is_empty() { own } else { grid };
             prepared.push(of_input);
         }
         Ok(Self { grid, images, inputs: prepared })
+    }
+}
+
+fn lie_together(
+    volume: &Volume,
+    lead_volume: &Volume,
+    (input, lead): (String, String),
+) -> Result<(), Unprepared> {
+    match (&volume.frame_of_reference, &lead_volume.frame_of_reference) {
+        (Some(one), Some(other)) if one == other => Ok(()),
+        (Some(_), Some(_)) => Err(Unprepared::FrameOfReference { input, lead }),
+        _ => Err(Unprepared::NoFrameOfReference { input, lead }),
     }
 }
 

@@ -57,11 +57,14 @@ pub fn run<T: Send>(
 /// The outputs that the manifest names.
 fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, String> {
     let mut tensors = Tensors::default();
-    for expected in model.manifest.tensors() {
-        let name = expected.name;
+    for wanted in model.manifest.given() {
+        let name = wanted.name;
+        if tensors.0.contains_key(name) {
+            continue;
+        }
         let value = outputs.get(name).ok_or_else(|| format!("there is no output `{name}`"))?;
         let told = |error: ort::Error| error.to_string();
-        let (shape, elements) = if expected.labels {
+        let (shape, elements) = if wanted.labels {
             let (shape, labels) = value.try_extract_tensor::<u8>().map_err(told)?;
             (shape, Elements::Labels(labels.to_vec()))
         } else {

@@ -59,6 +59,8 @@ pub enum SliceError {
     RescaleType,
     #[error("has a Modality LUT Sequence, which is not supported")]
     ModalityLut,
+    #[error("has a Rescale Slope and others of the series have none, or the other way round")]
+    MixedRescale,
 }
 
 /// What [`crate::stack`] needs to know of a slice.
@@ -73,6 +75,8 @@ pub struct Slice {
     pub pixel_spacing: [f64; 2],
     pub thickness: Option<f64>,
     pub frame_of_reference: Option<Uid>,
+    /// It has a rescale slope and intercept.
+    pub rescaled: bool,
     /// Row by row, after the modality LUT.
     pub voxels: Vec<f32>,
 }
@@ -127,10 +131,11 @@ impl Slice {
             sop_instance: uid(elements, SOP_INSTANCE_UID, "SOP Instance UID")?,
             position: numbers(elements, IMAGE_POSITION, "Image Position (Patient)")?,
         };
-        let (slope, intercept) = match input.intensity {
-            Intensity::Hounsfield => hounsfield(elements)?,
+        let rescale = match input.intensity {
+            Intensity::Hounsfield => Some(hounsfield(elements)?),
             Intensity::Rescaled => rescaled(elements)?,
         };
+        let (slope, intercept) = rescale.unwrap_or((1.0, 0.0));
         let pixels = decode_elements(elements)?;
         let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
         Ok(Self {
@@ -143,6 +148,7 @@ impl Slice {
             pixel_spacing: spacing,
             thickness: elements.decimal(SLICE_THICKNESS).filter(|mm| *mm > 0.0),
             frame_of_reference: elements.text(FRAME_OF_REFERENCE).and_then(|t| Uid::parse(t).ok()),
+            rescaled: rescale.is_some(),
             voxels: pixels.values.iter().map(intensity).collect(),
         })
     }
@@ -178,15 +184,17 @@ fn hounsfield(elements: &Elements) -> Result<(f64, f64), SliceError> {
 }
 
 /// Both or none (PS3.3 C.11.1); a lookup table can't be said in two numbers.
-fn rescaled(elements: &Elements) -> Result<(f64, f64), SliceError> {
+fn rescaled(elements: &Elements) -> Result<Option<(f64, f64)>, SliceError> {
     if elements.is_present(MODALITY_LUT_SEQUENCE) {
         return Err(SliceError::ModalityLut);
     }
-    let slope = elements.decimal(RESCALE_SLOPE).unwrap_or(1.0);
-    if slope == 0.0 {
-        return Err(SliceError::Missing("Rescale Slope"));
+    if elements.is_blank(RESCALE_SLOPE) && elements.is_blank(RESCALE_INTERCEPT) {
+        return Ok(None);
     }
-    Ok((slope, elements.decimal(RESCALE_INTERCEPT).unwrap_or(0.0)))
+    let slope = elements.decimal(RESCALE_SLOPE).filter(|slope| *slope != 0.0);
+    let slope = slope.ok_or(SliceError::Missing("Rescale Slope"))?;
+    let intercept = elements.decimal(RESCALE_INTERCEPT);
+    Ok(Some((slope, intercept.ok_or(SliceError::Missing("Rescale Intercept"))?)))
 }
 
 fn numbers<const N: usize>(

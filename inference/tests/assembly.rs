@@ -206,3 +206,37 @@ fn a_file_that_is_cut_anywhere_is_refused_and_nothing_panics() {
         assert!(assembly.add(&file[..cut]).is_err(), "cut at {cut}");
     }
 }
+
+#[test]
+fn intensities_of_any_unit_are_rescaled_where_the_images_say_how() {
+    let source =
+        kit::author::MANIFEST.replace("\"hounsfield\"", "\"rescaled\"").replace("\"CT\"", "\"MR\"");
+    let manifest = Manifest::parse(Path::new("model.toml"), &source).unwrap();
+    let head = |slope: &str, intercept: &str| Scan {
+        modality: "MR",
+        slope: slope.into(),
+        intercept: intercept.into(),
+        ..Scan::default()
+    };
+    let voxel = |slope: &str, intercept: &str| {
+        let slices = head(slope, intercept).stack(3);
+        assemble(&manifest, &slices).map(|volume| volume.voxels[0])
+    };
+    assert_eq!(voxel("", ""), Ok(24.0), "as stored");
+    assert_eq!(voxel("2.5", "-10"), Ok(50.0));
+    let reason = |slope: &str, intercept: &str| voxel(slope, intercept).unwrap_err();
+    assert_eq!(reason("2,5", "0"), "instance number 1 lacks a usable Rescale Slope");
+    assert_eq!(reason("", "0"), "instance number 1 lacks a usable Rescale Slope");
+    assert_eq!(reason("2", ""), "instance number 1 lacks a usable Rescale Intercept");
+    let mut mixed = head("2.5", "0").stack(4);
+    (mixed[2].slope, mixed[2].intercept) = (String::new(), String::new());
+    let expected = "instance number 3 has a Rescale Slope and others of the series have none, or the other \
+                    way round";
+    assert_eq!(assemble(&manifest, &mixed).unwrap_err(), expected);
+    for length in [0, u32::MAX] {
+        let mut slices = head("", "").stack(3);
+        slices[0].lut = Some(length);
+        let expected = "instance number 1 has a Modality LUT Sequence, which is not supported";
+        assert_eq!(assemble(&manifest, &slices).unwrap_err(), expected);
+    }
+}

@@ -7,7 +7,7 @@ use gantry_inference::models::Models;
 use gantry_terms::findings::{Findings, NoValue};
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
-use kit::author::{Author, MANIFEST, pair_graph, volume_graph};
+use kit::author::{Author, MANIFEST, fixed_graph, pair_graph, volume_graph};
 use std::sync::Arc;
 
 /// A model on volumes in five dimensions, with more keys for its input and its outputs.
@@ -238,6 +238,10 @@ fn a_second_series_is_laid_over_the_first_by_its_place_in_the_patient() {
     let expected = "the model `tiny`: the images for `second` have another Frame of Reference than those \
                     for `first`: nothing says how they lie to each other";
     assert_eq!(error, InferError::Permanent(expected.into()));
+    let nowhere = Volume { frame_of_reference: None, ..first.clone() };
+    let volumes = vec![Arc::new(first.clone()), Arc::new(nowhere)];
+    let error = kit::wait(engine.infer("tiny", volumes)).unwrap_err();
+    assert!(error.to_string().contains("have no Frame of Reference UID"), "{error}");
     let error = kit::wait(engine.infer("tiny", vec![Arc::new(first)])).unwrap_err();
     assert_eq!(
         error,
@@ -254,4 +258,71 @@ fn of_several_inputs_one_leads() {
     };
     check("onto = \"frist\"", "the leading input is `first`: onto = \"first\"");
     check("", "one input leads, over which masks lie; every other one says which it is");
+}
+
+#[test]
+fn sides_that_a_graph_fixes_are_those_that_the_manifest_makes() {
+    let Some(library) = kit::library() else { return };
+    let check = |grid: &str, reading: &str, sides: [u64; 5], expected: Option<&str>| {
+        let folder = tempfile::tempdir().unwrap();
+        let reading = format!("tensor = \"same\"\n{reading}");
+        let author = Author { graph: fixed_graph(sides), ..author(grid, &reading, "") };
+        let models = Arc::new(Models::load(&author.write(folder.path())).unwrap());
+        let options = EngineOptions { library: Some(library.clone()), threads: Some(1) };
+        let told = Engine::start(models, options).err().map(|error| error.to_string());
+        match expected {
+            None => assert_eq!(told, None),
+            Some(expected) => assert!(told.clone().unwrap().contains(expected), "{told:?}"),
+        }
+    };
+    let cube = "[input.grid]\nsize = [8, 8, 8]";
+    check(cube, "at-least = 1.0", [1, 1, 8, 8, 8], None);
+    let expected = "has 1 x 1 x 4 x 4 x 4 elements, the manifest means 1 x 1 x 8 x 8 x 8";
+    check(cube, "at-least = 1.0", [1, 1, 4, 4, 4], Some(expected));
+    check("", "at-least = 1.0", [1, 1, 4, 4, 4], None);
+    check(cube, "class = 2", [1, 3, 8, 8, 8], None);
+    let expected = "the manifest means 1 x 4 or more x 8 x 8 x 8";
+    check(cube, "class = 3", [1, 3, 8, 8, 8], Some(expected));
+}
+
+#[test]
+fn small_parts_are_taken_away_and_what_lies_outside_is_as_the_manifest_says() {
+    let reading = "tensor = \"same\"\nat-least = 1.0\nleast-voxels = 2";
+    let Some(engine) = start(&author("", reading, "")) else { return };
+    let mut volume = kit::air(3, 5);
+    volume.voxels[0] = 1.0;
+    (volume.voxels[40], volume.voxels[41]) = (1.0, 1.0);
+    let mut expected = vec![0; 75];
+    (expected[40], expected[41]) = (1, 1);
+    assert_eq!(infer(&engine, volume).masks[0].voxels, expected);
+
+    // One voxel of padding on each side is brighter than all of the images, and comes back nowhere.
+    for interpolation in ["nearest", "linear", "area"] {
+        let grid = format!(
+            "[input.grid]\nspacing = [2.0, 0.7, 0.7]\nsize = [5, 7, 7]\noutside = 9.0\n\
+             interpolation = \"{interpolation}\""
+        );
+        let Some(engine) = start(&author(&grid, "tensor = \"same\"\nat-least = 8.0", "")) else {
+            return;
+        };
+        let findings = infer(&engine, kit::air(3, 5));
+        let inside = findings.masks[0].voxels.iter().filter(|voxel| **voxel == 1).count();
+        assert_eq!(inside, 0, "{interpolation}");
+    }
+}
+
+#[test]
+fn a_fine_grid_of_a_small_part_is_no_large_block() {
+    use gantry_inference::voxels::grid::Grid;
+    let images = Grid::of(&oblique().geometry).unwrap();
+    for (spacing, size) in
+        [([0.7, 0.7, 0.7], [3, 4, 20]), ([1.0, 0.35, 0.5], [9, 9, 8]), ([2.0, 0.7, 0.7], [5, 7, 7])]
+    {
+        let expected = images.with_spacing(spacing).unwrap().centre_crop_or_pad(size).unwrap();
+        let found = images.with_spacing_and_size(spacing, size).unwrap();
+        assert!(found.is_like(&expected), "{found:?}\n{expected:?}");
+    }
+    let fine = [0.0001, 0.0001, 0.0001];
+    assert!(images.with_spacing(fine).is_err());
+    assert_eq!(images.with_spacing_and_size(fine, [8, 8, 8]).unwrap().size(), [8, 8, 8]);
 }

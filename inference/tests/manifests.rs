@@ -121,6 +121,15 @@ fn faults_of_grids_steps_and_figures_are_told_with_their_line() {
         &steps("{ windw = { low = 3, high = 4 } }"),
         "25:12: `windw` is not known here; known: `window`, `clip`, `min-max`, `z-score`, `quantiles`, `piecewise`",
     );
+    let scores = "[[segmentation]]\nkey = \"a\"\nlabel = \"A\"\ntensor = \"scores\"\nclass = 1\n\
+                  category = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
+                  property = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
+                  colour = \"#ff0080\"\ndraw-order = 1\n[[group]]";
+    check(
+        "[[group]]",
+        scores,
+        "30:9: scores of classes need axes = \"batch-channel-slice-row-column\"",
+    );
     let of = "tensor  = \"numbers\"\nindex   = 0\n";
     check(of, "of = \"lung\"\nfigure = \"mean\"\n", "33:6: there is no segmentation `lung`");
     check(of, "of = \"lung\"\n", "33:6: there is no segmentation `lung`");

@@ -47,7 +47,8 @@ fn check(arguments: &ModelsCheckArguments) -> Result<ExitCode, Box<dyn Error>> {
     match Engine::start(models, EngineOptions { library, threads: None }) {
         Ok(_) => line!("good: the graph has what the manifest says"),
         Err(error @ EngineError::NoRuntime(_)) => {
-            line!("the manifest is good; the graph was not opened: {error}");
+            eprintln!("the manifest is good, but the graph was not opened: {error}");
+            return Ok(ExitCode::FAILURE);
         }
         Err(error) => {
             eprintln!("{error}");

@@ -71,7 +71,8 @@ impl Provenance {
         let mut inputs: Vec<&str> =
             source.instances.iter().map(|input| input.sop_instance.as_str()).collect();
         inputs.sort_unstable();
-        let made_by = [kind, &findings.algorithm.digest, &self.rule, &revision];
+        let algorithm = &findings.algorithm;
+        let made_by = [kind, &algorithm.digest, &algorithm.manifest_digest, &self.rule, &revision];
         Uid::derived(&[made_by.as_slice(), &inputs].concat())
     }
 }

@@ -35,6 +35,8 @@ fn another_model_rule_revision_or_input_makes_another_object() {
     let first = both(&scan, &findings, &job)[0].sop_instance.clone();
     let mut other = findings.clone();
     other.algorithm.digest = "00".repeat(32);
+    let mut tuned = findings.clone();
+    tuned.algorithm.manifest_digest = "00".repeat(32);
     let mut fewer = Phantom::axial(4, 32, 48).scan();
     fewer.source.instances.pop();
     let mut turned = Phantom::axial(4, 32, 48).scan();
@@ -43,6 +45,7 @@ fn another_model_rule_revision_or_input_makes_another_object() {
         both(scan, findings, job)[0].sop_instance.clone()
     };
     assert_ne!(first, uid(&scan, &other, &job));
+    assert_ne!(first, uid(&scan, &tuned, &job));
     assert_ne!(first, uid(&scan, &findings, &Provenance { revision: 2, ..job.clone() }));
     assert_ne!(first, uid(&scan, &findings, &Provenance { rule: "other".into(), ..job.clone() }));
     assert_ne!(first, uid(&fewer, &findings, &job));

@@ -26,6 +26,8 @@ pub struct Algorithm {
     pub family: Code,
     /// SHA-256 of the graph file, lower-case hexadecimal.
     pub digest: String,
+    /// The same of its manifest: another threshold makes another result.
+    pub manifest_digest: String,
     pub research_only: bool,
 }
 

@@ -61,7 +61,7 @@ impl GridWanted {
             (None, None) => Ok(turned),
             (Some(spacing), None) => turned.with_spacing(spacing),
             (None, Some(size)) => turned.with_size(size),
-            (Some(spacing), Some(size)) => turned.with_spacing(spacing)?.centre_crop_or_pad(size),
+            (Some(spacing), Some(size)) => turned.with_spacing_and_size(spacing, size),
         }
     }
 

@@ -31,6 +31,31 @@ impl Grid {
         self.scaled(size, [0, 1, 2].map(|a| spacing[a] / own[a]))
     }
 
+    /// As [`Self::with_spacing`] and then [`Self::centre_crop_or_pad`], for which the block between the two may
+    /// be as large as it likes.
+    pub fn with_spacing_and_size(
+        &self,
+        spacing: [f64; 3],
+        size: [usize; 3],
+    ) -> Result<Self, VoxelError> {
+        spacing.into_iter().try_for_each(check_spacing)?;
+        voxels(size)?;
+        let (own, steps) = (self.spacing(), self.steps());
+        let steps = [0, 1, 2].map(|a| steps[a].map(|mm| mm * (spacing[a] / own[a])));
+        let mut origin = self.centre();
+        for a in 0..3 {
+            let old = (self.size()[a] as f64 * own[a] / spacing[a]).round().max(1.0);
+            let new = size[a] as f64;
+            let first = match new < old {
+                true => (old / 2.0).floor() - (new / 2.0).floor(),
+                false => -((new - old) / 2.0).floor(),
+            };
+            let from_centre = first - (old - 1.0) / 2.0;
+            origin.iter_mut().zip(steps[a]).for_each(|(mm, step)| *mm += from_centre * step);
+        }
+        Self::new(size, origin, steps)
+    }
+
     /// The same block, from outer face to outer face, with another number of voxels.
     pub fn with_size(&self, size: [usize; 3]) -> Result<Self, VoxelError> {
         voxels(size)?;

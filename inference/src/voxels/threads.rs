@@ -31,7 +31,12 @@ pub(super) fn in_parts<T: Send, S>(
         }
     };
     std::thread::scope(|scope| {
-        (1..threads).for_each(|_| drop(scope.spawn(run)));
+        for _ in 1..threads {
+            // Without another thread this one does all of it.
+            if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                break;
+            }
+        }
         run();
     });
 }

@@ -103,6 +103,22 @@ pub fn volume_graph() -> Vec<u8> {
     model(&graph)
 }
 
+/// The same, whose output `same` is said to have these sides.
+pub fn fixed_graph(sides: [u64; 5]) -> Vec<u8> {
+    let mut graph = Vec::new();
+    node(&mut graph, "Identity", &["voxels"], "same", None);
+    bytes(&mut graph, 2, b"fixed");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
+    let mut shape = Vec::new();
+    for side in sides {
+        let mut dimension = Vec::new();
+        number(&mut dimension, 1, side);
+        bytes(&mut shape, 1, &dimension);
+    }
+    bytes(&mut graph, 12, &tensor_of("same", FLOAT, &shape));
+    model(&graph)
+}
+
 /// Takes `first` and `second` in five dimensions and gives the `difference`, second less first.
 pub fn pair_graph() -> Vec<u8> {
     let mut graph = Vec::new();
@@ -153,9 +169,13 @@ fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
         bytes(&mut dimension, 2, format!("{name}{axis}").as_bytes());
         bytes(&mut shape, 1, &dimension);
     }
+    tensor_of(name, element, &shape)
+}
+
+fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
     let mut tensor_type = Vec::new();
     number(&mut tensor_type, 1, element);
-    bytes(&mut tensor_type, 2, &shape);
+    bytes(&mut tensor_type, 2, shape);
     let mut kind = Vec::new();
     bytes(&mut kind, 1, &tensor_type);
     let mut info = Vec::new();

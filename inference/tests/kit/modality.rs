@@ -21,6 +21,8 @@ pub struct Scan {
     pub intercept: String,
     pub photometric: &'static str,
     pub frames: Option<&'static str>,
+    /// A Modality LUT Sequence without items, of undefined length or of none.
+    pub lut: Option<u32>,
     /// As they stand in the file; one value fills the slice.
     pub pixels: Vec<u16>,
     /// Instead of `pixels`: one compressed frame.
@@ -48,6 +50,7 @@ impl Default for Scan {
             intercept: "-1024".into(),
             photometric: "MONOCHROME2",
             frames: None,
+            lut: None,
             pixels: vec![24],
             codestream: None,
         }
@@ -108,6 +111,13 @@ impl Scan {
         number(into, 0x0028_0103, u16::from(self.signed));
         text(into, 0x0028_1052, b"DS", &self.intercept);
         text(into, 0x0028_1053, b"DS", &self.slope);
+        if let Some(length) = self.lut {
+            into.extend_from_slice(b"\x28\x00\x00\x30SQ\0\0");
+            into.extend_from_slice(&length.to_le_bytes());
+            if length == u32::MAX {
+                into.extend_from_slice(b"\xFE\xFF\xDD\xE0\0\0\0\0");
+            }
+        }
         self.pixel_data(into);
         data
     }

@@ -13,6 +13,7 @@ pub fn algorithm() -> Algorithm {
         manufacturer: "Gantry".into(),
         family: Code::new("123109", "DCM", "Computer-assisted"),
         digest: "93ea5109207f51a95b90daeee022dab20fda81b1bdf224648ce4251e95ae8f1f".into(),
+        manifest_digest: "1".repeat(64),
         research_only: true,
     }
 }

@@ -1,9 +1,11 @@
 //! What a manifest says of its outputs: numbers, masks, and that they name each other.
 
 use super::super::outputs::FigureName;
-use super::super::written::{Inputs, Written, WrittenMeasurement, WrittenSegmentation};
+use super::super::written::{
+    Inputs, Written, WrittenInput, WrittenMeasurement, WrittenSegmentation,
+};
 use super::super::{
-    Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+    Axes, Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
 };
 use super::Check;
 use crate::problem::{ModelProblem, suggestion};
@@ -42,6 +44,13 @@ impl Check<'_> {
             let nearest = suggestion(key, masks.iter().copied());
             let text = format!("there is no segmentation `{key}`{nearest}");
             self.require(masks.contains(key), of.span(), &text);
+        }
+        let three = |(_, input): &(_, WrittenInput)| input.axes == Axes::SliceRowColumn;
+        if written.input.iter().any(three) {
+            for class in written.segmentations.iter().filter_map(|s| s.class.as_ref()) {
+                let text = "scores of classes need axes = \"batch-channel-slice-row-column\"";
+                self.fault(class.span(), text);
+            }
         }
         for group in &written.groups {
             let used =
