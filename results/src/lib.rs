@@ -13,5 +13,5 @@ mod text;
 pub use object::{ComposeError, ResultObject};
 pub use provenance::{Provenance, Station};
 pub use secondary_capture::{Picture, render, secondary_capture};
-pub use source::{Reference, Source};
+pub use source::{OtherSeries, Reference, Source};
 pub use structured_report::structured_report;

@@ -69,7 +69,7 @@ impl Provenance {
     pub(crate) fn uid(&self, kind: &str, source: &Source, findings: &Findings) -> Uid {
         let revision = self.revision.to_string();
         let mut inputs: Vec<&str> =
-            source.instances.iter().map(|input| input.sop_instance.as_str()).collect();
+            source.all_instances().map(|input| input.sop_instance.as_str()).collect();
         inputs.sort_unstable();
         let algorithm = &findings.algorithm;
         let made_by = [kind, &algorithm.digest, &algorithm.manifest_digest, &self.rule, &revision];

@@ -18,13 +18,23 @@ pub struct Reference {
     pub sop_instance: Uid,
 }
 
+/// Images of another series of the study that went into the model beside the source's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherSeries {
+    pub series: Uid,
+    /// Modality, as in `MR`.
+    pub modality: String,
+    pub instances: Vec<Reference>,
+}
+
 /// What results take over from the series that they are about.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub study: Uid,
     pub series: Uid,
-    /// Every instance that went into the model, in the order in which it was given.
+    /// Every instance of this series that went into the model, in the order in which it was given.
     pub instances: Vec<Reference>,
+    pub others: Vec<OtherSeries>,
     /// Decoded to Unicode; only attributes of the tables in `source/attributes.rs`.
     attributes: DataSet,
 }
@@ -43,7 +53,13 @@ impl Source {
         if instances.is_empty() {
             return Err(ComposeError::Mismatch("no instance is named as input".into()));
         }
-        Ok(Self { study, series, instances, attributes })
+        Ok(Self { study, series, instances, others: Vec::new(), attributes })
+    }
+
+    /// Every instance that went into the model, of whatever series.
+    pub(crate) fn all_instances(&self) -> impl Iterator<Item = &Reference> {
+        let others = self.others.iter().flat_map(|other| &other.instances);
+        self.instances.iter().chain(others)
     }
 
     /// Modality of the source, as in `CT`.

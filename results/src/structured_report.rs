@@ -9,7 +9,7 @@ use crate::data_set::{DataSet, referenced};
 use crate::header::{Job, Kind, Subject};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
-use crate::source::Source;
+use crate::source::{Reference, Source};
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
@@ -90,16 +90,19 @@ fn request(source: &Source, item: &DataSet) -> DataSet {
 
 /// Every instance that the tree refers to (PS3.3 C.17.2.3).
 fn evidence(source: &Source) -> DataSet {
-    let instances =
-        source.instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance)).collect();
-    let mut series = DataSet::new();
-    series
-        .uid(tags::SERIES_INSTANCE_UID, &source.series)
-        .items(tags::REFERENCED_SOP_SEQUENCE, instances);
+    let of_series = |series: &Uid, instances: &[Reference]| {
+        let instances = instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
+        let mut item = DataSet::new();
+        item.uid(tags::SERIES_INSTANCE_UID, series)
+            .items(tags::REFERENCED_SOP_SEQUENCE, instances.collect());
+        item
+    };
+    let mut series = vec![of_series(&source.series, &source.instances)];
+    series.extend(source.others.iter().map(|other| of_series(&other.series, &other.instances)));
     let mut study = DataSet::new();
     study
         .uid(tags::STUDY_INSTANCE_UID, &source.study)
-        .item(tags::REFERENCED_SERIES_SEQUENCE, series);
+        .items(tags::REFERENCED_SERIES_SEQUENCE, series);
     study
 }
 

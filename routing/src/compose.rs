@@ -4,7 +4,7 @@ use crate::job_error::JobError;
 use gantry_results::object::ResultObject;
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
-use gantry_results::source::{Reference, Source};
+use gantry_results::source::{OtherSeries, Reference, Source};
 use gantry_results::structured_report::structured_report;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
@@ -41,10 +41,20 @@ impl Composer {
         &self,
         store: &Store,
         job: &Job,
-        volume: &Arc<Volume>,
+        volumes: &[Arc<Volume>],
         findings: &Findings,
     ) -> Result<Composed, JobError> {
-        let source = self.source(store, volume).await?;
+        let [volume, others @ ..] = volumes else {
+            return Err(JobError::Permanent("no images".into()));
+        };
+        let mut source = self.source(store, volume).await?;
+        for other in others {
+            let other = self.source(store, other).await?;
+            let modality = other.modality();
+            let Source { series, instances, .. } = other;
+            source.others.push(OtherSeries { series, modality, instances });
+        }
+        let source = Arc::new(source);
         let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
         for kind in &job.send_as {
             let object =
@@ -64,7 +74,7 @@ impl Composer {
     }
 
     /// The attributes to copy come from the first slice of the volume.
-    async fn source(&self, store: &Store, volume: &Volume) -> Result<Arc<Source>, JobError> {
+    async fn source(&self, store: &Store, volume: &Volume) -> Result<Source, JobError> {
         let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
         let part10 = store.object(&first.sop_instance).await?.ok_or_else(|| {
             JobError::Permanent(format!(
@@ -76,9 +86,8 @@ impl Composer {
             sop_class: slice.sop_class.clone(),
             sop_instance: slice.sop_instance.clone(),
         });
-        let source = Source::read(&part10, references.collect())
-            .map_err(|error| JobError::Permanent(error.to_string()))?;
-        Ok(Arc::new(source))
+        Source::read(&part10, references.collect())
+            .map_err(|error| JobError::Permanent(error.to_string()))
     }
 
     async fn make(

@@ -84,13 +84,12 @@ impl Work {
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
         let volumes = self.volumes(job, model).await?;
-        let lead = volumes[0].clone();
         let assembled = started.elapsed();
-        let findings = self.engine.infer(&job.model, volumes).await.map_err(infer_error)?;
+        let findings = self.engine.infer(&job.model, volumes.clone()).await.map_err(infer_error)?;
         let inferred = started.elapsed();
         tracing::info!(assembled = ?assembled, model = ?(inferred - assembled), "inferred");
         self.store.set_job_station(job.id, "compose").await?;
-        let results = self.composer.compose(&self.store, job, &lead, &findings).await?;
+        let results = self.composer.compose(&self.store, job, &volumes, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,

@@ -6,7 +6,7 @@ use kit::need;
 use kit::node::{AE_TITLE, Setup};
 use kit::pacs::Pacs;
 use kit::validators::{
-    LUNG_VOLUME as VOLUME, assert_as_valid_as, assert_close, figure, measurements,
+    LUNG_VOLUME as VOLUME, assert_as_valid_as, assert_close, figure, measurements, report_tree,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -137,6 +137,13 @@ fn two_series_of_one_study_go_into_one_model() {
     }
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
     let Some(measured) = measurements(&report.path) else { return };
+    let series = [&source.series, &first_of(&sharp).series];
+    let told = report_tree(&report.path);
+    let images = told.lines().filter(|line| line.contains("IMAGE:")).count();
+    assert_eq!(images, 60, "the library names the images of both series:\n{told}");
+    let evidence = std::fs::read(&report.path).expect("the report can be read");
+    let names = |uid: &str| evidence.windows(uid.len()).any(|part| part == uid.as_bytes());
+    assert!(series.iter().all(|uid| names(uid)), "both series are evidence");
     assert!(expected > 1.0, "the two kernels differ: {expected} mL");
     assert_close(figure(&measured, VOLUME, "mL"), expected);
     let explained = node.explain(&source.study);

@@ -10,7 +10,7 @@ use gantry_terms::uid::Uid;
 use gantry_terms::volume::SliceSource;
 use std::collections::BTreeMap;
 
-/// One group with one IMAGE for each instance (TID 1601). A library of a thousand slices stays
+/// One group with one IMAGE for each instance (TID 1601), and one for each further series. A library of a thousand slices stays
 /// small because only the position is told for each.
 pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
     let mut rows = descriptors(job)?;
@@ -21,8 +21,17 @@ pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
         let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
         rows.push(content::with_children(image, position.transpose()?.unwrap_or_default()));
     }
-    let group = content::container(Contains, IMAGE_LIBRARY_GROUP, rows);
-    Ok(content::container(Contains, IMAGE_LIBRARY, vec![group]))
+    let mut groups = vec![content::container(Contains, IMAGE_LIBRARY_GROUP, rows)];
+    for other in &job.subject.source.others {
+        let images = other.instances.iter().map(|instance| {
+            content::image(None, referenced(&instance.sop_class, &instance.sop_instance))
+        });
+        let modality = modality(&other.modality);
+        let mut rows = vec![content::code(HasAcquisitionContext, MODALITY, &modality.into())];
+        rows.extend(images);
+        groups.push(content::container(Contains, IMAGE_LIBRARY_GROUP, rows));
+    }
+    Ok(content::container(Contains, IMAGE_LIBRARY, groups))
 }
 
 /// TID 1602 and TID 1604, as far as they hold for the whole group.
