@@ -18,6 +18,13 @@ fn problems(from: &str, to: &str) -> String {
     texts.join("\n").replace(&format!("{}/", folder.path().display()), "")
 }
 
+/// The first problem of that manifest, without its source line.
+fn check(from: &str, to: &str, expected: &str) {
+    let found = problems(from, to);
+    let first = found.lines().next().unwrap();
+    assert_eq!(first, format!("models/tiny/model.toml:{expected}"));
+}
+
 #[test]
 fn an_unknown_key_is_shown_with_its_place_and_the_nearest_known_one() {
     let expected = "\
@@ -30,11 +37,6 @@ models/tiny/model.toml:22:1: unknown key `intensty`, did you mean `intensity`?
 
 #[test]
 fn every_fault_of_a_manifest_is_told_with_its_line() {
-    let check = |from: &str, to: &str, expected: &str| {
-        let found = problems(from, to);
-        let first = found.lines().next().unwrap();
-        assert_eq!(first, format!("models/tiny/model.toml:{expected}"));
-    };
     check("manifest = 1", "manifest = 2", "1:12: this build reads manifests of version 1 only");
     check(
         "time-out = 10",
@@ -75,11 +77,6 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
 
 #[test]
 fn faults_of_grids_steps_and_figures_are_told_with_their_line() {
-    let check = |from: &str, to: &str, expected: &str| {
-        let found = problems(from, to);
-        let first = found.lines().next().unwrap();
-        assert_eq!(first, format!("models/tiny/model.toml:{expected}"));
-    };
     let grid = |keys: &str| format!("slice-order = \"along-normal\"\n[input.grid]\n{keys}\n");
     let order = "slice-order = \"along-normal\"\n";
     check(

@@ -131,6 +131,11 @@ impl Instance {
 }
 
 impl ReceivedFile {
+    /// The first file of a folder, which need not be uncompressed.
+    pub fn first_of(folder: &Path) -> Self {
+        Self::read(&files_below(folder)[0]).expect("a whole file")
+    }
+
     /// Nothing while the file is not yet all there.
     pub fn read(path: &Path) -> Option<Self> {
         let file = OpenFileOptions::new().open_file(path).ok()?;

@@ -1,6 +1,6 @@
 //! Models that somebody brings, by a manifest and without code: on another grid than the scanner's, and on several series.
 
-use kit::instance::{ReceivedFile, files_below};
+use kit::instance::ReceivedFile;
 use kit::modality::dcmsend;
 use kit::need;
 use kit::node::{AE_TITLE, Setup};
@@ -54,10 +54,6 @@ run = "kernel-difference"
 send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
 "#;
 
-fn first_of(folder: &Path) -> ReceivedFile {
-    ReceivedFile::read(&files_below(folder)[0]).expect("a whole file")
-}
-
 /// The folder of one model below a fresh folder of models.
 fn model_folder(models: &Path, name: &str, manifest: &Path) -> PathBuf {
     let folder = models.join(name);
@@ -86,7 +82,7 @@ fn a_head_on_its_way_through_the_node_is_measured_by_a_model_that_wants_a_cube()
     let received = pacs.wait_for(2, PATIENCE);
 
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
-    let source = first_of(&series);
+    let source = ReceivedFile::first_of(&series);
     for result in &received {
         assert_as_valid_as(&result.path, &source.path);
         assert_eq!(result.study, source.study, "results stand in the patient's own study");
@@ -130,14 +126,14 @@ fn two_series_of_one_study_go_into_one_model() {
     dcmsend("CT1", AE_TITLE, node.port, &soft).expect("every image is acknowledged");
     let received = pacs.wait_for(2, PATIENCE);
 
-    let source = first_of(&soft);
+    let source = ReceivedFile::first_of(&soft);
     for result in &received {
         assert_as_valid_as(&result.path, &source.path);
         assert_eq!(result.study, source.study, "results stand in the patient's own study");
     }
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
     let Some(measured) = measurements(&report.path) else { return };
-    let series = [&source.series, &first_of(&sharp).series];
+    let series = [&source.series, &ReceivedFile::first_of(&sharp).series];
     let told = report_tree(&report.path);
     let images = told.lines().filter(|line| line.contains("IMAGE:")).count();
     assert_eq!(images, 60, "the library names the images of both series:\n{told}");

@@ -1,6 +1,6 @@
 //! A real chest CT, from the scanner's socket to the PACS's, and the figures of the reference.
 
-use kit::instance::{Instance, ReceivedFile, files_below};
+use kit::instance::{Instance, ReceivedFile};
 use kit::modality::{Association, dcmsend};
 use kit::need;
 use kit::node::{AE_TITLE, Node, Setup};
@@ -39,11 +39,6 @@ fn any_kernel() -> String {
     let kernel = "ConvolutionKernel = { like = \"B4*\" }\n";
     assert!(SOFT_KERNEL_ONLY.contains(kernel));
     SOFT_KERNEL_ONLY.replace(kernel, "")
-}
-
-/// The first image of a folder, which need not be uncompressed.
-fn first_of(folder: &Path) -> ReceivedFile {
-    ReceivedFile::read(&files_below(folder)[0]).expect("a whole file")
 }
 
 /// The figure of the reference table.
@@ -87,16 +82,17 @@ fn the_soft_kernel_is_measured_and_reported_and_the_sharp_one_is_skipped_with_it
     let tree = report_tree(&report.path);
     assert!(tree.contains("Imaging Measurement Report"), "{tree}");
 
-    let source = first_of(&soft);
+    let source = ReceivedFile::first_of(&soft);
     for result in [report, capture] {
         assert_as_valid_as(&result.path, &source.path);
         assert_eq!(result.study, source.study, "results stand in the patient's own study");
         assert_ne!(result.series, source.series, "results stand in a series of their own");
     }
 
-    let skipped = node.wait_until_explained(&first_of(&sharp).series, "skipped", PATIENCE);
+    let skipped =
+        node.wait_until_explained(&ReceivedFile::first_of(&sharp).series, "skipped", PATIENCE);
     assert!(skipped.contains("ConvolutionKernel") && skipped.contains("B70f"), "{skipped}");
-    let ran = node.explain(&first_of(&soft).series);
+    let ran = node.explain(&ReceivedFile::first_of(&soft).series);
     assert!(ran.contains("emphysema on soft chest CT") && ran.contains("B40f"), "{ran}");
     assert_eq!(pacs.received().len(), 2, "the skipped series gave no result");
 }
@@ -113,7 +109,7 @@ fn the_sharp_kernel_forced_through_gives_the_figures_that_show_why_it_is_skipped
 
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
     assert_figures(&report.path, SHARP);
-    let source = first_of(&sharp).path;
+    let source = ReceivedFile::first_of(&sharp).path;
     received.iter().for_each(|file| assert_as_valid_as(&file.path, &source));
 }
 
@@ -133,7 +129,12 @@ fn an_exported_series_is_what_was_sent_byte_for_byte() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let to = folder.path().join("out");
     node.wait_until_indexed();
-    let said = node.gantry(&["export", &first_of(&sharp).series, "--to", &to.to_string_lossy()]);
+    let said = node.gantry(&[
+        "export",
+        &ReceivedFile::first_of(&sharp).series,
+        "--to",
+        &to.to_string_lossy(),
+    ]);
     assert!(said.success, "{said:?}");
 
     let mut exported = Instance::read_folder(&to);
