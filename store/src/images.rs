@@ -1,6 +1,5 @@
 //! The images of series as rules look at them: what they share is read once, and of each one only what is different.
 
-use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incoming::Identity;
 use crate::reader::Reader;
@@ -29,8 +28,6 @@ pub struct Image {
     pub identity: Identity,
     /// Length of the Part 10 file.
     pub bytes: u64,
-    /// Of the data set.
-    pub digest: Digest,
     /// Which base of its series it is laid over; none: the header stands for itself.
     base: Option<usize>,
     header: Difference,
@@ -114,7 +111,7 @@ async fn images(
         reading.image(rows::column(&row, "line")?)?;
     }
     drop(lines);
-    Ok(reading.found)
+    Ok(reading.in_order())
 }
 
 /// Between fields: no UID, no title and no header that is written as JSON has control characters.
@@ -123,11 +120,10 @@ const FIELDS: char = '\x1F';
 /// One text for each image: a column costs more than what is in it.
 const LINES: &str = "SELECT concat_ws(char(31), asked.key, sop_instance, sop_class,
          transfer_syntax, instances.calling_ae, instances.called_ae, arrival, origin, bytes,
-         hex(digest), ifnull(base, 0), header) AS line
+         ifnull(base, 0), header) AS line
      FROM json_each($1) AS asked CROSS JOIN series ON series.uid = asked.value
          CROSS JOIN instances
-             ON instances.series = series.uid AND instances.study = series.study
-     ORDER BY asked.key, arrival, segment, offset";
+             ON instances.series = series.uid AND instances.study = series.study";
 
 /// What was read so far. A place is that of a series among those that were asked for.
 struct Reading {
@@ -160,8 +156,16 @@ impl Reading {
         Ok(())
     }
 
+    /// By arrival; the index hands most series over like that, and sorting there costs more.
+    fn in_order(mut self) -> Vec<SeriesImages> {
+        for series in &mut self.found {
+            series.images.sort_by_key(|image| image.identity.arrival);
+        }
+        self.found
+    }
+
     fn image(&mut self, line: &str) -> Result<(), StoreError> {
-        let mut fields = line.splitn(12, FIELDS);
+        let mut fields = line.splitn(11, FIELDS);
         let mut field = || fields.next().ok_or(StoreError::Unreadable("header"));
         let place = number(field()?, "series")?;
         let study = self.studies.get(&place).cloned().ok_or(StoreError::Unreadable("study"))?;
@@ -169,24 +173,23 @@ impl Reading {
         let before = series.images.last().map(|image| &image.identity);
         let identity = Identity {
             sop_instance: uid(field()?)?,
-            sop_class: same(before.map(|before| &before.sop_class), field()?)?,
-            transfer_syntax: same(before.map(|before| &before.transfer_syntax), field()?)?,
+            sop_class: same(before.map(|before| &before.sop_class), field()?, uid)?,
+            transfer_syntax: same(before.map(|before| &before.transfer_syntax), field()?, uid)?,
             series: series.series.clone(),
             study,
-            calling_ae: title(field()?)?,
-            called_ae: title(field()?)?,
+            calling_ae: same(before.map(|before| &before.calling_ae), field()?, title)?,
+            called_ae: same(before.map(|before| &before.called_ae), field()?, title)?,
             arrival: Moment(number(field()?, "arrival")?),
             origin: rows::origin(field()?)?,
         };
         let bytes = number(field()?, "bytes")?.unsigned_abs();
-        let digest = from_hex(field()?).ok_or(StoreError::Unreadable("digest"))?;
         let base = match number(field()?, "base")? {
             0 => None,
             id => Some(*self.bases.get(&id).ok_or(StoreError::Unreadable("base"))?),
         };
         let text = field()?;
         let header = Difference::read(text).map_or_else(|| json(text), Ok)?;
-        series.images.push(Image { identity, bytes, digest, base, header });
+        series.images.push(Image { identity, bytes, base, header });
         Ok(())
     }
 }
@@ -196,11 +199,14 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 /// Images of a series mostly have the same: then nothing is checked again.
-fn same(before: Option<&Uid>, text: &str) -> Result<Uid, StoreError> {
-    match before.filter(|before| before.as_str() == text) {
-        Some(before) => Ok(before.clone()),
-        None => uid(text),
-    }
+fn same<T: Clone + AsRef<str>>(
+    before: Option<&T>,
+    text: &str,
+    read: fn(&str) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    before
+        .filter(|before| before.as_ref() == text)
+        .map_or_else(|| read(text), |same| Ok(same.clone()))
 }
 
 fn uid(text: &str) -> Result<Uid, StoreError> {
@@ -213,9 +219,4 @@ fn title(text: &str) -> Result<AeTitle, StoreError> {
 
 fn number(text: &str, name: &'static str) -> Result<i64, StoreError> {
     text.parse().map_err(|_| StoreError::Unreadable(name))
-}
-
-fn from_hex(text: &str) -> Option<Digest> {
-    let number = u128::from_str_radix(text, 16).ok()?;
-    (text.len() == 32).then_some(number.to_be_bytes())
 }

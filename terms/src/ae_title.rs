@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
-/// An AE title without its padding. Case matters (PS3.8 9.3.2).
+/// An AE title without its padding. Case matters (PS3.8 9.3.2). A clone shares its text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AeTitle(Box<str>);
+pub struct AeTitle(Arc<str>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAeTitle {
@@ -38,6 +39,12 @@ impl AeTitle {
     }
 }
 
+impl AsRef<str> for AeTitle {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for AeTitle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -59,7 +66,7 @@ impl TryFrom<String> for AeTitle {
 
 impl From<AeTitle> for String {
     fn from(title: AeTitle) -> String {
-        title.0.into()
+        title.as_str().to_string()
     }
 }
 
