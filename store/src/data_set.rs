@@ -10,7 +10,7 @@ use dicom_core::VR;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_dictionary_std::StandardDataDictionary;
 use gantry_terms::character_sets::CharacterSets;
-use gantry_terms::header::{Attribute, Header, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Tag, Value, Values};
 
 /// Longer values are bulk.
 const LONGEST_VALUE: u32 = 1024;
@@ -234,7 +234,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, header: &mut Header, tag: Tag, vr: VR, values: Vec<Value>) {
+    fn keep(&mut self, header: &mut Header, tag: Tag, vr: VR, values: Values) {
         self.kept += 1;
         self.held += values.iter().map(held_by).sum::<usize>();
         if self.kept <= MOST_ATTRIBUTES && self.held <= MOST_VALUES {
@@ -251,7 +251,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn sequence(&mut self, sequence: &Element, context: &Context) -> Walked<Vec<Value>> {
+    fn sequence(&mut self, sequence: &Element, context: &Context) -> Walked<Values> {
         if context.depth == DEEPEST {
             return malformed(sequence.tag, "sequences are nested too deeply");
         }
@@ -259,7 +259,7 @@ impl<'a> Walker<'a> {
             UNDEFINED => None,
             length => Some(self.source.position() + u64::from(length)),
         };
-        let mut items = Vec::new();
+        let mut items = Values::new();
         while end.is_none_or(|end| self.source.position() < end) {
             let (tag, length) = self.item(sequence.tag, sequence.syntax)?;
             match tag {

@@ -162,7 +162,7 @@ mod tests {
         match random.random_range(0..if depth > 2 { 3 } else { 4 }) {
             0 => Value::Integer(random.random_range(i64::MIN..=i64::MAX)),
             1 => Value::Decimal(f64::from(random.random::<f32>()) * 1e9),
-            2 => Value::Text(text(random)),
+            2 => Value::Text(text(random).into()),
             _ => Value::Item(header(random, 4, depth + 1)),
         }
     }

@@ -2,7 +2,7 @@
 
 use dicom_core::VR;
 use gantry_terms::character_sets::CharacterSets;
-use gantry_terms::header::Value;
+use gantry_terms::header::{Value, Values};
 
 /// Never part of a header.
 pub(crate) fn is_bulk(vr: VR) -> bool {
@@ -11,7 +11,7 @@ pub(crate) fn is_bulk(vr: VR) -> bool {
 }
 
 /// No values when the element is empty or only padding.
-pub(crate) fn read(vr: VR, bytes: &[u8], big_endian: bool, sets: &CharacterSets) -> Vec<Value> {
+pub(crate) fn read(vr: VR, bytes: &[u8], big_endian: bool, sets: &CharacterSets) -> Values {
     let number = Numbers { bytes, big_endian };
     match vr {
         VR::PN | VR::LO | VR::SH | VR::UC => texts(sets.values(bytes)),
@@ -19,8 +19,8 @@ pub(crate) fn read(vr: VR, bytes: &[u8], big_endian: bool, sets: &CharacterSets)
         VR::UR => texts(vec![CharacterSets::default().text(bytes)]),
         VR::AT => number.each(|[a, b, c, d]: [u8; 4]| {
             Value::Text(match big_endian {
-                true => format!("{:02X}{:02X}{:02X}{:02X}", d, c, b, a),
-                false => format!("{:02X}{:02X}{:02X}{:02X}", b, a, d, c),
+                true => format!("{:02X}{:02X}{:02X}{:02X}", d, c, b, a).into(),
+                false => format!("{:02X}{:02X}{:02X}{:02X}", b, a, d, c).into(),
             })
         }),
         VR::US => number.each(|b| Value::Integer(u16::from_le_bytes(b).into())),
@@ -43,14 +43,14 @@ pub(crate) fn read(vr: VR, bytes: &[u8], big_endian: bool, sets: &CharacterSets)
 fn decimal(text: String) -> Value {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Value::Decimal(number),
-        _ => Value::Text(text),
+        _ => Value::Text(text.into()),
     }
 }
 
-fn texts(texts: Vec<String>) -> Vec<Value> {
+fn texts(texts: Vec<String>) -> Values {
     match texts.as_slice() {
-        [only] if only.is_empty() => Vec::new(),
-        _ => texts.into_iter().map(Value::Text).collect(),
+        [only] if only.is_empty() => Values::new(),
+        _ => texts.into_iter().map(|text| Value::Text(text.into())).collect(),
     }
 }
 
@@ -61,7 +61,7 @@ struct Numbers<'a> {
 
 impl Numbers<'_> {
     /// Each number's bytes, lowest first. A rest that is no whole number is left out.
-    fn each<const WIDTH: usize>(&self, read: impl Fn([u8; WIDTH]) -> Value) -> Vec<Value> {
+    fn each<const WIDTH: usize>(&self, read: impl Fn([u8; WIDTH]) -> Value) -> Values {
         let chunks = self.bytes.chunks_exact(WIDTH);
         chunks
             .filter_map(|chunk| {

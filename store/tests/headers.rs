@@ -208,7 +208,7 @@ fn numbers_that_json_cannot_hold_stay_words() {
     data_set.extend(element((0x0018, 0x9089), "FD", &1.0f64.to_le_bytes()));
     let header = read_data_set_header(&data_set, &uid(EXPLICIT)).expect("a data set");
     assert_eq!(header.number(0x0018_9087), None);
-    assert_eq!(header.attribute(0x0018_9089).expect("kept").values, [Value::Decimal(1.0)]);
+    assert_eq!(header.attribute(0x0018_9089).expect("kept").values, [Value::Decimal(1.0)].into());
     let json = serde_json::to_string(&header).expect("JSON");
     assert_eq!(serde_json::from_str::<Header>(&json).expect("a header"), header);
 }

@@ -5,7 +5,9 @@ mod quick;
 
 pub use json::write_entry;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -21,9 +23,12 @@ pub struct Header(pub BTreeMap<Tag, Attribute>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attribute {
     pub vr: Vr,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<Value>,
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    pub values: Values,
 }
+
+/// Most attributes have one.
+pub type Values = SmallVec<[Value; 1]>;
 
 /// The two letters of a value representation (PS3.5 6.2). Reads as text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +41,7 @@ pub struct Vr([u8; 2]);
 pub enum Value {
     Integer(i64),
     Decimal(f64),
-    Text(String),
+    Text(CompactString),
     Item(Header),
 }
 
@@ -195,7 +200,7 @@ mod tests {
 
     fn header(attributes: &[(Tag, &str)]) -> Header {
         let attribute =
-            |text: &str| Attribute { vr: "LO".into(), values: vec![Value::Text(text.into())] };
+            |text: &str| Attribute { vr: "LO".into(), values: [Value::Text(text.into())].into() };
         Header(attributes.iter().map(|(tag, text)| (*tag, attribute(text))).collect())
     }
 

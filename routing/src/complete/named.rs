@@ -248,7 +248,7 @@ fn number(header: &Header, tag: Tag) -> Option<u32> {
 /// The first value as text, whatever its VR; groups have names, not numbers.
 fn text(header: &Header, tag: Tag) -> Option<String> {
     match header.attribute(tag)?.values.first()? {
-        Value::Text(text) if !text.is_empty() => Some(text.clone()),
+        Value::Text(text) if !text.is_empty() => Some(text.to_string()),
         Value::Integer(number) => Some(number.to_string()),
         _ => None,
     }

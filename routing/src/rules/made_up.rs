@@ -11,7 +11,7 @@ use super::tree::{Entry, Node, Toml};
 use dicom_core::VR;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::geometry::cross;
-use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
+use gantry_terms::header::{Attribute, Header, Layered, Tag, Value, Values};
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
 
@@ -205,7 +205,7 @@ fn first_item<'h>(header: &'h mut Header, sequence: &Subject) -> Option<&'h mut 
         }
         Subject::Nested { .. } | Subject::Fact(_) => return None,
     };
-    let empty = || Attribute { vr: VR::SQ.to_string().into(), values: Vec::new() };
+    let empty = || Attribute { vr: VR::SQ.to_string().into(), values: Values::new() };
     let values = &mut header.0.entry(tag).or_insert_with(empty).values;
     if values.is_empty() {
         values.push(Value::Item(Header::default()));
@@ -239,7 +239,7 @@ fn first(node: &Node) -> &Node {
     }
 }
 
-fn values(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Option<Vec<Value>> {
+fn values(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Option<Values> {
     let nodes = match &node.value {
         Toml::Array(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(node),
@@ -252,30 +252,32 @@ fn value(reader: &mut Reader, key: &str, vr: VR, kind: Kind, node: &Node) -> Opt
     let value = match (kind, &node.value) {
         (Kind::Sequence, Toml::Table(entries)) => return item(reader, entries),
         (Kind::Number, Toml::Integer(number)) => Some(match vr {
-            VR::DS | VR::IS => Value::Text(number.to_string()),
+            VR::DS | VR::IS => Value::Text(number.to_string().into()),
             VR::FL | VR::FD => Value::Decimal(*number as f64),
             _ => Value::Integer(*number),
         }),
         (Kind::Number, Toml::Float(number)) if number.is_finite() => match vr {
-            VR::DS => Some(Value::Text(number.to_string())),
+            VR::DS => Some(Value::Text(number.to_string().into())),
             VR::FL | VR::FD => Some(Value::Decimal(*number)),
             _ => None,
         },
         (Kind::Date | Kind::Time | Kind::Age, Toml::Text(_) | Toml::Moment(_)) => {
-            moment(kind, node).map(Value::Text)
+            moment(kind, node).map(|text| Value::Text(text.into()))
         }
         (Kind::DateTime, Toml::Text(_) | Toml::Moment(_)) => {
             let text = date_time::as_dicom(node).filter(|text| DateTime::read(text).is_some());
-            text.map(Value::Text)
+            text.map(|text| Value::Text(text.into()))
         }
-        (Kind::Tag, Toml::Text(text)) => dictionary::tag_of(text).map(Value::Text),
+        (Kind::Tag, Toml::Text(text)) => {
+            dictionary::tag_of(text).map(|text| Value::Text(text.into()))
+        }
         (Kind::Uid, Toml::Text(text)) => {
-            Uid::parse(text).ok().map(|uid| Value::Text(uid.to_string()))
+            Uid::parse(text).ok().map(|uid| Value::Text(uid.as_str().into()))
         }
         (Kind::Number | Kind::Sequence | Kind::Date | Kind::Time | Kind::Age, _)
         | (Kind::DateTime | Kind::Tag, _) => None,
         (_, Toml::Text(text)) if kind == Kind::FreeText || !text.contains('\\') => {
-            Some(Value::Text(text.trim().to_string()))
+            Some(Value::Text(text.trim().into()))
         }
         _ => None,
     };
@@ -356,6 +358,6 @@ fn normal(header: &Header) -> [f64; 3] {
 
 /// Values parted by backslashes.
 fn text_attribute(vr: VR, text: &str) -> Attribute {
-    let values = text.split('\\').map(|text| Value::Text(text.to_string())).collect();
+    let values = text.split('\\').map(|text| Value::Text(text.into())).collect();
     Attribute { vr: vr.to_string().into(), values }
 }

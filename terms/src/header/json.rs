@@ -160,7 +160,7 @@ impl<'de> Deserialize<'de> for Value {
             }
 
             fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
-                Ok(Value::Text(text))
+                Ok(Value::Text(text.into()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {

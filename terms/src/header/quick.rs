@@ -3,7 +3,8 @@
 // A series of a thousand images is read for each decision: a reader that is generated takes three
 // times as long.
 
-use super::{Attribute, Difference, Header, Tag, Value, Vr};
+use super::{Attribute, Difference, Header, Tag, Value, Values, Vr};
+use compact_str::CompactString;
 
 /// Items in items; what lies deeper is for the other reader.
 const DEPTH: u32 = 24;
@@ -84,10 +85,10 @@ impl<'a> Rest<'a> {
         self.skip("{\"vr\":\"").then_some(())?;
         let vr = Vr::from(self.take(2).filter(|vr| vr.bytes().all(|b| b.is_ascii_uppercase()))?);
         if self.skip("\"}") {
-            return Some(Attribute { vr, values: Vec::new() });
+            return Some(Attribute { vr, values: Values::new() });
         }
         self.skip("\",\"values\":[").then_some(())?;
-        let mut values = Vec::with_capacity(1);
+        let mut values = Values::new();
         loop {
             values.push(self.value(depth)?);
             if self.skip("]}") {
@@ -108,9 +109,9 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn string(&mut self) -> Option<String> {
+    fn string(&mut self) -> Option<CompactString> {
         self.at += 1;
-        let mut found = String::new();
+        let mut found = CompactString::default();
         loop {
             let rest = &self.text.as_bytes()[self.at..];
             let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
@@ -119,7 +120,7 @@ impl<'a> Rest<'a> {
                 b'"' => {
                     self.at += 1;
                     if found.is_empty() {
-                        return Some(part.to_owned());
+                        return Some(part.into());
                     }
                     found.push_str(part);
                     return Some(found);
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     fn of_one(tag: Tag, vr: &str, values: Vec<Value>) -> Difference {
-        let attribute = Attribute { vr: vr.into(), values };
+        let attribute = Attribute { vr: vr.into(), values: values.into() };
         Difference { own: Header([(tag, attribute)].into()), gone: Vec::new() }
     }
 
