@@ -116,7 +116,7 @@ fn header(chance: &mut Chance, share: usize) -> Header {
     if chance.below(10) < share {
         let number = [0.7_f32, 1.5, f32::NAN][chance.below(3)];
         let values = vec![Value::Decimal(f64::from(number))];
-        header.0.insert(0x0008_9459, Attribute { vr: "FL".into(), values });
+        header.0.insert(0x0008_9459, Attribute { vr: "FL".into(), values: values.into() });
     }
     if chance.below(10) < share {
         let share = share.saturating_sub(3);

@@ -223,7 +223,7 @@ fn a_trace_tells_each_condition_and_never_who_the_patient_is() {
         (0x0008_0060, "CS", "MR"),
     ] {
         let values = vec![Value::Text(value.into())];
-        header.0.insert(tag, Attribute { vr: vr.into(), values });
+        header.0.insert(tag, Attribute { vr: vr.into(), values: values.into() });
     }
     let uid = Uid::derived(&["image"]);
     let title = AeTitle::parse("CT1").expect("a title");

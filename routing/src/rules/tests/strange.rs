@@ -18,7 +18,7 @@ fn strange(chance: &mut Chance) -> Value {
         2 => Value::Decimal(1e308),
         3 => Value::Integer(i64::MIN),
         4 => Value::Item(Header::default()),
-        5 => Value::Text(String::new()),
+        5 => Value::Text("".into()),
         6 => Value::Text("CT".into()),
         7 => Value::Text("1e308".into()),
         _ => Value::Text("\u{1F600}é\\n 20261399 999Y".into()),
