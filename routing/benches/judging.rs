@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 const IMAGES: usize = 1000;
 const RULES: usize = 200;
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 301;
 /// In the index: one after the other is read, so that none of them lies at hand.
 const SERIES: usize = 10;
 /// Of each rule: five lines of `[rule.select]`, one of them with three conditions in two groups.
