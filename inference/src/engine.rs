@@ -36,6 +36,9 @@ pub enum EngineError {
     /// The machine lacks what models need. Everything else of the node works without.
     #[error(transparent)]
     NoRuntime(#[from] RuntimeError),
+    /// The same, as a process said it.
+    #[error("{0}")]
+    Unavailable(String),
     /// The models do not keep their manifests: their author must act.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Models(Vec<ModelProblem>),

@@ -62,5 +62,5 @@ fn boxes_without_content_overlap_nothing_and_boxes_that_are_no_numbers_go() {
         made([0.0, 0.0], [1.0, 1.0], 0.2),
     ];
     assert_eq!(not_suppressed(&all, 0.5), [0, 1, 2, 7]);
-    assert_eq!(not_suppressed::<3>(&[], 0.5), []);
+    assert!(not_suppressed::<3>(&[], 0.5).is_empty());
 }

@@ -51,6 +51,9 @@ pub enum Command {
     Retention(RetentionArguments),
     /// Show the whole road on this machine: a scanner, the node and a PACS on loopback.
     Demo(DemoArguments),
+    /// Run one model for a node, which starts this by itself and talks to it over standard input.
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(Args)]

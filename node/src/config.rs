@@ -3,6 +3,7 @@
 mod admin;
 mod calls_from;
 mod complete;
+mod inference;
 mod listen;
 mod peer;
 mod retention;
@@ -11,6 +12,7 @@ mod store;
 pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
+pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, User};
 pub use store::StoreConfig;
@@ -35,6 +37,7 @@ pub struct Config {
     pub onnxruntime: Option<PathBuf>,
     pub store: StoreConfig,
     pub complete: CompleteConfig,
+    pub inference: InferenceConfig,
     pub deliver: DeliverConfig,
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
@@ -147,6 +150,8 @@ struct Written {
     #[serde(default)]
     complete: complete::WrittenComplete,
     #[serde(default)]
+    inference: inference::WrittenInference,
+    #[serde(default)]
     deliver: WrittenDeliver,
     retention: Option<retention::WrittenRetention>,
     #[serde(default)]
@@ -199,6 +204,7 @@ impl Written {
         let listen = self.listen.mean(&mut problems);
         let store = self.store.mean(&mut problems);
         let complete = self.complete.mean(&mut problems);
+        let inference = self.inference.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
         let admin = self.admin.mean(&mut problems);
@@ -221,6 +227,7 @@ impl Written {
                 onnxruntime: self.node.onnxruntime.map(|path| base.join(path)),
                 store,
                 complete,
+                inference,
                 deliver,
                 retention,
                 admin,

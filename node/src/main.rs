@@ -21,6 +21,9 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log(&cli.command);
+    if matches!(cli.command, Command::Worker) {
+        return work();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,6 +59,19 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,
         Command::Retention(arguments) => retain::command(&arguments).await,
         Command::Demo(arguments) => demo::run(&arguments).await,
+        // Served before there was a runtime.
+        Command::Worker => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// For the node at the other end of standard input.
+fn work() -> ExitCode {
+    match gantry_inference::worker::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gantry worker: {error}; a node starts this, nobody else");
+            ExitCode::FAILURE
+        }
     }
 }
 

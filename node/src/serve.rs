@@ -11,8 +11,9 @@ use crate::metrics;
 use crate::receive::Receive;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
-use gantry_inference::engine::{Engine, EngineError, EngineOptions};
+use gantry_inference::engine::{EngineError, EngineOptions};
 use gantry_inference::models::Models;
+use gantry_inference::pool::{Pool, PoolOptions};
 use gantry_results::provenance::Station;
 use gantry_routing::complete::TimesOf;
 use gantry_routing::complete::associations::Associations;
@@ -28,6 +29,7 @@ use gantry_terms::uid::Uid;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -204,16 +206,27 @@ async fn listen_for_metrics(config: &Config) -> Result<Option<TcpListener>, Star
     }
 }
 
+/// A model's process that has not answered for so long behind its time-out hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(60);
+
 /// Without a runtime the node still receives, keeps, decides and forwards; a model that cannot
 /// be opened stops the start.
 fn start_engine(
     config: &Config,
     models: Arc<Models>,
-) -> Result<(Option<Engine>, Option<String>), StartError> {
-    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
-    match Engine::start(models, options) {
+) -> Result<(Option<Pool>, Option<String>), StartError> {
+    let options = PoolOptions {
+        // What runs now, though another version may lie at its path by now.
+        program: "/proc/self/exe".into(),
+        engine: EngineOptions { library: config.onnxruntime.clone(), threads: None },
+        memory: config.inference.memory,
+        grace: HANGS_AFTER,
+    };
+    match Pool::start(models, options) {
         Ok(engine) => Ok((Some(engine), None)),
-        Err(error @ EngineError::NoRuntime(_)) => Ok((None, Some(error.to_string()))),
+        Err(error @ (EngineError::NoRuntime(_) | EngineError::Unavailable(_))) => {
+            Ok((None, Some(error.to_string())))
+        }
         Err(error) => Err(StartError::Engine(error)),
     }
 }

@@ -8,8 +8,8 @@ use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
 use crate::wait::Stop;
-use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
+use gantry_inference::pool::Pool;
 use gantry_store::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Drive {
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
-    pub engine: Option<Engine>,
+    pub engine: Option<Pool>,
     pub composer: Composer,
 }
 

@@ -4,10 +4,11 @@ use crate::compose::Composer;
 use crate::job_error::JobError;
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::assembly::Assembly;
-use gantry_inference::engine::{Engine, InferError};
+use gantry_inference::engine::InferError;
 use gantry_inference::manifest::Input;
 use gantry_inference::models::{Model, Models};
-use gantry_store::jobs::{FinishedJob, Job};
+use gantry_inference::pool::{Pool, Urgency};
+use gantry_store::jobs::{FinishedJob, Job, Priority};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::moment::Moment;
@@ -28,7 +29,7 @@ const LEASE: Duration = Duration::from_secs(3600);
 pub struct Work {
     pub store: Store,
     pub models: Arc<Models>,
-    pub engine: Engine,
+    pub engine: Pool,
     pub composer: Composer,
 }
 
@@ -85,7 +86,12 @@ impl Work {
         self.store.set_job_station(job.id, "infer").await?;
         let volumes = self.volumes(job, model).await?;
         let assembled = started.elapsed();
-        let findings = self.engine.infer(&job.model, volumes.clone()).await.map_err(infer_error)?;
+        let urgency = match job.priority {
+            Priority::Stat => Urgency::Stat,
+            Priority::Routine => Urgency::Routine,
+        };
+        let findings = self.engine.infer(&job.model, volumes.clone(), urgency).await;
+        let findings = findings.map_err(infer_error)?;
         let inferred = started.elapsed();
         tracing::info!(assembled = ?assembled, model = ?(inferred - assembled), "inferred");
         self.store.set_job_station(job.id, "compose").await?;

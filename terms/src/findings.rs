@@ -1,9 +1,10 @@
 //! What a model found in a volume: measurements and masks, each bound to coded concepts, and who found it.
 
 use crate::code::Code;
+use serde::{Deserialize, Serialize};
 
 /// All that one run of a model says about one volume.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Findings {
     pub algorithm: Algorithm,
     /// Procedure Reported of TID 1500 (CID 100), by the manifest.
@@ -14,7 +15,7 @@ pub struct Findings {
 }
 
 /// Who made the findings (PS3.16 TID 4019).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Algorithm {
     /// The model's name: its folder below `models/`.
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Algorithm {
 }
 
 /// Measurements of one thing at one site.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeasurementGroup {
     /// Tracking Identifier (112039, DCM): what a reader calls it.
     pub label: String,
@@ -46,7 +47,7 @@ pub struct MeasurementGroup {
 }
 
 /// One number with its name and unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     /// The output's key in the manifest, as in `lung-volume`.
     pub key: String,
@@ -60,7 +61,7 @@ pub struct Measurement {
 }
 
 /// Why a measurement has no number: the Numeric Value Qualifier (0040,A301).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoValue {
     /// (114000, DCM, "Not a number")
     NotANumber,
@@ -69,7 +70,7 @@ pub enum NoValue {
 }
 
 /// Voxels that belong to something, over the source volume: same order and size.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mask {
     pub key: String,
     pub label: String,
@@ -79,6 +80,7 @@ pub struct Mask {
     pub property: Code,
     /// sRGB colour to draw it in.
     pub colour: [u8; 3],
-    /// 1 inside, 0 outside.
+    /// 1 inside, 0 outside. Written apart from the rest: they are many.
+    #[serde(skip)]
     pub voxels: Vec<u8>,
 }

@@ -1,8 +1,10 @@
 //! Where the voxels of a stack of slices lie in the patient (PS3.3 C.7.6.2.1.1).
 
+use serde::{Deserialize, Serialize};
+
 /// A regular stack: every slice has the same orientation, and neighbours are `slice_step` mm apart
 /// along the normal. Patient coordinates are in mm, x to the left, y to the back, z to the head.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
     pub slices: usize,
     pub rows: usize,

@@ -2,12 +2,15 @@
 
 use crate::geometry::Geometry;
 use crate::uid::Uid;
+use serde::{Deserialize, Serialize};
 
 /// Voxels in slice, row, column order (`[(slice * rows + row) * columns + column]`),
 /// after the modality LUT (PS3.3 C.11.1): for CT, Hounsfield units.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Volume {
     pub geometry: Geometry,
+    /// Written apart from the rest: they are many.
+    #[serde(skip)]
     pub voxels: Vec<f32>,
     /// One for each slice, in the order of the slices.
     pub slices: Vec<SliceSource>,
@@ -16,7 +19,7 @@ pub struct Volume {
 }
 
 /// The instance that a slice came from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceSource {
     pub sop_class: Uid,
     pub sop_instance: Uid,

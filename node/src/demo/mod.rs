@@ -8,7 +8,8 @@ mod table;
 
 use crate::cli::DemoArguments;
 use crate::config::{
-    AdminConfig, CompleteConfig, Config, DeliverConfig, ListenConfig, Peer, StoreConfig,
+    AdminConfig, CompleteConfig, Config, DeliverConfig, InferenceConfig, ListenConfig, Peer,
+    StoreConfig,
 };
 use crate::output::line;
 use crate::phantom::Truth;
@@ -131,6 +132,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             reserve_bytes: 0,
         },
         complete: CompleteConfig { quiet, study_quiet: quiet, ..CompleteConfig::default() },
+        inference: InferenceConfig::default(),
         deliver: DeliverConfig {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(5),

@@ -1,0 +1,143 @@
+//! A process of its own for one model: what its graph does to this process it does to no other, and when it ends its memory is free again.
+
+mod frame;
+pub mod process;
+
+use crate::engine::{Engine, EngineError, EngineOptions, InferError};
+use crate::models::Models;
+use frame::{read_head, write_head};
+use gantry_terms::findings::Findings;
+use gantry_terms::volume::Volume;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use zerocopy::IntoBytes;
+
+/// Added to what the kernel thinks of when memory runs out (proc(5), oom_score_adj): rather this
+/// process than the node.
+const ENDED_FIRST: &str = "600";
+
+/// The first thing that a worker is told.
+#[derive(Debug, Serialize, Deserialize)]
+struct Task {
+    /// Of the model.
+    folder: PathBuf,
+    library: Option<PathBuf>,
+    threads: Option<usize>,
+    /// Of the graph and of its manifest, as the node has read them.
+    digest: String,
+    manifest_digest: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Opened {
+    Ready,
+    /// The machine lacks what models need.
+    NoRuntime(String),
+    /// The model does not keep its manifest, or is another one by now.
+    Faulty(String),
+}
+
+/// One volume for each input. The voxels follow, one after the other.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    volumes: Vec<Volume>,
+}
+
+/// The voxels of the masks follow, one after the other.
+#[derive(Debug, Serialize, Deserialize)]
+enum Answered {
+    Found(Box<Findings>),
+    Transient(String),
+    Permanent(String),
+}
+
+/// What `gantry worker` does: serves the node at the other end of standard input until that ends.
+pub fn serve() -> io::Result<()> {
+    // Not there on other systems, and no reason not to work.
+    let _ = std::fs::write("/proc/self/oom_score_adj", ENDED_FIRST);
+    let mut node = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let asked = listen(node.try_clone()?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let Ok(First::Task(task)) = asked.recv() else { return Ok(()) };
+    let (name, engine) = match open(task) {
+        Ok(opened) => opened,
+        Err(told) => return write_head(&mut node, &told),
+    };
+    write_head(&mut node, &Opened::Ready)?;
+    while let Ok(First::Asked(volumes)) = asked.recv() {
+        let answer = runtime.block_on(engine.infer(&name, volumes));
+        reply(&mut node, answer)?;
+    }
+    Ok(())
+}
+
+enum First {
+    Task(Task),
+    Asked(Vec<Arc<Volume>>),
+}
+
+/// Reads what is asked on a thread of its own, so that the end of the node is the end of a run too.
+fn listen(node: UnixStream) -> io::Result<Receiver<First>> {
+    let (heard, asked) = sync_channel(0);
+    std::thread::Builder::new().name("node".into()).spawn(move || {
+        let mut node = BufReader::new(node);
+        let mut first = read_head(&mut node).map(First::Task);
+        while let Ok(message) = first {
+            if heard.send(message).is_err() {
+                break;
+            }
+            first = read_volumes(&mut node).map(First::Asked);
+        }
+        std::process::exit(0)
+    })?;
+    Ok(asked)
+}
+
+fn read_volumes(node: &mut impl io::Read) -> io::Result<Vec<Arc<Volume>>> {
+    let Asked { mut volumes } = read_head(node)?;
+    for volume in &mut volumes {
+        volume.voxels = vec![0.0; volume.geometry.voxels()];
+        node.read_exact(volume.voxels.as_mut_bytes())?;
+    }
+    Ok(volumes.into_iter().map(Arc::new).collect())
+}
+
+fn open(task: Task) -> Result<(String, Engine), Opened> {
+    let Task { folder, library, threads, digest, manifest_digest } = task;
+    let models = Models::one(&folder).map_err(|problems| {
+        Opened::Faulty(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    let model = models.iter().next().cloned();
+    let same = model
+        .filter(|model| (&model.digest, &model.manifest_digest) == (&digest, &manifest_digest));
+    let Some(model) = same else {
+        let folder = folder.display();
+        let text = format!("{folder}: the model has changed since the node started: restart it");
+        return Err(Opened::Faulty(text));
+    };
+    let engine = Engine::start(Arc::new(models), EngineOptions { library, threads });
+    match engine {
+        Ok(engine) => Ok((model.name.clone(), engine)),
+        Err(error @ EngineError::NoRuntime(_)) => Err(Opened::NoRuntime(error.to_string())),
+        Err(error) => Err(Opened::Faulty(error.to_string())),
+    }
+}
+
+fn reply(node: &mut UnixStream, answer: Result<Findings, InferError>) -> io::Result<()> {
+    let (told, masks) = match answer {
+        Ok(mut findings) => {
+            let masks = findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels));
+            let masks: Vec<Vec<u8>> = masks.collect();
+            (Answered::Found(Box::new(findings)), masks)
+        }
+        Err(InferError::Transient(text)) => (Answered::Transient(text), Vec::new()),
+        Err(InferError::Permanent(text)) => (Answered::Permanent(text), Vec::new()),
+    };
+    write_head(node, &told)?;
+    masks.iter().try_for_each(|mask| node.write_all(mask))
+}

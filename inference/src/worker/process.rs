@@ -1,0 +1,175 @@
+//! A worker as the node sees it: started, asked, ended.
+
+use super::frame::{read_head, write_head};
+use super::{Answered, Asked, Opened, Task};
+use crate::engine::{EngineOptions, InferError};
+use crate::models::Model;
+use gantry_terms::findings::Findings;
+use gantry_terms::volume::Volume;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use zerocopy::IntoBytes;
+
+/// Why a worker does not start.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotOpened {
+    /// The machine lacks what models need.
+    #[error("{0}")]
+    NoRuntime(String),
+    /// The author of the model must act.
+    #[error("{0}")]
+    Faulty(String),
+    /// May work later: no memory, no processes.
+    #[error("{0}")]
+    NotNow(String),
+}
+
+/// One process that has opened one model.
+#[derive(Debug)]
+pub struct Worker {
+    node: UnixStream,
+    process: Process,
+}
+
+/// A handle to end a process by, while others wait for what it says.
+#[derive(Debug, Clone)]
+pub struct Process(Arc<Mutex<Child>>);
+
+impl Process {
+    /// At once. It holds nothing that anybody else needs.
+    pub fn kill(&self) {
+        // It has ended already where this fails.
+        let _ = self.child().kill();
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The most memory that it ever took, in bytes, as far as the system tells (proc(5), VmHWM).
+    pub fn peak_memory(&self) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.child().id());
+        let status = std::fs::read_to_string(path).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
+    fn ended(&self) -> io::Result<ExitStatus> {
+        let mut child = self.child();
+        child.kill()?;
+        child.wait()
+    }
+}
+
+impl Worker {
+    /// Starts `program worker` and waits until the model is open.
+    pub fn start(
+        program: &Path,
+        model: &Model,
+        options: &EngineOptions,
+    ) -> Result<Self, NotOpened> {
+        let not_now = |error: io::Error| {
+            NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
+        };
+        let (node, worker) = UnixStream::pair().map_err(not_now)?;
+        let child = Command::new(program)
+            .arg0("gantry")
+            .arg("worker")
+            .stdin(Stdio::from(OwnedFd::from(worker)))
+            .stdout(Stdio::null())
+            // Ctrl-C at a terminal is for the node, which waits for what is running.
+            .process_group(0)
+            .spawn()
+            .map_err(not_now)?;
+        let mut worker = Self { node, process: Process(Arc::new(Mutex::new(child))) };
+        let task = Task {
+            folder: folder_of(model),
+            library: options.library.clone(),
+            threads: options.threads,
+            digest: model.digest.clone(),
+            manifest_digest: model.manifest_digest.clone(),
+        };
+        let opened = write_head(&mut worker.node, &task)
+            .and_then(|()| read_head(&mut worker.node))
+            .map_err(|_| NotOpened::Faulty(worker.how_it_ended(model, "opened its graph")))?;
+        match opened {
+            Opened::Ready => Ok(worker),
+            Opened::NoRuntime(text) => Err(NotOpened::NoRuntime(text)),
+            Opened::Faulty(text) => Err(NotOpened::Faulty(text)),
+        }
+    }
+
+    pub fn process(&self) -> Process {
+        self.process.clone()
+    }
+
+    /// Blocks until the findings are there. A process that ended or made no sense is told as such, and
+    /// is of no use afterwards.
+    pub fn ask(&mut self, model: &Model, volumes: &[Arc<Volume>]) -> Result<Findings, AskError> {
+        let answered = self.talk(volumes);
+        let broken = |_| AskError::Ended(self.how_it_ended(model, "ran"));
+        answered.map_err(broken)?.map_err(AskError::Failed)
+    }
+
+    fn talk(&mut self, volumes: &[Arc<Volume>]) -> io::Result<Result<Findings, InferError>> {
+        let mut to = BufWriter::with_capacity(1 << 20, &self.node);
+        let heads = volumes.iter().map(|volume| Volume {
+            geometry: volume.geometry.clone(),
+            voxels: Vec::new(),
+            slices: volume.slices.clone(),
+            frame_of_reference: volume.frame_of_reference.clone(),
+        });
+        write_head(&mut to, &Asked { volumes: heads.collect() })?;
+        for volume in volumes {
+            to.write_all(volume.voxels.as_bytes())?;
+        }
+        to.flush()?;
+        let mut from = BufReader::with_capacity(1 << 20, &self.node);
+        Ok(match read_head(&mut from)? {
+            Answered::Transient(text) => Err(InferError::Transient(text)),
+            Answered::Permanent(text) => Err(InferError::Permanent(text)),
+            Answered::Found(mut findings) => {
+                let voxels = volumes.first().map_or(0, |lead| lead.geometry.voxels());
+                for mask in &mut findings.masks {
+                    mask.voxels = vec![0; voxels];
+                    from.read_exact(&mut mask.voxels)?;
+                }
+                Ok(*findings)
+            }
+        })
+    }
+
+    /// As in "ended by signal 11 while it ran".
+    fn how_it_ended(&self, model: &Model, what: &str) -> String {
+        let how = match self.process.ended() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        format!("the process of the model `{}` ended while it {what} ({how})", model.name)
+    }
+}
+
+impl Drop for Worker {
+    /// It has nothing to finish; waited for, so that it does not stay in the table of processes.
+    fn drop(&mut self) {
+        let _ = self.process.ended();
+    }
+}
+
+/// Why there are no findings.
+#[derive(Debug)]
+pub enum AskError {
+    /// The model said so, and its process goes on.
+    Failed(InferError),
+    /// The process is gone.
+    Ended(String),
+}
+
+fn folder_of(model: &Model) -> PathBuf {
+    model.graph.parent().map(Path::to_path_buf).unwrap_or_default()
+}

@@ -1,0 +1,153 @@
+//! Models in processes of their own: one that crashes or hangs costs its job, and nothing else.
+
+#[path = "../../inference/tests/kit/author.rs"]
+#[allow(dead_code)]
+mod author;
+
+use author::Author;
+use gantry_inference::engine::{EngineOptions, InferError};
+use gantry_inference::models::Models;
+use gantry_inference::pool::{Pool, PoolOptions, Urgency};
+use gantry_inference::runtime::find_library;
+use gantry_terms::geometry::Geometry;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::{SliceSource, Volume};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One slice of four voxels, whose first one is 9.
+fn volume() -> Arc<Volume> {
+    let geometry = Geometry {
+        slices: 1,
+        rows: 2,
+        columns: 2,
+        origin: [0.0; 3],
+        row_direction: [1.0, 0.0, 0.0],
+        column_direction: [0.0, 1.0, 0.0],
+        pixel_spacing: [1.0, 1.0],
+        slice_step: 1.0,
+    };
+    let uid = |text: &str| Uid::parse(text).unwrap();
+    let slice = SliceSource {
+        sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
+        sop_instance: uid("1.2.3.4"),
+        position: [0.0; 3],
+    };
+    let voxels = vec![9.0, 0.0, 0.0, 0.0];
+    Arc::new(Volume { geometry, voxels, slices: vec![slice], frame_of_reference: None })
+}
+
+/// Two models that are alike, `one` and `two`.
+fn models(folder: &Path) -> PathBuf {
+    let manifest = author::MANIFEST.replace("time-out = 10", "time-out = 1");
+    let written = Author { manifest, ..Author::default() }.write(folder);
+    let tiny = written.join("tiny");
+    for name in ["one", "two"] {
+        let copy = written.join(name);
+        std::fs::create_dir(&copy).unwrap();
+        for file in ["model.toml", "model.onnx"] {
+            std::fs::copy(tiny.join(file), copy.join(file)).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(tiny).unwrap();
+    written
+}
+
+fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
+    let options = PoolOptions {
+        program: env!("CARGO_BIN_EXE_gantry").into(),
+        engine: EngineOptions { library: Some(library.into()), threads: Some(1) },
+        memory,
+        grace: GRACE,
+    };
+    Pool::start(Arc::new(Models::load(&models(folder)).unwrap()), options).unwrap()
+}
+
+/// Processes that this one has started and that have not ended.
+fn workers() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_worker = |number: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+        status.contains(&format!("PPid:\t{}\n", std::process::id()))
+            && !status.contains("State:\tZ")
+    };
+    numbers.filter(is_worker).collect()
+}
+
+fn signal(name: &str) {
+    for number in workers() {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(number.to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+async fn asked(pool: &Pool, model: &str) -> Result<f64, InferError> {
+    let findings = pool.infer(model, vec![volume()], Urgency::Routine).await?;
+    Ok(findings.groups[0].measurements[0].value.unwrap())
+}
+
+fn told(answer: Result<f64, InferError>) -> String {
+    match answer.unwrap_err() {
+        InferError::Transient(text) => text,
+        InferError::Permanent(text) => panic!("it may go well the next time: {text}"),
+    }
+}
+
+/// One test: it looks at all processes that it has started.
+#[test]
+fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
+    let Ok(library) = find_library(None) else {
+        println!("skipped: no ONNX Runtime; set ORT_DYLIB_PATH or run make once");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = start(folder.path(), &library, 8 << 30);
+        assert_eq!(workers().len(), 2);
+        assert_eq!(asked(&pool, "one").await, Ok(30.0));
+
+        signal("SEGV");
+        let text = told(asked(&pool, "one").await);
+        assert!(
+            text.contains("process of the model `one` ended while it ran (signal: 11"),
+            "{text}"
+        );
+        assert_eq!(asked(&pool, "one").await, Ok(30.0));
+
+        signal("STOP");
+        let text = told(asked(&pool, "one").await);
+        assert_eq!(text, "the process of the model `one` hung for 2 s and was ended");
+        assert_eq!(asked(&pool, "one").await, Ok(30.0));
+
+        // Nobody waits any more: what it does is ended.
+        let before = workers();
+        signal("STOP");
+        let (leaving, model) = (pool.clone(), "one");
+        let caller = tokio::spawn(async move { asked(&leaving, model).await });
+        tokio::time::sleep(GRACE / 2).await;
+        caller.abort();
+        let gone = async {
+            while before.iter().all(|number| workers().contains(number)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+        assert_eq!(asked(&pool, "one").await, Ok(30.0));
+
+        drop(pool);
+        assert!(workers().is_empty());
+
+        let folder = tempfile::tempdir().unwrap();
+        let pool = start(folder.path(), &library, 1);
+        for model in ["one", "two", "one"] {
+            assert_eq!(asked(&pool, model).await, Ok(30.0));
+            assert_eq!(workers().len(), 1, "only one fits");
+        }
+    });
+}
