@@ -21,6 +21,7 @@ pub mod placing;
 pub mod quantile;
 pub mod resample;
 mod separable;
+pub mod slices;
 mod taps;
 mod threads;
 pub mod windows;
