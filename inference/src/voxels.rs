@@ -7,7 +7,6 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
-pub mod boxes;
 pub mod components;
 pub mod error;
 pub mod figures;
