@@ -22,6 +22,10 @@ const ROUNDS: usize = 7;
 /// A chest CT of 1.5 mm: slices, rows, columns.
 const IMAGES: [usize; 3] = [200, 512, 512];
 
+/// 200 units around water are stretched, what is below -1000 or above 1300 is cut.
+const STRETCHED: [[f32; 2]; 4] =
+    [[-1000.0, 0.0], [-100.0, 900.0], [100.0, 3100.0], [1300.0, 4300.0]];
+
 /// Median of some rounds in ms. What is made anew for each round is not counted.
 fn time<S, T>(made: impl Fn() -> S, work: impl Fn(S) -> T) -> f64 {
     let round = || {
@@ -107,7 +111,7 @@ fn values(of: &mut Vec<(&'static str, f64)>, cube: &Block) {
         v
     });
     time_of("piecewise map, 256^3", &|mut v| {
-        intensity::piecewise(&mut v, &intensity::CT_STRETCHED).expect("done");
+        intensity::piecewise(&mut v, &STRETCHED).expect("done");
         v
     });
     of.push(("turned to LIA, 256^3", time(|| (), |()| reoriented(cube, code("LIA")))));
@@ -134,7 +138,7 @@ fn windows(of: &mut Vec<(&'static str, f64)>, cube: &Block) {
     let answer = vec![0.5; 2 * over.voxels()];
     let blended = || {
         let mut blend = Blend::new(&over, 2, Importance::Gaussian(0.125)).expect("a blend");
-        let mut window = Vec::new();
+        let mut window = vec![0.0; over.voxels()];
         for number in 0..over.len() {
             over.cut(cube.voxels(), number, 0.0, &mut window).expect("a window");
             blend.add(number, &answer).expect("added");

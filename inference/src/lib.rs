@@ -1,5 +1,6 @@
 //! Voxels in, findings out: model manifests, volume assembly, and ONNX Runtime with one owner. Knows no job and no PACS.
 
+mod answers;
 pub mod assembly;
 mod codestream;
 pub mod decode;
@@ -13,6 +14,7 @@ pub mod manifest;
 mod masks;
 pub mod models;
 pub mod pool;
+mod pieces;
 mod prepare;
 pub mod problem;
 mod run;

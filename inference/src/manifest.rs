@@ -4,6 +4,7 @@ mod check;
 mod grid;
 mod outputs;
 mod steps;
+mod windows;
 mod written;
 
 pub use grid::{Along, GridWanted, Interpolation};
@@ -11,6 +12,7 @@ pub use outputs::{
     Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
 };
 pub use steps::Step;
+pub use windows::{Blending, Each, Pieces, WindowsWanted};
 
 use gantry_terms::code::Code;
 use serde::Deserialize;
@@ -83,9 +85,14 @@ pub enum Side {
     Any,
     Exactly(i64),
     AtLeast(i64),
+    MultipleOf(i64),
 }
 
 impl Side {
+    fn of(side: usize) -> Self {
+        Self::Exactly(side as i64)
+    }
+
     /// Whether a side that the graph fixes can be this one; a side that it leaves open is below 0.
     pub fn fits(self, fixed: i64) -> bool {
         fixed < 0
@@ -93,6 +100,7 @@ impl Side {
                 Self::Any => true,
                 Self::Exactly(side) => fixed == side,
                 Self::AtLeast(least) => fixed >= least,
+                Self::MultipleOf(side) => fixed % side.max(1) == 0,
             }
     }
 }
@@ -103,6 +111,7 @@ impl std::fmt::Display for Side {
             Self::Any => write!(f, "any"),
             Self::Exactly(side) => write!(f, "{side}"),
             Self::AtLeast(least) => write!(f, "{least} or more"),
+            Self::MultipleOf(side) => write!(f, "a multiple of {side}"),
         }
     }
 }
@@ -119,7 +128,7 @@ impl Manifest {
     /// The tensors that the graph takes.
     pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         self.inputs.iter().flat_map(|input| {
-            let sides = self.sides(input);
+            let sides = self.sides(input, true);
             let voxels = TensorWanted { name: &input.tensor, labels: false, sides };
             let spacing = input.spacing_tensor.as_deref().map(|name| TensorWanted {
                 name,
@@ -144,7 +153,7 @@ impl Manifest {
                 MeasurementSource::Mask { .. } => None,
             });
         let masks = self.segmentations.iter().map(|segmentation| {
-            let mut sides = self.sides(self.lead());
+            let mut sides = self.sides(self.lead(), false);
             if let (Reading::HighestScore(class), Some(classes)) =
                 (segmentation.reading, sides.get_mut(1))
             {
@@ -156,11 +165,20 @@ impl Manifest {
         numbers.chain(masks)
     }
 
-    /// Of the tensor of an input. Without a `size` its voxels depend on the images.
-    fn sides(&self, input: &Input) -> Vec<Side> {
-        let size = self.lead().grid.as_ref().and_then(|grid| grid.size);
-        let sides = input.axes.shape(size.unwrap_or_default()).into_iter();
-        sides.map(|side| if side == 0 { Side::Any } else { Side::Exactly(side) }).collect()
+    /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
+    fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
+        let grid = self.lead().grid.as_ref();
+        let size = grid.and_then(|grid| grid.size).map(|size| size.map(Side::of));
+        let multiple = grid.and_then(|grid| grid.multiple_of);
+        let multiple = multiple.map(|of| of.map(|side| Side::MultipleOf(side as i64)));
+        let block = size.or(multiple).unwrap_or([Side::Any; 3]);
+        match &self.lead().windows {
+            None => input.axes.whole(Side::Exactly(1), block),
+            Some(windows) => {
+                let channels = if goes_in { windows.channels() } else { 1 };
+                windows.sides(input.axes, channels, block)
+            }
+        }
     }
 }
 
@@ -181,6 +199,8 @@ pub struct Input {
     pub slice_order: SliceOrder,
     /// The grid that the images are brought onto; none: they go in as they are.
     pub grid: Option<GridWanted>,
+    /// How the block goes through the graph in pieces; only of the leading input. None: as a whole.
+    pub windows: Option<WindowsWanted>,
     /// What is done to the intensities of the images, one after the other, before they are brought
     /// onto the grid.
     pub image_steps: Vec<Step>,
@@ -211,18 +231,33 @@ pub enum Intensity {
 #[serde(rename_all = "kebab-case")]
 pub enum Axes {
     SliceRowColumn,
-    /// Batch and channel are 1.
+    /// Batch and channel are 1, but for windows in batches.
     BatchChannelSliceRowColumn,
+    /// One slice at a time, or a batch of them; its neighbours may be channels.
+    BatchChannelRowColumn,
 }
 
 impl Axes {
-    /// The shape of the tensor for a block of this size.
+    /// The shape of the tensor of a whole block of this size.
     pub fn shape(self, size: [usize; 3]) -> Vec<i64> {
-        let ones = match self {
-            Self::SliceRowColumn => 0,
-            Self::BatchChannelSliceRowColumn => 2,
-        };
-        std::iter::repeat_n(1, ones).chain(size.map(|side| side as i64)).collect()
+        self.whole(1, size.map(|side| side as i64))
+    }
+
+    /// Slices are put together as a block.
+    fn whole<T: Copy>(self, one: T, size: [T; 3]) -> Vec<T> {
+        match self {
+            Self::BatchChannelRowColumn => Self::BatchChannelSliceRowColumn.tensor(one, one, size),
+            axes => axes.tensor(one, one, size),
+        }
+    }
+
+    /// What stands along each side of a tensor of pieces.
+    pub fn tensor<T>(self, batch: T, channels: T, [slices, rows, columns]: [T; 3]) -> Vec<T> {
+        match self {
+            Self::SliceRowColumn => vec![slices, rows, columns],
+            Self::BatchChannelSliceRowColumn => vec![batch, channels, slices, rows, columns],
+            Self::BatchChannelRowColumn => vec![batch, channels, rows, columns],
+        }
     }
 }
 

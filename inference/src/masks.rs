@@ -3,7 +3,7 @@
 use crate::manifest::{Axes, Cleaning, Reading, SegmentationOutput};
 use crate::prepare::Prepared;
 use crate::tensors::Tensors;
-use crate::voxels::argmax::argmax;
+use crate::voxels::argmax::{argmax, has_nan};
 use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::error::VoxelError;
@@ -58,6 +58,7 @@ fn read<'a>(
         Reading::AtLeast(least) => {
             let (shape, numbers) = tensors.numbers(tensor)?;
             check(shape, numbers.len())?;
+            are_numbers(tensor, numbers)?;
             Ok(numbers.iter().map(|number| *number >= least).collect())
         }
         Reading::HighestScore(class) => {
@@ -75,12 +76,21 @@ fn read<'a>(
                 ));
             }
             if !known.0.contains_key(tensor) {
+                are_numbers(tensor, scores)?;
                 let highest = argmax(scores, voxels).map_err(|error| error.to_string())?;
                 known.0.insert(tensor, highest);
             }
             let labels = known.0.get(tensor).map_or(&[][..], Vec::as_slice);
             Ok(labels.iter().map(|label| *label == class).collect())
         }
+    }
+}
+
+/// A NaN belongs to no class and reaches no limit: a mask without it would be wrong and look right.
+fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
+    match has_nan(numbers) {
+        true => Err(format!("the output `{tensor}` has values that are no numbers (NaN)")),
+        false => Ok(()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! One run of one graph on one volume, under watch: ended when it takes too long or when nobody waits for it.
 
+use crate::answers::{Failure, labels_of, numbers_of};
 use crate::engine::InferError;
 use crate::models::Model;
+use crate::pieces;
 use crate::prepare::Prepared;
 use crate::tensors::{Elements, Tensor, Tensors};
 use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
@@ -14,34 +16,33 @@ use tokio::sync::oneshot;
 /// How often a run looks whether its caller is still there.
 const WATCH: Duration = Duration::from_millis(50);
 
-/// Blocks until the graph has run or was ended.
+/// What goes into a graph, by name.
+pub type Given<'a> = Vec<(Cow<'a, str>, SessionInputValue<'a>)>;
+
+/// Blocks until the graph has run, on the whole of the volume or on each of its pieces, or was ended.
 pub fn run<T: Send>(
     session: &mut Session,
     model: &Model,
     prepared: &Prepared,
     reply: &oneshot::Sender<T>,
 ) -> Result<Tensors, InferError> {
-    let failed = |error: ort::Error| failure(model, &error);
-    let mut inputs: Vec<(Cow<str>, SessionInputValue)> = Vec::new();
-    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
-        let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()));
-        inputs.push((Cow::from(input.tensor.as_str()), voxels.map_err(failed)?.into()));
-        if let Some(tensor) = &input.spacing_tensor {
-            let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()));
-            inputs.push((tensor.as_str().into(), spacing.map_err(failed)?.into()));
-        }
-    }
-    let options = RunOptions::new().map_err(failed)?;
+    let options = RunOptions::new().map_err(|error| failure(model, &error))?;
     let limit = model.manifest.time_out;
-    let (outputs, end) = watched(
+    let (tensors, end) = watched(
         limit,
         reply,
         || options.terminate().is_ok(),
-        || session.run_with_options(inputs, &options),
+        || match &model.manifest.lead().windows {
+            None => whole(session, &options, model, prepared),
+            // What was terminated once ends the runs of all further pieces, too.
+            Some(windows) => pieces::run(session, &options, model, prepared, windows),
+        },
     );
-    match (outputs, end) {
-        (Ok(outputs), _) => taken(model, &outputs)
-            .map_err(|text| InferError::Permanent(format!("the model `{}`: {text}", model.name))),
+    match (tensors, end) {
+        (Ok(tensors), _) => Ok(tensors),
+        (Err(Failure::Graph(text)), _) => {
+            Err(InferError::Permanent(format!("the model `{}`: {text}", model.name)))
+        }
         (Err(_), Some(End::TooLong)) => {
             let (name, seconds) = (&model.name, limit.as_secs_f64());
             let text = format!("the model `{name}` took longer than its {seconds} s and was ended");
@@ -50,25 +51,49 @@ pub fn run<T: Send>(
         (Err(_), Some(End::NobodyWaits)) => {
             Err(InferError::Transient("the run was ended because nobody waited for it".into()))
         }
-        (Err(error), None) => Err(failure(model, &error)),
+        (Err(Failure::Runtime(error)), None) => Err(failure(model, &error)),
     }
 }
 
+fn whole(
+    session: &mut Session,
+    options: &RunOptions,
+    model: &Model,
+    prepared: &Prepared,
+) -> Result<Tensors, Failure> {
+    let mut inputs = spacings(model, prepared)?;
+    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
+        let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()))?;
+        inputs.push((input.tensor.as_str().into(), voxels.into()));
+    }
+    taken(model, &session.run_with_options(inputs, options)?)
+}
+
+/// The tensors of distances between voxels, for the inputs that have one.
+pub fn spacings<'a>(model: &'a Model, prepared: &'a Prepared) -> Result<Given<'a>, Failure> {
+    let mut given = Given::new();
+    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
+        if let Some(tensor) = &input.spacing_tensor {
+            let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()))?;
+            given.push((tensor.as_str().into(), spacing.into()));
+        }
+    }
+    Ok(given)
+}
+
 /// The outputs that the manifest names.
-fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, String> {
+fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, Failure> {
     let mut tensors = Tensors::default();
     for wanted in model.manifest.given() {
         let name = wanted.name;
         if tensors.0.contains_key(name) {
             continue;
         }
-        let value = outputs.get(name).ok_or_else(|| format!("there is no output `{name}`"))?;
-        let told = |error: ort::Error| error.to_string();
         let (shape, elements) = if wanted.labels {
-            let (shape, labels) = value.try_extract_tensor::<u8>().map_err(told)?;
+            let (shape, labels) = labels_of(outputs, name)?;
             (shape, Elements::Labels(labels.to_vec()))
         } else {
-            let (shape, numbers) = value.try_extract_tensor::<f32>().map_err(told)?;
+            let (shape, numbers) = numbers_of(outputs, name)?;
             (shape, Elements::Numbers(numbers.to_vec()))
         };
         tensors.0.insert(name.to_string(), Tensor { shape: shape.to_vec(), elements });

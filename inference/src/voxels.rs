@@ -7,7 +7,6 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
-pub mod boxes;
 pub mod components;
 pub mod error;
 pub mod figures;
@@ -21,6 +20,7 @@ pub mod placing;
 pub mod quantile;
 pub mod resample;
 mod separable;
+pub mod slices;
 mod taps;
 mod threads;
 pub mod windows;

@@ -139,6 +139,108 @@ fn faults_of_grids_steps_and_figures_are_told_with_their_line() {
 }
 
 #[test]
+fn faults_of_windows_are_told_with_their_line() {
+    // Among others: a number of a tensor can not come of pieces.
+    let check = |from: &str, to: &str, expected: &str| {
+        let (found, expected) =
+            (problems(from, to), format!("models/tiny/model.toml:{expected}\n"));
+        assert!(found.contains(&expected), "{found}");
+    };
+    let order = "slice-order = \"along-normal\"\n";
+    let windows = |keys: &str| format!("{order}[input.windows]\n{keys}\n");
+    check(order, &windows("overlp = 0.5"), "26:1: unknown key `overlp`, did you mean `overlap`?");
+    check(
+        order,
+        &windows("overlap = 0.5"),
+        "25:1: windows have either a `size`, or each = \"slice\"",
+    );
+    check(
+        order,
+        &windows("size = [8, 8, 8]\neach = \"slice\""),
+        "25:1: windows have either a `size`, or each = \"slice\"",
+    );
+    check(
+        order,
+        &windows("size = [8, 0, 8]"),
+        "26:8: the size of a window is three numbers above 0, at most 536870912 voxels in a batch",
+    );
+    check(
+        order,
+        &windows("size = [8, 8, 8]\noverlap = 1.0"),
+        "27:11: an overlap is the part of a window that the next one covers too, from 0 to below 1",
+    );
+    check(
+        order,
+        &windows("size = [8, 8, 8]\nblending = \"linear\""),
+        "27:12: `linear` is not known here; known: `constant`, `gaussian`",
+    );
+    check(
+        order,
+        &windows("size = [8, 8, 8]\nneighbours = 1"),
+        "27:14: neighbours are those of a slice: each = \"slice\"",
+    );
+    check(
+        order,
+        &windows("each = \"slice\"\nblending = \"gaussian\""),
+        "27:12: this is for windows with a `size`: slices do not overlap",
+    );
+    check(
+        order,
+        &windows("size = [8, 8, 8]\nbatch = 0"),
+        "27:9: a batch is 1 to 64 pieces at a time",
+    );
+    check(
+        order,
+        &format!("{order}[input.grid]\nsize = [8, 8, 8]\nmultiple-of = 4\n"),
+        "27:15: a `size` says already how many voxels there are",
+    );
+    check(
+        order,
+        &format!("{order}[input.grid]\nmultiple-of = [4, 4]\n"),
+        "26:15: a multiple is one number, or three of them",
+    );
+}
+
+#[test]
+fn what_pieces_can_not_give_is_told_before_anything_runs() {
+    let order = "slice-order = \"along-normal\"\n";
+    let windows = |keys: &str| format!("{order}[input.windows]\n{keys}\n");
+    let all = |to: &str| problems(order, to);
+    let found = all(&windows("size = [8, 8, 8]"));
+    assert!(
+        found.contains(
+            "the graph sees a piece at a time, and says a number of each: measure a segmentation \
+             (`of`), or leave [input.windows] away"
+        ),
+        "{found}"
+    );
+    let found = all(&windows("each = \"slice\""));
+    let together =
+        "axes = \"batch-channel-row-column\" and [input.windows] each = \"slice\" go together";
+    assert!(found.contains(together), "{found}");
+    let found = problems("\"slice-row-column\"", "\"batch-channel-row-column\"");
+    assert!(found.contains(together), "{found}");
+    let found = all(&windows("size = [8, 8, 8]\nbatch = 2"));
+    assert!(found.contains("a batch needs axes = \"batch-channel-slice-row-column\""), "{found}");
+    let mask = "[[segmentation]]\nkey = \"a\"\nlabel = \"A\"\ntensor = \"labels\"\n\
+                category = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
+                property = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
+                colour = \"#ff0080\"\ndraw-order = 1\n";
+    let blended = "labels of windows that overlap can not be blended";
+    for (keys, grid, told) in [
+        ("size = [8, 8, 8]", "", true),
+        ("size = [8, 8, 8]\noverlap = 0.0", "", true),
+        ("size = [8, 8, 8]\noverlap = 0.0", "[input.grid]\nmultiple-of = 4\n", true),
+        ("size = [8, 8, 8]\noverlap = 0.0", "[input.grid]\nmultiple-of = 16\n", false),
+        ("size = [8, 8, 8]\noverlap = 0.0", "[input.grid]\nsize = [8, 16, 24]\n", false),
+        ("size = [8, 8, 8]\noverlap = 0.5", "[input.grid]\nsize = [8, 16, 24]\n", true),
+    ] {
+        let found = all(&format!("{}{grid}{mask}", windows(keys)));
+        assert_eq!(found.contains(blended), told, "{keys}\n{grid}\n{found}");
+    }
+}
+
+#[test]
 fn unknown_keys_hide_neither_each_other_nor_what_is_wrong_behind_them() {
     let found = problems("index   = 0\n", "indx = 0\nindex = 0\nlabl = 1\n");
     let found = found.replace("scale   = 10.0", "");
@@ -214,7 +316,7 @@ fn every_manifest_of_the_guide_for_authors_is_one() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap_or_default())
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         let manifest = Manifest::parse(Path::new("models/README.md"), example);
         let manifest = manifest.unwrap_or_else(|problems| panic!("{}", problems[0]));

@@ -7,7 +7,7 @@ use gantry_inference::voxels::block::Block;
 use gantry_inference::voxels::error::VoxelError;
 use gantry_inference::voxels::grid::Grid;
 use gantry_inference::voxels::orientation::{Orientation, reoriented};
-use gantry_inference::voxels::resample::{labels_of_scores, linear, nearest};
+use gantry_inference::voxels::resample::{linear, nearest};
 use kit::second_opinion::{Question, Random, assert_near, assert_same};
 
 const RESAMPLE: &str = include_str!("reference/resample.py");
@@ -168,33 +168,6 @@ fn labels_come_back_onto_the_grid_of_the_images() {
         (both + usize::from(*a + *b == 6), either + usize::from(*a + *b > 0))
     });
     assert!(both as f64 / either as f64 > 0.9, "{both} of {either}");
-}
-
-#[test]
-fn the_class_with_the_highest_interpolated_score_is_the_label() {
-    let mut random = Random(6);
-    let grid = random.grid([7, 9, 8], [1.5, 1.5, 1.5], false);
-    for oblique in [false, true] {
-        let onto = random.grid([11, 10, 12], [0.9, 1.2, 1.4], oblique);
-        let mut scores = random.numbers(3 * grid.voxels(), 0.0, 1.0);
-        scores[10] = f32::NAN;
-        let labels = labels_of_scores(&scores, &grid, &onto, 99).unwrap();
-        let each: Vec<Block> = scores
-            .chunks(grid.voxels())
-            .map(|of| linear(&Block::new(grid, of.to_vec()).unwrap(), &onto, -1.0).unwrap())
-            .collect();
-        for (at, label) in labels.voxels().iter().enumerate() {
-            let of = [0, 1, 2].map(|class: usize| each[class].voxels()[at]);
-            let mut wanted = (99, f32::NEG_INFINITY);
-            for (class, score) in of.into_iter().enumerate().filter(|(_, s)| *s >= 0.0) {
-                wanted = if score > wanted.1 { (class as u16, score) } else { wanted };
-            }
-            assert_eq!(*label, wanted.0);
-        }
-        assert!(labels.voxels().contains(&99) && labels.voxels().contains(&2));
-    }
-    let short = labels_of_scores(&[0.0; 100], &grid, &grid, 0);
-    assert!(matches!(short, Err(VoxelError::Count { .. })), "{short:?}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 mod kit;
 
 use gantry_inference::voxels::error::VoxelError;
-use gantry_inference::voxels::windows::{Blend, Importance, Windows};
+use gantry_inference::voxels::slices::with_neighbours;
+use gantry_inference::voxels::windows::{Blend, Importance, Join, Windows};
 use kit::second_opinion::assert_near;
 
 const MONAI: &str = include_str!("reference/windows.txt");
@@ -54,7 +55,7 @@ fn windows_lie_and_blend_as_in_monai() {
         assert_eq!(starts, numbers(lines.next(), "starts"));
         let block = block(size);
         let mut blend = Blend::new(&windows, 2, importance).unwrap();
-        let mut input = Vec::new();
+        let mut input = vec![0.0; windows.voxels()];
         for number in 0..windows.len() {
             windows.cut(&block, number, -3.0, &mut input).unwrap();
             blend.add(number, &answer(&input, window)).unwrap();
@@ -70,14 +71,15 @@ fn windows_lie_and_blend_as_in_monai() {
 fn windows_that_answer_what_they_were_given_blend_into_the_block() {
     for (size, window) in [([7, 9, 11], [4, 4, 4]), ([3, 20, 2], [8, 5, 8]), ([1, 1, 1], [1, 1, 1])]
     {
-        let block = [block(size), block(size)].concat();
+        let block = block(size);
         let windows = Windows::over(size, window, 0.5).unwrap();
         let mut blend = Blend::new(&windows, 2, Importance::Gaussian(0.125)).unwrap();
-        let mut input = Vec::new();
+        let mut input = vec![0.0; windows.voxels()];
         for number in (0..windows.len()).rev() {
             windows.cut(&block, number, f32::NAN, &mut input).unwrap();
-            blend.add(number, &input).unwrap();
+            blend.add(number, &[&input[..], &input[..]].concat()).unwrap();
         }
+        let block = [&block[..], &block[..]].concat();
         let wanted: Vec<f64> = block.iter().map(|v| f64::from(*v)).collect();
         assert_near(&blend.finish(), &wanted, 1e-6);
     }
@@ -96,9 +98,13 @@ fn what_can_not_be_a_window_is_an_error() {
     }
     let windows = over([3; 3], [2; 3], 0.0).unwrap();
     assert_eq!(windows.len(), 8);
-    let mut input = Vec::new();
+    let mut input = [0.0; 8];
     assert!(windows.cut(&[0.0; 26], 0, 0.0, &mut input).is_err());
     assert!(windows.cut(&[0.0; 27], 8, 0.0, &mut input).is_err());
+    assert!(windows.cut(&[0.0; 27], 7, 0.0, &mut input[1..]).is_err());
+    assert!(Join::<u8>::new(&windows, 0).is_err());
+    let mut join = Join::<u8>::new(&windows, 1).unwrap();
+    assert!(join.add(0, &[0; 7]).is_err() && join.add(8, &[0; 8]).is_err());
     assert!(Blend::new(&windows, 0, Importance::Constant).is_err());
     assert!(Blend::new(&windows, usize::MAX, Importance::Constant).is_err());
     assert!(Blend::new(&windows, 1, Importance::Gaussian(f64::NAN)).is_err());
@@ -108,4 +114,44 @@ fn what_can_not_be_a_window_is_an_error() {
     blend.add(0, &[1.0; 8]).unwrap();
     let found = blend.finish();
     assert_eq!((found[0], found[26].is_nan()), (1.0, true));
+}
+
+#[test]
+fn windows_that_are_apart_are_put_together_as_they_were_cut() {
+    for (size, window, apart) in [
+        ([4, 6, 8], [2, 3, 4], true),
+        ([4, 6, 8], [5, 6, 9], true), // one window, with padding around the block
+        ([4, 6, 8], [1, 6, 8], true), // slice by slice
+        ([4, 6, 9], [2, 3, 4], false), // the last one is moved back to end with the block
+    ] {
+        let block = block(size);
+        let windows = Windows::over(size, window, 0.0).unwrap();
+        assert_eq!(windows.are_apart(), apart, "{size:?} in {window:?}");
+        let mut join = Join::new(&windows, 2).unwrap();
+        let mut input = vec![0.0; windows.voxels()];
+        for number in 0..windows.len() {
+            windows.cut(&block, number, 7777.0, &mut input).unwrap();
+            let negative: Vec<f32> = input.iter().map(|voxel| -voxel).collect();
+            join.add(number, &[&input[..], &negative[..]].concat()).unwrap();
+        }
+        let negative: Vec<f32> = block.iter().map(|voxel| -voxel).collect();
+        assert_eq!(join.finish(), [block, negative].concat());
+    }
+}
+
+#[test]
+fn a_slice_comes_with_its_neighbours_and_at_the_ends_with_the_outermost_again() {
+    let block: Vec<f32> = (0..8).map(|at| at as f32).collect();
+    let taken = |at, neighbours: usize| {
+        let mut out = vec![9.0; 2 * (2 * neighbours + 1)];
+        with_neighbours(&block, [4, 1, 2], at, neighbours, &mut out).map(|()| out)
+    };
+    assert_eq!(taken(1, 0).unwrap(), [2.0, 3.0]);
+    assert_eq!(taken(1, 1).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(taken(0, 1).unwrap(), [0.0, 1.0, 0.0, 1.0, 2.0, 3.0]);
+    let ends = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 6.0, 7.0];
+    assert_eq!(taken(2, 2).unwrap(), ends);
+    assert!(taken(4, 0).is_err());
+    assert!(with_neighbours(&block, [4, 1, 2], 0, 1, &mut [0.0; 5]).is_err());
+    assert!(with_neighbours(&block, [4, 1, 3], 0, 0, &mut [0.0; 3]).is_err());
 }

@@ -2,6 +2,7 @@
 
 mod input;
 mod outputs;
+mod windows;
 
 use super::written::{Inputs, Written, WrittenAlgorithm, WrittenGroup, WrittenInput};
 use super::{AlgorithmEntry, Group, Manifest, VERSION};
@@ -49,7 +50,7 @@ fn has_several_inputs(source: &str) -> bool {
     let inputs =
         toml::from_str::<Head>(source).ok().and_then(|head| head.input).unwrap_or_default();
     let is_name = |(key, value): (&String, &toml::Value)| {
-        value.is_table() && !["grid", "limits"].contains(&key.as_str())
+        value.is_table() && !["grid", "limits", "windows"].contains(&key.as_str())
     };
     !inputs.is_empty() && inputs.iter().all(is_name)
 }
@@ -143,6 +144,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn manifest(&mut self, written: Written<Inputs>) -> Manifest {
         self.references(&written);
+        self.pieces(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
             self.fault(

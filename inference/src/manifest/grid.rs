@@ -19,6 +19,8 @@ pub struct GridWanted {
     /// mm.
     pub spacing: Option<[f64; 3]>,
     pub size: Option<[usize; 3]>,
+    /// The block is padded on both sides until these divide its size.
+    pub multiple_of: Option<[usize; 3]>,
     pub interpolation: Interpolation,
     /// What stands where there is no image.
     pub outside: f32,
@@ -45,6 +47,23 @@ pub enum Interpolation {
     Area,
 }
 
+/// `multiple-of = 16`, or one number for each axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a multiple is one number, or three of them")]
+pub enum Multiple {
+    OfAll(usize),
+    OfEach([usize; 3]),
+}
+
+impl Multiple {
+    pub fn of_each(self) -> [usize; 3] {
+        match self {
+            Self::OfAll(multiple) => [multiple; 3],
+            Self::OfEach(multiples) => multiples,
+        }
+    }
+}
+
 impl GridWanted {
     /// The grid for images that lie like this.
     pub fn over(&self, images: &Grid) -> Result<Grid, VoxelError> {
@@ -57,12 +76,13 @@ impl GridWanted {
             Some(orientation) => images.reoriented(orientation),
             None => *images,
         };
-        match (self.spacing, self.size) {
-            (None, None) => Ok(turned),
-            (Some(spacing), None) => turned.with_spacing(spacing),
-            (None, Some(size)) => turned.with_size(size),
-            (Some(spacing), Some(size)) => turned.with_spacing_and_size(spacing, size),
-        }
+        let grid = match (self.spacing, self.size) {
+            (None, None) => turned,
+            (Some(spacing), None) => turned.with_spacing(spacing)?,
+            (None, Some(size)) => turned.with_size(size)?,
+            (Some(spacing), Some(size)) => turned.with_spacing_and_size(spacing, size)?,
+        };
+        self.multiple_of.map_or(Ok(grid), |multiple| grid.pad_to_multiple(multiple))
     }
 
     pub fn fill(&self, images: &Block) -> Result<Block, VoxelError> {

@@ -1,6 +1,8 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
+use super::grid::Multiple;
 use super::outputs::FigureName;
+use super::windows::{Blending, Each};
 use super::{Along, Axes, InputKind, Intensity, Interpolation, ResultKind, SliceOrder, Step};
 use gantry_terms::code::Code;
 use serde::Deserialize;
@@ -71,6 +73,7 @@ pub struct WrittenInput {
     pub axes: Axes,
     pub slice_order: SliceOrder,
     pub grid: Option<Spanned<WrittenGrid>>,
+    pub windows: Option<Spanned<WrittenWindows>>,
     #[serde(default)]
     pub image_steps: Vec<Spanned<Step>>,
     #[serde(default)]
@@ -88,10 +91,23 @@ pub struct WrittenGrid {
     pub orientation: Option<Spanned<String>>,
     pub spacing: Option<Spanned<[f64; 3]>>,
     pub size: Option<Spanned<[usize; 3]>>,
+    pub multiple_of: Option<Spanned<Multiple>>,
     #[serde(default)]
     pub interpolation: Interpolation,
     #[serde(default)]
     pub outside: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenWindows {
+    pub each: Option<Spanned<Each>>,
+    pub neighbours: Option<Spanned<usize>>,
+    pub size: Option<Spanned<[usize; 3]>>,
+    pub overlap: Option<Spanned<f64>>,
+    pub blending: Option<Spanned<Blending>>,
+    pub outside: Option<Spanned<f32>>,
+    pub batch: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -1,4 +1,4 @@
-//! Labels and masks from scores.
+//! Labels from scores.
 
 use super::error::{VoxelError, count};
 use super::threads;
@@ -20,18 +20,14 @@ pub fn argmax(scores: &[f32], voxels: usize) -> Result<Vec<u16>, VoxelError> {
     Ok(labels)
 }
 
-/// Voxels above `least`; NaN is not.
-pub fn above(scores: &[f32], least: f32) -> Vec<bool> {
-    scores.iter().map(|score| *score > least).collect()
-}
-
-/// Voxels with this label.
-pub fn labelled(labels: &[u16], label: u16) -> Vec<bool> {
-    labels.iter().map(|found| *found == label).collect()
+/// Whether any of them is NaN.
+pub fn has_nan(scores: &[f32]) -> bool {
+    threads::of_parts(scores, |part| part.iter().fold(false, |any, score| any | score.is_nan()))
+        .contains(&true)
 }
 
 /// How many classes `scores` numbers are for so many voxels.
-pub(super) fn classes(scores: usize, voxels: usize) -> Result<u16, VoxelError> {
+fn classes(scores: usize, voxels: usize) -> Result<u16, VoxelError> {
     let classes = scores.checked_div(voxels).unwrap_or(0);
     count("a tensor of scores", scores, classes.max(1).saturating_mul(voxels))?;
     let must = "between 1 and 65535";
@@ -42,7 +38,7 @@ pub(super) fn classes(scores: usize, voxels: usize) -> Result<u16, VoxelError> {
 }
 
 /// Where the class scores above the best so far, it is the label.
-pub(super) fn raise(best: &mut [f32], labels: &mut [u16], scores: &[f32], class: u16) {
+fn raise(best: &mut [f32], labels: &mut [u16], scores: &[f32], class: u16) {
     for ((best, label), score) in best.iter_mut().zip(labels).zip(scores) {
         if *score > *best {
             (*best, *label) = (*score, class);

@@ -7,28 +7,16 @@ use super::error::{VoxelError, count, voxels};
 /// `scipy.ndimage.binary_fill_holes`. A block of a single slice is all border.
 pub fn fill(mask: &mut [bool], size: [usize; 3]) -> Result<(), VoxelError> {
     count("a mask", mask.len(), voxels(size)?)?;
-    fill_within(mask, size, |slice| slice == 0 || slice + 1 == size[0]);
-    Ok(())
-}
-
-/// The same in each slice by itself.
-pub fn fill_in_slices(mask: &mut [bool], size: [usize; 3]) -> Result<(), VoxelError> {
-    count("a mask", mask.len(), voxels(size)?)?;
-    for slice in mask.chunks_mut(size[1] * size[2]) {
-        fill_within(slice, [1, size[1], size[2]], |_| false);
-    }
-    Ok(())
-}
-
-fn fill_within(mask: &mut [bool], size: [usize; 3], is_border: impl Fn(usize) -> bool) {
     let around = Components::where_is(size, Neighbours::Faces, |at| !mask[at]);
     let mut open = vec![false; around.sizes().len()];
     for run in around.runs() {
         let (slice, row, columns) = (run.row() / size[1], run.row() % size[1], run.columns());
+        let outermost = slice == 0 || slice + 1 == size[0];
         let at_end = row == 0 || row + 1 == size[1] || columns.start == 0 || columns.end == size[2];
-        open[run.component()] |= at_end || is_border(slice);
+        open[run.component()] |= at_end || outermost;
     }
     for run in around.runs().iter().filter(|run| !open[run.component()]) {
         mask[around.span(run)].fill(true);
     }
+    Ok(())
 }

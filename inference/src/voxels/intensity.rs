@@ -32,11 +32,6 @@ impl Over {
     }
 }
 
-/// The map of MindGrab for CT, for `piecewise`: 200 units around water are stretched to 2200, what is
-/// below -1000 or above 1300 is cut.
-pub const CT_STRETCHED: [[f32; 2]; 4] =
-    [[-1000.0, 0.0], [-100.0, 900.0], [100.0, 3100.0], [1300.0, 4300.0]];
-
 /// `(x - low) / (high - low)`, cut to [0, 1]: a window of CT by its ends.
 pub fn window(values: &mut [f32], low: f32, high: f32) -> Result<(), VoxelError> {
     check_order("the ends of a window", low, high)?;

@@ -1,4 +1,4 @@
-//! Numbers of one grid on another, both in any orientation: nearest and trilinear, and labels back by scores.
+//! Numbers of one grid on another, both in any orientation: nearest and trilinear.
 
 use super::block::Block;
 use super::error::VoxelError;
@@ -36,35 +36,6 @@ pub fn nearest<T: Copy + Default + Send + Sync>(
 /// makes NaN or infinity of what lies between it and its neighbours, and of nothing else.
 pub fn linear(block: &Block, onto: &Grid, outside: f32) -> Result<Block, VoxelError> {
     Block::new(*onto, linear_voxels(block.voxels(), block.grid(), onto, outside))
-}
-
-/// Labels from scores of classes, `[class][voxel of grid]`: the scores are brought onto `onto` one class at
-/// a time, trilinear, and the class with the highest score counts, of equal ones the first. `outside` is the
-/// label beyond the grid and where all scores are NaN.
-pub fn labels_of_scores(
-    scores: &[f32],
-    grid: &Grid,
-    onto: &Grid,
-    outside: u16,
-) -> Result<Block<u16>, VoxelError> {
-    /// Voxels that are worked on at a time, so that memory does not grow with the classes.
-    const SLAB: usize = 1 << 22;
-    let classes = super::argmax::classes(scores.len(), grid.voxels())?;
-    let [slices, rows, columns] = onto.size();
-    let mut labels = vec![outside; onto.voxels()];
-    let at_a_time = (SLAB / (rows * columns)).max(1);
-    for (number, labels) in labels.chunks_mut(rows * columns * at_a_time).enumerate() {
-        let first = number * at_a_time;
-        let size = [at_a_time.min(slices - first), rows, columns];
-        let slab = Grid::new(size, onto.to_mm([first as f64, 0.0, 0.0]), onto.steps())?;
-        let mut best = vec![f32::NEG_INFINITY; labels.len()];
-        for (class, scores) in (0..classes).zip(scores.chunks(grid.voxels())) {
-            // NaN is above nothing.
-            let found = linear_voxels(scores, grid, &slab, f32::NAN);
-            super::argmax::raise(&mut best, labels, &found, class);
-        }
-    }
-    Block::new(*onto, labels)
 }
 
 fn linear_voxels(voxels: &[f32], from: &Grid, onto: &Grid, outside: f32) -> Vec<f32> {

@@ -50,6 +50,11 @@ impl Windows {
         false
     }
 
+    /// Voxels of a window along each axis.
+    pub fn window(&self) -> [usize; 3] {
+        self.window
+    }
+
     /// Voxels of a window.
     pub fn voxels(&self) -> usize {
         self.window.iter().product()
@@ -66,30 +71,33 @@ impl Windows {
         })
     }
 
-    /// The voxels of window `number` of a block `[channel][z][y][x]`, as `[channel][z][y][x]`, with
-    /// `padding` where the block does not reach. `out` is filled anew, for use as the input of a graph.
+    /// Whether no voxel lies in two windows.
+    pub fn are_apart(&self) -> bool {
+        let apart =
+            |a: usize| self.starts[a].windows(2).all(|two| two[1] - two[0] >= self.window[a]);
+        (0..3).all(apart)
+    }
+
+    /// The voxels of window `number` of a block, with `padding` where the block does not reach.
     pub fn cut(
         &self,
         block: &[f32],
         number: usize,
         padding: f32,
-        out: &mut Vec<f32>,
+        out: &mut [f32],
     ) -> Result<(), VoxelError> {
         self.check(number)?;
-        let of_block: usize = self.size.iter().product();
-        let channels = (block.len() / of_block).max(1);
-        count("the block to cut windows of", block.len(), channels * of_block)?;
-        check_channels(channels, self.voxels())?;
-        out.clear();
-        out.resize(channels * self.voxels(), padding);
+        count("the block to cut windows of", block.len(), self.size.iter().product())?;
+        count("room for a window", out.len(), self.voxels())?;
+        if self.before != [0; 3] {
+            out.fill(padding);
+        }
         let plane = self.size[1] * self.size[2];
-        for (block, out) in block.chunks(of_block).zip(out.chunks_mut(self.voxels())) {
-            for slice in self.covered(number)[0].clone() {
-                let block = &block[slice * plane..(slice + 1) * plane];
-                self.rows(number, slice, |in_slice, in_window| {
-                    out[in_window].copy_from_slice(&block[in_slice]);
-                });
-            }
+        for slice in self.covered(number)[0].clone() {
+            let block = &block[slice * plane..(slice + 1) * plane];
+            self.rows(number, slice, |in_slice, in_window| {
+                out[in_window].copy_from_slice(&block[in_slice]);
+            });
         }
         Ok(())
     }
@@ -204,6 +212,47 @@ impl<'a> Blend<'a> {
             sums.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum /= weight);
         }
         sums
+    }
+}
+
+/// The answers of windows that are apart, put together: numbers or labels.
+pub struct Join<'a, T> {
+    windows: &'a Windows,
+    channels: usize,
+    voxels: Vec<T>,
+}
+
+impl<'a, T: Copy + Default> Join<'a, T> {
+    pub fn new(windows: &'a Windows, channels: usize) -> Result<Self, VoxelError> {
+        let of_block: usize = windows.size.iter().product();
+        check_channels(channels, of_block)?;
+        check_channels(channels, windows.voxels())?;
+        Ok(Self { windows, channels, voxels: vec![T::default(); channels * of_block] })
+    }
+
+    /// The answer of the graph to window `number`, `[channel][z][y][x]`.
+    pub fn add(&mut self, number: usize, answer: &[T]) -> Result<(), VoxelError> {
+        let windows = self.windows;
+        windows.check(number)?;
+        let of_window = windows.voxels();
+        count("the answer to a window", answer.len(), self.channels * of_window)?;
+        let [slices, rows, columns] = windows.size;
+        let (plane, of_block) = (rows * columns, slices * rows * columns);
+        let channels = self.voxels.chunks_mut(of_block).zip(answer.chunks(of_window));
+        for (voxels, answer) in channels {
+            for slice in windows.covered(number)[0].clone() {
+                let voxels = &mut voxels[slice * plane..(slice + 1) * plane];
+                windows.rows(number, slice, |in_slice, in_window| {
+                    voxels[in_slice].copy_from_slice(&answer[in_window]);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// `[channel][z][y][x]` of the block.
+    pub fn finish(self) -> Vec<T> {
+        self.voxels
     }
 }
 

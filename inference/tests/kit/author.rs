@@ -103,7 +103,89 @@ pub fn volume_graph() -> Vec<u8> {
     model(&graph)
 }
 
-/// The same, whose output `same` is said to have these sides.
+/// Takes windows of this size and gives what `reference/windows.py` answered to MONAI: `first`, each
+/// voxel and the sum of its indices in the window.
+pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
+    let sums = (0..slices * rows * columns)
+        .map(|i| (i / (rows * columns) + i / columns % rows + i % columns) as f32);
+    let mut place = Vec::new();
+    [1, 1, slices, rows, columns].iter().for_each(|side| number(&mut place, 1, *side as u64));
+    number(&mut place, 2, FLOAT);
+    bytes(&mut place, 8, b"place");
+    bytes(&mut place, 9, &sums.flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
+    let mut graph = Vec::new();
+    node(&mut graph, "Add", &["voxels", "place"], "first", None);
+    bytes(&mut graph, 2, b"placed");
+    bytes(&mut graph, 5, &place);
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
+    bytes(&mut graph, 12, &tensor("first", FLOAT, 5));
+    model(&graph)
+}
+
+/// Gives the `mean` over so many voxels along each axis around each voxel, with zeros beyond the border.
+pub fn mean_graph(over: &[u64]) -> Vec<u8> {
+    let rank = over.len() + 2;
+    let pads: Vec<u64> = over.iter().chain(over).map(|side| (side - 1) / 2).collect();
+    let lists: [(&str, &[u64]); 2] = [("kernel_shape", over), ("pads", &pads)];
+    let mut of_node = Vec::new();
+    bytes(&mut of_node, 1, b"voxels");
+    bytes(&mut of_node, 2, b"mean");
+    bytes(&mut of_node, 4, b"AveragePool");
+    for (name, list) in lists {
+        let mut attribute = Vec::new();
+        bytes(&mut attribute, 1, name.as_bytes());
+        list.iter().for_each(|item| number(&mut attribute, 8, *item));
+        number(&mut attribute, 20, 7); // AttributeProto.INTS
+        bytes(&mut of_node, 5, &attribute);
+    }
+    bytes(&mut of_node, 5, &of_int("count_include_pad", 1));
+    let mut graph = Vec::new();
+    bytes(&mut graph, 1, &of_node);
+    bytes(&mut graph, 2, b"mean");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
+    bytes(&mut graph, 12, &tensor("mean", FLOAT, rank));
+    model(&graph)
+}
+
+/// Takes slices `[batch, channel, row, column]` and gives the highest channel of each pixel as `most`, and
+/// the `labels` that those are as uint8.
+pub fn slice_graph() -> Vec<u8> {
+    let mut axes = Vec::new();
+    bytes(&mut axes, 1, b"axes");
+    number(&mut axes, 8, 1);
+    number(&mut axes, 20, 7); // AttributeProto.INTS
+    let mut of_node = Vec::new();
+    bytes(&mut of_node, 1, b"voxels");
+    bytes(&mut of_node, 2, b"most");
+    bytes(&mut of_node, 4, b"ReduceMax");
+    bytes(&mut of_node, 5, &axes);
+    let mut graph = Vec::new();
+    bytes(&mut graph, 1, &of_node);
+    node(&mut graph, "Cast", &["most"], "labels", Some(("to", UINT8)));
+    bytes(&mut graph, 2, b"slices");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 4));
+    bytes(&mut graph, 12, &tensor("most", FLOAT, 4));
+    bytes(&mut graph, 12, &tensor("labels", UINT8, 4));
+    model(&graph)
+}
+
+/// Gives the voxels as the `same`, and takes and gives tensors with exactly these sides.
+pub fn exact_graph(sides: &[u64]) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for side in sides {
+        let mut dimension = Vec::new();
+        number(&mut dimension, 1, *side);
+        bytes(&mut shape, 1, &dimension);
+    }
+    let mut graph = Vec::new();
+    node(&mut graph, "Identity", &["voxels"], "same", None);
+    bytes(&mut graph, 2, b"exact");
+    bytes(&mut graph, 11, &tensor_of("voxels", FLOAT, &shape));
+    bytes(&mut graph, 12, &tensor_of("same", FLOAT, &shape));
+    model(&graph)
+}
+
+/// As [`volume_graph`], whose output `same` is said to have these sides.
 pub fn fixed_graph(sides: [u64; 5]) -> Vec<u8> {
     let mut graph = Vec::new();
     node(&mut graph, "Identity", &["voxels"], "same", None);
@@ -153,13 +235,17 @@ fn node(
     bytes(&mut node, 2, output.as_bytes());
     bytes(&mut node, 4, operator.as_bytes());
     if let Some((name, value)) = attribute {
-        let mut attribute = Vec::new();
-        bytes(&mut attribute, 1, name.as_bytes());
-        number(&mut attribute, 3, value);
-        number(&mut attribute, 20, 2); // AttributeProto.INT
-        bytes(&mut node, 5, &attribute);
+        bytes(&mut node, 5, &of_int(name, value));
     }
     bytes(graph, 1, &node);
+}
+
+fn of_int(name: &str, value: u64) -> Vec<u8> {
+    let mut attribute = Vec::new();
+    bytes(&mut attribute, 1, name.as_bytes());
+    number(&mut attribute, 3, value);
+    number(&mut attribute, 20, 2); // AttributeProto.INT
+    attribute
 }
 
 fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {

@@ -1,4 +1,4 @@
-# scipy.ndimage on each mask: labels for each kind of neighbours, holes filled in space and in each slice.
+# scipy.ndimage on each mask: labels for each kind of neighbours, holes filled.
 from scipy import ndimage
 
 for at in range(said("cases")):
@@ -8,4 +8,3 @@ for at in range(said("cases")):
         save(f"{at}_numbered_{reach}", numbered)
         save(f"{at}_sizes_{reach}", np.bincount(numbered.ravel(), minlength=count + 1)[1:])
     save(f"{at}_filled", ndimage.binary_fill_holes(mask))
-    save(f"{at}_filled_in_slices", np.stack([ndimage.binary_fill_holes(part) for part in mask]))

@@ -72,6 +72,7 @@ impl Check<'_> {
             axes: written.axes,
             slice_order: written.slice_order,
             grid,
+            windows: written.windows.map(|windows| self.windows(windows)),
             image_steps: written.image_steps.into_iter().map(|step| self.step(step)).collect(),
             steps: written.steps.into_iter().map(|step| self.step(step)).collect(),
             spacing_tensor: written.spacing_tensor.map(|s| self.text("spacing-tensor", &s, 255)),
@@ -105,11 +106,20 @@ impl Check<'_> {
                 format!("a size is three numbers above 0, at most {MOST_VOXELS} voxels in all");
             self.require(fits, size.span(), &text);
         }
+        let multiple_of = written.multiple_of.as_ref().map(|multiple| {
+            let each = multiple.get_ref().of_each();
+            let fits = each.iter().all(|side| (1..=MOST_VOXELS).contains(side));
+            self.require(fits, multiple.span(), "a multiple is a number above 0");
+            let text = "a `size` says already how many voxels there are";
+            self.require(written.size.is_none(), multiple.span(), text);
+            each
+        });
         let grid = GridWanted {
             along: written.along,
             orientation,
             spacing: written.spacing.map(Spanned::into_inner),
             size: written.size.map(Spanned::into_inner),
+            multiple_of,
             interpolation: written.interpolation,
             outside: written.outside,
         };
