@@ -101,7 +101,8 @@ impl Source<'_> {
 
     fn element(&self, tensor: &str, index: usize) -> Result<f64, String> {
         let (shape, numbers) = self.tensors.numbers(tensor)?;
-        let raw = numbers.get(index).filter(|_| shape.len() == 1).copied().ok_or_else(|| {
+        let row = matches!(shape, [_] | [1, _]);
+        let raw = numbers.get(index).filter(|_| row).copied().ok_or_else(|| {
             format!(
                 "the output `{tensor}` has the shape {shape:?}, the manifest means index {index}"
             )

@@ -79,6 +79,11 @@ fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<Stri
     if *ty != element {
         return Some(format!("the graph's {side} `{name}` is {ty}, {element} is needed"));
     }
+    let shape = match (side, sides.as_slice(), &shape[..]) {
+        // Numbers of a batch of one are numbers.
+        ("output", [_], [batch, row]) if *batch <= 1 => std::slice::from_ref(row),
+        (_, _, shape) => shape,
+    };
     let (found, rank) = (shape.len(), sides.len());
     if found != rank {
         return Some(format!("the graph's {side} `{name}` has {found} dimensions, not {rank}"));

@@ -6,7 +6,7 @@ use gantry_inference::engine::{Engine, EngineError, EngineOptions, InferError};
 use gantry_inference::models::Models;
 use gantry_inference::runtime::{RuntimeError, find_library};
 use gantry_terms::findings::NoValue;
-use kit::author::{Author, DOUBLE, FLOAT, MANIFEST, graph};
+use kit::author::{Author, DOUBLE, FLOAT, MANIFEST, batch_graph, graph};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,6 +70,17 @@ fn numbers_are_scaled_and_what_is_no_number_has_no_value() {
     check(9.0, Ok(30.0));
     check(-1.0, Err(NoValue::NotANumber));
     check(f32::INFINITY, Err(NoValue::MeasurementFailure));
+}
+
+#[test]
+fn a_batch_of_one_row_is_read_as_a_row() {
+    let Some(library) = kit::library() else { return };
+    let author = Author { graph: batch_graph(), ..Author::default() };
+    let engine = start(&author, library).unwrap();
+    let mut volume = kit::air(1, 4);
+    volume.voxels[0] = 9.0;
+    let findings = kit::wait(engine.infer("tiny", vec![Arc::new(volume)])).unwrap();
+    assert_eq!(findings.groups[0].measurements[0].value, Ok(30.0));
 }
 
 const MASK: &str = r##"

@@ -18,7 +18,7 @@ pub struct MeasurementOutput {
 /// Where a number comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MeasurementSource {
-    /// Element `index` of a float32 tensor of one dimension.
+    /// Element `index` of a float32 tensor of one dimension, or of two of which the first is 1.
     Tensor { tensor: String, index: usize },
     /// Of a mask, as it lies over the images: its key exists.
     Mask { segmentation: String, figure: Figure },

@@ -87,6 +87,17 @@ pub fn graph(element: u64, rank: usize, output: &str, operator: &str) -> Vec<u8>
     model(&graph)
 }
 
+/// The square roots again, as a batch of one row: `[1, n]`.
+pub fn batch_graph() -> Vec<u8> {
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["voxels"], "row", Some(("axis", 0)));
+    node(&mut graph, "Sqrt", &["row"], "numbers", None);
+    bytes(&mut graph, 2, b"batch");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 3));
+    bytes(&mut graph, 12, &tensor("numbers", FLOAT, 2));
+    model(&graph)
+}
+
 /// Takes `voxels` in five dimensions and gives the `labels` that they are as uint8, the `same` again,
 /// and `scores` of two classes: of the second the voxels, of the first their negative.
 pub fn volume_graph() -> Vec<u8> {
