@@ -18,7 +18,7 @@ use turns::Turns;
 
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
-    /// What is started as `program worker`: this very program.
+    /// What is started as `program worker`, and calls [`crate::worker::serve`] then.
     pub program: PathBuf,
     pub engine: EngineOptions,
     /// Bytes that all processes may take together.
