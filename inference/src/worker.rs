@@ -15,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use tokio::signal::unix::{SignalKind, signal};
 use zerocopy::IntoBytes;
 
 /// Added to what the kernel thinks of when memory runs out (proc(5), oom_score_adj): rather this
@@ -62,36 +63,39 @@ pub fn serve() -> io::Result<()> {
     let _ = std::fs::write("/proc/self/oom_score_adj", ENDED_FIRST);
     let mut node = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let asked = listen(node.try_clone()?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let Ok(First::Task(task)) = asked.recv() else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Who stops the service tells all of its processes; the node first finishes what it has in hand.
+    let _stays = runtime.block_on(async { signal(SignalKind::terminate()) })?;
+    let Ok(Heard::Task(task)) = asked.recv() else { return Ok(()) };
     let (name, engine) = match open(task) {
         Ok(opened) => opened,
         Err(told) => return write_head(&mut node, &told),
     };
     write_head(&mut node, &Opened::Ready)?;
-    while let Ok(First::Asked(volumes)) = asked.recv() {
+    while let Ok(Heard::Asked(volumes)) = asked.recv() {
         let answer = runtime.block_on(engine.infer(&name, volumes));
         reply(&mut node, answer)?;
     }
     Ok(())
 }
 
-enum First {
+/// From the node.
+enum Heard {
     Task(Task),
     Asked(Vec<Arc<Volume>>),
 }
 
 /// Reads what is asked on a thread of its own, so that the end of the node is the end of a run too.
-fn listen(node: UnixStream) -> io::Result<Receiver<First>> {
+fn listen(node: UnixStream) -> io::Result<Receiver<Heard>> {
     let (heard, asked) = sync_channel(0);
     std::thread::Builder::new().name("node".into()).spawn(move || {
         let mut node = BufReader::new(node);
-        let mut first = read_head(&mut node).map(First::Task);
-        while let Ok(message) = first {
-            if heard.send(message).is_err() {
+        let mut message = read_head(&mut node).map(Heard::Task);
+        while let Ok(whole) = message {
+            if heard.send(whole).is_err() {
                 break;
             }
-            first = read_volumes(&mut node).map(First::Asked);
+            message = read_volumes(&mut node).map(Heard::Asked);
         }
         std::process::exit(0)
     })?;

@@ -112,6 +112,10 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
         assert_eq!(workers().len(), 2);
         assert_eq!(asked(&pool, "one").await, Ok(30.0));
 
+        // The service is stopped: the node still finishes what it has in hand.
+        signal("TERM");
+        assert_eq!(asked(&pool, "one").await, Ok(30.0));
+
         signal("ABRT");
         let text = told(asked(&pool, "one").await);
         assert!(

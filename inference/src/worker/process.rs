@@ -13,7 +13,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use zerocopy::IntoBytes;
+
+/// A graph of 2 GiB on a slow disk takes a part of that; what takes longer hangs.
+const OPENS_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why a worker does not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -94,9 +98,14 @@ impl Worker {
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
-        let opened = write_head(&mut worker.node, &task)
+        let opened = worker
+            .node
+            .set_read_timeout(Some(OPENS_WITHIN))
+            .and_then(|()| write_head(&mut worker.node, &task))
             .and_then(|()| read_head(&mut worker.node))
-            .map_err(|_| NotOpened::Faulty(worker.how_it_ended(model, "opened its graph")))?;
+            .map_err(|_| NotOpened::NotNow(worker.how_it_ended(model, "opened its graph")))?;
+        // From here on the model's own time-out counts.
+        worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
             Opened::Ready => Ok(worker),
             Opened::NoRuntime(text) => Err(NotOpened::NoRuntime(text)),
