@@ -70,17 +70,19 @@ impl Pool {
         if problems.is_empty() { Ok(pool) } else { Err(EngineError::Models(problems)) }
     }
 
-    /// Waits for its turn, then for the run. Dropping the future ends the run.
+    /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
+    /// told how long they took since the turn came.
     pub async fn infer(
         &self,
         model: &str,
         volumes: Vec<Arc<Volume>>,
         urgency: Urgency,
-    ) -> Result<Findings, InferError> {
+    ) -> Result<(Findings, Duration), InferError> {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
         let _turn = self.turns.turn(urgency).await;
+        let began = Instant::now();
         let worker = self.worker(&model).await?;
         let mut guard = KilledOnDrop(Some(worker.process()));
         let limit = model.manifest.time_out + self.options.grace;
@@ -105,7 +107,7 @@ impl Pool {
         match answer {
             Ok(findings) => {
                 self.back(&model, worker);
-                Ok(findings)
+                Ok((findings, began.elapsed()))
             }
             Err(AskError::Failed(error)) => {
                 self.back(&model, worker);

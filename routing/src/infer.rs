@@ -16,6 +16,7 @@ use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 /// A job that failed transiently so often has failed.
@@ -24,8 +25,15 @@ const MOST_ATTEMPTS: u32 = 5;
 const MOST_CRASHES: u32 = 30;
 /// Longer than any job: a lease only runs out when its node is gone.
 const LEASE: Duration = Duration::from_secs(3600);
+/// How often a look is taken whether a stat job that was put off is due.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// Works through the jobs, one at a time.
+/// While one runs the next one is read. Each holds its volume in memory.
+const AT_ONCE: usize = 2;
+/// Beside them, so that a stat job waits for no more than the run that it meets.
+const STAT_BESIDE: usize = 1;
+
+/// Works through the jobs.
 pub struct Work {
     pub store: Store,
     pub models: Arc<Models>,
@@ -34,26 +42,48 @@ pub struct Work {
 }
 
 impl Work {
+    /// Until `stop`, and until what is in hand then has ended.
     pub async fn run(self, mut stop: Stop) {
+        let work = Arc::new(self);
+        let mut in_hand = JoinSet::new();
         while !stop.is_stopped() {
-            let mut bell = self.store.bell();
+            let mut bell = work.store.bell();
             bell.borrow_and_update();
-            match self.store.lease_job("engine", LEASE).await {
-                Ok(Some(job)) => {
-                    self.work_on(job).await;
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => tracing::error!(station = "infer", %error, "cannot lease a job"),
+            if let Some(job) = work.lease(in_hand.len()).await {
+                let work = work.clone();
+                in_hand.spawn(async move { work.work_on(job).await });
+                continue;
             }
-            // Jobs that were put off come due without a ring.
-            let next = self.store.next_job_due().await.ok().flatten();
+            // Jobs that were put off come due without a ring; with full hands their time is not come.
+            let next = match in_hand.len() < AT_ONCE {
+                true => work.store.next_job_due().await.ok().flatten(),
+                false => Some(Moment::now().plus(LOOK)),
+            };
             tokio::select! {
-                () = stop.stopped() => return,
+                () = stop.stopped() => {}
                 _ = bell.changed() => {}
                 () = sleep_until(next) => {}
+                Some(ended) = in_hand.join_next() => tell(ended),
             }
         }
+        while let Some(ended) = in_hand.join_next().await {
+            tell(ended);
+        }
+    }
+
+    /// The next job, if there is one that may begin beside so many.
+    async fn lease(&self, in_hand: usize) -> Option<Job> {
+        let leased = match in_hand {
+            0..AT_ONCE => self.store.lease_job("engine", LEASE).await,
+            _ if in_hand < AT_ONCE + STAT_BESIDE => {
+                self.store.lease_stat_job("engine", LEASE).await
+            }
+            _ => return None,
+        };
+        leased.unwrap_or_else(|error| {
+            tracing::error!(station = "infer", %error, "cannot lease a job");
+            None
+        })
     }
 
     async fn work_on(&self, job: Job) {
@@ -91,16 +121,16 @@ impl Work {
             Priority::Routine => Urgency::Routine,
         };
         let findings = self.engine.infer(&job.model, volumes.clone(), urgency).await;
-        let findings = findings.map_err(infer_error)?;
-        let inferred = started.elapsed();
-        tracing::info!(assembled = ?assembled, model = ?(inferred - assembled), "inferred");
+        let (findings, ran) = findings.map_err(infer_error)?;
+        let waited = started.elapsed().saturating_sub(assembled + ran);
+        tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &volumes, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
             results: results.instances,
-            seconds: (inferred - assembled).as_secs_f64(),
+            seconds: ran.as_secs_f64(),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
     }
@@ -154,6 +184,12 @@ impl Work {
         if let Err(error) = self.store.fail_job(job.id, &error.to_string(), again).await {
             tracing::error!(%error, "the failure could not be kept; the job's lease will run out");
         }
+    }
+}
+
+fn tell(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(station = "infer", %error, "a job ended by a panic; its lease will run out");
     }
 }
 

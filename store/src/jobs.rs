@@ -145,18 +145,37 @@ impl Reader {
 impl Store {
     /// The next job that is due: stat first, then oldest. A job whose lease ran out is due again.
     pub async fn lease_job(&self, owner: &str, lease: Duration) -> Result<Option<Job>, StoreError> {
+        self.lease_at_least(Priority::Routine, owner, lease).await
+    }
+
+    /// The same, but only of priority stat.
+    pub async fn lease_stat_job(
+        &self,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Option<Job>, StoreError> {
+        self.lease_at_least(Priority::Stat, owner, lease).await
+    }
+
+    async fn lease_at_least(
+        &self,
+        priority: Priority,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Option<Job>, StoreError> {
         let now = Moment::now();
         let found = sqlx::query(
             "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
                  lease_owner = $1, due_at = $2, started_at = $3
              WHERE id = (SELECT id FROM jobs
-                         WHERE state IN ('queued', 'running') AND due_at <= $3
+                         WHERE state IN ('queued', 'running') AND due_at <= $3 AND priority <= $4
                          ORDER BY priority, decided_at, id LIMIT 1)
              RETURNING *",
         )
         .bind(owner)
         .bind(now.plus(lease).0)
         .bind(now.0)
+        .bind(priority.number())
         .fetch_optional(&self.shared.write)
         .await?;
         let job = found.as_ref().map(job).transpose()?;

@@ -173,6 +173,7 @@ async fn stat_comes_first_then_the_oldest_and_a_lease_that_ran_out_is_given_agai
     let lease = async |lease| store.lease_job("worker", lease).await.expect("asked");
     let first = lease(MINUTE).await.expect("a job");
     assert_eq!((first.series, first.priority), (Some(series(3)), Priority::Stat));
+    assert_eq!(store.lease_stat_job("worker", MINUTE).await.expect("asked"), None);
     let second = lease(Duration::ZERO).await.expect("a job");
     assert_eq!((second.series.clone(), second.attempts), (Some(series(1)), 1));
     let again = lease(MINUTE).await.expect("its lease ran out");

@@ -40,7 +40,8 @@ fn who_finds_the_memory_taken_is_told_to_come_back_until_it_is_free() {
     let node = setup.listen("memory-mib = 8").start();
     let wire = |scanner: &str| Wire::request(scanner, node.port, Template::SOP_CLASS);
     let (mut first, mut second) = (wire("CT1").expect("accepted"), wire("CT2").expect("accepted"));
-    let mut large = Template::ct(1200, 1200);
+    // More than the buffers on the way hold: when it pauses, the node has begun to receive it.
+    let mut large = Template::ct(4096, 4096);
     let (paused, has_paused) = mpsc::channel();
     let (go, go_on) = mpsc::channel();
     let slow = std::thread::spawn(move || {
