@@ -31,17 +31,6 @@ fn author(input: &str, reading: &str, measurements: &str) -> Author {
     Author { manifest: format!("{head}{volume}{measurements}{mask}"), graph: volume_graph() }
 }
 
-fn start(author: &Author) -> Option<Engine> {
-    let library = kit::library()?;
-    let folder = tempfile::tempdir().unwrap();
-    let models = Models::load(&author.write(folder.path()));
-    let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
-    // The graph is read again at its first run: the folder stays.
-    let _ = folder.keep();
-    let options = EngineOptions { library: Some(library), threads: Some(1) };
-    Some(Engine::start(Arc::new(models), options).unwrap())
-}
-
 /// A model on two series, of which the second is brought onto the first.
 fn pair(second: &str) -> Author {
     let one = author("", "tensor = \"difference\"\nat-least = 0.5", "");
@@ -89,7 +78,7 @@ fn turned_and_padded_voxels_come_back_to_where_they_were() {
             let size = size.replace("[0.7, 0.7, 2.0]", "[2.0, 0.7, 0.7]");
             let grid = format!("[input.grid]\norientation = \"{orientation}\"\n{size}");
             let reading = "tensor = \"same\"\nat-least = 100.0";
-            let Some(engine) = start(&author(&grid, reading, "")) else { return };
+            let Some(engine) = kit::start(&author(&grid, reading, "")) else { return };
             let volume = oblique();
             let expected: Vec<u8> = volume.voxels.iter().map(below).collect();
             let of_voxel = volume.geometry.voxel_volume();
@@ -105,7 +94,7 @@ fn turned_and_padded_voxels_come_back_to_where_they_were() {
 #[test]
 fn a_mask_is_read_from_labels_from_scores_and_from_probabilities() {
     let check = |reading: &str, inside: fn(f32) -> bool| {
-        let Some(engine) = start(&author("", reading, "")) else { return };
+        let Some(engine) = kit::start(&author("", reading, "")) else { return };
         let volume = oblique();
         let expected: Vec<u8> =
             volume.voxels.iter().map(|voxel| u8::from(inside(*voxel))).collect();
@@ -115,7 +104,9 @@ fn a_mask_is_read_from_labels_from_scores_and_from_probabilities() {
     check("tensor = \"scores\"\nclass = 1", |voxel| voxel > 0.0);
     check("tensor = \"scores\"\nclass = 0", |voxel| voxel == 0.0); // of equal scores the first class
     check("tensor = \"same\"\nat-least = 99.5", |voxel| voxel >= 99.5);
-    let Some(engine) = start(&author("", "tensor = \"scores\"\nclass = 2", "")) else { return };
+    let Some(engine) = kit::start(&author("", "tensor = \"scores\"\nclass = 2", "")) else {
+        return;
+    };
     let error = kit::wait(engine.infer("tiny", vec![Arc::new(oblique())])).unwrap_err();
     assert!(
         matches!(&error, InferError::Permanent(text) if text.contains("more than 2 classes")),
@@ -128,7 +119,8 @@ fn steps_come_in_their_order_before_and_on_the_grid() {
     // 0 to 250 become 0 to 500, what lies above 300 is cut, and the rest goes from 0 to 1.
     let input = "image-steps = [{ piecewise = [[0, 0], [250, 500]] }, { clip = { low = 0, high = 300 } }]\n\
                  steps = [{ min-max = {} }]";
-    let Some(engine) = start(&author(input, "tensor = \"same\"\nat-least = 0.999999", "")) else {
+    let Some(engine) = kit::start(&author(input, "tensor = \"same\"\nat-least = 0.999999", ""))
+    else {
         return;
     };
     let volume = oblique();
@@ -154,7 +146,7 @@ fn figures_of_a_mask_are_of_the_images_and_not_of_what_the_graph_saw() {
     ];
     let input = "steps = [{ window = { low = 0, high = 250 } }]";
     let reading = "tensor = \"same\"\nat-least = 0.5";
-    let Some(engine) = start(&author(input, reading, &figures.concat())) else { return };
+    let Some(engine) = kit::start(&author(input, reading, &figures.concat())) else { return };
     let findings = infer(&engine, oblique());
     let mut inside: Vec<f64> =
         oblique().voxels.iter().map(|v| f64::from(*v)).filter(|v| *v >= 125.0).collect();
@@ -185,7 +177,7 @@ fn figures_of_a_mask_are_of_the_images_and_not_of_what_the_graph_saw() {
 #[test]
 fn a_mask_is_cleaned_before_it_comes_back() {
     let reading = "tensor = \"same\"\nat-least = 1.0\nlargest-component = true\nfill-holes = true";
-    let Some(engine) = start(&author("", reading, "")) else { return };
+    let Some(engine) = kit::start(&author("", reading, "")) else { return };
     let mut volume = kit::air(5, 7);
     let at = |slice: usize, row: usize, column: usize| (slice * 7 + row) * 7 + column;
     // A shell around one voxel, and a speck beside it.
@@ -205,7 +197,7 @@ fn a_mask_is_cleaned_before_it_comes_back() {
 
 #[test]
 fn a_second_series_is_laid_over_the_first_by_its_place_in_the_patient() {
-    let Some(engine) = start(&pair("onto = \"first\"")) else { return };
+    let Some(engine) = kit::start(&pair("onto = \"first\"")) else { return };
     let frame = Some(Uid::parse("1.2.3.9").unwrap());
     let first = Volume { frame_of_reference: frame.clone(), ..oblique() };
     // The same place, seen from behind, with one voxel that is brighter.
@@ -288,7 +280,7 @@ fn sides_that_a_graph_fixes_are_those_that_the_manifest_makes() {
 #[test]
 fn small_parts_are_taken_away_and_what_lies_outside_is_as_the_manifest_says() {
     let reading = "tensor = \"same\"\nat-least = 1.0\nleast-voxels = 2";
-    let Some(engine) = start(&author("", reading, "")) else { return };
+    let Some(engine) = kit::start(&author("", reading, "")) else { return };
     let mut volume = kit::air(3, 5);
     volume.voxels[0] = 1.0;
     (volume.voxels[40], volume.voxels[41]) = (1.0, 1.0);
@@ -302,7 +294,8 @@ fn small_parts_are_taken_away_and_what_lies_outside_is_as_the_manifest_says() {
             "[input.grid]\nspacing = [2.0, 0.7, 0.7]\nsize = [5, 7, 7]\noutside = 9.0\n\
              interpolation = \"{interpolation}\""
         );
-        let Some(engine) = start(&author(&grid, "tensor = \"same\"\nat-least = 8.0", "")) else {
+        let Some(engine) = kit::start(&author(&grid, "tensor = \"same\"\nat-least = 8.0", ""))
+        else {
             return;
         };
         let findings = infer(&engine, kit::air(3, 5));

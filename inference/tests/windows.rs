@@ -2,8 +2,7 @@
 
 mod kit;
 
-use gantry_inference::engine::{Engine, EngineOptions, InferError};
-use gantry_inference::models::Models;
+use gantry_inference::engine::{Engine, InferError};
 use gantry_terms::findings::Findings;
 use gantry_terms::volume::Volume;
 use kit::author::{
@@ -34,17 +33,6 @@ fn author(axes: &str, input: &str, readings: &[&str], graph: Vec<u8>) -> Author 
     );
     let masks: String = readings.iter().enumerate().map(mask).collect();
     Author { manifest: format!("{head}{volume}{masks}"), graph }
-}
-
-fn start(author: &Author) -> Option<Engine> {
-    let library = kit::library()?;
-    let folder = tempfile::tempdir().unwrap();
-    let models = Models::load(&author.write(folder.path()));
-    let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
-    // The graph is read again at its first run: the folder stays.
-    let _ = folder.keep();
-    let options = EngineOptions { library: Some(library), threads: Some(1) };
-    Some(Engine::start(Arc::new(models), options).unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Whole numbers from -500 to 508 in no order, those that `reference/windows.py` gave to MONAI.
@@ -94,7 +82,7 @@ fn a_volume_in_windows_is_blended_as_monai_blends_it() {
                 case[6]
             );
             let author = author(FIVE, &windows, &readings, placed_graph(three(3)));
-            let Some(engine) = start(&author) else { return };
+            let Some(engine) = kit::start(&author) else { return };
             let masks = masks(&engine, volume(three(0)));
             // The numbers are those of two channels, 97 voxels apart; the first is the graph's.
             let places = (0..masks[0].len()).step_by(97);
@@ -120,7 +108,7 @@ fn what_answers_each_voxel_by_itself_gives_the_same_in_windows_as_on_the_whole()
         "tensor = \"scores\"\nclass = 1",
         "tensor = \"scores\"\nclass = 0",
     ];
-    let Some(whole) = start(&author(FIVE, "", &readings, volume_graph())) else { return };
+    let Some(whole) = kit::start(&author(FIVE, "", &readings, volume_graph())) else { return };
     let size = [7, 12, 10];
     let expected = masks(&whole, volume(size));
     let inside: usize = expected[0].iter().map(|inside| usize::from(*inside)).sum();
@@ -134,7 +122,7 @@ fn what_answers_each_voxel_by_itself_gives_the_same_in_windows_as_on_the_whole()
         "size = [1, 1, 1]\nbatch = 64",
     ] {
         let windows = format!("[input.windows]\n{windows}");
-        let Some(engine) = start(&author(FIVE, &windows, &readings, volume_graph())) else {
+        let Some(engine) = kit::start(&author(FIVE, &windows, &readings, volume_graph())) else {
             return;
         };
         assert_eq!(masks(&engine, volume(size)), expected, "{windows}");
@@ -150,10 +138,10 @@ fn labels_are_put_together_from_windows_that_are_apart() {
     let expected: Vec<u8> = volume.voxels.iter().map(|voxel| u8::from(*voxel == 7.0)).collect();
     let input = "[input.grid]\nmultiple-of = [2, 4, 3]\noutside = 7.0\n\
                  [input.windows]\nsize = [2, 4, 3]\noverlap = 0.0\nbatch = 5";
-    let Some(engine) = start(&author(FIVE, input, &labels, volume_graph())) else { return };
+    let Some(engine) = kit::start(&author(FIVE, input, &labels, volume_graph())) else { return };
     assert_eq!(masks(&engine, volume.clone()), std::slice::from_ref(&expected));
     let slices = "[input.windows]\neach = \"slice\"";
-    let Some(engine) = start(&author(FOUR, slices, &labels, slice_graph())) else { return };
+    let Some(engine) = kit::start(&author(FOUR, slices, &labels, slice_graph())) else { return };
     assert_eq!(masks(&engine, volume), [expected]);
 }
 
@@ -162,7 +150,7 @@ fn a_graph_that_fixes_its_batch_gets_full_ones() {
     let windows = "[input.windows]\nsize = [4, 4, 4]\noverlap = 0.0\nbatch = 4";
     let readings = ["tensor = \"same\"\nat-least = 99.5"];
     let graph = exact_graph(&[4, 1, 4, 4, 4]);
-    let Some(engine) = start(&author(FIVE, windows, &readings, graph)) else { return };
+    let Some(engine) = kit::start(&author(FIVE, windows, &readings, graph)) else { return };
     // Nine windows, three batches of which the last has one.
     let volume = volume([4, 12, 12]);
     let expected: Vec<u8> = volume.voxels.iter().map(|voxel| u8::from(*voxel >= 99.5)).collect();
@@ -178,7 +166,8 @@ fn a_small_convolution_in_windows_is_what_scipy_and_numpy_make_of_it() {
     let (size, window) = ([14, 21, 18], [8, 10, 9]);
     let windows =
         format!("[input.windows]\nsize = {window:?}\noverlap = 0.5\nblending = \"gaussian\"");
-    let Some(engine) = start(&author(FIVE, &windows, &readings, mean_graph(&[3, 3, 3]))) else {
+    let Some(engine) = kit::start(&author(FIVE, &windows, &readings, mean_graph(&[3, 3, 3])))
+    else {
         return;
     };
     let volume = volume(size);
@@ -196,11 +185,14 @@ fn a_small_convolution_in_windows_is_what_scipy_and_numpy_make_of_it() {
 #[test]
 fn slices_give_what_the_same_graph_gives_in_space() {
     let readings = ["tensor = \"mean\"\nat-least = 3.0"];
-    let Some(whole) = start(&author(FIVE, "", &readings, mean_graph(&[1, 3, 5]))) else { return };
+    let Some(whole) = kit::start(&author(FIVE, "", &readings, mean_graph(&[1, 3, 5]))) else {
+        return;
+    };
     let expected = masks(&whole, volume([7, 12, 10]));
     for batch in [1, 3, 64] {
         let slices = format!("[input.windows]\neach = \"slice\"\nbatch = {batch}");
-        let Some(engine) = start(&author(FOUR, &slices, &readings, mean_graph(&[3, 5]))) else {
+        let Some(engine) = kit::start(&author(FOUR, &slices, &readings, mean_graph(&[3, 5])))
+        else {
             return;
         };
         assert_eq!(masks(&engine, volume([7, 12, 10])), expected);
@@ -213,7 +205,9 @@ fn neighbours_of_a_slice_are_its_channels_and_the_outermost_stands_again() {
     for neighbours in [0, 1, 2] {
         let slices =
             format!("[input.windows]\neach = \"slice\"\nneighbours = {neighbours}\nbatch = 2");
-        let Some(engine) = start(&author(FOUR, &slices, &readings, slice_graph())) else { return };
+        let Some(engine) = kit::start(&author(FOUR, &slices, &readings, slice_graph())) else {
+            return;
+        };
         for slices in [1, 5] {
             let volume = volume([slices, 4, 6]);
             let at = |slice: usize, pixel: usize| volume.voxels[slice * 24 + pixel];
@@ -235,7 +229,7 @@ fn a_block_is_padded_to_what_a_graph_divides_it_by_and_the_mask_comes_back() {
     let readings = ["tensor = \"same\"\nat-least = 100.0"];
     let grid = "[input.grid]\nmultiple-of = 8\noutside = 999.0";
     let graph = exact_graph(&[1, 1, 8, 16, 16]);
-    let Some(engine) = start(&author(FIVE, grid, &readings, graph)) else { return };
+    let Some(engine) = kit::start(&author(FIVE, grid, &readings, graph)) else { return };
     let volume = volume([5, 9, 16]);
     let expected: Vec<u8> = volume.voxels.iter().map(|voxel| u8::from(*voxel >= 100.0)).collect();
     assert_eq!(masks(&engine, volume), [expected]);
@@ -261,7 +255,9 @@ print((volume >= -500).sum() * one, (around >= -500).sum() * one)
         let expected: f64 = expected.parse().unwrap();
         let slices =
             format!("[input.windows]\neach = \"slice\"\nneighbours = {neighbours}\nbatch = 4");
-        let Some(engine) = start(&author(FOUR, &slices, &readings, slice_graph())) else { return };
+        let Some(engine) = kit::start(&author(FOUR, &slices, &readings, slice_graph())) else {
+            return;
+        };
         let findings = infer(&engine, kit::emphysema_volume(&kit::files(&folder))).unwrap();
         let found = findings.groups[0].measurements[0].value.unwrap();
         println!("{neighbours} neighbours: {found:.2} mL (expected {expected:.2})");
@@ -274,7 +270,9 @@ fn what_is_no_number_fails_the_job_with_its_place() {
     let windows = "[input.windows]\nsize = [2, 4, 4]\noverlap = 0.0";
     let readings = ["tensor = \"same\"\nat-least = 0.5"];
     let check = |input: &str, expected: &str| {
-        let Some(engine) = start(&author(FIVE, input, &readings, volume_graph())) else { return };
+        let Some(engine) = kit::start(&author(FIVE, input, &readings, volume_graph())) else {
+            return;
+        };
         let mut volume = volume([4, 8, 8]);
         volume.voxels[2 * 64 + 5 * 8 + 1] = f32::NAN;
         let error = infer(&engine, volume.clone()).unwrap_err();
@@ -294,7 +292,7 @@ fn an_answer_of_another_shape_than_its_piece_is_told() {
     let check = |axes: &str, windows: &str, graph: Vec<u8>, expected: &str| {
         let input = format!("[input.windows]\n{windows}");
         let author = author(axes, &input, &["tensor = \"mean\"\nat-least = 0.5"], graph);
-        let Some(engine) = start(&author) else { return };
+        let Some(engine) = kit::start(&author) else { return };
         let error = infer(&engine, volume([4, 8, 8])).unwrap_err();
         let text = format!("the model `tiny`: the output `mean` has the shape {expected}");
         assert_eq!(error, InferError::Permanent(text));
@@ -316,13 +314,13 @@ fn a_volume_in_pieces_has_one_time_out_and_ends_when_its_caller_leaves() {
     // Two million runs of microseconds: no one of them takes long.
     let large = || vec![Arc::new(volume([128, 128, 128]))];
     author.manifest = author.manifest.replace("time-out = 10\n", "time-out = 0.2\n");
-    let Some(engine) = start(&author) else { return };
+    let Some(engine) = kit::start(&author) else { return };
     let error = kit::wait(engine.infer("tiny", large())).unwrap_err();
     let text = "the model `tiny` took longer than its 0.2 s and was ended";
     assert_eq!(error, InferError::Transient(text.into()));
     assert!(infer(&engine, volume([1, 4, 4])).is_ok());
     author.manifest = author.manifest.replace("time-out = 0.2\n", "time-out = 3600\n");
-    let Some(engine) = start(&author) else { return };
+    let Some(engine) = kit::start(&author) else { return };
     let left = kit::wait(async {
         let soon = std::time::Duration::from_millis(300);
         tokio::time::timeout(soon, engine.infer("tiny", large())).await

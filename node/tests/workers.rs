@@ -112,6 +112,11 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
         assert_eq!(workers().len(), 2);
         assert_eq!(asked(&pool, "one").await, Ok(30.0));
 
+        for number in workers() {
+            let score = std::fs::read_to_string(format!("/proc/{number}/oom_score_adj")).unwrap();
+            assert_eq!(score, "600\n", "the kernel ends it before the node");
+        }
+
         // The service is stopped: the node still finishes what it has in hand.
         signal("TERM");
         assert_eq!(asked(&pool, "one").await, Ok(30.0));

@@ -16,15 +16,16 @@ use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 /// A job that failed transiently so often has failed.
 const MOST_ATTEMPTS: u32 = 5;
 /// A job whose node ended so often while it ran is not tried again: it may be what ends the node.
 const MOST_CRASHES: u32 = 30;
-/// Longer than any job: a lease only runs out when its node is gone.
-const LEASE: Duration = Duration::from_secs(3600);
+/// Longer than any job and its wait for others, each of which may take an hour: a lease only runs out
+/// when its node is gone, and the next start takes it back at once.
+const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -50,8 +51,7 @@ impl Work {
             let mut bell = work.store.bell();
             bell.borrow_and_update();
             if let Some(job) = work.lease(in_hand.len()).await {
-                let work = work.clone();
-                in_hand.spawn(async move { work.work_on(job).await });
+                in_hand.spawn(work.clone().in_hand(job));
                 continue;
             }
             // Jobs that were put off come due without a ring; with full hands their time is not come.
@@ -63,11 +63,18 @@ impl Work {
                 () = stop.stopped() => {}
                 _ = bell.changed() => {}
                 () = sleep_until(next) => {}
-                Some(ended) = in_hand.join_next() => tell(ended),
+                Some(_) = in_hand.join_next() => {}
             }
         }
-        while let Some(ended) = in_hand.join_next().await {
-            tell(ended);
+        in_hand.join_all().await;
+    }
+
+    /// A defect of this node costs the job, and no other one: it fails with a reason.
+    async fn in_hand(self: Arc<Self>, job: Job) {
+        let (work, of) = (self.clone(), job.clone());
+        if tokio::spawn(async move { work.work_on(of).await }).await.is_err() {
+            let why = "the node panicked while it worked on this job: its log says where";
+            self.fail(&job, JobError::Permanent(why.into())).await;
         }
     }
 
@@ -184,12 +191,6 @@ impl Work {
         if let Err(error) = self.store.fail_job(job.id, &error.to_string(), again).await {
             tracing::error!(%error, "the failure could not be kept; the job's lease will run out");
         }
-    }
-}
-
-fn tell(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(station = "infer", %error, "a job ended by a panic; its lease will run out");
     }
 }
 

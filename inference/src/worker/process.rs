@@ -103,7 +103,7 @@ impl Worker {
             .set_read_timeout(Some(OPENS_WITHIN))
             .and_then(|()| write_head(&mut worker.node, &task))
             .and_then(|()| read_head(&mut worker.node))
-            .map_err(|_| NotOpened::NotNow(worker.how_it_ended(model, "opened its graph")))?;
+            .map_err(|error| NotOpened::NotNow(worker.why_not_opened(model, &error)))?;
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
@@ -153,7 +153,19 @@ impl Worker {
         })
     }
 
-    /// As in "ended by signal 11 while it ran".
+    fn why_not_opened(&self, model: &Model, error: &io::Error) -> String {
+        let ended = self.how_it_ended(model, "opened its graph");
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
+                "the model `{}` did not open within {} s, and its process was ended",
+                model.name,
+                OPENS_WITHIN.as_secs()
+            ),
+            _ => ended,
+        }
+    }
+
+    /// As in "ended while it ran (signal: 6)".
     fn how_it_ended(&self, model: &Model, what: &str) -> String {
         let how = match self.process.ended() {
             Ok(status) => status.to_string(),

@@ -64,6 +64,18 @@ pub fn engine(models: Arc<Models>, library: PathBuf) -> Engine {
     Engine::start(models, EngineOptions { library: Some(library), threads: None }).unwrap()
 }
 
+/// On one thread, with the model of this author alone.
+pub fn start(author: &author::Author) -> Option<Engine> {
+    let library = library()?;
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::load(&author.write(folder.path()));
+    let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
+    // The graph is read again at its first run: the folder stays.
+    let _ = folder.keep();
+    let options = EngineOptions { library: Some(library), threads: Some(1) };
+    Some(Engine::start(Arc::new(models), options).unwrap_or_else(|error| panic!("{error}")))
+}
+
 /// The Part 10 files of a series, in the order of their names.
 pub fn files(folder: &Path) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
