@@ -7,6 +7,7 @@ use super::even::{Order, Slice, Stack, frames, plane};
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};
 use super::subject::Subject;
+use super::trace::ConditionTrace;
 use gantry_terms::uid::Uid;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -17,6 +18,10 @@ use std::sync::Arc;
 pub(super) struct Columns<'c> {
     images: &'c [ImageFacts<'c>],
     columns: RefCell<HashMap<&'c Subject, Rc<Column>>>,
+    /// By the numbers of the questions.
+    answers: RefCell<HashMap<u32, Rc<Answer>>>,
+    /// What a condition makes of these images.
+    traces: RefCell<HashMap<(u32, Bits), ConditionTrace>>,
     frames: OnceCell<Vec<u32>>,
     planes: OnceCell<Vec<Option<&'static str>>>,
     slices: OnceCell<Vec<Result<Slice<'c>, &'static str>>>,
@@ -29,12 +34,7 @@ pub(super) struct Columns<'c> {
 /// What a condition says of every image; of a combination also what its groups say.
 pub(super) struct Answer {
     pub(super) fits: Bits,
-    pub(super) groups: Vec<GroupAnswer>,
-}
-
-pub(super) struct GroupAnswer {
-    pub(super) fits: Bits,
-    pub(super) conditions: Vec<Answer>,
+    pub(super) groups: Vec<Bits>,
 }
 
 impl<'c> Columns<'c> {
@@ -42,6 +42,8 @@ impl<'c> Columns<'c> {
         Self {
             images,
             columns: RefCell::default(),
+            answers: RefCell::default(),
+            traces: RefCell::default(),
             frames: OnceCell::new(),
             planes: OnceCell::new(),
             slices: OnceCell::new(),
@@ -70,7 +72,18 @@ impl<'c> Columns<'c> {
         series
     }
 
-    pub(super) fn answer(&self, condition: &'c Condition) -> Answer {
+    pub(super) fn answer(&self, condition: &'c Condition) -> Rc<Answer> {
+        let known = condition.question.and_then(|asked| self.answers.borrow().get(&asked).cloned());
+        known.unwrap_or_else(|| {
+            let answer = Rc::new(self.answered(condition));
+            if let Some(asked) = condition.question {
+                self.answers.borrow_mut().insert(asked, answer.clone());
+            }
+            answer
+        })
+    }
+
+    fn answered(&self, condition: &'c Condition) -> Answer {
         match &condition.test {
             Test::Value { subject, wanted } => {
                 let fits = self.column(subject).fitting(wanted);
@@ -92,22 +105,32 @@ impl<'c> Columns<'c> {
         self.column(sequence).fitting_image(fits)
     }
 
-    fn group(&self, conditions: &'c [Condition]) -> GroupAnswer {
-        let conditions: Vec<_> =
-            conditions.iter().map(|condition| self.answer(condition)).collect();
+    fn group(&self, conditions: &'c [Condition]) -> Bits {
         let all = Bits::all(self.images.len());
-        let fits = conditions.iter().fold(all, |fits, answer| fits.and(&answer.fits));
-        GroupAnswer { fits, conditions }
+        conditions.iter().fold(all, |fits, condition| fits.and(&self.answer(condition).fits))
     }
 
-    fn combined(&self, how: How, groups: &[GroupAnswer]) -> Bits {
+    fn combined(&self, how: How, groups: &[Bits]) -> Bits {
         let (none, all) = (Bits::none(self.images.len()), Bits::all(self.images.len()));
-        let any = || groups.iter().fold(none, |fits, group| fits.or(&group.fits));
+        let any = || groups.iter().fold(none, |fits, group| fits.or(group));
         match how {
             How::Any => any(),
             How::None => all.minus(&any()),
-            How::All => groups.iter().fold(all, |fits, group| fits.and(&group.fits)),
+            How::All => groups.iter().fold(all, |fits, group| fits.and(group)),
         }
+    }
+
+    /// The trace of a condition over these images.
+    pub(super) fn trace(&self, condition: &'c Condition, images: &Bits) -> ConditionTrace {
+        let key = condition.question.map(|asked| (asked, images.clone()));
+        let known = key.as_ref().and_then(|key| self.traces.borrow().get(key).cloned());
+        known.unwrap_or_else(|| {
+            let trace = condition.trace(&self.answer(condition), self, images);
+            if let Some(key) = key {
+                self.traces.borrow_mut().insert(key, trace.clone());
+            }
+            trace
+        })
     }
 
     /// What a trace shows of these images.

@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::column::Shown;
-use super::columns::{Answer, Columns, GroupAnswer};
+use super::columns::{Answer, Columns};
 use super::dictionary::Kind;
 use super::judge::ImageFacts;
 use super::select::{Condition, How, Test};
@@ -44,7 +44,7 @@ impl Condition {
         let inner = match &self.test {
             Test::Groups { groups, .. } => {
                 let both = groups.iter().zip(&answer.groups);
-                both.map(|(group, answer)| trace_group(group, answer, columns, images)).collect()
+                both.map(|(group, fits)| trace_group(group, fits, columns, images)).collect()
             }
             Test::Value { .. } | Test::Item { .. } => Vec::new(),
         };
@@ -100,17 +100,16 @@ pub(super) fn some_item_fits(
 /// A group of one condition is that condition.
 fn trace_group<'c>(
     group: &'c [Condition],
-    answer: &GroupAnswer,
+    fits: &Bits,
     columns: &Columns<'c>,
     images: &Bits,
 ) -> ConditionTrace {
-    let both = group.iter().zip(&answer.conditions);
     let mut inner: Vec<ConditionTrace> =
-        both.map(|(condition, answer)| condition.trace(answer, columns, images)).collect();
+        group.iter().map(|condition| columns.trace(condition, images)).collect();
     if inner.len() == 1 {
         return inner.remove(0);
     }
-    let matched = answer.fits.and(images).count();
+    let matched = fits.and(images).count();
     let wanted = format!("all {} conditions", group.len()).into();
     ConditionTrace {
         inner,

@@ -27,6 +27,7 @@ mod made_up;
 mod made_up_facts;
 mod pick;
 mod problem;
+mod question;
 mod reader;
 mod require;
 mod rule;

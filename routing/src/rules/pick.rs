@@ -8,13 +8,13 @@ use super::seen::Seen;
 use super::select::Condition;
 use super::trace::{ConditionTrace, Fate, Fates};
 use gantry_terms::uid::Uid;
+use std::rc::Rc;
 
 /// Conditions and series that a reason names.
 const NAMED: usize = 3;
 
 pub(super) struct Pick<'c> {
     selection: &'c Selection,
-    answers: Vec<Answer>,
     sieve: Sieve<'c>,
     pub(super) taken: Result<Taken, Skip>,
     /// Fitting images of series that `require` does not want, or that were not taken.
@@ -70,7 +70,6 @@ impl<'c> Pick<'c> {
         let none = Bits::none(columns.images().len());
         let mut pick = Self {
             selection,
-            answers,
             taken: Err(Skip::new(String::new(), &[])),
             unfit: none.clone(),
             other_series: none,
@@ -174,9 +173,9 @@ impl<'c> Pick<'c> {
     }
 
     pub(super) fn traces(&self, columns: &Columns<'c>) -> Vec<ConditionTrace> {
-        let conditions = self.selection.conditions.iter().zip(&self.answers);
-        let selects = conditions.zip(&self.sieve.left[1..]).map(|((condition, answer), left)| {
-            let trace = condition.trace(answer, columns, self.sieve.seen());
+        let conditions = self.selection.conditions.iter();
+        let selects = conditions.zip(&self.sieve.left[1..]).map(|(condition, left)| {
+            let trace = columns.trace(condition, self.sieve.seen());
             ConditionTrace { left: Some(left.count()), ..trace }
         });
         let traces = selects.chain(self.required.iter().cloned());
@@ -186,7 +185,7 @@ impl<'c> Pick<'c> {
 }
 
 impl<'c> Sieve<'c> {
-    fn of(selection: &'c Selection, answers: &[Answer], seen: &Bits) -> Self {
+    fn of(selection: &'c Selection, answers: &[Rc<Answer>], seen: &Bits) -> Self {
         let mut left = Vec::with_capacity(answers.len() + 1);
         left.push(seen.clone());
         for (at, answer) in answers.iter().enumerate() {

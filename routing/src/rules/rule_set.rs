@@ -4,6 +4,7 @@ use super::between;
 use super::case::{self, Case};
 use super::judge::{self, ImageFacts, Judgement};
 use super::problem::{Problem, Problems};
+use super::question::Questions;
 use super::reader::Reader;
 use super::rule::{self, ReadRule, Rule};
 use super::tree::{Node, Toml};
@@ -62,8 +63,10 @@ impl RuleSet {
         let mut faults: Vec<Problem> = read.iter().flat_map(|read| read.faults.clone()).collect();
         faults.extend(duplicates(&files, &read));
         let broken = !faults.is_empty();
-        let rules: Vec<Rule> =
+        let mut rules: Vec<Rule> =
             read.iter().flat_map(|read| &read.rules).filter_map(|read| read.rule.clone()).collect();
+        let mut questions = Questions::default();
+        rules.iter_mut().for_each(|rule| questions.number(rule));
         let names: Vec<&str> =
             read.iter().flat_map(|read| &read.rules).map(|read| read.name.as_str()).collect();
         for (file, read) in files.iter().zip(&read) {

@@ -30,8 +30,13 @@ pub(super) struct Named {
 pub(super) struct Condition {
     pub(super) key: Arc<str>,
     pub(super) wanted: Arc<str>,
+    /// Conditions with one number ask the same; none while the rules are read.
+    pub(super) question: Option<u32>,
     pub(super) test: Test,
 }
+
+/// Bytes: what a rule wants is shown whole where it is shorter.
+pub(super) const LONGEST_SHOWN: usize = 8 * SHOWN_CHARACTERS;
 
 #[derive(Debug, Clone)]
 pub(super) enum Test {
@@ -155,6 +160,7 @@ fn conditions(reader: &mut Reader, entry: &Entry, depth: Depth) -> Vec<Condition
         let condition = |groups: Vec<_>| Condition {
             key: entry.key.as_str().into(),
             wanted: how.of(groups.len()).into(),
+            question: None,
             test: Test::Groups { how: *how, groups },
         };
         return groups.map(condition).into_iter().collect();
@@ -204,8 +210,8 @@ fn condition(reader: &mut Reader, path: &[Step], node: &Node, depth: Depth) -> O
             Test::Value { subject, wanted }
         }
     };
-    let wanted = shortened(&node.to_string(), 8 * SHOWN_CHARACTERS).into();
-    Some(Condition { key: key.into(), wanted, test })
+    let wanted = shortened(&node.to_string(), LONGEST_SHOWN).into();
+    Some(Condition { key: key.into(), wanted, question: None, test })
 }
 
 fn asks_an_item(subject: &Subject, lines: &[Entry]) -> bool {

@@ -233,7 +233,7 @@ fn many_images_are_answered_as_each_one_by_itself() {
                 assert_eq!(answer.fits.contains(at), fits, "{condition:?}\n{image:?}");
                 *if fits { &mut fitting } else { &mut failing } += 1;
             }
-            check_trace(condition, &condition.trace(&answer, &columns, &seen), &received);
+            check_trace(condition, &columns.trace(condition, &seen), &received);
         }
         let judged = judge(rules.rules(), &facts).remove(0);
         let fates = facts.iter().map(|image| match image.made_here {
