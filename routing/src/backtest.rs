@@ -114,13 +114,13 @@ impl Report {
     }
 
     /// Adds what the rules said of one series or study, and what they would say.
-    /// `bytes` knows how long images are.
+    /// `bytes` knows how long the images at these places are together.
     pub fn add(
         &mut self,
         case: Case<'_>,
         before: &[Before],
         now: &[Judgement],
-        bytes: &dyn Fn(&[&Uid]) -> u64,
+        bytes: &dyn Fn(&BTreeSet<usize>) -> u64,
     ) {
         let names: BTreeSet<&str> = before
             .iter()
@@ -164,11 +164,16 @@ impl Report {
         }
     }
 
-    fn load(&mut self, case: Case<'_>, judgement: &Judgement, bytes: &dyn Fn(&[&Uid]) -> u64) {
+    fn load(
+        &mut self,
+        case: Case<'_>,
+        judgement: &Judgement,
+        bytes: &dyn Fn(&BTreeSet<usize>) -> u64,
+    ) {
         let then = &judgement.then;
         // An image that two selections took goes once.
-        let images: BTreeSet<&Uid> = judgement.selected.iter().flat_map(|s| &*s.images).collect();
-        let images: Vec<&Uid> = images.into_iter().collect();
+        let images: BTreeSet<usize> =
+            judgement.selected.iter().flat_map(|selected| selected.images.iter()).collect();
         let runs = match judgement.on {
             On::Instance => images.len() as u64,
             On::Series | On::Study => 1,

@@ -147,14 +147,15 @@ impl Decider {
         let images = self.store.images(&series.uid).await?;
         let rules = self.rules.now();
         let judgements = rules.judge(&facts::of_series(slice::from_ref(&images), &self.peers));
+        let uids = uids(slice::from_ref(&images));
         let decisions = NewDecisions {
             series: series.uid.clone(),
             revision: series.revision,
             rules_digest: rules.digest().to_string(),
             rules_text: rules.text(),
             at: Moment::now(),
-            images: uids(slice::from_ref(&images)),
-            decisions: self.decisions(judgements),
+            decisions: self.decisions(judgements, &uids),
+            images: uids,
         };
         self.tell(self.store.decide(decisions).await?);
         Ok(())
@@ -169,24 +170,26 @@ impl Decider {
             false => Vec::new(),
         };
         let judgements = rules.judge_study(&facts::of_series(&series, &self.peers));
+        let uids = uids(&series);
         let decisions = NewStudyDecisions {
             study: study.uid.clone(),
             revision: study.revision,
             rules_digest: rules.digest().to_string(),
             rules_text: rules.text(),
             at: Moment::now(),
-            images: uids(&series),
-            decisions: self.decisions(judgements),
+            decisions: self.decisions(judgements, &uids),
+            images: uids,
         };
         self.tell(self.store.decide_study(decisions).await?);
         Ok(())
     }
 
-    fn decisions(&self, judgements: Vec<Judgement>) -> Vec<NewDecision> {
+    /// Of `images`, in the order in which they were judged.
+    fn decisions(&self, judgements: Vec<Judgement>, images: &[Uid]) -> Vec<NewDecision> {
         for judgement in &judgements {
             tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
         }
-        judgements.into_iter().map(|judgement| decision(judgement, &self.models)).collect()
+        judgements.into_iter().map(|judgement| decision(judgement, images, &self.models)).collect()
     }
 
     fn tell(&self, decided: bool) {
@@ -215,9 +218,9 @@ fn uids(series: &[SeriesImages]) -> Vec<Uid> {
     images.map(|image| image.identity.sop_instance.clone()).collect()
 }
 
-fn decision(judgement: Judgement, models: &Models) -> NewDecision {
-    let selected: Vec<Uid> =
-        judgement.selected.iter().flat_map(|selected| selected.images.to_vec()).collect();
+fn decision(judgement: Judgement, images: &[Uid], models: &Models) -> NewDecision {
+    let taken = judgement.selected.iter().flat_map(|selected| selected.images.among(images));
+    let selected: Vec<Uid> = taken.cloned().collect();
     let forwarded = judgement.runs && !judgement.then.shadow;
     let forward = judgement.then.forward.iter().filter(|_| forwarded).map(|to| NewForward {
         peer: to.to.clone(),
@@ -233,7 +236,7 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
         },
         trace: serde_json::to_value(&judgement.conditions).unwrap_or_default(),
         fates: serde_json::to_value(&judgement.fates).unwrap_or_default(),
-        jobs: if judgement.runs { jobs(&judgement, &selected, models) } else { Vec::new() },
+        jobs: if judgement.runs { jobs(&judgement, images, &selected, models) } else { Vec::new() },
         rule: judgement.rule,
         runs: judgement.runs,
         reason: judgement.reason,
@@ -241,7 +244,7 @@ fn decision(judgement: Judgement, models: &Models) -> NewDecision {
 }
 
 /// One for all that was selected; of a rule on instances one for each image.
-fn jobs(judgement: &Judgement, selected: &[Uid], models: &Models) -> Vec<NewJob> {
+fn jobs(judgement: &Judgement, images: &[Uid], selected: &[Uid], models: &Models) -> Vec<NewJob> {
     let then = &judgement.then;
     let Some(model) = &then.run else { return Vec::new() };
     let job = NewJob {
@@ -253,7 +256,7 @@ fn jobs(judgement: &Judgement, selected: &[Uid], models: &Models) -> Vec<NewJob>
         },
         shadow: then.shadow,
         selected: selected.to_vec(),
-        selections: judgement.selected.iter().map(named).collect(),
+        selections: judgement.selected.iter().map(|selected| named(selected, images)).collect(),
         send_to: then.send_to.clone(),
         send_as: then.send_as.clone(),
         once: judgement.on == On::Instance,
@@ -267,6 +270,6 @@ fn jobs(judgement: &Judgement, selected: &[Uid], models: &Models) -> Vec<NewJob>
     }
 }
 
-fn named(selected: &Selected) -> Option<(String, Vec<Uid>)> {
-    Some((selected.name.clone()?, selected.images.to_vec()))
+fn named(selected: &Selected, images: &[Uid]) -> Option<(String, Vec<Uid>)> {
+    Some((selected.name.clone()?, selected.images.among(images).cloned().collect()))
 }

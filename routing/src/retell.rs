@@ -202,14 +202,10 @@ fn case<'a>(uid: &'a Uid, series: &[SeriesImages]) -> Case<'a> {
 }
 
 /// Lengths of the images, looked for only where something forwards them.
-fn bytes(series: &[SeriesImages]) -> impl Fn(&[&Uid]) -> u64 {
+fn bytes(series: &[SeriesImages]) -> impl Fn(&BTreeSet<usize>) -> u64 {
     move |wanted| {
-        let wanted: BTreeSet<&Uid> = wanted.iter().copied().collect();
-        let images = series.iter().flat_map(|series| &series.images);
-        images
-            .filter(|image| wanted.contains(&image.identity.sop_instance))
-            .map(|image| image.bytes)
-            .sum()
+        let images = series.iter().flat_map(|series| &series.images).enumerate();
+        images.filter(|(at, _)| wanted.contains(at)).map(|(_, image)| image.bytes).sum()
     }
 }
 

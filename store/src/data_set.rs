@@ -86,7 +86,8 @@ impl<'a> Walker<'a> {
     }
 
     fn elements(&mut self, mut context: Context) -> Walked<Header> {
-        let mut header = Header::default();
+        // A peer may send tags in any order: they are put in order once.
+        let mut found = Vec::new();
         let (mut last, mut pixels) = (0, false);
         let may_be_cut = self.until == Until::Cut && context.depth == 0;
         while context.end.is_none_or(|end| self.source.position() < end) {
@@ -115,18 +116,18 @@ impl<'a> Walker<'a> {
                 pixels |= element.tag >> 16 == PIXEL_GROUP >> 16;
             }
             last = element.tag;
-            match self.value(&element, &mut context, &mut header) {
+            match self.value(&element, &mut context, &mut found) {
                 Err(HeaderError::Truncated(_)) if may_be_cut => break,
                 other => other?,
             }
         }
-        if header.0.is_empty() && context.depth == 0 {
+        if found.is_empty() && context.depth == 0 {
             return match last {
                 0 => Err(HeaderError::Truncated(0)),
                 _ => malformed(last, "no attribute comes before the pixels"),
             };
         }
-        Ok(header)
+        Ok(Header(found.into_iter().collect()))
     }
 
     /// The next element's tag, VR and length; nothing at the end of the bytes.
@@ -196,7 +197,7 @@ impl<'a> Walker<'a> {
         &mut self,
         element: &Element,
         context: &mut Context,
-        header: &mut Header,
+        found: &mut Vec<(Tag, Attribute)>,
     ) -> Walked<()> {
         let Element { tag, vr, length, .. } = *element;
         let ends = self.source.position() + u64::from(length);
@@ -205,7 +206,7 @@ impl<'a> Walker<'a> {
         }
         if vr == VR::SQ || (length == UNDEFINED && vr == VR::UN) {
             let items = self.sequence(element, context)?;
-            self.keep(header, tag, VR::SQ, items);
+            self.keep(found, tag, VR::SQ, items);
             return Ok(());
         }
         if length == UNDEFINED {
@@ -230,15 +231,15 @@ impl<'a> Walker<'a> {
         if tag == PIXEL_REPRESENTATION {
             context.signed = values.first() == Some(&Value::Integer(1));
         }
-        self.keep(header, tag, vr, values);
+        self.keep(found, tag, vr, values);
         Ok(())
     }
 
-    fn keep(&mut self, header: &mut Header, tag: Tag, vr: VR, values: Values) {
+    fn keep(&mut self, found: &mut Vec<(Tag, Attribute)>, tag: Tag, vr: VR, values: Values) {
         self.kept += 1;
         self.held += values.iter().map(held_by).sum::<usize>();
         if self.kept <= MOST_ATTRIBUTES && self.held <= MOST_VALUES {
-            header.0.insert(tag, Attribute { vr: vr.to_string().into(), values });
+            found.push((tag, Attribute { vr: vr.to_string().into(), values }));
         }
     }
 

@@ -189,7 +189,7 @@ async fn an_image_that_lacks_attributes_has_none_of_its_series_in_their_place() 
     assert_eq!(found.layered(3).text(PATIENT_COMMENTS), Some("{\"a\": \\ [}"));
     let tags = [PATIENT_COMMENTS, INSTANCE_NUMBER, IMAGE_TYPE];
     let newest = store.newest_header(&series(1), &tags).await.expect("asked").expect("there");
-    let there: Vec<Tag> = newest.0.into_keys().collect();
+    let there: Vec<Tag> = newest.0.keys().copied().collect();
     assert_eq!(there, [IMAGE_TYPE, PATIENT_COMMENTS, INSTANCE_NUMBER]);
     let behind = store.headers_behind(&series(1), 0, &tags).await.expect("asked");
     let texts: Vec<_> = behind

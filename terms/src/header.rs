@@ -6,9 +6,9 @@ mod quick;
 pub use json::write_entry;
 
 use compact_str::CompactString;
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -17,7 +17,7 @@ pub type Tag = u32;
 
 /// Attributes by tag. Bulk data (pixel data, values above 1 KiB, OB/OW/OF/OD/OL/OV/UN) are left out.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Header(pub BTreeMap<Tag, Attribute>);
+pub struct Header(pub LiteMap<Tag, Attribute>);
 
 /// One attribute: its VR and its values. No values means present and empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,11 @@ pub enum Value {
 impl Header {
     pub fn attribute(&self, tag: Tag) -> Option<&Attribute> {
         self.0.get(&tag)
+    }
+
+    fn tags(&self, first: Tag, last: Tag) -> impl Iterator<Item = Tag> {
+        let (Ok(start) | Err(start)) = self.0.find_index(&first);
+        self.0.as_slice()[start..].iter().map(|(tag, _)| *tag).take_while(move |tag| *tag <= last)
     }
 
     /// The first value as text, if the attribute is there, is text and is not empty.
@@ -123,9 +128,8 @@ impl<'a> Layered<'a> {
 
     /// Tags of the image from `first` to `last`, in no order that counts.
     pub fn tags(self, first: Tag, last: Tag) -> impl Iterator<Item = Tag> + 'a {
-        let own = self.own.into_iter().flat_map(move |own| own.0.range(first..=last));
-        let base = self.base.0.range(first..=last).map(|(tag, _)| *tag);
-        own.map(|(tag, _)| *tag).chain(base.filter(move |tag| !self.differs(*tag)))
+        let own = self.own.into_iter().flat_map(move |own| own.tags(first, last));
+        own.chain(self.base.tags(first, last).filter(move |tag| !self.differs(*tag)))
     }
 
     /// The first value as text, if the attribute is there, is text and is not empty.

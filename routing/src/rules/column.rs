@@ -7,9 +7,9 @@ use super::same::Same;
 use super::subject::{Held, Subject};
 use super::trace::{Found, found_text};
 use super::wanted::Wanted;
+use foldhash::HashMap;
 use gantry_terms::header::Header;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -212,7 +212,7 @@ struct Classes<K> {
 
 impl<K> Default for Classes<K> {
     fn default() -> Self {
-        Self { known: HashMap::new(), values: Values::default() }
+        Self { known: HashMap::default(), values: Values::default() }
     }
 }
 

@@ -5,30 +5,29 @@ use super::column::{Column, Shown};
 use super::evaluate::some_item_fits;
 use super::even::{Order, Slice, Stack, frames, plane};
 use super::judge::ImageFacts;
+use super::question::Question;
 use super::select::{Condition, How, Test};
 use super::subject::Subject;
 use super::trace::ConditionTrace;
+use foldhash::HashMap;
 use gantry_terms::uid::Uid;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// The images of one judgement, and what its rules have asked of them so far.
 pub(super) struct Columns<'c> {
     images: &'c [ImageFacts<'c>],
     columns: RefCell<HashMap<&'c Subject, Rc<Column>>>,
-    /// By the numbers of the questions.
-    answers: RefCell<HashMap<u32, Rc<Answer>>>,
+    /// By what was asked.
+    answers: RefCell<HashMap<usize, Rc<Answer>>>,
     /// What a condition makes of these images.
-    traces: RefCell<HashMap<(u32, Bits), ConditionTrace>>,
+    traces: RefCell<HashMap<(usize, Bits), ConditionTrace>>,
     frames: OnceCell<Vec<u32>>,
     planes: OnceCell<Vec<Option<&'static str>>>,
     slices: OnceCell<Vec<Result<Slice<'c>, &'static str>>>,
     /// How all of them lie, where they are slices of one way.
     order: OnceCell<Option<Order>>,
     stacks: RefCell<HashMap<Bits, Result<Rc<Stack>, String>>>,
-    uids: RefCell<HashMap<Bits, Arc<[Uid]>>>,
 }
 
 /// What a condition says of every image; of a combination also what its groups say.
@@ -49,7 +48,6 @@ impl<'c> Columns<'c> {
             slices: OnceCell::new(),
             order: OnceCell::new(),
             stacks: RefCell::default(),
-            uids: RefCell::default(),
         }
     }
 
@@ -59,7 +57,7 @@ impl<'c> Columns<'c> {
 
     /// The images of each series, in the order of the first images.
     pub(super) fn series(&self, among: &Bits) -> Vec<(&'c Uid, Bits)> {
-        let mut places: HashMap<&Uid, usize> = HashMap::new();
+        let mut places: HashMap<&Uid, usize> = HashMap::default();
         let mut series: Vec<(&Uid, Bits)> = Vec::new();
         for at in among.iter() {
             let uid = self.images[at].series;
@@ -73,10 +71,11 @@ impl<'c> Columns<'c> {
     }
 
     pub(super) fn answer(&self, condition: &'c Condition) -> Rc<Answer> {
-        let known = condition.question.and_then(|asked| self.answers.borrow().get(&asked).cloned());
+        let asked = condition.question.as_ref().map(Question::id);
+        let known = asked.and_then(|asked| self.answers.borrow().get(&asked).cloned());
         known.unwrap_or_else(|| {
             let answer = Rc::new(self.answered(condition));
-            if let Some(asked) = condition.question {
+            if let Some(asked) = asked {
                 self.answers.borrow_mut().insert(asked, answer.clone());
             }
             answer
@@ -122,7 +121,7 @@ impl<'c> Columns<'c> {
 
     /// The trace of a condition over these images.
     pub(super) fn trace(&self, condition: &'c Condition, images: &Bits) -> ConditionTrace {
-        let key = condition.question.map(|asked| (asked, images.clone()));
+        let key = condition.question.as_ref().map(|asked| (asked.id(), images.clone()));
         let known = key.as_ref().and_then(|key| self.traces.borrow().get(key).cloned());
         known.unwrap_or_else(|| {
             let trace = condition.trace(&self.answer(condition), self, images);
@@ -175,17 +174,6 @@ impl<'c> Columns<'c> {
             Some(order) => Ok(order.stack(|at| images.contains(at))),
             None => Stack::of(images.iter().map(|at| &slices[at])),
         }
-    }
-
-    /// Of these images. Many rules take the same ones, and share their list.
-    pub(super) fn uids(&self, images: &Bits) -> Arc<[Uid]> {
-        if let Some(known) = self.uids.borrow().get(images) {
-            return known.clone();
-        }
-        let uids: Arc<[Uid]> =
-            images.iter().map(|at| self.images[at].sop_instance.clone()).collect();
-        self.uids.borrow_mut().insert(images.clone(), uids.clone());
-        uids
     }
 
     fn column(&self, subject: &'c Subject) -> Rc<Column> {

@@ -3,6 +3,7 @@
 use super::bits::Bits;
 use super::columns::Columns;
 use super::pick::{Pick, Skip};
+use super::places::Places;
 use super::rule::{On, Rule};
 use super::seen::Seen;
 use super::then::Then;
@@ -10,7 +11,6 @@ use super::trace::{ConditionTrace, Fate, Fates};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Layered;
 use gantry_terms::uid::Uid;
-use serde::Serialize;
 use std::sync::Arc;
 
 /// What a rule may know of one image.
@@ -42,8 +42,7 @@ pub struct Arrived {
 }
 
 /// What one rule says of one series, or of one study.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     pub rule: String,
     pub on: On,
@@ -62,14 +61,12 @@ pub struct Judgement {
     pub then: Arc<Then>,
 }
 
-/// The images that a selection took, in the order in which they were given. Of a rule on instances
-/// each one stands for itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The images that a selection took. Of a rule on instances each one stands for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// As in `[rule.select.NAME]`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    pub images: Arc<[Uid]>,
+    pub images: Places,
 }
 
 /// The key of a rule that another one stopped.
@@ -173,7 +170,7 @@ impl<'s, 'c> Outcome<'s, 'c> {
         let images = columns.images();
         let selected = self.picks.iter().filter(|_| skip.is_none()).filter_map(|pick| {
             let name = pick.name().map(str::to_string);
-            Some(Selected { name, images: columns.uids(&pick.taken.as_ref().ok()?.images) })
+            Some(Selected { name, images: Places::of(&pick.taken.as_ref().ok()?.images) })
         });
         Judgement {
             rule: self.rule.name.clone(),

@@ -26,6 +26,7 @@ mod literal;
 mod made_up;
 mod made_up_facts;
 mod pick;
+mod places;
 mod problem;
 mod question;
 mod reader;
@@ -47,6 +48,7 @@ mod wanted;
 mod tests;
 
 pub use judge::{Arrived, ImageFacts, Judgement, Selected};
+pub use places::Places;
 pub use problem::{Problem, Problems};
 pub use rule::{On, Rule};
 pub use rule_set::{ModelFacts, RuleSet, SourceFile, World};

@@ -66,7 +66,7 @@ impl RuleSet {
         let mut rules: Vec<Rule> =
             read.iter().flat_map(|read| &read.rules).filter_map(|read| read.rule.clone()).collect();
         let mut questions = Questions::default();
-        rules.iter_mut().for_each(|rule| questions.number(rule));
+        rules.iter_mut().for_each(|rule| questions.share(rule));
         let names: Vec<&str> =
             read.iter().flat_map(|read| &read.rules).map(|read| read.name.as_str()).collect();
         for (file, read) in files.iter().zip(&read) {

@@ -3,6 +3,7 @@
 use super::dictionary::{self, Kind};
 use super::evaluate::{SHOWN_CHARACTERS, shortened};
 use super::fact::FACTS;
+use super::question::Question;
 use super::reader::Reader;
 use super::rule::On;
 use super::subject::{self, DEEPEST, SELECTION_FACTS, Step, Subject};
@@ -30,8 +31,8 @@ pub(super) struct Named {
 pub(super) struct Condition {
     pub(super) key: Arc<str>,
     pub(super) wanted: Arc<str>,
-    /// Conditions with one number ask the same; none while the rules are read.
-    pub(super) question: Option<u32>,
+    /// What it asks, shared with other conditions; none until all rules are read.
+    pub(super) question: Option<Question>,
     pub(super) test: Test,
 }
 

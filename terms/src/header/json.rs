@@ -8,7 +8,6 @@ use serde::de::{
     Deserialize, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer,
 };
 use serde::ser::{Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// A tag as the key of a map.
@@ -71,11 +70,11 @@ impl<'de> Deserialize<'de> for Header {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut attributes = BTreeMap::new();
+                let mut found = Vec::new();
                 while let Some((Key(tag), attribute)) = map.next_entry::<Key, Attribute>()? {
-                    attributes.insert(tag, attribute);
+                    found.push((tag, attribute));
                 }
-                Ok(Header(attributes))
+                Ok(Header(found.into_iter().collect()))
             }
         }
         deserializer.deserialize_map(Attributes)

@@ -167,7 +167,7 @@ mod tests {
 
     fn of_one(tag: Tag, vr: &str, values: Vec<Value>) -> Difference {
         let attribute = Attribute { vr: vr.into(), values: values.into() };
-        Difference { own: Header([(tag, attribute)].into()), gone: Vec::new() }
+        Difference { own: Header([(tag, attribute)].into_iter().collect()), gone: Vec::new() }
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn judge(rules: &RuleSet, headers: &[Header]) {
         assert_eq!(judgement.runs, judgement.reason.starts_with("runs: "));
         assert_eq!(judgement.runs, judgement.because.is_empty());
         assert_eq!(judgement.runs, !judgement.selected.is_empty());
-        assert!(serde_json::to_string(&judgement).is_ok());
+        assert!(serde_json::to_string(&(&judgement.conditions, &judgement.fates)).is_ok());
     }
 }
 
