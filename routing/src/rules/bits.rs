@@ -1,10 +1,11 @@
 //! A set of images by their places in the list that is judged.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 /// All sets of one judgement are of one length, so that they can be laid over each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Bits(Box<[u64]>);
+pub(super) struct Bits(Rc<[u64]>);
 
 /// How many images are looked at together.
 pub(super) const WORD: usize = u64::BITS as usize;
@@ -17,22 +18,23 @@ impl Bits {
 
     pub(super) fn all(length: usize) -> Self {
         let mut bits = Self(vec![u64::MAX; length.div_ceil(WORD)].into());
-        if let Some(last) = bits.0.last_mut().filter(|_| !length.is_multiple_of(WORD)) {
+        let last = Rc::make_mut(&mut bits.0).last_mut();
+        if let Some(last) = last.filter(|_| !length.is_multiple_of(WORD)) {
             *last = (1 << (length % WORD)) - 1;
         }
         bits
     }
 
     pub(super) fn of(fits: impl ExactSizeIterator<Item = bool>) -> Self {
-        let mut bits = Self::none(fits.len());
+        let mut words = vec![0; fits.len().div_ceil(WORD)];
         for (at, fits) in fits.enumerate() {
-            bits.0[at / WORD] |= u64::from(fits) << (at % WORD);
+            words[at / WORD] |= u64::from(fits) << (at % WORD);
         }
-        bits
+        Self(words.into())
     }
 
     pub(super) fn insert(&mut self, at: usize) {
-        self.0[at / WORD] |= 1 << (at % WORD);
+        Rc::make_mut(&mut self.0)[at / WORD] |= 1 << (at % WORD);
     }
 
     pub(super) fn contains(&self, at: usize) -> bool {
@@ -69,8 +71,30 @@ impl Bits {
         self.with(other, |one, other| one & !other)
     }
 
+    /// Most sets are left as they are: then nothing is written.
     fn with(&self, other: &Self, each: fn(u64, u64) -> u64) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(one, other)| each(*one, *other)).collect())
+        let words = || self.0.iter().zip(&*other.0).map(|(one, other)| (*one, each(*one, *other)));
+        match words().all(|(before, after)| before == after) {
+            true => self.clone(),
+            false => Self(words().map(|(_, after)| after).collect()),
+        }
+    }
+
+    /// The places of neighbours, each run once, in ascending order.
+    pub(super) fn runs(&self) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for (start, word) in self.0.iter().enumerate().map(|(at, word)| (at * WORD, *word)) {
+            let mut at = 0;
+            while at < WORD && word >> at != 0 {
+                let from = at + (word >> at).trailing_zeros() as usize;
+                at = from + (word >> from).trailing_ones() as usize;
+                match runs.last_mut().filter(|last| last.end == start + from) {
+                    Some(last) => last.end = start + at,
+                    None => runs.push(start + from..start + at),
+                }
+            }
+        }
+        runs
     }
 
     /// In ascending order.
@@ -102,6 +126,15 @@ mod tests {
             assert!(even.and(&odd).is_empty());
             assert_eq!(even.or(&odd), all);
             assert_eq!(Bits::none(length).count(), 0);
+            let runs = |bits: &Bits| bits.runs().into_iter().flatten().collect::<Vec<_>>();
+            assert_eq!(
+                all.runs(),
+                (length > 0).then_some(0..length).into_iter().collect::<Vec<_>>()
+            );
+            assert_eq!(runs(&odd), odd.iter().collect::<Vec<_>>());
+            let late = Bits::of((0..length).map(|at| at > 60));
+            assert_eq!(runs(&late), late.iter().collect::<Vec<_>>());
+            assert!(late.runs().len() <= 1);
         }
     }
 }

@@ -9,14 +9,32 @@ use super::tree::{Node, Span, Toml};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use regex::{Regex, RegexBuilder};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A value, or a pattern of values, that a rule compares with.
 #[derive(Debug, Clone)]
 pub(super) enum Literal {
     Text(String),
-    Pattern(Regex),
+    Pattern(Arc<Regex>),
     Measure(Scale, f64),
     Moment(DateTime),
+}
+
+/// The patterns of all files, each once: rules of one hospital look for the same words.
+#[derive(Default)]
+pub(super) struct Patterns(RefCell<HashMap<String, Arc<Regex>>>);
+
+impl Patterns {
+    fn compiled(&self, pattern: &str) -> Result<Arc<Regex>, regex::Error> {
+        if let Some(known) = self.0.borrow().get(pattern) {
+            return Ok(known.clone());
+        }
+        let new = Arc::new(RegexBuilder::new(pattern).size_limit(1 << 20).build()?);
+        self.0.borrow_mut().insert(pattern.to_string(), new.clone());
+        Ok(new)
+    }
 }
 
 /// Bytes of a pattern. No series is described at such length.
@@ -219,7 +237,7 @@ fn compiled(reader: &mut Reader, written: &str, pattern: &str, span: &Span) -> O
         reader.fault(span, message, None);
         return None;
     }
-    match RegexBuilder::new(pattern).size_limit(1 << 20).build() {
+    match reader.patterns.compiled(pattern) {
         Ok(regex) => Some(Literal::Pattern(regex)),
         Err(regex::Error::CompiledTooBig(limit)) => {
             let message = format!("the pattern is too large: it needs more than {limit} bytes");

@@ -9,14 +9,7 @@ pub struct Places(Vec<Range<usize>>);
 
 impl Places {
     pub(super) fn of(images: &Bits) -> Self {
-        let mut places: Vec<Range<usize>> = Vec::new();
-        for at in images.iter() {
-            match places.last_mut() {
-                Some(last) if last.end == at => last.end += 1,
-                _ => places.push(at..at + 1),
-            }
-        }
-        Self(places)
+        Self(images.runs())
     }
 
     pub fn len(&self) -> usize {

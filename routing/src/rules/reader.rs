@@ -1,6 +1,7 @@
 //! Reads one file: the place where faults and warnings gather, and the simple values of the grammar.
 
 use super::dictionary::nearest;
+use super::literal::Patterns;
 use super::problem::Problem;
 use super::rule_set::World;
 use super::tree::{Entry, Node, Span, Toml};
@@ -10,6 +11,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
     pub(super) world: &'a World,
+    pub(super) patterns: &'a Patterns,
     pub(super) faults: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
     /// Of `any`, `all` and `none` around what is read now: a trace of too many could not be read back.
@@ -17,8 +19,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: &'a Path, text: &'a str, world: &'a World) -> Self {
-        Self { path, text, world, faults: Vec::new(), warnings: Vec::new(), groups: 0 }
+    pub(super) fn new(
+        path: &'a Path,
+        text: &'a str,
+        world: &'a World,
+        patterns: &'a Patterns,
+    ) -> Self {
+        Self { path, text, world, patterns, faults: Vec::new(), warnings: Vec::new(), groups: 0 }
     }
 
     /// Notes what makes the file unusable. Reading goes on.

@@ -3,6 +3,7 @@
 use super::between;
 use super::case::{self, Case};
 use super::judge::{self, ImageFacts, Judgement};
+use super::literal::Patterns;
 use super::problem::{Problem, Problems};
 use super::question::Questions;
 use super::reader::Reader;
@@ -59,7 +60,9 @@ impl RuleSet {
     /// Tells all that is wrong at once, failing cases included. No files give a set without rules.
     pub fn parse(mut files: Vec<SourceFile>, world: &World) -> Result<RuleSet, Problems> {
         files.sort_by(|a, b| (name(&a.path), &a.path).cmp(&(name(&b.path), &b.path)));
-        let read: Vec<ReadFile> = files.iter().map(|file| read_file(file, world)).collect();
+        let patterns = Patterns::default();
+        let read = files.iter().map(|file| read_file(file, world, &patterns));
+        let read: Vec<ReadFile> = read.collect();
         let mut faults: Vec<Problem> = read.iter().flat_map(|read| read.faults.clone()).collect();
         faults.extend(duplicates(&files, &read));
         let broken = !faults.is_empty();
@@ -145,8 +148,8 @@ fn digest(files: &[SourceFile]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_file(file: &SourceFile, world: &World) -> ReadFile {
-    let mut reader = Reader::new(&file.path, &file.text, world);
+fn read_file(file: &SourceFile, world: &World, patterns: &Patterns) -> ReadFile {
+    let mut reader = Reader::new(&file.path, &file.text, world, patterns);
     let mut read = ReadFile::default();
     match Node::parse(&file.text) {
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use super::evaluate::shown;
 use super::judge::ImageFacts;
+use super::literal::Patterns;
 use super::reader::Reader;
 use super::rule_set::World;
 use super::subject::Subject;
@@ -11,7 +12,8 @@ use std::path::Path;
 /// are no attribute and no fact of an image by itself, such as `any`.
 pub fn value_of(key: &str, image: &ImageFacts) -> Option<String> {
     let world = World::default();
-    let mut reader = Reader::new(Path::new(""), key, &world);
+    let patterns = Patterns::default();
+    let mut reader = Reader::new(Path::new(""), key, &world, &patterns);
     if key == "arrival-order" {
         return None;
     }
