@@ -57,13 +57,12 @@ impl Header {
 
     /// The first value as text, if the attribute is there, is text and is not empty.
     pub fn text(&self, tag: Tag) -> Option<&str> {
-        text(self.0.get(&tag)?)
+        self.0.get(&tag)?.text()
     }
 
     /// All values as numbers; nothing when one of them is not a number.
     pub fn numbers(&self, tag: Tag) -> Option<Vec<f64>> {
-        let values = &self.0.get(&tag)?.values;
-        values.iter().map(Value::number).collect()
+        self.0.get(&tag)?.numbers()
     }
 
     /// The first value as a number.
@@ -106,6 +105,16 @@ impl<'a> Layered<'a> {
         own.or_else(|| self.base.0.get(&tag).filter(|_| !self.gone.contains(&tag)))
     }
 
+    /// Where the image differs from its base, each tag once: what it has, or that it has none.
+    pub fn own(self) -> impl Iterator<Item = (Tag, Option<&'a Attribute>)> {
+        let own = self.own.into_iter().flat_map(|own| own.0.iter());
+        let own = own.map(|(tag, attribute)| (*tag, Some(attribute)));
+        // What it has by itself goes before that it has none.
+        let has = move |tag: &Tag| self.own.is_some_and(|own| own.0.contains_key(tag));
+        let gone = self.gone.iter().filter(move |tag| !has(tag));
+        own.chain(gone.map(|tag| (*tag, None)))
+    }
+
     /// What the image shares with others. Where [`Self::differs`] says no, the attribute is the base's.
     pub fn base(self) -> &'a Header {
         self.base
@@ -134,12 +143,12 @@ impl<'a> Layered<'a> {
 
     /// The first value as text, if the attribute is there, is text and is not empty.
     pub fn text(self, tag: Tag) -> Option<&'a str> {
-        text(self.attribute(tag)?)
+        self.attribute(tag)?.text()
     }
 
     /// All values as numbers; nothing when one of them is not a number.
     pub fn numbers(self, tag: Tag) -> Option<Vec<f64>> {
-        self.attribute(tag)?.values.iter().map(Value::number).collect()
+        self.attribute(tag)?.numbers()
     }
 
     /// The first value as a number.
@@ -148,10 +157,27 @@ impl<'a> Layered<'a> {
     }
 }
 
-fn text(attribute: &Attribute) -> Option<&str> {
-    match attribute.values.first()? {
-        Value::Text(text) if !text.is_empty() => Some(text),
-        _ => None,
+impl Attribute {
+    /// The first value as text, if it is text and not empty.
+    pub fn text(&self) -> Option<&str> {
+        match self.values.first()? {
+            Value::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// All values as numbers; nothing when one of them is not a number.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        self.values.iter().map(Value::number).collect()
+    }
+
+    /// The same of exactly so many values.
+    pub fn numbers_of<const N: usize>(&self) -> Option<[f64; N]> {
+        let mut numbers = [0.0; N];
+        for (number, value) in numbers.iter_mut().zip(&self.values) {
+            *number = value.number()?;
+        }
+        (self.values.len() == N).then_some(numbers)
     }
 }
 
@@ -218,6 +244,8 @@ mod tests {
         let mut tags: Vec<Tag> = image.tags(1, 5).collect();
         tags.sort_unstable();
         assert_eq!(tags, [1, 2, 4]);
+        let own: Vec<(Tag, bool)> = image.own().map(|(tag, own)| (tag, own.is_some())).collect();
+        assert_eq!(own, [(2, true), (4, true), (3, false)]);
         assert!(image.differs(2) && image.differs(3) && !image.differs(1));
         assert_eq!(image.to_header(), header(&[(1, "a"), (2, "B"), (4, "D")]));
     }

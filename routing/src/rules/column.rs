@@ -1,5 +1,6 @@
 //! The values that images have for one subject, each distinct one once.
 
+use super::attributes::Attributes;
 use super::bits::Bits;
 use super::evaluate::{SHOWN, shown};
 use super::judge::ImageFacts;
@@ -8,7 +9,7 @@ use super::subject::{Held, Subject};
 use super::trace::{Found, found_text};
 use super::wanted::Wanted;
 use foldhash::HashMap;
-use gantry_terms::header::Header;
+use gantry_terms::header::Attribute;
 use std::cell::{OnceCell, RefCell};
 use std::hash::Hash;
 use std::rc::Rc;
@@ -70,10 +71,10 @@ impl Values {
 }
 
 impl Column {
-    pub(super) fn of(subject: &Subject, images: &[ImageFacts]) -> Self {
+    pub(super) fn of(subject: &Subject, attributes: &Attributes) -> Self {
         let (class_of, classes) = match subject {
-            Subject::Fact(_) => by_values(subject, images),
-            _ => by_attribute(subject, images),
+            Subject::Fact(_) => by_values(subject, attributes.images()),
+            _ => by_attribute(subject, attributes),
         };
         Self {
             class_of,
@@ -162,29 +163,21 @@ impl Texts {
     }
 }
 
-/// Each distinct attribute once. Images of one base that do not differ from it there are not looked at.
-fn by_attribute(subject: &Subject, images: &[ImageFacts]) -> (Vec<u32>, Values) {
-    let tag = subject.root_tag();
+/// Each distinct attribute once.
+fn by_attribute<'c>(subject: &Subject, attributes: &Attributes<'c>) -> (Vec<u32>, Values) {
+    let images = attributes.images();
+    let roots: Vec<Option<&Attribute>> = match subject.root_tag() {
+        Some(tag) => attributes.each(tag).collect(),
+        None => images.iter().map(|image| subject.root(image.header)).collect(),
+    };
     let mut classes = Classes::default();
-    let mut base: Option<(&Header, u32)> = None;
     let mut previous: Option<(Same, u32)> = None;
-    let class_of = images.iter().map(|image| {
-        let header = image.header;
-        let shares = tag.is_some_and(|tag| !header.differs(tag));
-        if let Some((_, class)) =
-            base.filter(|(base, _)| shares && std::ptr::eq(*base, header.base()))
-        {
-            return class;
-        }
-        let attribute = Same(subject.root(header));
+    let class_of = images.iter().zip(roots).map(|(image, root)| {
         let class = match &previous {
-            Some((same, class)) if *same == attribute => *class,
-            _ => classes.class(Same(attribute.0), || subject.held(image)),
+            Some((same, class)) if *same == Same(root) => *class,
+            _ => classes.class(Same(root), || subject.held_in(root, image)),
         };
-        previous = Some((attribute, class));
-        if shares {
-            base = Some((header.base(), class));
-        }
+        previous = Some((Same(root), class));
         class
     });
     (class_of.collect(), classes.values)

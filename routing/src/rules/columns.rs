@@ -1,5 +1,6 @@
 //! What rules ask of the images of one judgement, each question once.
 
+use super::attributes::Attributes;
 use super::bits::Bits;
 use super::column::{Column, Shown};
 use super::evaluate::some_item_fits;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 /// The images of one judgement, and what its rules have asked of them so far.
 pub(super) struct Columns<'c> {
     images: &'c [ImageFacts<'c>],
+    attributes: OnceCell<Attributes<'c>>,
     columns: RefCell<HashMap<&'c Subject, Rc<Column>>>,
     /// By what was asked.
     answers: RefCell<HashMap<usize, Rc<Answer>>>,
@@ -40,6 +42,7 @@ impl<'c> Columns<'c> {
     pub(super) fn new(images: &'c [ImageFacts<'c>]) -> Self {
         Self {
             images,
+            attributes: OnceCell::new(),
             columns: RefCell::default(),
             answers: RefCell::default(),
             traces: RefCell::default(),
@@ -169,18 +172,22 @@ impl<'c> Columns<'c> {
                 "an image of {frames} frames is a stack, and is not the only image"
             ));
         }
-        let slices = self.slices.get_or_init(|| Slice::all(self.images));
+        let slices = self.slices.get_or_init(|| Slice::all(self.attributes()));
         match self.order.get_or_init(|| Order::of(slices)) {
             Some(order) => Ok(order.stack(|at| images.contains(at))),
             None => Stack::of(images.iter().map(|at| &slices[at])),
         }
     }
 
+    fn attributes(&self) -> &Attributes<'c> {
+        self.attributes.get_or_init(|| Attributes::of(self.images))
+    }
+
     fn column(&self, subject: &'c Subject) -> Rc<Column> {
         if let Some(known) = self.columns.borrow().get(subject) {
             return known.clone();
         }
-        let column = Rc::new(Column::of(subject, self.images));
+        let column = Rc::new(Column::of(subject, self.attributes()));
         self.columns.borrow_mut().insert(subject, column.clone());
         column
     }

@@ -1,6 +1,6 @@
 //! How the selected images lie in space (PS3.3 C.7.6.2): one stack, evenly spaced, or why not.
 
-use super::judge::ImageFacts;
+use super::attributes::Attributes;
 use gantry_terms::geometry::{cross, dot};
 use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
 use std::cell::OnceCell;
@@ -35,32 +35,33 @@ pub(super) struct Stack {
 pub(super) struct Order(Vec<(f64, usize)>);
 
 impl<'a> Slice<'a> {
-    pub(super) fn all(images: &[ImageFacts<'a>]) -> Vec<Result<Self, &'static str>> {
+    pub(super) fn all(attributes: &Attributes<'a>) -> Vec<Result<Self, &'static str>> {
         // Where images share a base, its orientation is read once.
         let mut known: Option<(&Attribute, Option<[f64; 6]>)> = None;
-        let slice = |image: &ImageFacts<'a>| {
-            let attribute = image.header.attribute(IMAGE_ORIENTATION_PATIENT);
-            let orientation = match (attribute, known) {
-                (Some(one), Some((other, read))) if std::ptr::eq(one, other) => read,
-                _ => numbers(image, IMAGE_ORIENTATION_PATIENT),
+        let orientations = attributes.each(IMAGE_ORIENTATION_PATIENT).map(|attribute| {
+            let attribute = attribute?;
+            let orientation = match known {
+                Some((other, read)) if std::ptr::eq(attribute, other) => read,
+                _ => finite(attribute),
             };
-            known = attribute.map(|attribute| (attribute, orientation));
-            Self::of(image, orientation)
-        };
-        images.iter().map(slice).collect()
-    }
-
-    fn of(image: &ImageFacts<'a>, orientation: Option<[f64; 6]>) -> Result<Self, &'static str> {
-        Ok(Self {
-            orientation: orientation
-                .ok_or("an image has no ImageOrientationPatient of six numbers")?,
-            position: numbers(image, IMAGE_POSITION_PATIENT)
-                .ok_or("an image has no ImagePositionPatient of three numbers")?,
-            frame_of_reference: image
-                .header
-                .text(FRAME_OF_REFERENCE_UID)
-                .ok_or("an image has no FrameOfReferenceUID")?,
-        })
+            known = Some((attribute, orientation));
+            orientation
+        });
+        let frames = attributes.each(FRAME_OF_REFERENCE_UID);
+        let slices = orientations.zip(attributes.each(IMAGE_POSITION_PATIENT)).zip(frames);
+        let slices = slices.map(|((orientation, position), frame)| {
+            Ok(Self {
+                orientation: orientation
+                    .ok_or("an image has no ImageOrientationPatient of six numbers")?,
+                position: position
+                    .and_then(finite)
+                    .ok_or("an image has no ImagePositionPatient of three numbers")?,
+                frame_of_reference: frame
+                    .and_then(Attribute::text)
+                    .ok_or("an image has no FrameOfReferenceUID")?,
+            })
+        });
+        slices.collect()
     }
 }
 
@@ -182,11 +183,6 @@ fn normal(orientation: [f64; 6]) -> Result<[f64; 3], String> {
     Ok(cross(row, column))
 }
 
-fn numbers<const N: usize>(image: &ImageFacts, tag: Tag) -> Option<[f64; N]> {
-    let numbers: [f64; N] = image.header.numbers(tag)?.try_into().ok()?;
-    numbers.iter().all(|number| number.is_finite()).then_some(numbers)
-}
-
 /// A direction that lies within 10 degrees of one of the body's is that one: the cosine of 10 degrees.
 const CARDINAL: f64 = 0.984_807_753;
 const SHARED_FUNCTIONAL_GROUPS: Tag = 0x5200_9229;
@@ -301,6 +297,9 @@ fn inside<const N: usize>(group: &Header, sequence: Tag, tag: Tag) -> Option<[f6
 }
 
 fn numbers_of<const N: usize>(header: Layered, tag: Tag) -> Option<[f64; N]> {
-    let numbers: [f64; N] = header.numbers(tag)?.try_into().ok()?;
-    numbers.iter().all(|number| number.is_finite()).then_some(numbers)
+    finite(header.attribute(tag)?)
+}
+
+fn finite<const N: usize>(attribute: &Attribute) -> Option<[f64; N]> {
+    attribute.numbers_of().filter(|numbers| numbers.iter().all(|number| number.is_finite()))
 }

@@ -141,6 +141,14 @@ impl Subject {
         }
     }
 
+    /// The same where it is known what the image has at the root.
+    pub(super) fn held_in(&self, root: Option<&Attribute>, image: &ImageFacts) -> Vec<Held> {
+        match self {
+            Subject::Fact(_) | Subject::Nested { .. } => self.held(image),
+            Subject::Attribute { .. } | Subject::Private { .. } => root.map_or(vec![], held),
+        }
+    }
+
     /// Whether one item of the sequence passes; of a path all items on all ways to it.
     pub(super) fn some_item<'a>(
         &self,

@@ -6,6 +6,10 @@
 use super::{Attribute, Difference, Header, Tag, Value, Values, Vr};
 use compact_str::CompactString;
 
+/// Bytes of one attribute as text: room for as many as there may be.
+const USUAL: usize = 40;
+const MOST_AT_ONCE: usize = 64;
+
 /// Items in items; what lies deeper is for the other reader.
 const DEPTH: u32 = 24;
 
@@ -57,6 +61,9 @@ impl<'a> Rest<'a> {
         }
         if self.skip("}") {
             return Some(found);
+        }
+        if depth == 0 {
+            found.own.0.reserve((self.text.len() / USUAL).min(MOST_AT_ONCE));
         }
         loop {
             let tag = self.tag()?;

@@ -360,3 +360,57 @@ fn the_digest_changes_with_every_name_and_letter_and_not_with_the_order_of_files
     assert!(both.text().starts_with("# ---- a.toml ----\n[[rule]]\nname = \"a\"\n"));
     assert_eq!(set(Vec::new()).rules().len(), 0);
 }
+
+#[test]
+fn rules_that_ask_the_same_and_rules_that_only_look_as_if_they_did_are_told_apart() {
+    let words: Vec<String> = (0..80).map(|n| format!("\"word {n:03}\"")).collect();
+    // The lists are shown in part, and differ behind it.
+    let long = |last: &str| format!("SeriesDescription = [{}, \"{last}\"]", words.join(", "));
+    let selects = [
+        "Modality = \"CT\"".to_string(),
+        "Modality = \"MR\"".to_string(),
+        "Modality = \"CT\"".to_string(),
+        "BodyPartExamined = \"CT\"".to_string(),
+        long("lung"),
+        long("liver"),
+        "any = [{ Modality = \"CT\" }, { Modality = \"MR\" }]".to_string(),
+        "all = [{ Modality = \"CT\" }, { Modality = \"MR\" }]".to_string(),
+        "none = [{ Modality = \"MR\" }, { Modality = \"PT\" }]".to_string(),
+        "any = [{ Modality = \"PT\" }, { Modality = \"MR\" }]".to_string(),
+    ];
+    let text: String = selects
+        .iter()
+        .enumerate()
+        .map(|(at, select)| {
+            format!("[[rule]]\nname = \"r{at}\"\n[rule.select]\n{select}\n[rule.then]\nforward = [\"PACS\"]\n")
+        })
+        .collect();
+    let rules = parse(&text).expect("the rules are good");
+    let (uid, title) = (Uid::parse("1.2").expect("a UID"), AeTitle::parse("CT2").expect("a title"));
+    let text = |vr: &str, text: &str| Attribute {
+        vr: vr.into(),
+        values: [Value::Text(text.into())].into(),
+    };
+    let header = Header(
+        [(0x0008_0060, text("CS", "CT")), (0x0008_103E, text("LO", "liver"))].into_iter().collect(),
+    );
+    let image = ImageFacts {
+        sop_instance: &uid,
+        sop_class: &uid,
+        transfer_syntax: &uid,
+        calling_ae: &title,
+        called_ae: &title,
+        peer: None,
+        series: &uid,
+        arrived: NOON_ON_MONDAY,
+        header: Layered::whole(&header),
+        made_here: false,
+    };
+    let judged = rules.judge(&[image]);
+    let runs: Vec<bool> = judged.iter().map(|judgement| judgement.runs).collect();
+    assert_eq!(runs, [true, false, true, false, false, true, true, false, true, false]);
+    assert_eq!(judged[0].conditions, judged[2].conditions);
+    let asked: Vec<usize> =
+        judged.iter().map(|judgement| judgement.conditions[0].matched).collect();
+    assert_eq!(asked, runs.iter().map(|runs| usize::from(*runs)).collect::<Vec<_>>());
+}
