@@ -225,6 +225,9 @@ fn each_image_is_explained(week: &Week, rules: &[(String, String)]) {
             );
             let verdicts = said.matches("this image: ").count();
             assert!(verdicts >= rules.len(), "{verdicts} verdicts for {}: {said}", file.path);
+            for line in said.lines().filter(|line| line.contains(" not selected by ")) {
+                assert!(line.contains("; it has "), "{}: {line}", file.path);
+            }
             names_nobody(&said, &[file]);
         }
     }

@@ -173,7 +173,7 @@ impl Explainer<'_> {
                     let conditions = told.conditions_of(selection);
                     let found = conditions
                         .get(usize::from(condition))
-                        .and_then(|condition| self.value_of(&condition.key, image));
+                        .and_then(|condition| self.values_of(condition, image));
                     line.extend(found.map(|found| format!("; it has {found}")));
                 }
                 text.push_str(&format!("            {line}\n"));

@@ -1,11 +1,25 @@
 //! One image: how it came, and for each rule whether it was selected, or the first line that it does not fit.
 
 use super::{Explainer, when};
+use gantry_routing::rules::ConditionTrace;
 use gantry_routing::{facts, rules};
 use gantry_store::error::StoreError;
 use gantry_store::incoming::Origin;
 use gantry_store::series::InstanceRow;
 use std::sync::Arc;
+
+/// Keys of conditions that are no groups, in the order of the rule.
+fn keys_inside(condition: &ConditionTrace) -> Vec<&str> {
+    let mut keys: Vec<&str> = Vec::new();
+    let mut rest: Vec<&ConditionTrace> = condition.inner.iter().rev().collect();
+    while let Some(next) = rest.pop() {
+        rest.extend(next.inner.iter().rev());
+        if next.inner.is_empty() && !keys.contains(&&*next.key) {
+            keys.push(&next.key);
+        }
+    }
+    keys
+}
 
 impl Explainer<'_> {
     pub(super) async fn tell_instance(
@@ -81,9 +95,20 @@ impl Explainer<'_> {
         self.tell_jobs(text, &with_it).await
     }
 
-    /// The value that the image has for the key of a condition, if it may be shown.
-    pub(super) fn value_of(&self, key: &str, row: &InstanceRow) -> Option<String> {
+    /// The value that the image has for the key of a condition; of `any`, `all` and `none` the values
+    /// for every key inside of it, each once.
+    pub(super) fn values_of(
+        &self,
+        condition: &ConditionTrace,
+        row: &InstanceRow,
+    ) -> Option<String> {
         let peers = Arc::new(self.config.peers.keys().cloned().collect());
-        rules::value_of(key, &facts::of_instance(row, &peers))
+        let image = facts::of_instance(row, &peers);
+        if condition.inner.is_empty() {
+            return rules::value_of(&condition.key, &image);
+        }
+        let value = |key| Some(format!("{key} {}", rules::value_of(key, &image)?));
+        let values: Vec<String> = keys_inside(condition).into_iter().filter_map(value).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     }
 }
