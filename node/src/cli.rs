@@ -29,6 +29,12 @@ pub enum Command {
     /// Say why a study, a series or an image did or did not run: each rule, each condition, the value found, and what
     /// came of it.
     Explain(ExplainArguments),
+    /// Make a kept result again, from the same images by the same model, and say whether it is the same.
+    ///
+    /// Nothing is kept or sent. Works beside a running node, and takes as long as the model takes. Exit status 1 when
+    /// something is not the same, or cannot be made again: because an image was evicted or replaced, or the model is
+    /// another than then.
+    Reproduce(ReproduceArguments),
     /// Try rules on what was decided lately, without changing anything: what they would add, drop and change, and the load.
     Backtest(BacktestArguments),
     /// Say which rules were in force when, show and compare them, and go back to earlier ones.
@@ -88,6 +94,15 @@ pub struct ExplainArguments {
     /// Name every image that was selected or not, and not only the first few of each kind.
     #[arg(long)]
     pub images: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct ReproduceArguments {
+    /// SOP Instance UID (0008,0018) of a result; or a Series Instance UID (0020,000E) or Study Instance UID (0020,000D),
+    /// for all results that models made of it.
+    pub uid: String,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

@@ -24,6 +24,7 @@ pub mod names;
 mod output;
 pub mod phantom;
 pub mod receive;
+pub mod reproduce;
 pub mod retain;
 pub mod rules;
 pub mod serve;

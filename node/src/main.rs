@@ -3,8 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, explain, maintenance, metrics, models, retain, rules,
-    serve, status,
+    associations, backtest, check, demo, explain, maintenance, metrics, models, reproduce, retain,
+    rules, serve, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -52,6 +52,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Models(arguments) => models::run(&arguments.command),
         Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Reproduce(arguments) => reproduce::run(&arguments).await,
         Command::Backtest(arguments) => backtest::run(&arguments).await,
         Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,

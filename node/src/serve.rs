@@ -211,7 +211,7 @@ const HANGS_AFTER: Duration = Duration::from_secs(60);
 
 /// Without a runtime the node still receives, keeps, decides and forwards; a model that cannot
 /// be opened stops the start.
-fn start_engine(
+pub(crate) fn start_engine(
     config: &Config,
     models: Arc<Models>,
 ) -> Result<(Option<Pool>, Option<String>), StartError> {
@@ -272,7 +272,7 @@ fn times_of(config: &Arc<Config>) -> TimesOf {
 
 /// Who this node is in the objects that it makes. The observer's UID belongs to the AE title,
 /// so that it stays when the data folder is made anew.
-fn station(config: &Config) -> Station {
+pub(crate) fn station(config: &Config) -> Station {
     Station {
         name: config.ae_title.to_string(),
         manufacturer: "Gantry".into(),

@@ -10,6 +10,7 @@ use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::jobs::Job;
 use gantry_store::outbox::NewDelivery;
+use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::moment::Moment;
@@ -44,21 +45,8 @@ impl Composer {
         volumes: &[Arc<Volume>],
         findings: &Findings,
     ) -> Result<Composed, JobError> {
-        let [volume, others @ ..] = volumes else {
-            return Err(JobError::Permanent("no images".into()));
-        };
-        let mut source = self.source(store, volume).await?;
-        for other in others {
-            let other = self.source(store, other).await?;
-            let modality = other.modality();
-            let Source { series, instances, .. } = other;
-            source.others.push(OtherSeries { series, modality, instances });
-        }
-        let source = Arc::new(source);
         let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
-        for kind in &job.send_as {
-            let object =
-                self.make(kind, job, source.clone(), volume.clone(), findings.clone()).await?;
+        for object in self.objects(store, job, volumes, findings).await? {
             let sop_instance = object.sop_instance.clone();
             self.keep(store, object).await?;
             let peers = job.send_to.iter().filter(|_| !job.shadow);
@@ -73,21 +61,31 @@ impl Composer {
         Ok(composed)
     }
 
-    /// The attributes to copy come from the first slice of the volume.
-    async fn source(&self, store: &Store, volume: &Volume) -> Result<Source, JobError> {
-        let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
-        let part10 = store.object(&first.sop_instance).await?.ok_or_else(|| {
-            JobError::Permanent(format!(
-                "instance {} is no longer in the store",
-                first.sop_instance
-            ))
-        })?;
-        let references = volume.slices.iter().map(|slice| Reference {
-            sop_class: slice.sop_class.clone(),
-            sop_instance: slice.sop_instance.clone(),
-        });
-        Source::read(&part10, references.collect())
-            .map_err(|error| JobError::Permanent(error.to_string()))
+    /// The objects that the rule asks for, in its order. Nothing is kept.
+    pub(crate) async fn objects(
+        &self,
+        reader: &Reader,
+        job: &Job,
+        volumes: &[Arc<Volume>],
+        findings: &Findings,
+    ) -> Result<Vec<ResultObject>, JobError> {
+        let [volume, others @ ..] = volumes else {
+            return Err(JobError::Permanent("no images".into()));
+        };
+        let mut source = source(reader, volume).await?;
+        for other in others {
+            let other = self::source(reader, other).await?;
+            let modality = other.modality();
+            let Source { series, instances, .. } = other;
+            source.others.push(OtherSeries { series, modality, instances });
+        }
+        let source = Arc::new(source);
+        let mut objects = Vec::with_capacity(job.send_as.len());
+        for kind in &job.send_as {
+            let made = self.make(kind, job, source.clone(), volume.clone(), findings.clone());
+            objects.push(made.await?);
+        }
+        Ok(objects)
     }
 
     async fn make(
@@ -134,4 +132,18 @@ impl Composer {
         let kept = store.keep(Incoming { identity, part10 }).await;
         kept.map(|_| ()).map_err(|error| JobError::Transient(error.to_string()))
     }
+}
+
+/// The attributes to copy come from the first slice of the volume.
+async fn source(reader: &Reader, volume: &Volume) -> Result<Source, JobError> {
+    let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
+    let part10 = reader.object(&first.sop_instance).await?.ok_or_else(|| {
+        JobError::Permanent(format!("instance {} is no longer in the store", first.sop_instance))
+    })?;
+    let references = volume.slices.iter().map(|slice| Reference {
+        sop_class: slice.sop_class.clone(),
+        sop_instance: slice.sop_instance.clone(),
+    });
+    Source::read(&part10, references.collect())
+        .map_err(|error| JobError::Permanent(error.to_string()))
 }

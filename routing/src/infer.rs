@@ -9,6 +9,7 @@ use gantry_inference::manifest::Input;
 use gantry_inference::models::{Model, Models};
 use gantry_inference::pool::{Pool, Urgency};
 use gantry_store::jobs::{FinishedJob, Job, Priority};
+use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::moment::Moment;
@@ -118,10 +119,10 @@ impl Work {
                 "the node ended {MOST_CRASHES} times while this job ran; see its log"
             )));
         }
-        let model = self.model_of(job)?;
+        let model = model_of(&self.models, job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let volumes = self.volumes(job, model).await?;
+        let volumes = inputs(&self.store, job, model).await?;
         let assembled = started.elapsed();
         let urgency = match job.priority {
             Priority::Stat => Urgency::Stat,
@@ -142,43 +143,6 @@ impl Work {
         Ok(self.store.finish_job(job.id, finished).await?)
     }
 
-    /// One for each input of the model, in its order.
-    async fn volumes(&self, job: &Job, model: &Model) -> Result<Vec<Arc<Volume>>, JobError> {
-        let inputs = &model.manifest.inputs;
-        let mut volumes = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            let selected = match &job.selections {
-                None if inputs.len() == 1 => &job.selected,
-                Some(selections) if selections.contains_key(&input.name) => {
-                    &selections[&input.name]
-                }
-                _ => {
-                    return Err(JobError::Permanent(format!(
-                        "the rule selected nothing for the input {} of the model {}: name its \
-                         selections as the model's manifest names its inputs",
-                        input.name, job.model
-                    )));
-                }
-            };
-            volumes.push(Arc::new(assemble(&self.store, selected, input).await?));
-        }
-        Ok(volumes)
-    }
-
-    /// The decision names a digest: another graph under the same name is another model.
-    fn model_of(&self, job: &Job) -> Result<&Arc<Model>, JobError> {
-        let model = self.models.model(&job.model).ok_or_else(|| {
-            JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
-        })?;
-        if model.digest != job.model_digest {
-            return Err(JobError::Permanent(format!(
-                "model {} was replaced after this decision, so the result would not be what was decided",
-                job.model
-            )));
-        }
-        Ok(model)
-    }
-
     async fn fail(&self, job: &Job, error: JobError) {
         let pause = Duration::from_secs(10 * u64::from(job.attempts.min(MOST_ATTEMPTS)).pow(2));
         let again = match &error {
@@ -194,18 +158,57 @@ impl Work {
     }
 }
 
-fn infer_error(error: InferError) -> JobError {
+pub(crate) fn infer_error(error: InferError) -> JobError {
     match error {
         InferError::Transient(why) => JobError::Transient(why),
         InferError::Permanent(why) => JobError::Permanent(why),
     }
 }
 
+/// The decision names a digest: another graph under the same name is another model.
+pub(crate) fn model_of<'m>(models: &'m Models, job: &Job) -> Result<&'m Arc<Model>, JobError> {
+    let model = models.model(&job.model).ok_or_else(|| {
+        JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
+    })?;
+    if model.digest != job.model_digest {
+        return Err(JobError::Permanent(format!(
+            "model {} was replaced after this decision, so the result would not be what was decided",
+            job.model
+        )));
+    }
+    Ok(model)
+}
+
+/// One for each input of the model, in its order.
+pub(crate) async fn inputs(
+    reader: &Reader,
+    job: &Job,
+    model: &Model,
+) -> Result<Vec<Arc<Volume>>, JobError> {
+    let inputs = &model.manifest.inputs;
+    let mut volumes = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let selected = match &job.selections {
+            None if inputs.len() == 1 => &job.selected,
+            Some(selections) if selections.contains_key(&input.name) => &selections[&input.name],
+            _ => {
+                return Err(JobError::Permanent(format!(
+                    "the rule selected nothing for the input {} of the model {}: name its \
+                     selections as the model's manifest names its inputs",
+                    input.name, job.model
+                )));
+            }
+        };
+        volumes.push(Arc::new(assemble(reader, selected, input).await?));
+    }
+    Ok(volumes)
+}
+
 /// Reads the selected images one after the other, so that only one file is in memory beside the volume.
-async fn assemble(store: &Store, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
+async fn assemble(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
     let mut assembly = Assembly::new(input);
     for sop_instance in selected {
-        let part10 = store.object(sop_instance).await?.ok_or_else(|| {
+        let part10 = reader.object(sop_instance).await?.ok_or_else(|| {
             JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
         })?;
         let (back, added) = tokio::task::spawn_blocking(move || {
@@ -224,7 +227,7 @@ async fn assemble(store: &Store, selected: &[Uid], input: &Input) -> Result<Volu
 }
 
 /// What `explain` and `status` show of the findings: key, number and unit.
-fn summary_of(findings: &Findings) -> serde_json::Value {
+pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
     let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
     let shown = measurements.map(|m| {
         let derived = m.derivation.as_ref().map(|how| format!("{} of ", how.meaning));

@@ -10,6 +10,7 @@ mod failing;
 pub mod in_force;
 pub mod infer;
 pub mod job_error;
+pub mod reproduce;
 pub mod retell;
 pub mod rules;
 pub mod wait;

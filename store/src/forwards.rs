@@ -3,13 +3,11 @@
 use crate::decisions::NewForward;
 use crate::error::StoreError;
 use crate::events::{self, Event};
+use crate::header::keyword;
 use crate::jobs::Priority;
 use crate::outbox::{self, NewRow};
 use crate::rows;
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_dictionary_std::StandardDataDictionary;
 use gantry_terms::changes::Changes;
-use gantry_terms::header::Tag;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::SqliteConnection;
@@ -121,14 +119,6 @@ pub fn told(changes: &Changes) -> String {
     let removed = changes.remove.iter().map(|tag| format!("{} removed", keyword(*tag)));
     let told: Vec<String> = set.chain(removed).collect();
     if told.is_empty() { "as it came".into() } else { told.join(", ") }
-}
-
-fn keyword(tag: Tag) -> String {
-    let (group, element) = ((tag >> 16) as u16, tag as u16);
-    match StandardDataDictionary.by_tag(dicom_core::Tag(group, element)) {
-        Some(entry) => entry.alias().to_string(),
-        None => format!("({group:04X},{element:04X})"),
-    }
 }
 
 /// None when nothing is changed. The same changes are the same text, in whatever order they were written.

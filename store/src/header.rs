@@ -3,6 +3,8 @@
 use crate::data_set::{Syntax, Walker};
 use crate::part10::read_head;
 use crate::source::Source;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_dictionary_std::StandardDataDictionary;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_encoding::{Codec, Endianness};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
@@ -78,4 +80,13 @@ fn read(source: Source<'_>, syntax: &Uid, until: Until) -> Result<Header, Header
         _ => source,
     };
     Walker::new(source, until).whole(Syntax { big_endian, implicit })
+}
+
+/// The keyword of a tag, or its numbers where the standard has none.
+pub fn keyword(tag: Tag) -> String {
+    let (group, element) = ((tag >> 16) as u16, tag as u16);
+    match StandardDataDictionary.by_tag(dicom_core::Tag(group, element)) {
+        Some(entry) => entry.alias().to_string(),
+        None => format!("({group:04X},{element:04X})"),
+    }
 }

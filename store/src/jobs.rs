@@ -124,6 +124,48 @@ impl Reader {
         found.iter().map(job_row).collect()
     }
 
+    /// Finished jobs that made this object, oldest first; `study` is that of the object.
+    pub async fn jobs_that_made(
+        &self,
+        study: &Uid,
+        result: &Uid,
+    ) -> Result<Vec<JobRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM jobs WHERE study = $1 AND state = 'finished'
+                 AND EXISTS (SELECT 1 FROM json_each(jobs.results) AS made WHERE made.value = $2)
+             ORDER BY id",
+        )
+        .bind(study.as_str())
+        .bind(result.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(job_row).collect()
+    }
+
+    /// Finished jobs on a series, or on a study and each of its series, oldest first.
+    pub async fn finished_jobs_on(&self, uid: &Uid) -> Result<Vec<JobRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM jobs WHERE (series = $1 OR study = $1) AND state = 'finished' ORDER BY id",
+        )
+        .bind(uid.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(job_row).collect()
+    }
+
+    /// Whether an image that the job reads is not there any more, or has other bytes than it had when
+    /// the job was made.
+    pub async fn inputs_are_others(&self, job: i64) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(concat!(
+            "SELECT inputs IS NOT ",
+            inputs_of!("jobs.selected"),
+            " FROM jobs WHERE id = $1"
+        ))
+        .bind(job)
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     pub async fn job(&self, id: i64) -> Result<Option<JobRow>, StoreError> {
         let found = sqlx::query("SELECT * FROM jobs WHERE id = $1")
             .bind(id)

@@ -1,6 +1,6 @@
 //! A DICOM object as the actors hold it: its identity and its data set, byte for byte.
 
-use dicom_core::Tag;
+use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
 use gantry_terms::transfer_syntaxes::{
@@ -114,11 +114,22 @@ impl Instance {
             .expect("the actor holds a readable data set")
     }
 
+    /// The same instance with another value.
+    pub fn with(&self, tag: Tag, vr: VR, value: &str) -> Self {
+        let mut object = self.object();
+        object.put(DataElement::new(tag, vr, value));
+        self.of(&object)
+    }
+
     /// The same object without an attribute.
     pub fn without(&self, tag: Tag) -> Self {
-        use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
         let mut object = self.object();
         object.remove_element(tag);
+        self.of(&object)
+    }
+
+    fn of(&self, object: &InMemDicomObject) -> Self {
+        use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
         let mut data_set = Vec::new();
         let syntax = EXPLICIT_VR_LITTLE_ENDIAN.erased();
         object.write_dataset_with_ts(&mut data_set, &syntax).expect("memory can be written");

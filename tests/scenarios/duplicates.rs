@@ -1,8 +1,7 @@
 //! Other bytes under the UID of a kept instance: what the configuration says becomes of them, of what was decided, and of what the PACS has.
 
-use dicom_core::{DataElement, Tag, VR};
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::{Association, dcmsend};
 use kit::node::{AE_TITLE, Node, Setup};
@@ -43,18 +42,8 @@ fn send(node: &Node, instances: &[Instance]) {
     dcmsend("CT1", AE_TITLE, node.port, folder.path()).expect("all are stored");
 }
 
-/// The same instance with another value.
-fn changed(instance: &Instance, tag: Tag, vr: VR, value: &str) -> Instance {
-    let mut object = instance.object();
-    object.put(DataElement::new(tag, vr, value));
-    let mut data_set = Vec::new();
-    let syntax = EXPLICIT_VR_LITTLE_ENDIAN.erased();
-    object.write_dataset_with_ts(&mut data_set, &syntax).expect("memory can be written");
-    Instance { data_set, ..instance.clone() }
-}
-
 fn commented(instance: &Instance, comment: &str) -> Instance {
-    changed(instance, tags::IMAGE_COMMENTS, VR::LT, comment)
+    instance.with(tags::IMAGE_COMMENTS, VR::LT, comment)
 }
 
 /// What the node gives out of it, earlier bytes included.
@@ -137,10 +126,10 @@ fn images_of_two_studies_under_one_series_are_told_and_never_taken_for_one_serie
     pacs.wait_for(3, PATIENCE);
     node.wait_until_explained(&chest.series, "complete  yes, revision 1", PATIENCE);
     let study = format!("{}.9", chest.study);
-    let mut strange = changed(&chest.instances[1], tags::STUDY_INSTANCE_UID, VR::UI, &study);
+    let mut strange = chest.instances[1].with(tags::STUDY_INSTANCE_UID, VR::UI, &study);
     strange.sop_instance = format!("{}.9", strange.sop_instance);
     let uid = strange.sop_instance.clone();
-    let strange = changed(&strange, tags::SOP_INSTANCE_UID, VR::UI, &uid);
+    let strange = strange.with(tags::SOP_INSTANCE_UID, VR::UI, &uid);
     send(&node, std::slice::from_ref(&strange));
     node.wait_until_indexed();
     let told = format!(
@@ -155,7 +144,7 @@ fn images_of_two_studies_under_one_series_are_told_and_never_taken_for_one_serie
     let mut late = chest.instances[0].clone();
     late.sop_instance = format!("{}.8", late.sop_instance);
     let uid = late.sop_instance.clone();
-    let late = changed(&late, tags::SOP_INSTANCE_UID, VR::UI, &uid);
+    let late = late.with(tags::SOP_INSTANCE_UID, VR::UI, &uid);
     send(&node, std::slice::from_ref(&late));
     wait_until_pacs_has(&pacs, &late);
     node.wait_until_explained(&chest.series, "complete  yes, revision 2", PATIENCE);
@@ -174,7 +163,7 @@ fn a_series_that_all_images_have_left_decides_nothing_and_says_so() {
     pacs.wait_for(1, PATIENCE);
     node.wait_until_explained(&chest.series, "complete  yes, revision 1", PATIENCE);
     let elsewhere = format!("{}.7", chest.series);
-    let moved = changed(&one[0], tags::SERIES_INSTANCE_UID, VR::UI, &elsewhere);
+    let moved = one[0].with(tags::SERIES_INSTANCE_UID, VR::UI, &elsewhere);
     send(&node, std::slice::from_ref(&moved));
     let said = node.wait_until_explained(&elsewhere, "complete  yes, revision 1", PATIENCE);
     assert!(said.contains("decide    \"archive\" (revision 1,"), "{said}");

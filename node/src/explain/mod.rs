@@ -85,7 +85,7 @@ pub fn when(moment: Moment) -> String {
     }
 }
 
-fn short(digest: &str) -> &str {
+pub fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 

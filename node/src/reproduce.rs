@@ -1,0 +1,201 @@
+//! `gantry reproduce`: a kept result is made again from the same images by the same model, and laid beside what was kept.
+
+use crate::cli::ReproduceArguments;
+use crate::config::Config;
+use crate::explain::{short, when};
+use crate::output::line;
+use crate::serve::{start_engine, station};
+use gantry_inference::models::Models;
+use gantry_results::object::ResultObject;
+use gantry_routing::compose::Composer;
+use gantry_routing::reproduce::{Again, Reproduce};
+use gantry_store::error::StoreError;
+
+use gantry_store::header::{keyword, read_data_set_header, read_header};
+use gantry_store::incoming::Origin;
+use gantry_store::jobs::{Job, JobRow};
+use gantry_store::reader::Reader;
+use gantry_store::store::Store;
+use gantry_terms::header::{Header, Tag};
+use gantry_terms::uid::Uid;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const PIXEL_DATA: Tag = 0x7FE0_0010;
+
+/// Exit status 0 when every result was made again as it was.
+pub async fn run(arguments: &ReproduceArguments) -> Result<ExitCode, Box<dyn Error>> {
+    let config = Config::load(&arguments.config.config)?;
+    let uid = Uid::parse(&arguments.uid)
+        .map_err(|why| format!("{:?} is not a UID: {why}", arguments.uid))?;
+    let reader = Store::open_reader(&config.data).await?;
+    let (jobs, only) = jobs_of(&reader, &uid).await?;
+    let mut all_the_same = true;
+    for row in &jobs {
+        line!(
+            "{} ({}) for \"{}\", revision {}, finished at {}",
+            row.job.model,
+            short(&row.job.model_digest),
+            row.job.rule,
+            row.job.revision,
+            row.finished_at.map(when).unwrap_or_default()
+        );
+        let same = match again(&config, &reader, &row.job).await {
+            Ok(again) => tell(&reader, row, &again, only).await?,
+            Err(why) => {
+                line!("  cannot be made again: {why}");
+                false
+            }
+        };
+        all_the_same &= same;
+    }
+    Ok(if all_the_same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The finished jobs that made a result or worked on a series or a study, and the one result that is
+/// asked for, if it is one.
+async fn jobs_of<'u>(
+    reader: &Reader,
+    uid: &'u Uid,
+) -> Result<(Vec<JobRow>, Option<&'u Uid>), Box<dyn Error>> {
+    if let Some(instance) = reader.instance(uid).await? {
+        if instance.identity.origin == Origin::Received {
+            return Err(format!(
+                "{uid} was received, not made here\n  help: `gantry explain {uid}` names the results \
+                 that were made of it"
+            )
+            .into());
+        }
+        let jobs = reader.jobs_that_made(&instance.identity.study, uid).await?;
+        if jobs.is_empty() {
+            let why = "no finished job names it: its record is gone, or the index was built anew";
+            return Err(format!("{uid} was made here, but {why}").into());
+        }
+        return Ok((jobs, Some(uid)));
+    }
+    let jobs = reader.finished_jobs_on(uid).await?;
+    if jobs.is_empty() {
+        return Err(format!(
+            "no result {uid}, and no finished job on a series or a study {uid}\n  help: this command \
+             takes the SOP Instance UID (0008,0018) of a result, or a Series Instance UID (0020,000E) \
+             or Study Instance UID (0020,000D) that a model worked on; `gantry explain` names results"
+        )
+        .into());
+    }
+    Ok((jobs, None))
+}
+
+/// Each model has a process of its own, which ends with the run.
+async fn again(config: &Config, reader: &Reader, job: &Job) -> Result<Again, Box<dyn Error>> {
+    if reader.inputs_are_others(job.id).await? {
+        return Err("an image that it read is gone, or was replaced by other bytes".into());
+    }
+    let folder = config.models.join(&job.model);
+    let models = Models::one(&folder).map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        texts.join("\n")
+    })?;
+    let models = Arc::new(models);
+    let engine = match start_engine(config, models.clone())? {
+        (Some(engine), _) => engine,
+        (None, why) => return Err(why.unwrap_or_default().into()),
+    };
+    let composer = Composer { station: station(config) };
+    let reproduce = Reproduce { reader: reader.clone(), models, engine, composer };
+    Ok(reproduce.run(job).await?)
+}
+
+/// Whether all that was made is as it was kept.
+async fn tell(
+    reader: &Reader,
+    row: &JobRow,
+    again: &Again,
+    only: Option<&Uid>,
+) -> Result<bool, StoreError> {
+    tell_findings(row.findings.as_ref(), &again.findings);
+    let mut all_the_same = true;
+    for kept in row.results.iter().filter(|kept| only.is_none_or(|only| only == *kept)) {
+        let said = match again.objects.iter().find(|made| made.sop_instance == *kept) {
+            None => Err("is not made any more: the model's manifest is another than then".into()),
+            Some(made) => compare(reader, kept, made).await?,
+        };
+        match said {
+            Ok(bytes) => line!("  {kept} is the same, byte for byte: {bytes} bytes"),
+            Err(why) => {
+                line!("  {kept} {why}");
+                all_the_same = false;
+            }
+        }
+    }
+    Ok(all_the_same)
+}
+
+fn tell_findings(then: Option<&serde_json::Value>, now: &serde_json::Value) {
+    let then = then.and_then(|then| then.as_array());
+    for (at, finding) in now.as_array().into_iter().flatten().enumerate() {
+        let value = |of: &serde_json::Value| of["value"].to_string();
+        let concept = finding["concept"].as_str().unwrap_or_default();
+        let unit = finding["unit"].as_str().unwrap_or_default();
+        let before = then.and_then(|then| then.get(at)).map(value);
+        let beside = match before {
+            Some(before) if before == value(finding) => "as then".to_string(),
+            Some(before) => format!("then {before} {unit}"),
+            None => "not there then".to_string(),
+        };
+        line!("  {concept}: {} {unit}, {beside}", value(finding));
+    }
+}
+
+/// The length of the data set, or what is different in it. File Meta Information is not compared: it
+/// names the program that wrote the file.
+async fn compare(
+    reader: &Reader,
+    kept: &Uid,
+    made: &ResultObject,
+) -> Result<Result<usize, String>, StoreError> {
+    let Some(part10) = reader.object(kept).await? else {
+        return Ok(Err("is not in the store any more".into()));
+    };
+    if part10.ends_with(&made.data_set) {
+        return Ok(Ok(made.data_set.len()));
+    }
+    let then = read_header(&part10);
+    let now = read_data_set_header(&made.data_set, &made.transfer_syntax);
+    Ok(Err(match (then, now) {
+        (Ok(then), Ok(now)) => format!("differs in {}", differences(&then, &now).join(", ")),
+        (Err(error), _) | (_, Err(error)) => format!("cannot be compared: {error}"),
+    }))
+}
+
+/// Keywords of the attributes that differ, outermost ones only. Values may be of a patient.
+fn differences(then: &Header, now: &Header) -> Vec<String> {
+    let tags: BTreeSet<Tag> = then.0.keys().chain(now.0.keys()).copied().collect();
+    let differing = tags.into_iter().filter(|tag| then.attribute(*tag) != now.attribute(*tag));
+    let words: Vec<String> = differing.map(keyword).collect();
+    // Long values and pixels are not in a header.
+    if words.is_empty() { vec![keyword(PIXEL_DATA)] } else { words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gantry_terms::header::{Attribute, Value};
+
+    #[test]
+    fn what_differs_is_named_by_its_keyword_and_without_its_value() {
+        let header = |attributes: &[(Tag, &str)]| {
+            let attribute = |text: &str| Attribute {
+                vr: "LO".into(),
+                values: [Value::Text(text.into())].into(),
+            };
+            Header(attributes.iter().map(|(tag, text)| (*tag, attribute(text))).collect())
+        };
+        let then = header(&[(0x0008_0060, "SR"), (0x0018_1020, "0.1"), (0x0008_103E, "a")]);
+        let now = header(&[(0x0008_0060, "SR"), (0x0018_1020, "0.2"), (0x0020_0011, "900")]);
+        let expected = ["SeriesDescription", "SoftwareVersions", "SeriesNumber"];
+        assert_eq!(differences(&then, &now), expected);
+        assert_eq!(differences(&then, &then), ["PixelData"]);
+    }
+}

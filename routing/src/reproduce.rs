@@ -1,0 +1,40 @@
+//! A kept result made again from the same images by the same model, to be laid beside it. Nothing is kept or sent.
+
+use crate::compose::Composer;
+use crate::infer::{infer_error, inputs, model_of, summary_of};
+use crate::job_error::JobError;
+use gantry_inference::models::Models;
+use gantry_inference::pool::{Pool, Urgency};
+use gantry_results::object::ResultObject;
+use gantry_store::jobs::Job;
+use gantry_store::reader::Reader;
+use std::sync::Arc;
+
+/// Works as the stations do, beside them.
+pub struct Reproduce {
+    pub reader: Reader,
+    pub models: Arc<Models>,
+    pub engine: Pool,
+    pub composer: Composer,
+}
+
+/// What a job makes when it runs again.
+pub struct Again {
+    /// In the order of `send_as`.
+    pub objects: Vec<ResultObject>,
+    /// As a finished job keeps them.
+    pub findings: serde_json::Value,
+}
+
+impl Reproduce {
+    /// Refuses when the model is not the one that was decided for. That the images are those of then is
+    /// for the caller to ask.
+    pub async fn run(&self, job: &Job) -> Result<Again, JobError> {
+        let model = model_of(&self.models, job)?;
+        let volumes = inputs(&self.reader, job, model).await?;
+        let found = self.engine.infer(&job.model, volumes.clone(), Urgency::Routine).await;
+        let (findings, _) = found.map_err(infer_error)?;
+        let objects = self.composer.objects(&self.reader, job, &volumes, &findings).await?;
+        Ok(Again { objects, findings: summary_of(&findings) })
+    }
+}

@@ -1,0 +1,84 @@
+//! What was kept is made again: byte for byte the same, or it is said what is other than then.
+
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use kit::instance::Instance;
+use kit::modality::Association;
+use kit::node::{AE_TITLE, Node, Setup};
+use kit::pacs::Pacs;
+use kit::{need, phantom};
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const RULE: &str = r#"
+[[rule]]
+name = "emphysema on phantoms"
+on = "series"
+
+[rule.select]
+Modality = "CT"
+PatientID = "PHANTOM"
+
+[rule.then]
+run = "emphysema"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
+"#;
+
+fn send(node: &Node, instances: &[Instance]) {
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
+    for instance in instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
+    }
+    association.release();
+}
+
+/// A folder of models of its own, which may be changed.
+fn copied_models(to: &Path) {
+    let (from, to) = (need::root().join("models/emphysema"), to.join("emphysema"));
+    std::fs::create_dir_all(&to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("the model ships").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+#[test]
+fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let pacs = Pacs::up("PACS");
+    let models = tempfile::TempDir::new().expect("a temporary folder");
+    copied_models(models.path());
+    let setup = Setup::new().models(models.path()).rules("phantom.toml", RULE).scanner("CT1");
+    let node = setup.pacs(&pacs).store("duplicates = \"replace\"").start();
+    let chest = phantom::chest("reproduced");
+    send(&node, &chest.instances);
+    let results = pacs.wait_for(2, PATIENCE);
+    let report = results.iter().find(|file| file.is_report()).expect("a structured report");
+    let report = report.sop_instance.clone();
+
+    let again = node.gantry(&["reproduce", &report]);
+    let same = |uid: &str| format!("{uid} is the same, byte for byte");
+    assert!(again.success && again.out.contains(&same(&report)), "{again:?}");
+    assert_eq!(again.out.matches(", as then").count(), 4, "{again:?}");
+    let both = node.gantry(&["reproduce", &chest.series]);
+    assert!(both.success, "{both:?}");
+    assert_eq!(both.out.matches("is the same, byte for byte").count(), 2, "{both:?}");
+    let image = node.gantry(&["reproduce", &chest.instances[0].sop_instance]);
+    assert!(!image.success && image.err.contains("was received, not made here"), "{image:?}");
+    assert_eq!(pacs.received().len(), 2, "nothing is sent");
+
+    let manifest = models.path().join("emphysema/model.toml");
+    let written = std::fs::read_to_string(&manifest).expect("a manifest");
+    std::fs::write(&manifest, format!("{written}\n# of another day\n")).expect("written");
+    let other = node.gantry(&["reproduce", &report]);
+    assert!(!other.success && other.out.contains("manifest is another than then"), "{other:?}");
+    std::fs::write(&manifest, written).expect("written");
+
+    let corrected = chest.instances[1].with(tags::IMAGE_COMMENTS, VR::LT, "corrected");
+    send(&node, std::slice::from_ref(&corrected));
+    node.wait_until_explained(&chest.series, "complete  yes, revision 2", PATIENCE);
+    let replaced = node.gantry(&["reproduce", &report]);
+    assert!(!replaced.success && replaced.out.contains("replaced by other bytes"), "{replaced:?}");
+}
