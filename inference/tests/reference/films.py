@@ -1,0 +1,23 @@
+# The film "film" as pydicom reads it: "rescaled" behind the modality LUT, "displayed" behind the VOI LUT or window.
+import pydicom
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+film = pydicom.dcmread(folder / "film")
+bits = film.BitsStored
+low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if film.PixelRepresentation else (0, (1 << bits) - 1)
+if film.get("ModalityLUTSequence"):
+    low, high = 0, (1 << film.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
+elif "RescaleSlope" in film:
+    low, high = (x * film.RescaleSlope + film.RescaleIntercept for x in (low, high))
+low, high = float(low), float(high)
+rescaled = apply_modality_lut(film.pixel_array, film)
+shown = apply_voi_lut(rescaled, film).astype(np.float64)
+if film.get("VOILUTSequence"):
+    displayed = shown / ((1 << film.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+else:
+    displayed = (shown - low) / (high - low)
+rescaled = rescaled.astype(np.float64)
+if film.PhotometricInterpretation == "MONOCHROME1":
+    rescaled, displayed = low + high - rescaled, 1 - displayed
+save("rescaled", rescaled)
+save("displayed", displayed)
