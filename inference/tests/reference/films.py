@@ -11,11 +11,13 @@ elif "RescaleSlope" in film:
     low, high = (x * film.RescaleSlope + film.RescaleIntercept for x in (low, high))
 low, high = float(low), float(high)
 rescaled = apply_modality_lut(film.pixel_array, film)
-shown = apply_voi_lut(rescaled, film).astype(np.float64)
 if film.get("VOILUTSequence"):
-    displayed = shown / ((1 << film.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+    # By numpy: what lies beyond a table of 8 bits wraps around in pydicom 3.0.
+    count, first, depth = film.VOILUTSequence[0].LUTDescriptor
+    entries = np.array(film.VOILUTSequence[0].LUTData)
+    displayed = entries[np.clip(rescaled.astype(int) - first, 0, count - 1)] / ((1 << depth) - 1)
 else:
-    displayed = (shown - low) / (high - low)
+    displayed = (apply_voi_lut(rescaled, film).astype(np.float64) - low) / (high - low)
 rescaled = rescaled.astype(np.float64)
 if film.PhotometricInterpretation == "MONOCHROME1":
     rescaled, displayed = low + high - rescaled, 1 - displayed
