@@ -71,8 +71,8 @@ fn a_film_is_shown_as_pydicom_shows_it() {
     let Some(question) = Question::new() else { return };
     let signed = Scan { signed: true, ..plain() };
     let rescaled = Scan { slope: "0.5".into(), intercept: "-100".into(), ..plain() };
-    let both = [table(MODALITY_LUT, 0, 4096, 10, true), window("300", "400", None)].concat();
-    for (case, film) in [
+    let both = [table(MODALITY_LUT, 0, 4096, 16, true), window("30000", "40000", None)].concat();
+    let cases = [
         ("nothing said", plain()),
         ("signed", signed.clone()),
         ("rescaled", rescaled.clone()),
@@ -84,18 +84,26 @@ fn a_film_is_shown_as_pydicom_shows_it() {
         ("table", Scan { more: table(VOI_LUT, 1000, 2000, 12, true), ..plain() }),
         ("short table", Scan { more: table(VOI_LUT, 1000, 256, 8, false), ..plain() }),
         ("table of the signed", Scan { more: table(VOI_LUT, -500, 1000, 16, false), ..signed }),
-        ("modality table", Scan { more: table(MODALITY_LUT, 0, 4096, 14, false), ..plain() }),
+        ("modality table", Scan { more: table(MODALITY_LUT, 0, 4096, 16, false), ..plain() }),
         ("modality table, then a window", Scan { more: both, ..plain() }),
-    ] {
-        for photometric in ["MONOCHROME2", "MONOCHROME1"] {
-            let file = Scan { photometric, ..film.clone() }.file();
-            question.lay("film", &file).ask(include_str!("reference/films.py"));
-            for intensity in ["rescaled", "displayed"] {
-                println!("{case}, {photometric}, {intensity}");
-                let own = film::read(&file, &input(intensity)).unwrap();
-                assert_eq!((own.rows, own.columns), (16, 16));
-                assert_near(&own.pixels, &question.answer(intensity), 1e-6);
-            }
+    ];
+    let files: Vec<(&str, Vec<u8>)> = cases
+        .iter()
+        .flat_map(|(case, film)| {
+            ["MONOCHROME2", "MONOCHROME1"]
+                .map(|photometric| (*case, Scan { photometric, ..film.clone() }.file()))
+        })
+        .collect();
+    for (at, (_, file)) in files.iter().enumerate() {
+        question.lay(&format!("film-{at}"), file);
+    }
+    question.ask(include_str!("reference/films.py"));
+    for (at, (case, file)) in files.iter().enumerate() {
+        for intensity in ["rescaled", "displayed"] {
+            println!("{case} ({at}), {intensity}");
+            let own = film::read(file, &input(intensity)).unwrap();
+            assert_eq!((own.rows, own.columns), (16, 16));
+            assert_near(&own.pixels, &question.answer(&format!("film-{at} {intensity}")), 1e-6);
         }
     }
 }
