@@ -33,8 +33,9 @@ pub(crate) const TAGS: &[u32] = &[
     tags::PIXEL_REPRESENTATION,
 ];
 
-/// A slice may have this many pixels: 4096 x 4096, four times the largest CT matrix in use.
-pub const MOST_PIXELS: usize = 1 << 24;
+/// An image may have this many pixels: more than the largest film in use (mammograms of 4728 x 5928), and
+/// 32 times the largest CT matrix.
+pub const MOST_PIXELS: usize = 1 << 25;
 
 /// How the pixels of a transfer syntax are read. What is not in [`DECODABLE`] is refused by name:
 /// the registry claims more than it can do (12-bit JPEG Extended, for one, comes out wrong).
@@ -82,7 +83,10 @@ pub struct Pixels {
     pub rows: usize,
     pub columns: usize,
     pub bits_allocated: u16,
+    pub bits_stored: u16,
     pub signed: bool,
+    /// MONOCHROME1: the least value is shown bright.
+    pub inverted: bool,
     /// Row by row, sign extended from Bits Stored; padding (0028,0120) is kept as it stands.
     pub values: Vec<i32>,
 }
@@ -98,7 +102,7 @@ pub enum DecodeError {
     NoPixelData,
     #[error("has {0} frames; only images of a single frame make a stack")]
     SeveralFrames(u32),
-    #[error("is not a grey image (MONOCHROME2 with one sample per pixel)")]
+    #[error("is not a grey image (MONOCHROME1 or MONOCHROME2 with one sample per pixel)")]
     NotGrey,
     #[error("lacks a usable {0}")]
     Missing(&'static str),
@@ -154,6 +158,7 @@ struct Image {
     allocated: u16,
     stored: u16,
     signed: bool,
+    inverted: bool,
 }
 
 impl Image {
@@ -163,11 +168,12 @@ impl Image {
             None | Some(1.0) => {}
             Some(frames) => return Err(DecodeError::SeveralFrames(frames as u32)),
         }
-        let grey = elements.text(tags::PHOTOMETRIC_INTERPRETATION) == Some("MONOCHROME2")
-            && elements.unsigned(tags::SAMPLES_PER_PIXEL) == Some(1);
-        if !grey {
-            return Err(DecodeError::NotGrey);
-        }
+        let one_sample = elements.unsigned(tags::SAMPLES_PER_PIXEL) == Some(1);
+        let inverted = match elements.text(tags::PHOTOMETRIC_INTERPRETATION) {
+            Some("MONOCHROME1") if one_sample => true,
+            Some("MONOCHROME2") if one_sample => false,
+            _ => return Err(DecodeError::NotGrey),
+        };
         let rows = number(tags::ROWS, "Rows")?;
         let columns = number(tags::COLUMNS, "Columns")?;
         if rows == 0 || columns == 0 {
@@ -188,7 +194,7 @@ impl Image {
             Some(1) => true,
             _ => return Err(DecodeError::Missing("Pixel Representation")),
         };
-        Ok(Self { rows, columns, allocated, stored, signed })
+        Ok(Self { rows, columns, allocated, stored, signed, inverted })
     }
 
     fn count(&self) -> usize {
@@ -216,7 +222,9 @@ impl Image {
             rows: self.rows.into(),
             columns: self.columns.into(),
             bits_allocated: self.allocated,
+            bits_stored: self.stored,
             signed: self.signed,
+            inverted: self.inverted,
             values,
         })
     }

@@ -12,8 +12,8 @@ use std::io::Read;
 const GROUP_LENGTH: u32 = 0x0002_0000;
 const TRANSFER_SYNTAX_UID: u32 = 0x0002_0010;
 
-/// A deflated slice may grow to this many bytes: a 4096 x 4096 slice of 16 bits and its header.
-const MOST_INFLATED: u64 = 48 << 20;
+/// A deflated image may grow to this many bytes: the largest image of 16 bits and its header.
+const MOST_INFLATED: u64 = 80 << 20;
 
 /// Why bytes are not a DICOM file that can be read. Never repeats a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub struct Elements<'a> {
     /// Byte ranges into `data`.
     values: Values,
     pixels: Pixels,
-    big_endian: bool,
+    encoding: Encoding,
 }
 
 /// Pixel Data as it stands in the file.
@@ -66,8 +66,21 @@ impl<'a> Elements<'a> {
             big_endian: transfer_syntax.as_str() == EXPLICIT_VR_BIG_ENDIAN,
         };
         let (values, pixels) = Walk { data: &data, at: 0, encoding }.data_set(wanted)?;
-        let big_endian = encoding.big_endian;
-        Ok(Self { transfer_syntax, data, values, pixels, big_endian })
+        Ok(Self { transfer_syntax, data, values, pixels, encoding })
+    }
+
+    /// The wanted values of the first item of a sequence that was wanted itself; nothing where there is none.
+    pub fn item(&self, sequence: u32, wanted: &[u32]) -> Result<Option<Elements<'_>>, Unreadable> {
+        let Some(range) = self.values.get(&sequence) else { return Ok(None) };
+        let (data, at, encoding) = (&self.data[..range.end], range.start, self.encoding);
+        let found = Walk { data, at, encoding }.first_item(wanted)?;
+        Ok(found.map(|(values, encoding)| Elements {
+            transfer_syntax: self.transfer_syntax.clone(),
+            data: Cow::Borrowed(&self.data),
+            values,
+            pixels: Pixels::Absent,
+            encoding,
+        }))
     }
 
     pub fn pixel_data(&self) -> Option<PixelData<'_>> {
@@ -82,7 +95,7 @@ impl<'a> Elements<'a> {
     }
 
     pub fn is_big_endian(&self) -> bool {
-        self.big_endian
+        self.encoding.big_endian
     }
 
     /// The text without padding; nothing when absent, empty or not ASCII (what is read here is).
@@ -104,8 +117,14 @@ impl<'a> Elements<'a> {
 
     /// The first value of a US.
     pub fn unsigned(&self, tag: u32) -> Option<u16> {
-        let bytes: [u8; 2] = self.bytes(tag)?.get(..2)?.try_into().ok()?;
-        Some(if self.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        self.words(tag)?.first().copied()
+    }
+
+    /// All values of a US or OW; what is left over of two bytes is not read.
+    pub fn words(&self, tag: u32) -> Option<Vec<u16>> {
+        let word = if self.is_big_endian() { u16::from_be_bytes } else { u16::from_le_bytes };
+        let pairs = self.bytes(tag)?.chunks_exact(2);
+        Some(pairs.map(|pair| word([pair[0], pair[1]])).collect())
     }
 
     /// Whether the element is there, empty or not.
@@ -118,7 +137,7 @@ impl<'a> Elements<'a> {
         self.bytes(tag).is_none_or(|bytes| bytes.iter().all(|byte| matches!(byte, b' ' | 0)))
     }
 
-    fn bytes(&self, tag: u32) -> Option<&[u8]> {
+    pub fn bytes(&self, tag: u32) -> Option<&[u8]> {
         self.data.get(self.values.get(&tag)?.clone())
     }
 }

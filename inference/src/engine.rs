@@ -1,4 +1,4 @@
-//! One thread owns ONNX Runtime's sessions and takes volumes from one bounded queue; callers wait for their findings.
+//! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
 use crate::findings::interpret;
 use crate::graph;
@@ -9,7 +9,7 @@ use crate::run::run;
 use crate::runtime::{self, RuntimeError};
 use crate::tensors::Tensors;
 use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
+use gantry_terms::images::Images;
 use ort::environment::Environment;
 use ort::session::Session;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// How many volumes may wait. Each one is held in memory, so few: who comes later waits with an
+/// How many requests may wait. What each is about is held in memory, so few: who comes later waits with an
 /// `Arc` in hand and the job still leased.
 const QUEUE: usize = 4;
 
@@ -46,7 +46,7 @@ pub enum EngineError {
     Thread(std::io::Error),
 }
 
-/// Why one volume has no findings.
+/// Why there are no findings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InferError {
     /// May work later: too slow this time, out of memory, shutting down.
@@ -94,17 +94,19 @@ impl Engine {
         Ok(Self { models, queue })
     }
 
-    /// Prepares the volumes, one for each input of the model, waits for its turn, then for the run. Dropping the future ends the run.
+    /// Prepares the images for each input of the model, waits for its turn, then for the run. Dropping the
+    /// future ends the run.
     pub async fn infer(
         &self,
         model: &str,
-        volumes: Vec<Arc<Volume>>,
+        images: Vec<impl Into<Images>>,
     ) -> Result<Findings, InferError> {
+        let images: Arc<[Images]> = images.into_iter().map(Into::into).collect();
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let (of, images) = (model.clone(), volumes.clone());
-        let prepared = elsewhere(&model, move || Prepared::new(&of, &images)).await?;
+        let (of, given) = (model.clone(), images.clone());
+        let prepared = elsewhere(&model, move || Prepared::new(&of, &given)).await?;
         let prepared = prepared.map_err(|error| failed(&model, &error))?;
         let prepared = Arc::new(prepared);
         let (reply, answer) = oneshot::channel();
@@ -113,7 +115,7 @@ impl Engine {
         self.queue.send(request).await.map_err(|_| gone())?;
         let tensors = answer.await.map_err(|_| gone())??;
         let of = model.clone();
-        elsewhere(&model, move || interpret(&of, &volumes[0], &prepared, &tensors))
+        elsewhere(&model, move || interpret(&of, &images[0], &prepared, &tensors))
             .await?
             .map_err(|error| failed(&model, &error))
     }
@@ -149,7 +151,7 @@ fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> V
 struct Owner {
     environment: Environment,
     threads: Option<usize>,
-    /// By the model's name, opened at its first volume.
+    /// By the model's name, opened at its first run.
     sessions: HashMap<String, Session>,
     requests: mpsc::Receiver<Request>,
 }

@@ -1,5 +1,6 @@
 //! What came out of the graph, bound to what the manifest says it means.
 
+use crate::classes::answer;
 use crate::manifest::{
     Figure, Group, Manifest, MeasurementOutput, MeasurementSource, SegmentationOutput,
 };
@@ -9,24 +10,25 @@ use crate::prepare::Prepared;
 use crate::tensors::Tensors;
 use crate::voxels::figures::of_values;
 use gantry_terms::findings::{Algorithm, Findings, Mask, Measurement, MeasurementGroup, NoValue};
-use gantry_terms::volume::Volume;
+use gantry_terms::images::Images;
 
 /// An error is a graph that does not keep its manifest: the model's author must act.
 pub fn interpret(
     model: &Model,
-    volume: &Volume,
+    images: &Images,
     prepared: &Prepared,
     tensors: &Tensors,
 ) -> Result<Findings, String> {
     let manifest = &model.manifest;
     let axes = manifest.lead().axes;
     let mut classes = Classes::default();
-    let masks: Vec<Vec<bool>> = manifest
-        .segmentations
-        .iter()
-        .map(|output| masks::over_images(output, axes, prepared, tensors, &mut classes))
-        .collect::<Result<_, _>>()?;
-    let source = Source { manifest, volume, tensors, masks: &masks };
+    let over = |output| match &prepared.place {
+        Some(place) => masks::over_images(output, axes, place, tensors, &mut classes),
+        None => Err("a mask lies over a volume, and there is none".to_string()),
+    };
+    let masks: Vec<Vec<bool>> =
+        manifest.segmentations.iter().map(over).collect::<Result<_, _>>()?;
+    let source = Source { manifest, images, tensors, masks: &masks };
     let groups = manifest.groups.iter().map(|group| source.measure(group));
     let groups = groups.collect::<Result<_, _>>()?;
     Ok(Findings {
@@ -45,7 +47,7 @@ pub fn interpret(
 /// What figures are taken of.
 struct Source<'a> {
     manifest: &'a Manifest,
-    volume: &'a Volume,
+    images: &'a Images,
     tensors: &'a Tensors,
     /// In the manifest's order, over the images.
     masks: &'a [Vec<bool>],
@@ -68,18 +70,30 @@ fn algorithm(model: &Model) -> Algorithm {
 impl Source<'_> {
     fn measure(&self, group: &Group) -> Result<MeasurementGroup, String> {
         let of_group = self.manifest.measurements.iter().filter(|output| output.group == group.key);
+        let mut measurements: Vec<Measurement> =
+            of_group.map(|output| self.number(output)).collect::<Result<_, _>>()?;
+        let mut answers = self.manifest.classifications.iter();
+        let mut presence = None;
+        if let Some(output) = answers.find(|output| output.group == group.key) {
+            let (probability, found) = answer(output, self.tensors)?;
+            measurements.push(probability);
+            presence = found;
+        }
         Ok(MeasurementGroup {
             label: group.label.clone(),
             finding: group.finding.clone(),
             site: group.site.clone(),
             method: group.method.clone(),
-            measurements: of_group.map(|output| self.number(output)).collect::<Result<_, _>>()?,
+            measurements,
+            presence,
         })
     }
 
     fn number(&self, output: &MeasurementOutput) -> Result<Measurement, String> {
         let raw = match &output.source {
-            MeasurementSource::Tensor { tensor, index } => self.element(tensor, *index)?,
+            MeasurementSource::Tensor { tensor, index } => {
+                f64::from(self.tensors.row(tensor, *index)?[*index])
+            }
             MeasurementSource::Mask { segmentation, figure } => {
                 self.figure(segmentation, *figure)?
             }
@@ -99,23 +113,15 @@ impl Source<'_> {
         })
     }
 
-    fn element(&self, tensor: &str, index: usize) -> Result<f64, String> {
-        let (shape, numbers) = self.tensors.numbers(tensor)?;
-        let row = matches!(shape, [_] | [1, _]);
-        let raw = numbers.get(index).filter(|_| row).copied().ok_or_else(|| {
-            format!(
-                "the output `{tensor}` has the shape {shape:?}, the manifest means index {index}"
-            )
-        })?;
-        Ok(f64::from(raw))
-    }
-
     /// Of an empty mask the volume is 0, and nothing else is a number.
     fn figure(&self, segmentation: &str, figure: Figure) -> Result<f64, String> {
         let mut outputs = self.manifest.segmentations.iter().zip(self.masks);
         let mask = outputs.find(|(output, _)| output.key == segmentation).map(|(_, mask)| mask);
         let mask = mask.ok_or_else(|| format!("there is no segmentation `{segmentation}`"))?;
-        let geometry = &self.volume.geometry;
+        let Images::Volume(volume) = self.images else {
+            return Err(format!("`{segmentation}` is measured of something that is no volume"));
+        };
+        let geometry = &volume.geometry;
         if let Figure::Volume(of_mm3) = figure {
             let voxels = mask.iter().filter(|inside| **inside).count();
             return Ok(voxels as f64 * geometry.voxel_volume() * of_mm3);
@@ -124,12 +130,8 @@ impl Source<'_> {
             Figure::Percentile(percent) => vec![percent / 100.0],
             _ => Vec::new(),
         };
-        let inside = self
-            .volume
-            .voxels
-            .iter()
-            .zip(mask)
-            .filter(|(value, inside)| **inside && !value.is_nan());
+        let voxels = volume.voxels.iter().zip(mask);
+        let inside = voxels.filter(|(value, inside)| **inside && !value.is_nan());
         let mut values: Vec<f32> = inside.map(|(value, _)| *value).collect();
         let found = of_values(&mut values, &quantiles).map_err(|error| error.to_string())?;
         let Some(found) = found else { return Ok(f64::NAN) };

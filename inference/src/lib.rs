@@ -1,11 +1,13 @@
-//! Voxels in, findings out: model manifests, volume assembly, and ONNX Runtime with one owner. Knows no job and no PACS.
+//! Voxels in, findings out: model manifests, volume assembly, films, and ONNX Runtime with one owner. Knows no job and no PACS.
 
 mod answers;
 pub mod assembly;
+mod classes;
 mod codestream;
 pub mod decode;
 mod elements;
 pub mod engine;
+pub mod film;
 mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

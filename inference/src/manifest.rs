@@ -2,14 +2,17 @@
 
 mod check;
 mod grid;
+mod image;
 mod outputs;
 mod steps;
 mod windows;
 mod written;
 
 pub use grid::{Along, GridWanted, Interpolation};
+pub use image::{Crop, ImageWanted, Resizing};
 pub use outputs::{
-    Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+    Activation, ClassificationOutput, Cleaning, Figure, MeasurementOutput, MeasurementSource,
+    Reading, SegmentationOutput,
 };
 pub use steps::Step;
 pub use windows::{Blending, Each, Pieces, WindowsWanted};
@@ -38,6 +41,8 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     pub groups: Vec<Group>,
     pub measurements: Vec<MeasurementOutput>,
+    /// One of a group at the most.
+    pub classifications: Vec<ClassificationOutput>,
     /// In drawing order: the last one is drawn on top.
     pub segmentations: Vec<SegmentationOutput>,
 }
@@ -125,6 +130,14 @@ impl Manifest {
         &self.inputs[0]
     }
 
+    /// The keys of all that comes out.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        let numbers = self.measurements.iter().map(|measurement| measurement.key.as_str());
+        let answers = self.classifications.iter().map(|answer| answer.key.as_str());
+        let masks = self.segmentations.iter().map(|segmentation| segmentation.key.as_str());
+        numbers.chain(answers).chain(masks)
+    }
+
     /// The tensors that the graph takes.
     pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         self.inputs.iter().flat_map(|input| {
@@ -141,17 +154,17 @@ impl Manifest {
 
     /// Each use of a tensor that the graph gives; one tensor may be used several times.
     pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
+        let element = |name, index: usize| TensorWanted {
+            name,
+            labels: false,
+            sides: vec![Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1))],
+        };
         let numbers =
-            self.measurements.iter().filter_map(|measurement| match &measurement.source {
-                MeasurementSource::Tensor { tensor, index } => Some(TensorWanted {
-                    name: tensor,
-                    labels: false,
-                    sides: vec![Side::AtLeast(
-                        i64::try_from(*index).unwrap_or(i64::MAX).saturating_add(1),
-                    )],
-                }),
+            self.measurements.iter().filter_map(move |measurement| match &measurement.source {
+                MeasurementSource::Tensor { tensor, index } => Some(element(tensor, *index)),
                 MeasurementSource::Mask { .. } => None,
             });
+        let classes = self.classifications.iter().map(move |c| element(&c.tensor, c.class));
         let masks = self.segmentations.iter().map(|segmentation| {
             let mut sides = self.sides(self.lead(), false);
             if let (Reading::HighestScore(class), Some(classes)) =
@@ -162,11 +175,14 @@ impl Manifest {
             let labels = matches!(segmentation.reading, Reading::Label(_));
             TensorWanted { name: &segmentation.tensor, labels, sides }
         });
-        numbers.chain(masks)
+        numbers.chain(classes).chain(masks)
     }
 
     /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
+        if let InputKind::Image(image) = &input.kind {
+            return image.sides();
+        }
         let grid = self.lead().grid.as_ref();
         let size = grid.and_then(|grid| grid.size).map(|size| size.map(Side::of));
         let multiple = grid.and_then(|grid| grid.multiple_of);
@@ -182,7 +198,7 @@ impl Manifest {
     }
 }
 
-/// The volume that the graph takes.
+/// The volume or the film that the graph takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     /// As rules name the selection that fills it; `input` where there is only one.
@@ -190,13 +206,14 @@ pub struct Input {
     /// On the leading input's grid, whatever way these images lie.
     pub onto_lead: bool,
     pub kind: InputKind,
-    /// Modality (0008,0060) of the images.
-    pub modality: String,
+    /// Modality (0008,0060) of the images: one of these.
+    pub modalities: Vec<String>,
     /// Takes float32 in the order of `axes`.
     pub tensor: String,
     pub intensity: Intensity,
     pub axes: Axes,
-    pub slice_order: SliceOrder,
+    /// Of a volume.
+    pub slice_order: Option<SliceOrder>,
     /// The grid that the images are brought onto; none: they go in as they are.
     pub grid: Option<GridWanted>,
     /// How the block goes through the graph in pieces; only of the leading input. None: as a whole.
@@ -211,11 +228,12 @@ pub struct Input {
     pub limits: Limits,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum InputKind {
     /// One series as one block.
     Volume,
+    /// One film.
+    Image(ImageWanted),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -225,6 +243,10 @@ pub enum Intensity {
     Hounsfield,
     /// The same where the image has them, and the stored values where it has not, in whatever unit.
     Rescaled,
+    /// Of a film, what a display shows of it: the modality LUT, then the VOI LUT or window of its header, from
+    /// 0 for dark to 1 for bright (PS3.3 C.11.2). Without either its stored values from the least that they
+    /// may be to the highest.
+    Displayed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -233,7 +255,7 @@ pub enum Axes {
     SliceRowColumn,
     /// Batch and channel are 1, but for windows in batches.
     BatchChannelSliceRowColumn,
-    /// One slice at a time, or a batch of them; its neighbours may be channels.
+    /// A film; or one slice at a time, or a batch of them, whose neighbours may be channels.
     BatchChannelRowColumn,
 }
 

@@ -1,7 +1,7 @@
 //! Masks out of a graph's tensors: read, cleaned on the model's grid, and brought back onto the images.
 
 use crate::manifest::{Axes, Cleaning, Reading, SegmentationOutput};
-use crate::prepare::Prepared;
+use crate::prepare::Place;
 use crate::tensors::Tensors;
 use crate::voxels::argmax::{argmax, has_nan};
 use crate::voxels::block::Block;
@@ -19,30 +19,30 @@ pub struct Classes<'a>(HashMap<&'a str, Vec<u16>>);
 pub fn over_images<'a>(
     output: &'a SegmentationOutput,
     axes: Axes,
-    prepared: &Prepared,
+    place: &Place,
     tensors: &Tensors,
     classes: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
-    let mut mask = read(output, axes, prepared, tensors, classes)?;
-    clean(&mut mask, prepared.grid.size(), output.cleaning)?;
-    if prepared.grid.is_like(&prepared.images) {
+    let mut mask = read(output, axes, place, tensors, classes)?;
+    clean(&mut mask, place.grid.size(), output.cleaning)?;
+    if place.grid.is_like(&place.images) {
         return Ok(mask);
     }
     let told = |error: VoxelError| error.to_string();
-    let block = Block::new(prepared.grid, mask).map_err(told)?;
-    Ok(nearest(&block, &prepared.images, false).map_err(told)?.into_voxels())
+    let block = Block::new(place.grid, mask).map_err(told)?;
+    Ok(nearest(&block, &place.images, false).map_err(told)?.into_voxels())
 }
 
 fn read<'a>(
     output: &'a SegmentationOutput,
     axes: Axes,
-    prepared: &Prepared,
+    place: &Place,
     tensors: &Tensors,
     known: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
     let tensor = output.tensor.as_str();
-    let expected = axes.shape(prepared.grid.size());
-    let voxels = prepared.grid.voxels();
+    let expected = axes.shape(place.grid.size());
+    let voxels = place.grid.voxels();
     let check = |shape: &[i64], elements: usize| {
         if shape == expected && elements == voxels {
             return Ok(());

@@ -23,8 +23,11 @@ pub fn run(
     prepared: &Prepared,
     wanted: &WindowsWanted,
 ) -> Result<Tensors, Failure> {
-    let windows = wanted.over(prepared.grid.size())?;
-    let cut = Cut { model, prepared, wanted, windows: &windows };
+    let place = prepared.place.as_ref();
+    let place = place.ok_or_else(|| Failure::Graph("only a volume has pieces".into()))?;
+    let block_size = place.grid.size();
+    let windows = wanted.over(block_size)?;
+    let cut = Cut { model, prepared, block_size, wanted, windows: &windows };
     let mut answers = cut.answers();
     let mut tensors: Vec<Vec<f32>> = vec![Vec::new(); model.manifest.inputs.len()];
     // A graph that fixes its batch gets the last piece again where there are too few.
@@ -64,6 +67,8 @@ fn batch_is_fixed(session: &Session, tensor: &str) -> bool {
 struct Cut<'a> {
     model: &'a Model,
     prepared: &'a Prepared,
+    /// Of the block.
+    block_size: [usize; 3],
     wanted: &'a WindowsWanted,
     windows: &'a Windows,
 }
@@ -98,8 +103,7 @@ impl<'a> Cut<'a> {
                     self.windows.cut(block, number, outside, piece)?;
                 }
                 Pieces::Slices { neighbours } => {
-                    let size = self.prepared.grid.size();
-                    slices::with_neighbours(block, size, number, neighbours, piece)?;
+                    slices::with_neighbours(block, self.block_size, number, neighbours, piece)?;
                 }
             }
         }
@@ -222,7 +226,7 @@ impl Whole<'_> {
             Self::Joined(channels, join) => (channels, Elements::Numbers(join.finish())),
             Self::Labels(join) => (1, Elements::Labels(join.finish())),
         };
-        let mut shape = axes.shape(cut.prepared.grid.size());
+        let mut shape = axes.shape(cut.block_size);
         if let [_, of_channels, _, _, _] = shape.as_mut_slice() {
             *of_channels = channels as i64;
         }

@@ -9,7 +9,7 @@ use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
 use crate::worker::process::{AskError, NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
+use gantry_terms::images::Images;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,7 +75,7 @@ impl Pool {
     pub async fn infer(
         &self,
         model: &str,
-        volumes: Vec<Arc<Volume>>,
+        images: Vec<Images>,
         urgency: Urgency,
     ) -> Result<(Findings, Duration), InferError> {
         let found = self.models.model(model).cloned();
@@ -86,7 +86,7 @@ impl Pool {
         let worker = self.worker(&model).await?;
         let mut guard = KilledOnDrop(Some(worker.process()));
         let limit = model.manifest.time_out + self.options.grace;
-        let (asked, of) = (volumes, model.clone());
+        let (asked, of) = (images, model.clone());
         let run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
             let answer = worker.ask(&of, &asked);

@@ -1,30 +1,38 @@
-//! From volumes to the tensors that a model takes: brought onto the model's grid, intensities scaled.
+//! From images to the tensors that a model takes: volumes on the model's grid, films at its size, intensities scaled.
 
-use crate::manifest::Input;
+use crate::manifest::{Input, InputKind};
 use crate::models::Model;
 use crate::voxels::block::Block;
 use crate::voxels::error::VoxelError;
 use crate::voxels::grid::Grid;
 use crate::voxels::resample::linear;
+use gantry_terms::film::Film;
+use gantry_terms::images::Images;
 use gantry_terms::volume::Volume;
 use std::sync::Arc;
 
 /// The tensors of one run.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Where the voxels of the leading input lie.
-    pub grid: Grid,
-    /// Where its images lie.
-    pub images: Grid,
+    /// Of the leading input; none of a film.
+    pub place: Option<Place>,
     /// One for each input, in the manifest's order.
     pub inputs: Vec<PreparedInput>,
+}
+
+/// Where a volume lies in the patient.
+#[derive(Debug)]
+pub struct Place {
+    /// Its voxels as the graph sees them.
+    pub grid: Grid,
+    pub images: Grid,
 }
 
 #[derive(Debug)]
 pub struct PreparedInput {
     pub shape: Vec<i64>,
-    /// mm between voxels along the tensor's axes.
-    pub spacing: [f32; 3],
+    /// mm between voxels along the tensor's axes; none of a film.
+    pub spacing: Option<[f32; 3]>,
     voxels: Voxels,
 }
 
@@ -40,8 +48,12 @@ enum Voxels {
 pub enum Unprepared {
     #[error(transparent)]
     Voxels(#[from] VoxelError),
-    #[error("it takes {wanted} volumes, {found} were given")]
+    #[error("it has {wanted} inputs, and images for {found} were given")]
     Count { wanted: usize, found: usize },
+    #[error(
+        "the images for `{0}` are not of the kind that its manifest names: the node has to be mended"
+    )]
+    Kind(String),
     #[error(
         "the images for `{input}` have another Frame of Reference than those for `{lead}`: nothing \
          says how they lie to each other"
@@ -55,15 +67,28 @@ pub enum Unprepared {
 }
 
 impl Prepared {
-    /// Of one volume for each input, in the manifest's order. Works on all cores for as long as that
+    /// Of the images for each input, in the manifest's order. Works on all cores for as long as that
     /// takes: not for a thread that others wait for.
-    pub fn new(model: &Model, volumes: &[Arc<Volume>]) -> Result<Self, Unprepared> {
+    pub fn new(model: &Model, images: &[Images]) -> Result<Self, Unprepared> {
         let inputs = &model.manifest.inputs;
+        if images.len() != inputs.len() {
+            return Err(Unprepared::Count { wanted: inputs.len(), found: images.len() });
+        }
+        if let ([input], [Images::Film(film)]) = (inputs.as_slice(), images) {
+            let prepared = PreparedInput::of_film(input, film)?;
+            return Ok(Self { place: None, inputs: vec![prepared] });
+        }
+        let volumes =
+            inputs.iter().zip(images).map(|(input, images)| match (&input.kind, images) {
+                (InputKind::Volume, Images::Volume(volume)) => Ok(volume),
+                _ => Err(Unprepared::Kind(input.name.clone())),
+            });
+        Self::of_volumes(inputs, &volumes.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    fn of_volumes(inputs: &[Input], volumes: &[&Arc<Volume>]) -> Result<Self, Unprepared> {
         let wanted = inputs.len();
         let [lead, ..] = volumes else { return Err(Unprepared::Count { wanted, found: 0 }) };
-        if volumes.len() != wanted {
-            return Err(Unprepared::Count { wanted, found: volumes.len() });
-        }
         let mut prepared: Vec<PreparedInput> = Vec::with_capacity(wanted);
         let images = Grid::of(&lead.geometry)?;
         let mut grid = images;
@@ -77,7 +102,7 @@ impl Prepared {
             grid = if prepared.is_empty() { own } else { grid };
             prepared.push(of_input);
         }
-        Ok(Self { grid, images, inputs: prepared })
+        Ok(Self { place: Some(Place { grid, images }), inputs: prepared })
     }
 }
 
@@ -94,6 +119,14 @@ fn lie_together(
 }
 
 impl PreparedInput {
+    fn of_film(input: &Input, film: &Film) -> Result<Self, Unprepared> {
+        let InputKind::Image(wanted) = &input.kind else {
+            return Err(Unprepared::Kind(input.name.clone()));
+        };
+        let (shape, pixels) = wanted.fill(film, [&input.image_steps, &input.steps])?;
+        Ok(Self { shape, spacing: None, voxels: Voxels::Made(pixels) })
+    }
+
     /// With the grid that its voxels lie on: `onto`, or what the input wants.
     fn new(
         input: &Input,
@@ -110,7 +143,8 @@ impl PreparedInput {
             (*made.grid(), Voxels::Made(made.into_voxels()))
         };
         let shape = input.axes.shape(grid.size());
-        Ok((grid, Self { shape, spacing: grid.spacing().map(|mm| mm as f32), voxels }))
+        let spacing = Some(grid.spacing().map(|mm| mm as f32));
+        Ok((grid, Self { shape, spacing, voxels }))
     }
 
     pub fn voxels(&self) -> &[f32] {

@@ -73,8 +73,8 @@ fn whole(
 pub fn spacings<'a>(model: &'a Model, prepared: &'a Prepared) -> Result<Given<'a>, Failure> {
     let mut given = Given::new();
     for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
-        if let Some(tensor) = &input.spacing_tensor {
-            let spacing = TensorRef::from_array_view(([3usize], prepared.spacing.as_slice()))?;
+        if let (Some(tensor), Some(spacing)) = (&input.spacing_tensor, &prepared.spacing) {
+            let spacing = TensorRef::from_array_view(([3usize], spacing.as_slice()))?;
             given.push((tensor.as_str().into(), spacing.into()));
         }
     }

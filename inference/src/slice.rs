@@ -7,19 +7,19 @@ use gantry_terms::geometry::{cross, dot};
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::SliceSource;
 
-const SOP_CLASS_UID: u32 = 0x0008_0016;
-const SOP_INSTANCE_UID: u32 = 0x0008_0018;
-const MODALITY: u32 = 0x0008_0060;
+pub const SOP_CLASS_UID: u32 = 0x0008_0016;
+pub const SOP_INSTANCE_UID: u32 = 0x0008_0018;
+pub const MODALITY: u32 = 0x0008_0060;
 const SLICE_THICKNESS: u32 = 0x0018_0050;
 const INSTANCE_NUMBER: u32 = 0x0020_0013;
 const IMAGE_POSITION: u32 = 0x0020_0032;
 const IMAGE_ORIENTATION: u32 = 0x0020_0037;
 const FRAME_OF_REFERENCE: u32 = 0x0020_0052;
-const PIXEL_SPACING: u32 = 0x0028_0030;
-const MODALITY_LUT_SEQUENCE: u32 = 0x0028_3000;
-const RESCALE_INTERCEPT: u32 = 0x0028_1052;
-const RESCALE_SLOPE: u32 = 0x0028_1053;
-const RESCALE_TYPE: u32 = 0x0028_1054;
+pub const PIXEL_SPACING: u32 = 0x0028_0030;
+pub const MODALITY_LUT_SEQUENCE: u32 = 0x0028_3000;
+pub const RESCALE_INTERCEPT: u32 = 0x0028_1052;
+pub const RESCALE_SLOPE: u32 = 0x0028_1053;
+pub const RESCALE_TYPE: u32 = 0x0028_1054;
 
 const TAGS: &[u32] = &[
     SOP_CLASS_UID,
@@ -48,8 +48,8 @@ pub enum SliceError {
     Pixels(#[from] DecodeError),
     #[error("lacks a usable {0}")]
     Missing(&'static str),
-    #[error("is of another modality than {0}, which the model takes")]
-    Modality(String),
+    #[error("is of another modality than {}, which the model takes", .0.join(" or "))]
+    Modality(Vec<String>),
     #[error(
         "has row and column directions that are not perpendicular unit vectors \
          (lengths {row:.4} and {column:.4}, cosine {cosine:.4})"
@@ -59,6 +59,8 @@ pub enum SliceError {
     RescaleType,
     #[error("has a Modality LUT Sequence, which is not supported")]
     ModalityLut,
+    #[error("is inverted (MONOCHROME1), which no slice of a volume may be")]
+    Inverted,
     #[error("has a Rescale Slope and others of the series have none, or the other way round")]
     MixedRescale,
 }
@@ -118,9 +120,7 @@ impl Slice {
         name: SliceName,
         input: &Input,
     ) -> Result<Self, SliceError> {
-        if elements.text(MODALITY) != Some(&input.modality) {
-            return Err(SliceError::Modality(input.modality.clone()));
-        }
+        check_modality(elements, input)?;
         let (row_direction, column_direction) = orientation(elements)?;
         let spacing: [f64; 2] = numbers(elements, PIXEL_SPACING, "Pixel Spacing")?;
         if spacing.iter().any(|mm| *mm <= 0.0) {
@@ -133,10 +133,13 @@ impl Slice {
         };
         let rescale = match input.intensity {
             Intensity::Hounsfield => Some(hounsfield(elements)?),
-            Intensity::Rescaled => rescaled(elements)?,
+            Intensity::Rescaled | Intensity::Displayed => rescaled(elements)?,
         };
         let (slope, intercept) = rescale.unwrap_or((1.0, 0.0));
         let pixels = decode_elements(elements)?;
+        if pixels.inverted {
+            return Err(SliceError::Inverted);
+        }
         let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
         Ok(Self {
             name,
@@ -152,6 +155,12 @@ impl Slice {
             voxels: pixels.values.iter().map(intensity).collect(),
         })
     }
+}
+
+pub fn check_modality(elements: &Elements, input: &Input) -> Result<(), SliceError> {
+    let found = elements.text(MODALITY);
+    let taken = input.modalities.iter().any(|modality| found == Some(modality));
+    taken.then_some(()).ok_or_else(|| SliceError::Modality(input.modalities.clone()))
 }
 
 /// Unit vectors along the rows and the columns, made exactly unit and perpendicular.
@@ -184,7 +193,7 @@ fn hounsfield(elements: &Elements) -> Result<(f64, f64), SliceError> {
 }
 
 /// Both or none (PS3.3 C.11.1); a lookup table can't be said in two numbers.
-fn rescaled(elements: &Elements) -> Result<Option<(f64, f64)>, SliceError> {
+pub fn rescaled(elements: &Elements) -> Result<Option<(f64, f64)>, SliceError> {
     if elements.is_present(MODALITY_LUT_SEQUENCE) {
         return Err(SliceError::ModalityLut);
     }
@@ -206,7 +215,7 @@ fn numbers<const N: usize>(
     values.ok_or(SliceError::Missing(name))
 }
 
-fn uid(elements: &Elements, tag: u32, name: &'static str) -> Result<Uid, SliceError> {
+pub fn uid(elements: &Elements, tag: u32, name: &'static str) -> Result<Uid, SliceError> {
     let parsed = elements.text(tag).and_then(|text| Uid::parse(text).ok());
     parsed.ok_or(SliceError::Missing(name))
 }

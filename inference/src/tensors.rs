@@ -27,6 +27,17 @@ impl Tensors {
         }
     }
 
+    /// The elements of a tensor of one dimension, or of two of which the first is 1, up to this index at least.
+    pub fn row(&self, name: &str, index: usize) -> Result<&[f32], String> {
+        let (shape, numbers) = self.numbers(name)?;
+        if matches!(shape, [_] | [1, _]) && index < numbers.len() {
+            return Ok(numbers);
+        }
+        Err(format!(
+            "the output `{name}` has the shape {shape:?}, the manifest means index {index}"
+        ))
+    }
+
     /// The shape and the elements of a tensor of labels.
     pub fn labels(&self, name: &str) -> Result<(&[i64], &[u8]), String> {
         match self.tensor(name)? {

@@ -8,6 +8,7 @@ pub mod area;
 pub mod argmax;
 pub mod block;
 pub mod components;
+pub mod displayed;
 pub mod error;
 pub mod figures;
 pub mod grid;

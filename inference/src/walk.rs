@@ -37,7 +37,7 @@ pub struct Walk<'a> {
     pub encoding: Encoding,
 }
 
-/// Where the wanted values lie; of a sequence of undefined length only that it is there.
+/// Where the wanted values lie; of a sequence its items, and the delimiters of what has no length.
 pub type Values = HashMap<u32, Range<usize>>;
 
 impl Walk<'_> {
@@ -52,7 +52,7 @@ impl Walk<'_> {
                 let start = self.at;
                 self.skip_sequence(header.vr)?;
                 if wanted.contains(&header.tag) {
-                    values.insert(header.tag, start..start);
+                    values.insert(header.tag, start..self.at);
                 }
             } else {
                 let range = self.value(header.length)?;
@@ -62,6 +62,48 @@ impl Walk<'_> {
             }
         }
         Ok((values, Pixels::Absent))
+    }
+
+    /// The wanted values of the first item of a sequence, whose items begin here; none where it has no
+    /// item. Sequences inside are stepped over.
+    pub fn first_item(mut self, wanted: &[u32]) -> Result<Option<(Values, Encoding)>, Unreadable> {
+        if self.at == self.data.len() {
+            return Ok(None);
+        }
+        let item = self.header(self.encoding)?;
+        match item.tag {
+            ITEM => {}
+            SEQUENCE_END => return Ok(None),
+            _ => return Err(Unreadable::Malformed),
+        }
+        // A sequence as UN is in Implicit VR (PS3.5 6.2.2), whatever the file is in: then a length stands
+        // where a VR would.
+        let vr = self.data.get(self.at + 4..self.at + 6);
+        if vr.is_some_and(|vr| !vr.iter().all(u8::is_ascii_uppercase)) {
+            self.encoding.explicit = false;
+        }
+        let end = match item.length {
+            UNDEFINED => self.data.len(),
+            length => self.value(length)?.end,
+        };
+        if item.length != UNDEFINED {
+            self.at = end - item.length as usize;
+        }
+        let mut values = Values::new();
+        while self.at < end {
+            let header = self.header(self.encoding)?;
+            match (header.tag, header.length) {
+                (ITEM_END, _) => break,
+                (_, UNDEFINED) => self.skip_sequence(header.vr)?,
+                (tag, length) => {
+                    let range = self.value(length)?;
+                    if wanted.contains(&tag) {
+                        values.insert(tag, range);
+                    }
+                }
+            }
+        }
+        Ok(Some((values, self.encoding)))
     }
 
     fn pixels(&mut self, length: u32) -> Result<Pixels, Unreadable> {

@@ -7,7 +7,7 @@ use crate::engine::{Engine, EngineError, EngineOptions, InferError};
 use crate::models::Models;
 use frame::{read_head, write_head};
 use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
+use gantry_terms::images::Images;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
@@ -43,10 +43,10 @@ enum Opened {
     Faulty(String),
 }
 
-/// One volume for each input. The voxels follow, one after the other.
+/// For each input its images. Their numbers follow, one after the other.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
-    volumes: Vec<Volume>,
+    images: Vec<Images>,
 }
 
 /// The voxels of the masks follow, one after the other.
@@ -72,8 +72,8 @@ pub fn serve() -> io::Result<()> {
         Err(told) => return write_head(&mut node, &told),
     };
     write_head(&mut node, &Opened::Ready)?;
-    while let Ok(Heard::Asked(volumes)) = asked.recv() {
-        let answer = runtime.block_on(engine.infer(&name, volumes));
+    while let Ok(Heard::Asked(images)) = asked.recv() {
+        let answer = runtime.block_on(engine.infer(&name, images));
         reply(&mut node, answer)?;
     }
     Ok(())
@@ -82,7 +82,7 @@ pub fn serve() -> io::Result<()> {
 /// From the node.
 enum Heard {
     Task(Task),
-    Asked(Vec<Arc<Volume>>),
+    Asked(Vec<Images>),
 }
 
 /// Reads what is asked on a thread of its own, so that the end of the node is the end of a run too.
@@ -95,20 +95,21 @@ fn listen(node: UnixStream) -> io::Result<Receiver<Heard>> {
             if heard.send(whole).is_err() {
                 break;
             }
-            message = read_volumes(&mut node).map(Heard::Asked);
+            message = read_images(&mut node).map(Heard::Asked);
         }
         std::process::exit(0)
     })?;
     Ok(asked)
 }
 
-fn read_volumes(node: &mut impl io::Read) -> io::Result<Vec<Arc<Volume>>> {
-    let Asked { mut volumes } = read_head(node)?;
-    for volume in &mut volumes {
-        volume.voxels = vec![0.0; volume.geometry.voxels()];
-        node.read_exact(volume.voxels.as_mut_bytes())?;
-    }
-    Ok(volumes.into_iter().map(Arc::new).collect())
+fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Images>> {
+    let Asked { images } = read_head(node)?;
+    let with_numbers = |images: Images| {
+        let mut numbers = vec![0.0; images.count()];
+        node.read_exact(numbers.as_mut_bytes())?;
+        Ok(images.with_numbers(numbers))
+    };
+    images.into_iter().map(with_numbers).collect()
 }
 
 fn open(task: Task) -> Result<(String, Engine), Opened> {

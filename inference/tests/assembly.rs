@@ -131,7 +131,8 @@ fn each_image_that_can_not_be_used_is_refused_with_what_it_lacks() {
     check(|s| s.position[1] = f64::NAN, "instance number 1 lacks a usable Image Position");
     check(|s| s.pixel_spacing = [0.0, 1.0], "instance number 1 lacks a usable Pixel Spacing");
     check(|s| s.frames = Some("30"), "instance number 1 has 30 frames");
-    check(|s| s.photometric = "MONOCHROME1", "instance number 1 is not a grey image");
+    check(|s| s.photometric = "RGB", "instance number 1 is not a grey image");
+    check(|s| s.photometric = "MONOCHROME1", "instance number 1 is inverted (MONOCHROME1)");
     check(|s| s.bits_stored = 17, "instance number 1 has 17 bits stored of 16");
     check(|s| s.bits_stored = 0, "instance number 1 has 0 bits stored of 16");
     check(|s| s.bits_allocated = 32, "instance number 1 has 12 bits stored of 32");

@@ -70,7 +70,7 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
     check(
         "\"hounsfield\"",
         "\"window\"",
-        "22:15: `window` is not known here; known: `hounsfield`, `rescaled`",
+        "22:15: `window` is not known here; known: `hounsfield`, `rescaled`, `displayed`",
     );
     check("= 1\n", "= = 1\n", "1:12: extra `=`, expected nothing");
 }

@@ -4,7 +4,7 @@ use crate::cli::{ModelsCheckArguments, ModelsCommand};
 use crate::config::Config;
 use crate::output::line;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
-use gantry_inference::manifest::{Input, Manifest};
+use gantry_inference::manifest::{Input, InputKind, Manifest};
 use gantry_inference::models::{Model, Models};
 use gantry_inference::problem::ModelProblem;
 use std::error::Error;
@@ -65,15 +65,14 @@ fn told(problems: &[ModelProblem]) -> ExitCode {
 }
 
 fn tell(model: &Model) {
-    let Manifest { algorithm, inputs, measurements, segmentations, results, .. } = &model.manifest;
+    let Manifest { algorithm, inputs, results, .. } = &model.manifest;
     let research = if algorithm.research_only { ", research only" } else { "" };
     line!("{}", model.name);
     line!("  {} {} by {}{research}", algorithm.title, algorithm.version, algorithm.manufacturer);
     for input in inputs {
         line!("  takes  {}", takes(input));
     }
-    let keys = measurements.iter().map(|m| m.key.as_str());
-    let keys: Vec<&str> = keys.chain(segmentations.iter().map(|s| s.key.as_str())).collect();
+    let keys: Vec<&str> = model.manifest.outputs().collect();
     let results: Vec<&str> = results.iter().map(|kind| kind.name()).collect();
     line!("  gives  {} as {}", keys.join(", "), results.join(", "));
     line!("  graph  {} sha256 {}", model.manifest.graph, model.digest);
@@ -89,5 +88,12 @@ fn takes(input: &Input) -> String {
         None if input.onto_lead => " on the grid of the leading input".to_string(),
         None => String::new(),
     };
-    format!("{}: a volume of {}{grid}", input.name, input.modality)
+    let of = input.modalities.join(" or ");
+    match &input.kind {
+        InputKind::Volume => format!("{}: a volume of {of}{grid}", input.name),
+        InputKind::Image(image) => {
+            let size = image.size.map(|size| format!(" at {size:?}")).unwrap_or_default();
+            format!("{}: one image of {of}{size}", input.name)
+        }
+    }
 }

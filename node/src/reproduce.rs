@@ -135,16 +135,20 @@ async fn tell(
 fn tell_findings(then: Option<&serde_json::Value>, now: &serde_json::Value) {
     let then = then.and_then(|then| then.as_array());
     for (at, finding) in now.as_array().into_iter().flatten().enumerate() {
-        let value = |of: &serde_json::Value| of["value"].to_string();
+        let value = |of: &serde_json::Value| match of["presence"].as_str() {
+            Some(presence) => presence.to_string(),
+            None => of["value"].to_string(),
+        };
         let concept = finding["concept"].as_str().unwrap_or_default();
         let unit = finding["unit"].as_str().unwrap_or_default();
         let before = then.and_then(|then| then.get(at)).map(value);
         let beside = match before {
             Some(before) if before == value(finding) => "as then".to_string(),
-            Some(before) => format!("then {before} {unit}"),
+            Some(before) => format!("then {}", [before.as_str(), unit].join(" ").trim_end()),
             None => "not there then".to_string(),
         };
-        line!("  {concept}: {} {unit}, {beside}", value(finding));
+        let now = [value(finding).as_str(), unit].join(" ");
+        line!("  {concept}: {}, {beside}", now.trim_end());
     }
 }
 

@@ -87,7 +87,7 @@ fn signal(name: &str) {
 }
 
 async fn asked(pool: &Pool, model: &str) -> Result<f64, InferError> {
-    let (findings, _) = pool.infer(model, vec![volume()], Urgency::Routine).await?;
+    let (findings, _) = pool.infer(model, vec![volume().into()], Urgency::Routine).await?;
     Ok(findings.groups[0].measurements[0].value.unwrap())
 }
 

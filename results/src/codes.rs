@@ -80,6 +80,11 @@ pub const FINDING_SITE: Concept = sct("363698007", "Finding Site");
 pub const MEASUREMENT_METHOD: Concept = sct("370129005", "Measurement Method");
 pub const DERIVATION: Concept = dcm("121401", "Derivation");
 pub const SOURCE_OF_MEASUREMENT: Concept = dcm("121112", "Source of Measurement");
+/// Whether the Finding of a group is there, answered by CID 240.
+pub const PRESENCE_OF_PROPERTY: Concept = dcm("121052", "Presence of property");
+pub const PRESENT: Concept = sct("52101004", "Present");
+pub const ABSENT: Concept = sct("2667000", "Absent");
+pub const UNDETERMINED: Concept = sct("373068000", "Undetermined");
 /// Numeric Value Qualifier, CID 42.
 pub const NOT_A_NUMBER: Concept = dcm("114000", "Not a number");
 pub const MEASUREMENT_FAILURE: Concept = dcm("114006", "Measurement failure");

@@ -2,6 +2,7 @@
 
 use crate::codes::{ACQUISITION_EQUIPMENT, PROCESSING_EQUIPMENT};
 use crate::data_set::{DataSet, vr_of};
+use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::{Provenance, Stamp, zone};
 use crate::source::Source;
@@ -12,7 +13,6 @@ use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 
 pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
 
@@ -20,7 +20,6 @@ pub const RESEARCH_ONLY: &str = "FOR RESEARCH USE ONLY";
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     pub source: &'a Source,
-    pub volume: &'a Volume,
     pub findings: &'a Findings,
 }
 
@@ -42,15 +41,20 @@ pub struct Kind {
 }
 
 impl<'a> Subject<'a> {
-    /// Checks that findings and volume belong together, so that nothing behind this can reach
+    /// Checks that findings and images belong together, so that nothing behind this can reach
     /// beyond a slice.
     pub fn new(
         source: &'a Source,
-        volume: &'a Volume,
+        measured: Measured,
         findings: &'a Findings,
     ) -> Result<Self, ComposeError> {
-        let geometry = &volume.geometry;
         let wrong = |what: &str| Err(ComposeError::Mismatch(what.to_owned()));
+        let volume = match measured {
+            Measured::Volume(volume) => volume,
+            Measured::Film(_) if findings.masks.is_empty() => return Ok(Self { source, findings }),
+            Measured::Film(_) => return wrong("a mask lies over a film"),
+        };
+        let geometry = &volume.geometry;
         if geometry.voxels() == 0 || volume.voxels.len() != geometry.voxels() {
             return wrong("the volume has not as many voxels as its geometry says");
         }
@@ -60,7 +64,7 @@ impl<'a> Subject<'a> {
         if findings.masks.iter().any(|mask| mask.voxels.len() != geometry.voxels()) {
             return wrong("a mask has not as many voxels as the volume");
         }
-        Ok(Self { source, volume, findings })
+        Ok(Self { source, findings })
     }
 
     /// Title and version of the model, as in "Lung densitometry 1.0.0".

@@ -3,6 +3,7 @@
 mod codes;
 mod data_set;
 mod header;
+pub mod measured;
 pub mod object;
 pub mod provenance;
 pub mod secondary_capture;
@@ -10,6 +11,7 @@ pub mod source;
 pub mod structured_report;
 mod text;
 
+pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
 pub use provenance::{Provenance, Station};
 pub use secondary_capture::{Picture, render, secondary_capture};

@@ -33,11 +33,11 @@ pub fn render(
     findings: &Findings,
     slice: usize,
 ) -> Result<Picture, ComposeError> {
-    let subject = Subject::new(source, volume, findings)?;
+    let subject = Subject::new(source, volume.into(), findings)?;
     if slice >= volume.geometry.slices {
         return Err(ComposeError::Mismatch(format!("there is no slice {slice}")));
     }
-    Ok(Overlay::new(subject).picture(slice))
+    Ok(Overlay::new(subject, volume).picture(slice))
 }
 
 /// The pictures of one job. The same inputs give the same bytes.
@@ -47,21 +47,21 @@ pub fn secondary_capture(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject::new(source, volume, findings)?, provenance };
-    let overlay = Overlay::new(job.subject);
+    let job = Job { subject: Subject::new(source, volume.into(), findings)?, provenance };
+    let overlay = Overlay::new(job.subject, volume);
     let frames = Frames::choose(&overlay);
     let mut capture = job.header(&KIND, &source.modality())?;
-    image(&job, &mut capture);
+    image(&job, volume, &mut capture);
     references(source, &overlay, &mut capture);
     derivation(&job, &overlay, &frames, &mut capture);
-    frames.describe(&job.subject, &mut capture)?;
+    frames.describe(&job.subject, volume, &mut capture)?;
     pixels(&overlay, &frames, &mut capture)?;
     job.finish(&KIND, &capture)
 }
 
 /// SC Equipment, General Image and Multi-frame SC modules (PS3.3 C.8.6.1, C.7.6.1, C.8.6.3).
-fn image(job: &Job, capture: &mut DataSet) {
-    let geometry = &job.subject.volume.geometry;
+fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
+    let geometry = &volume.geometry;
     let orientation = [geometry.row_direction, geometry.column_direction].map(patient_direction);
     let station = &job.provenance.station;
     job.subject.source.copy_to(Scope::Image, capture);

@@ -7,6 +7,7 @@ mod tree;
 use crate::codes::IMAGING_MEASUREMENT_REPORT;
 use crate::data_set::{DataSet, referenced};
 use crate::header::{Job, Kind, Subject};
+use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::{Reference, Source};
@@ -14,19 +15,19 @@ use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 use std::collections::BTreeSet;
 
 const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34", what: "report" };
 
 /// The report of one job. The same inputs give the same bytes.
-pub fn structured_report(
+pub fn structured_report<'a>(
     source: &Source,
-    volume: &Volume,
+    measured: impl Into<Measured<'a>>,
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject::new(source, volume, findings)?, provenance };
+    let measured = measured.into();
+    let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
     let mut report = job.header(&KIND, "SR")?;
     document(&job, &mut report);
     report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(source)]);
@@ -38,7 +39,7 @@ pub fn structured_report(
         .text(tags::VALUE_TYPE, "CONTAINER")
         .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &IMAGING_MEASUREMENT_REPORT.into())
         .text(tags::CONTINUITY_OF_CONTENT, "SEPARATE")
-        .items(tags::CONTENT_SEQUENCE, tree::report(&job)?);
+        .items(tags::CONTENT_SEQUENCE, tree::report(&job, measured)?);
     content::template(&mut report, "1500");
     job.finish(&KIND, &report)
 }

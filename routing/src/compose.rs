@@ -1,7 +1,7 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
 use crate::job_error::JobError;
-use gantry_results::object::ResultObject;
+use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::source::{OtherSeries, Reference, Source};
@@ -13,9 +13,9 @@ use gantry_store::outbox::NewDelivery;
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
+use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 use std::sync::Arc;
 
 /// The kinds of result that a rule may ask for, as written in `send.as`.
@@ -42,11 +42,11 @@ impl Composer {
         &self,
         store: &Store,
         job: &Job,
-        volumes: &[Arc<Volume>],
+        images: &[Images],
         findings: &Findings,
     ) -> Result<Composed, JobError> {
         let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
-        for object in self.objects(store, job, volumes, findings).await? {
+        for object in self.objects(store, job, images, findings).await? {
             let sop_instance = object.sop_instance.clone();
             self.keep(store, object).await?;
             let peers = job.send_to.iter().filter(|_| !job.shadow);
@@ -66,13 +66,13 @@ impl Composer {
         &self,
         reader: &Reader,
         job: &Job,
-        volumes: &[Arc<Volume>],
+        images: &[Images],
         findings: &Findings,
     ) -> Result<Vec<ResultObject>, JobError> {
-        let [volume, others @ ..] = volumes else {
+        let [lead, others @ ..] = images else {
             return Err(JobError::Permanent("no images".into()));
         };
-        let mut source = source(reader, volume).await?;
+        let mut source = source(reader, lead).await?;
         for other in others {
             let other = self::source(reader, other).await?;
             let modality = other.modality();
@@ -82,7 +82,7 @@ impl Composer {
         let source = Arc::new(source);
         let mut objects = Vec::with_capacity(job.send_as.len());
         for kind in &job.send_as {
-            let made = self.make(kind, job, source.clone(), volume.clone(), findings.clone());
+            let made = self.make(kind, job, source.clone(), lead.clone(), findings.clone());
             objects.push(made.await?);
         }
         Ok(objects)
@@ -93,7 +93,7 @@ impl Composer {
         kind: &str,
         job: &Job,
         source: Arc<Source>,
-        volume: Arc<Volume>,
+        images: Images,
         findings: Findings,
     ) -> Result<ResultObject, JobError> {
         let slot = if kind == STRUCTURED_REPORT { 0 } else { 1 };
@@ -105,12 +105,18 @@ impl Composer {
             at: job.decided_at,
             slot,
         };
-        let builder = match kind {
-            STRUCTURED_REPORT => structured_report,
-            SECONDARY_CAPTURE => secondary_capture,
-            other => return Err(JobError::Permanent(format!("no builder for result {other:?}"))),
-        };
-        tokio::task::spawn_blocking(move || builder(&source, &volume, &findings, &provenance))
+        let no_builder = JobError::Permanent(format!("no builder for result {kind:?}"));
+        let work: Box<dyn FnOnce() -> Result<ResultObject, ComposeError> + Send> =
+            match (kind, images) {
+                (STRUCTURED_REPORT, images) => {
+                    Box::new(move || structured_report(&source, &images, &findings, &provenance))
+                }
+                (SECONDARY_CAPTURE, Images::Volume(volume)) => {
+                    Box::new(move || secondary_capture(&source, &volume, &findings, &provenance))
+                }
+                _ => return Err(no_builder),
+            };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
             .map_err(|error| JobError::Permanent(error.to_string()))
@@ -134,15 +140,16 @@ impl Composer {
     }
 }
 
-/// The attributes to copy come from the first slice of the volume.
-async fn source(reader: &Reader, volume: &Volume) -> Result<Source, JobError> {
-    let first = volume.slices.first().ok_or_else(|| JobError::Permanent("no slices".into()))?;
-    let part10 = reader.object(&first.sop_instance).await?.ok_or_else(|| {
-        JobError::Permanent(format!("instance {} is no longer in the store", first.sop_instance))
+/// The attributes to copy come from the film, or the first slice of the volume.
+async fn source(reader: &Reader, images: &Images) -> Result<Source, JobError> {
+    let sources = images.sources();
+    let (_, first) = *sources.first().ok_or_else(|| JobError::Permanent("no images".into()))?;
+    let part10 = reader.object(first).await?.ok_or_else(|| {
+        JobError::Permanent(format!("instance {first} is no longer in the store"))
     })?;
-    let references = volume.slices.iter().map(|slice| Reference {
-        sop_class: slice.sop_class.clone(),
-        sop_instance: slice.sop_instance.clone(),
+    let references = sources.into_iter().map(|(sop_class, sop_instance)| Reference {
+        sop_class: sop_class.clone(),
+        sop_instance: sop_instance.clone(),
     });
     Source::read(&part10, references.collect())
         .map_err(|error| JobError::Permanent(error.to_string()))

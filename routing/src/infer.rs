@@ -1,17 +1,21 @@
-//! Station infer: leases a job, reads its images into a volume, lets the model find, and hands the findings to compose.
+//! Station infer: leases a job, reads its images into volumes or a film, lets the model find, and hands the findings to compose.
 
 use crate::compose::Composer;
 use crate::job_error::JobError;
 use crate::wait::{Stop, sleep_until};
+use bytes::Bytes;
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::InferError;
-use gantry_inference::manifest::Input;
+use gantry_inference::film;
+use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::{Model, Models};
 use gantry_inference::pool::{Pool, Urgency};
 use gantry_store::jobs::{FinishedJob, Job, Priority};
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
+use gantry_terms::film::Film;
 use gantry_terms::findings::Findings;
+use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
@@ -122,18 +126,18 @@ impl Work {
         let model = model_of(&self.models, job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let volumes = inputs(&self.store, job, model).await?;
+        let images = inputs(&self.store, job, model).await?;
         let assembled = started.elapsed();
         let urgency = match job.priority {
             Priority::Stat => Urgency::Stat,
             Priority::Routine => Urgency::Routine,
         };
-        let findings = self.engine.infer(&job.model, volumes.clone(), urgency).await;
+        let findings = self.engine.infer(&job.model, images.clone(), urgency).await;
         let (findings, ran) = findings.map_err(infer_error)?;
         let waited = started.elapsed().saturating_sub(assembled + ran);
         tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
-        let results = self.composer.compose(&self.store, job, &volumes, &findings).await?;
+        let results = self.composer.compose(&self.store, job, &images, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
@@ -184,9 +188,9 @@ pub(crate) async fn inputs(
     reader: &Reader,
     job: &Job,
     model: &Model,
-) -> Result<Vec<Arc<Volume>>, JobError> {
+) -> Result<Vec<Images>, JobError> {
     let inputs = &model.manifest.inputs;
-    let mut volumes = Vec::with_capacity(inputs.len());
+    let mut images = Vec::with_capacity(inputs.len());
     for input in inputs {
         let selected = match &job.selections {
             None if inputs.len() == 1 => &job.selected,
@@ -199,18 +203,19 @@ pub(crate) async fn inputs(
                 )));
             }
         };
-        volumes.push(Arc::new(assemble(reader, selected, input).await?));
+        images.push(match &input.kind {
+            InputKind::Volume => assemble(reader, selected, input).await?.into(),
+            InputKind::Image(_) => film(reader, selected, input).await?.into(),
+        });
     }
-    Ok(volumes)
+    Ok(images)
 }
 
 /// Reads the selected images one after the other, so that only one file is in memory beside the volume.
 async fn assemble(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
     let mut assembly = Assembly::new(input);
     for sop_instance in selected {
-        let part10 = reader.object(sop_instance).await?.ok_or_else(|| {
-            JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
-        })?;
+        let part10 = part10_of(reader, sop_instance).await?;
         let (back, added) = tokio::task::spawn_blocking(move || {
             let added = assembly.add(&part10);
             (assembly, added)
@@ -226,8 +231,38 @@ async fn assemble(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Vo
         .map_err(|error| JobError::Permanent(error.to_string()))
 }
 
-/// What `explain` and `status` show of the findings: key, number and unit.
+/// The only image that the rule selected.
+async fn film(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Film, JobError> {
+    let [sop_instance] = selected else {
+        let count = selected.len();
+        return Err(JobError::Permanent(format!(
+            "the model takes one image and the rule selected {count}: let it run on each image \
+             (on = \"instance\"), or select one, by its ViewPosition for instance"
+        )));
+    };
+    let (part10, input) = (part10_of(reader, sop_instance).await?, input.clone());
+    tokio::task::spawn_blocking(move || film::read(&part10, &input))
+        .await
+        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?
+        .map_err(|error| JobError::Permanent(format!("image {sop_instance} {error}")))
+}
+
+async fn part10_of(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {
+    reader.object(sop_instance).await?.ok_or_else(|| {
+        JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
+    })
+}
+
+/// What `explain` and `status` show of the findings: whether each is there, and key, number and unit.
 pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
+    let answers = findings.groups.iter().filter_map(|group| {
+        let (finding, presence) = (group.finding.as_ref()?, group.presence?);
+        Some(serde_json::json!({
+            "key": group.label,
+            "concept": finding.meaning,
+            "presence": presence,
+        }))
+    });
     let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
     let shown = measurements.map(|m| {
         let derived = m.derivation.as_ref().map(|how| format!("{} of ", how.meaning));
@@ -238,5 +273,5 @@ pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
             "unit": m.unit.value,
         })
     });
-    serde_json::Value::Array(shown.collect())
+    serde_json::Value::Array(answers.chain(shown).collect())
 }

@@ -31,10 +31,10 @@ impl Reproduce {
     /// for the caller to ask.
     pub async fn run(&self, job: &Job) -> Result<Again, JobError> {
         let model = model_of(&self.models, job)?;
-        let volumes = inputs(&self.reader, job, model).await?;
-        let found = self.engine.infer(&job.model, volumes.clone(), Urgency::Routine).await;
+        let images = inputs(&self.reader, job, model).await?;
+        let found = self.engine.infer(&job.model, images.clone(), Urgency::Routine).await;
         let (findings, _) = found.map_err(infer_error)?;
-        let objects = self.composer.objects(&self.reader, job, &volumes, &findings).await?;
+        let objects = self.composer.objects(&self.reader, job, &images, &findings).await?;
         Ok(Again { objects, findings: summary_of(&findings) })
     }
 }

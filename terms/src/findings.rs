@@ -1,9 +1,9 @@
-//! What a model found in a volume: measurements and masks, each bound to coded concepts, and who found it.
+//! What a model found in images: measurements, answers and masks, each bound to coded concepts, and who found it.
 
 use crate::code::Code;
 use serde::{Deserialize, Serialize};
 
-/// All that one run of a model says about one volume.
+/// All that one run of a model says about its images.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Findings {
     pub algorithm: Algorithm,
@@ -44,6 +44,17 @@ pub struct MeasurementGroup {
     /// Measurement Method (370129005, SCT).
     pub method: Option<Code>,
     pub measurements: Vec<Measurement>,
+    /// Whether the finding is there, if the model says so.
+    pub presence: Option<Presence>,
+}
+
+/// The answer to whether a finding is there (PS3.16 CID 240).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    Present,
+    Absent,
+    Undetermined,
 }
 
 /// One number with its name and unit.

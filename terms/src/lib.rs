@@ -1,12 +1,14 @@
-//! The words that every crate speaks: identifiers, codes, headers, geometry, volumes and findings, as types that cannot hold nonsense.
+//! The words that every crate speaks: identifiers, codes, headers, geometry, volumes, films and findings, as types that cannot hold nonsense.
 
 pub mod ae_title;
 pub mod changes;
 pub mod character_sets;
 pub mod code;
+pub mod film;
 pub mod findings;
 pub mod geometry;
 pub mod header;
+pub mod images;
 pub mod moment;
 pub mod storage_classes;
 pub mod transfer_syntaxes;

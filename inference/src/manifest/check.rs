@@ -1,5 +1,7 @@
 //! From what an author wrote to what it means: every problem of a manifest with its place.
 
+mod classes;
+mod image;
 mod input;
 mod outputs;
 mod windows;
@@ -50,7 +52,7 @@ fn has_several_inputs(source: &str) -> bool {
     let inputs =
         toml::from_str::<Head>(source).ok().and_then(|head| head.input).unwrap_or_default();
     let is_name = |(key, value): (&String, &toml::Value)| {
-        value.is_table() && !["grid", "limits", "windows"].contains(&key.as_str())
+        value.is_table() && !["grid", "image", "limits", "windows"].contains(&key.as_str())
     };
     !inputs.is_empty() && inputs.iter().all(is_name)
 }
@@ -145,6 +147,7 @@ impl Check<'_> {
     fn manifest(&mut self, written: Written<Inputs>) -> Manifest {
         self.references(&written);
         self.pieces(&written);
+        self.films(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
             self.fault(
@@ -183,6 +186,11 @@ impl Check<'_> {
             inputs: self.inputs(written.input),
             groups: written.groups.into_iter().map(|group| self.group(group)).collect(),
             measurements: written.measurements.into_iter().map(|m| self.measurement(m)).collect(),
+            classifications: written
+                .classifications
+                .into_iter()
+                .map(|c| self.classification(c))
+                .collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
         }
     }

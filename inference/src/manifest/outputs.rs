@@ -1,4 +1,4 @@
-//! What the graph gives and what it means: numbers, masks, and figures taken of masks.
+//! What the graph gives and what it means: numbers, answers, masks, and figures taken of masks.
 
 use gantry_terms::code::Code;
 use serde::Deserialize;
@@ -22,6 +22,39 @@ pub enum MeasurementSource {
     Tensor { tensor: String, index: usize },
     /// Of a mask, as it lies over the images: its key exists.
     Mask { segmentation: String, figure: Figure },
+}
+
+/// Whether the finding of a group is there, by a probability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassificationOutput {
+    pub key: String,
+    /// Key of a [`super::Group`] that exists and has a finding.
+    pub group: String,
+    /// A float32 tensor of one dimension, or of two of which the first is 1: a number for each class.
+    pub tensor: String,
+    pub class: usize,
+    pub activation: Activation,
+    /// Of a probability, from 0 to 1.
+    pub present_at_least: f64,
+    /// Not above the other; between the two nothing is decided.
+    pub absent_below: f64,
+    /// Of the probability as it is told.
+    pub concept: Code,
+    pub unit: Code,
+    /// 1, or 100 for per cent.
+    pub scale: f64,
+}
+
+/// How the numbers of the classes become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// They are probabilities.
+    None,
+    /// 1 / (1 + exp(-x)): each class by itself.
+    Sigmoid,
+    /// exp(x) beside the sum of all classes: one of them is there.
+    Softmax,
 }
 
 /// What is measured of a mask.

@@ -1,9 +1,10 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
 use super::grid::Multiple;
+use super::image::{Crop, Resizing};
 use super::outputs::FigureName;
 use super::windows::{Blending, Each};
-use super::{Along, Axes, InputKind, Intensity, Interpolation, ResultKind, SliceOrder, Step};
+use super::{Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step};
 use gantry_terms::code::Code;
 use serde::Deserialize;
 use toml::Spanned;
@@ -26,6 +27,8 @@ pub struct Written<I> {
     pub groups: Vec<WrittenGroup>,
     #[serde(default, rename = "measurement")]
     pub measurements: Vec<WrittenMeasurement>,
+    #[serde(default, rename = "classification")]
+    pub classifications: Vec<WrittenClassification>,
     #[serde(default, rename = "segmentation")]
     pub segmentations: Vec<WrittenSegmentation>,
 }
@@ -46,6 +49,7 @@ impl<I> Written<I> {
             input: inputs(self.input),
             groups: self.groups,
             measurements: self.measurements,
+            classifications: self.classifications,
             segmentations: self.segmentations,
         }
     }
@@ -66,12 +70,14 @@ pub struct WrittenAlgorithm {
 pub struct WrittenInput {
     /// The name of the leading input.
     pub onto: Option<Spanned<String>>,
-    pub kind: InputKind,
-    pub modality: Spanned<String>,
+    pub kind: Spanned<WrittenKind>,
+    pub modality: Spanned<Modalities>,
     pub tensor: Spanned<String>,
-    pub intensity: Intensity,
-    pub axes: Axes,
-    pub slice_order: SliceOrder,
+    pub intensity: Spanned<Intensity>,
+    pub axes: Spanned<Axes>,
+    /// Of a volume.
+    pub slice_order: Option<Spanned<SliceOrder>>,
+    pub image: Option<Spanned<WrittenImage>>,
     pub grid: Option<Spanned<WrittenGrid>>,
     pub windows: Option<Spanned<WrittenWindows>>,
     #[serde(default)]
@@ -81,6 +87,34 @@ pub struct WrittenInput {
     pub spacing_tensor: Option<Spanned<String>>,
     #[serde(default)]
     pub limits: WrittenLimits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenKind {
+    Volume,
+    Image,
+}
+
+/// `modality = "CR"`, or a list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a modality is a word, or a list of words")]
+pub enum Modalities {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// What each key means stands at [`super::image::ImageWanted`].
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenImage {
+    pub size: Option<Spanned<[usize; 2]>>,
+    #[serde(default)]
+    pub crop: Crop,
+    pub interpolation: Option<Spanned<Resizing>>,
+    pub channels: Option<Spanned<usize>>,
+    pub mean: Option<Spanned<Vec<f32>>>,
+    pub sd: Option<Spanned<Vec<f32>>>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +185,20 @@ pub struct WrittenMeasurement {
     pub derivation: Option<Spanned<Code>>,
     pub unit: Spanned<Code>,
     pub scale: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenClassification {
+    pub key: Spanned<String>,
+    pub group: Spanned<String>,
+    pub tensor: Spanned<String>,
+    pub class: Spanned<usize>,
+    pub activation: Activation,
+    pub present_at_least: Spanned<f64>,
+    pub absent_below: Option<Spanned<f64>>,
+    pub concept: Spanned<Code>,
+    pub unit: Spanned<Code>,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use super::{Answered, Asked, Opened, Task};
 use crate::engine::{EngineOptions, InferError};
 use crate::models::Model;
 use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
+use gantry_terms::images::Images;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -119,23 +119,17 @@ impl Worker {
 
     /// Blocks until the findings are there. A process that ended or made no sense is told as such, and
     /// is of no use afterwards.
-    pub fn ask(&mut self, model: &Model, volumes: &[Arc<Volume>]) -> Result<Findings, AskError> {
-        let answered = self.talk(volumes);
+    pub fn ask(&mut self, model: &Model, images: &[Images]) -> Result<Findings, AskError> {
+        let answered = self.talk(images);
         let broken = |_| AskError::Ended(self.how_it_ended(model, "ran"));
         answered.map_err(broken)?.map_err(AskError::Failed)
     }
 
-    fn talk(&mut self, volumes: &[Arc<Volume>]) -> io::Result<Result<Findings, InferError>> {
+    fn talk(&mut self, images: &[Images]) -> io::Result<Result<Findings, InferError>> {
         let mut to = BufWriter::with_capacity(1 << 20, &self.node);
-        let heads = volumes.iter().map(|volume| Volume {
-            geometry: volume.geometry.clone(),
-            voxels: Vec::new(),
-            slices: volume.slices.clone(),
-            frame_of_reference: volume.frame_of_reference.clone(),
-        });
-        write_head(&mut to, &Asked { volumes: heads.collect() })?;
-        for volume in volumes {
-            to.write_all(volume.voxels.as_bytes())?;
+        write_head(&mut to, &Asked { images: images.to_vec() })?;
+        for images in images {
+            to.write_all(images.numbers().as_bytes())?;
         }
         to.flush()?;
         let mut from = BufReader::with_capacity(1 << 20, &self.node);
@@ -143,7 +137,7 @@ impl Worker {
             Answered::Transient(text) => Err(InferError::Transient(text)),
             Answered::Permanent(text) => Err(InferError::Permanent(text)),
             Answered::Found(mut findings) => {
-                let voxels = volumes.first().map_or(0, |lead| lead.geometry.voxels());
+                let voxels = images.first().map_or(0, Images::count);
                 for mask in &mut findings.masks {
                     mask.voxels = vec![0; voxels];
                     from.read_exact(&mut mask.voxels)?;

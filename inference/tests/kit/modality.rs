@@ -1,4 +1,4 @@
-//! A scanner that writes CT slices as Part 10 files, right ones and wrong ones.
+//! A scanner that writes CT slices and films as Part 10 files, right ones and wrong ones.
 
 /// One slice; change what the test is about. The default is an axial 16 x 16 slice of air.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Scan {
     pub frames: Option<&'static str>,
     /// A Modality LUT Sequence without items, of undefined length or of none.
     pub lut: Option<u32>,
+    /// Further elements before the pixels, by [`element`], [`text`] and [`sequence`].
+    pub more: Vec<u8>,
     /// As they stand in the file; one value fills the slice.
     pub pixels: Vec<u16>,
     /// Instead of `pixels`: one compressed frame.
@@ -51,6 +53,7 @@ impl Default for Scan {
             photometric: "MONOCHROME2",
             frames: None,
             lut: None,
+            more: Vec::new(),
             pixels: vec![24],
             codestream: None,
         }
@@ -109,8 +112,10 @@ impl Scan {
         number(into, 0x0028_0101, self.bits_stored);
         number(into, 0x0028_0102, self.bits_stored.wrapping_sub(1));
         number(into, 0x0028_0103, u16::from(self.signed));
-        text(into, 0x0028_1052, b"DS", &self.intercept);
-        text(into, 0x0028_1053, b"DS", &self.slope);
+        if !self.slope.is_empty() || !self.intercept.is_empty() {
+            text(into, 0x0028_1052, b"DS", &self.intercept);
+            text(into, 0x0028_1053, b"DS", &self.slope);
+        }
         if let Some(length) = self.lut {
             into.extend_from_slice(b"\x28\x00\x00\x30SQ\0\0");
             into.extend_from_slice(&length.to_le_bytes());
@@ -118,6 +123,7 @@ impl Scan {
                 into.extend_from_slice(b"\xFE\xFF\xDD\xE0\0\0\0\0");
             }
         }
+        into.extend_from_slice(&self.more);
         self.pixel_data(into);
         data
     }
@@ -147,7 +153,7 @@ impl Scan {
     }
 }
 
-fn text(into: &mut Vec<u8>, tag: u32, vr: &[u8; 2], text: &str) {
+pub fn text(into: &mut Vec<u8>, tag: u32, vr: &[u8; 2], text: &str) {
     let mut value = text.as_bytes().to_vec();
     if value.len() % 2 == 1 {
         value.push(if vr == b"UI" { 0 } else { b' ' });
@@ -159,7 +165,22 @@ fn number(into: &mut Vec<u8>, tag: u32, number: u16) {
     element(into, tag, b"US", &number.to_le_bytes());
 }
 
-fn element(into: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
+/// A sequence of one item, both of undefined length or both of their own.
+pub fn sequence(into: &mut Vec<u8>, tag: u32, undefined: bool, item: &[u8]) {
+    let length = |of: usize| if undefined { u32::MAX } else { of as u32 }.to_le_bytes();
+    into.extend_from_slice(&((tag >> 16) as u16).to_le_bytes());
+    into.extend_from_slice(&(tag as u16).to_le_bytes());
+    into.extend_from_slice(b"SQ\0\0");
+    into.extend_from_slice(&length(item.len() + 8));
+    into.extend_from_slice(b"\xFE\xFF\x00\xE0");
+    into.extend_from_slice(&length(item.len()));
+    into.extend_from_slice(item);
+    if undefined {
+        into.extend_from_slice(b"\xFE\xFF\x0D\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0");
+    }
+}
+
+pub fn element(into: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
     into.extend_from_slice(&((tag >> 16) as u16).to_le_bytes());
     into.extend_from_slice(&(tag as u16).to_le_bytes());
     into.extend_from_slice(vr);

@@ -26,6 +26,12 @@ impl Question {
         self
     }
 
+    /// Any file.
+    pub fn lay(&self, name: &str, bytes: &[u8]) -> &Self {
+        std::fs::write(self.folder.path().join(name), bytes).unwrap();
+        self
+    }
+
     pub fn put_mask(&self, name: &str, mask: &[bool]) -> &Self {
         self.put(name, &mask.iter().map(|holds| f32::from(u8::from(*holds))).collect::<Vec<_>>())
     }

@@ -114,9 +114,12 @@ fn tell_job(text: &mut String, row: &JobRow) {
     ));
     for found in row.findings.iter().filter_map(|findings| findings.as_array()).flatten() {
         let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
-        let value =
-            found["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}"));
-        text.push_str(&format!("            {}: {value} {}\n", word("concept"), word("unit")));
+        let value = match (found["value"].as_f64(), found["presence"].as_str()) {
+            (Some(value), _) => format!("{value:.3} {}", word("unit")),
+            (None, Some(presence)) => presence.to_string(),
+            (None, None) => format!("no value {}", word("unit")),
+        };
+        text.push_str(&format!("            {}: {value}\n", word("concept")));
     }
     for result in &row.results {
         let at = row.finished_at.map(|at| format!(" at {}", when(at))).unwrap_or_default();

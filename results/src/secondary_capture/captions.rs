@@ -31,7 +31,8 @@ pub struct Captions {
 }
 
 impl Captions {
-    pub fn new(subject: &Subject) -> Self {
+    /// `row` is the direction of the rows.
+    pub fn new(subject: &Subject, row: [f64; 3]) -> Self {
         let line =
             |words: String, colour| Line { words, figure: String::new(), colour, swatch: false };
         let mut upper = Vec::new();
@@ -45,7 +46,6 @@ impl Captions {
         }
         let masks = subject.findings.masks.iter();
         let legend = masks.map(|m| Line { swatch: true, ..line(m.label.clone(), m.colour) });
-        let row = subject.volume.geometry.row_direction;
         let sides = [patient_direction(row.map(|c| -c)), patient_direction(row)];
         Self { upper, lower: legend.collect(), sides }
     }

@@ -7,7 +7,8 @@ use crate::secondary_capture::overlay::Overlay;
 use crate::source::attributes::Scope;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
-use gantry_terms::geometry::dot;
+use gantry_terms::geometry::{Geometry, dot};
+use gantry_terms::volume::Volume;
 
 /// More are a burden for the viewer and no help for the reader.
 const MOST: usize = 64;
@@ -51,24 +52,27 @@ impl Frames {
 
     /// Multi-frame module with its vector, and the functional groups when the source has a frame
     /// of reference: Pixel Measures and Plane Orientation shared, Plane Position per frame.
-    pub fn describe(&self, subject: &Subject, capture: &mut DataSet) -> Result<(), ComposeError> {
+    pub fn describe(
+        &self,
+        subject: &Subject,
+        volume: &Volume,
+        capture: &mut DataSet,
+    ) -> Result<(), ComposeError> {
         capture.text(tags::NUMBER_OF_FRAMES, &self.count().to_string());
         if self.count() > 1 {
             let vector = PrimitiveValue::from(tags::SLICE_LOCATION_VECTOR);
             capture.put(DataElement::new(tags::FRAME_INCREMENT_POINTER, VR::AT, vector));
-            let normal = subject.volume.geometry.normal();
-            let locations: Vec<f64> = self
-                .slices()
-                .map(|slice| dot(subject.volume.slices[slice].position, normal))
-                .collect();
+            let normal = volume.geometry.normal();
+            let locations: Vec<f64> =
+                self.slices().map(|slice| dot(volume.slices[slice].position, normal)).collect();
             capture.decimals(tags::SLICE_LOCATION_VECTOR, &locations)?;
         }
-        if let Some(uid) = &subject.volume.frame_of_reference {
+        if let Some(uid) = &volume.frame_of_reference {
             subject.source.copy_to(Scope::FrameOfReference, capture);
             capture.uid(tags::FRAME_OF_REFERENCE_UID, uid);
-            self.functional_groups(subject, capture)?;
+            self.functional_groups(subject, volume, capture)?;
         } else {
-            aspect(subject.volume.geometry.pixel_spacing, capture);
+            aspect(volume.geometry.pixel_spacing, capture);
         }
         Ok(())
     }
@@ -76,26 +80,26 @@ impl Frames {
     fn functional_groups(
         &self,
         subject: &Subject,
+        volume: &Volume,
         capture: &mut DataSet,
     ) -> Result<(), ComposeError> {
-        let geometry = &subject.volume.geometry;
+        let geometry = &volume.geometry;
         let mut shared = DataSet::new();
         let mut orientation = DataSet::new();
         let cosines = [geometry.row_direction, geometry.column_direction].concat();
         orientation.decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines)?;
         shared
             .item(tags::PLANE_ORIENTATION_SEQUENCE, orientation)
-            .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(subject)?);
+            .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(subject, &volume.geometry)?);
         let positions: Result<Vec<DataSet>, ComposeError> =
-            self.slices().map(|slice| self.position(subject, slice)).collect();
+            self.slices().map(|slice| self.position(volume, slice)).collect();
         capture
             .item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, shared)
             .items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, positions?);
         Ok(())
     }
 
-    fn measures(&self, subject: &Subject) -> Result<DataSet, ComposeError> {
-        let geometry = &subject.volume.geometry;
+    fn measures(&self, subject: &Subject, geometry: &Geometry) -> Result<DataSet, ComposeError> {
         let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
         let spacing = geometry.pixel_spacing.map(|spacing| spacing / self.factor as f64);
         let mut measures = DataSet::new();
@@ -111,12 +115,12 @@ impl Frames {
 
     /// The centre of the frame's first pixel. Where the source was scaled up, that is the corner
     /// one of those that its first pixel became.
-    fn position(&self, subject: &Subject, slice: usize) -> Result<DataSet, ComposeError> {
-        let geometry = &subject.volume.geometry;
+    fn position(&self, volume: &Volume, slice: usize) -> Result<DataSet, ComposeError> {
+        let geometry = &volume.geometry;
         let shift = (1.0 - 1.0 / self.factor as f64) / 2.0;
         let (down, along) = (geometry.pixel_spacing[0] * shift, geometry.pixel_spacing[1] * shift);
         let first: [f64; 3] = std::array::from_fn(|axis| {
-            subject.volume.slices[slice].position[axis]
+            volume.slices[slice].position[axis]
                 - geometry.row_direction[axis] * along
                 - geometry.column_direction[axis] * down
         });

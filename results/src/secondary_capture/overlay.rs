@@ -5,6 +5,7 @@ use crate::secondary_capture::captions::Captions;
 use crate::secondary_capture::picture::Picture;
 use crate::secondary_capture::window::Window;
 use gantry_terms::findings::Mask;
+use gantry_terms::volume::Volume;
 
 /// Text needs this many pixels across to be read.
 const LEGIBLE: usize = 512;
@@ -15,6 +16,7 @@ const TINT: u8 = 80;
 /// How the frames of one job are drawn: the same for all of them.
 pub struct Overlay<'a> {
     subject: Subject<'a>,
+    volume: &'a Volume,
     pub window: Window,
     /// How many pixels of the frame one pixel of the source becomes, in each direction.
     pub factor: usize,
@@ -22,24 +24,25 @@ pub struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(subject: Subject<'a>) -> Self {
-        let geometry = &subject.volume.geometry;
+    pub fn new(subject: Subject<'a>, volume: &'a Volume) -> Self {
+        let geometry = &volume.geometry;
         let wanted = LEGIBLE.div_ceil(geometry.columns);
         let factor = wanted.min(TALLEST / geometry.rows).max(1);
-        let window = Window::choose(subject.source, subject.volume, subject.findings);
-        Self { subject, window, factor, captions: Captions::new(&subject) }
+        let window = Window::choose(subject.source, volume, subject.findings);
+        let captions = Captions::new(&subject, geometry.row_direction);
+        Self { subject, volume, window, factor, captions }
     }
 
     pub fn slices(&self) -> usize {
-        self.subject.volume.geometry.slices
+        self.volume.geometry.slices
     }
 
     pub fn width(&self) -> usize {
-        self.subject.volume.geometry.columns * self.factor
+        self.volume.geometry.columns * self.factor
     }
 
     pub fn height(&self) -> usize {
-        self.subject.volume.geometry.rows * self.factor
+        self.volume.geometry.rows * self.factor
     }
 
     /// The frame of one slice.
@@ -49,14 +52,14 @@ impl<'a> Overlay<'a> {
         for mask in &self.subject.findings.masks {
             self.draw_mask(mask, slice, &mut picture);
         }
-        let slices = self.subject.volume.geometry.slices;
+        let slices = self.volume.geometry.slices;
         self.captions.draw(&mut picture, &format!("Slice {} of {slices}", slice + 1));
         picture
     }
 
     fn draw_source(&self, slice: usize, picture: &mut Picture) {
-        let voxels = self.slice(&self.subject.volume.voxels, slice);
-        let columns = self.subject.volume.geometry.columns;
+        let voxels = self.slice(&self.volume.voxels, slice);
+        let columns = self.volume.geometry.columns;
         let greys: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
         let pixels = picture.rgb.chunks_exact_mut(3);
         for (at, pixel) in pixels.enumerate() {
@@ -71,7 +74,7 @@ impl<'a> Overlay<'a> {
         if voxels.iter().all(|voxel| *voxel == 0) {
             return;
         }
-        let columns = self.subject.volume.geometry.columns;
+        let columns = self.volume.geometry.columns;
         let (width, height) = (picture.width, picture.height);
         let inside = |x: usize, y: usize| voxels[y / self.factor * columns + x / self.factor] != 0;
         for y in 0..height {
@@ -90,7 +93,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn slice<'v, T>(&self, voxels: &'v [T], slice: usize) -> &'v [T] {
-        let size = self.subject.volume.geometry.rows * self.subject.volume.geometry.columns;
+        let size = self.volume.geometry.rows * self.volume.geometry.columns;
         &voxels[slice * size..(slice + 1) * size]
     }
 }

@@ -3,19 +3,27 @@
 use crate::codes::*;
 use crate::data_set::{DataSet, referenced};
 use crate::header::Job;
+use crate::measured::Measured;
 use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use dicom_dictionary_std::tags;
+use gantry_terms::film::Film;
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::SliceSource;
+use gantry_terms::volume::{SliceSource, Volume};
 use std::collections::BTreeMap;
 
 /// One group with one IMAGE for each instance (TID 1601), and one for each further series. A library of a thousand slices stays
 /// small because only the position is told for each.
-pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
+pub fn image_library(job: &Job, measured: Measured) -> Result<DataSet, ComposeError> {
     let mut rows = descriptors(job)?;
-    let slices: BTreeMap<&Uid, &SliceSource> =
-        job.subject.volume.slices.iter().map(|slice| (&slice.sop_instance, slice)).collect();
+    let mut slices: BTreeMap<&Uid, &SliceSource> = BTreeMap::new();
+    match measured {
+        Measured::Film(film) => rows.extend(of_film(film)?),
+        Measured::Volume(volume) => {
+            rows.extend(of_volume(job, volume)?);
+            slices.extend(volume.slices.iter().map(|slice| (&slice.sop_instance, slice)));
+        }
+    }
     for instance in &job.subject.source.instances {
         let image = content::image(None, referenced(&instance.sop_class, &instance.sop_instance));
         let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
@@ -34,9 +42,8 @@ pub fn image_library(job: &Job) -> Result<DataSet, ComposeError> {
     Ok(content::container(Contains, IMAGE_LIBRARY, groups))
 }
 
-/// TID 1602 and TID 1604, as far as they hold for the whole group.
+/// TID 1602, as far as it holds for images of every kind.
 fn descriptors(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
-    let geometry = &job.subject.volume.geometry;
     let modality = modality(&job.subject.source.modality());
     let mut rows = vec![content::code(HasAcquisitionContext, MODALITY, &modality.into())];
     let body_part = job.subject.source.text(tags::BODY_PART_EXAMINED);
@@ -45,17 +52,38 @@ fn descriptors(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
             .and_then(|part| region(&part))
             .map(|region| content::code(HasAcquisitionContext, TARGET_REGION, &region.into())),
     );
-    rows.extend(
-        job.subject
-            .volume
-            .frame_of_reference
-            .as_ref()
-            .map(|uid| content::uid(HasAcquisitionContext, FRAME_OF_REFERENCE_UID, uid)),
-    );
-    rows.push(number(PIXEL_DATA_ROWS, geometry.rows as f64, PIXELS)?);
-    rows.push(number(PIXEL_DATA_COLUMNS, geometry.columns as f64, PIXELS)?);
-    rows.push(number(HORIZONTAL_PIXEL_SPACING, geometry.pixel_spacing[1], MILLIMETER)?);
-    rows.push(number(VERTICAL_PIXEL_SPACING, geometry.pixel_spacing[0], MILLIMETER)?);
+    Ok(rows)
+}
+
+/// TID 1602 and TID 1603.
+fn of_film(film: &Film) -> Result<Vec<DataSet>, ComposeError> {
+    in_plane(film.rows, film.columns, film.pixel_spacing)
+}
+
+fn in_plane(
+    rows: usize,
+    columns: usize,
+    spacing: Option<[f64; 2]>,
+) -> Result<Vec<DataSet>, ComposeError> {
+    let mut told = vec![
+        number(PIXEL_DATA_ROWS, rows as f64, PIXELS)?,
+        number(PIXEL_DATA_COLUMNS, columns as f64, PIXELS)?,
+    ];
+    if let Some([between_rows, between_columns]) = spacing {
+        told.push(number(HORIZONTAL_PIXEL_SPACING, between_columns, MILLIMETER)?);
+        told.push(number(VERTICAL_PIXEL_SPACING, between_rows, MILLIMETER)?);
+    }
+    Ok(told)
+}
+
+/// TID 1602 and TID 1604, as far as they hold for the whole group.
+fn of_volume(job: &Job, volume: &Volume) -> Result<Vec<DataSet>, ComposeError> {
+    let geometry = &volume.geometry;
+    let frame_of_reference = volume.frame_of_reference.as_ref();
+    let frame_of_reference = frame_of_reference
+        .map(|uid| content::uid(HasAcquisitionContext, FRAME_OF_REFERENCE_UID, uid));
+    let mut rows: Vec<DataSet> = frame_of_reference.into_iter().collect();
+    rows.extend(in_plane(geometry.rows, geometry.columns, Some(geometry.pixel_spacing))?);
     if geometry.slices > 1 {
         rows.push(number(SPACING_BETWEEN_SLICES, geometry.slice_step, MILLIMETER)?);
     }

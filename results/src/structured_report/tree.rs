@@ -3,14 +3,15 @@
 use crate::codes::*;
 use crate::data_set::{DataSet, referenced};
 use crate::header::Job;
+use crate::measured::Measured;
 use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use crate::structured_report::image_library::image_library;
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue};
+use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Children of the root container.
-pub fn report(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
+pub fn report(job: &Job, measured: Measured) -> Result<Vec<DataSet>, ComposeError> {
     let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
     rows.extend(observer(job));
     rows.push(content::code(
@@ -18,7 +19,7 @@ pub fn report(job: &Job) -> Result<Vec<DataSet>, ComposeError> {
         PROCEDURE_REPORTED,
         &job.subject.findings.procedure,
     ));
-    rows.push(image_library(job)?);
+    rows.push(image_library(job, measured)?);
     rows.push(measurements(job)?);
     Ok(rows)
 }
@@ -92,6 +93,7 @@ fn measurement_group(
         rows.push(number(measurement)?);
     }
     rows.extend(only_source(job));
+    rows.extend(group.presence.map(presence));
     let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
     content::template(&mut container, "1501");
     Ok(container)
@@ -107,6 +109,16 @@ fn only_source(job: &Job) -> Option<DataSet> {
         )),
         _ => None,
     }
+}
+
+/// A qualitative evaluation: what was looked for stands as the Finding whether it is there or not.
+fn presence(presence: Presence) -> DataSet {
+    let answer = match presence {
+        Presence::Present => PRESENT,
+        Presence::Absent => ABSENT,
+        Presence::Undetermined => UNDETERMINED,
+    };
+    content::code(Contains, PRESENCE_OF_PROPERTY, &answer.into())
 }
 
 /// TID 300.

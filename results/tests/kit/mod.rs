@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod ct;
+pub mod film;
 pub mod model;
 pub mod phantom;
 pub mod reading;

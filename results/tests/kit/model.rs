@@ -52,6 +52,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 ),
                 density,
             ],
+            presence: None,
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -62,6 +63,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 number("laa-950", low, percent, Ok(1.345_4)),
                 number("laa-volume", volume, millilitre, Err(NoValue::MeasurementFailure)),
             ],
+            presence: None,
         },
     ]
 }

@@ -1,7 +1,11 @@
 //! What a manifest says of its input: grid, steps and limits.
 
-use super::super::written::{Inputs, WrittenGrid, WrittenInput, WrittenRange};
-use super::super::{Along, GridWanted, INPUT, Input, Interpolation, Limit, Limits, Step};
+use super::super::written::{
+    Inputs, Modalities, WrittenGrid, WrittenInput, WrittenKind, WrittenRange,
+};
+use super::super::{
+    Along, GridWanted, INPUT, Input, InputKind, Interpolation, Limit, Limits, Step,
+};
 use super::Check;
 use crate::assembly::MOST_VOXELS;
 use crate::voxels::orientation::Orientation;
@@ -62,15 +66,19 @@ impl Check<'_> {
 
     fn input(&mut self, name: Option<Spanned<String>>, written: WrittenInput) -> Input {
         let grid = written.grid.map(|grid| self.grid(grid));
+        let kind = match written.kind.get_ref() {
+            WrittenKind::Volume => InputKind::Volume,
+            WrittenKind::Image => InputKind::Image(self.image(written.image)),
+        };
         Input {
             name: name.map_or_else(|| INPUT.to_string(), |name| self.key(&name)),
             onto_lead: written.onto.is_some(),
-            kind: written.kind,
-            modality: self.text("modality", &written.modality, 16),
+            kind,
+            modalities: self.modalities(written.modality),
             tensor: self.text("tensor", &written.tensor, 255),
-            intensity: written.intensity,
-            axes: written.axes,
-            slice_order: written.slice_order,
+            intensity: written.intensity.into_inner(),
+            axes: written.axes.into_inner(),
+            slice_order: written.slice_order.map(Spanned::into_inner),
             grid,
             windows: written.windows.map(|windows| self.windows(windows)),
             image_steps: written.image_steps.into_iter().map(|step| self.step(step)).collect(),
@@ -83,6 +91,19 @@ impl Check<'_> {
                 degrees_from_axial: self.limit(written.limits.degrees_from_axial),
             },
         }
+    }
+
+    fn modalities(&mut self, written: Spanned<Modalities>) -> Vec<String> {
+        let span = written.span();
+        let modalities = match written.into_inner() {
+            Modalities::One(modality) => vec![modality],
+            Modalities::Several(modalities) => modalities,
+        };
+        self.require(!modalities.is_empty(), span.clone(), "name at least one modality");
+        for modality in &modalities {
+            self.plain("modality", modality, 16, span.clone());
+        }
+        modalities
     }
 
     fn grid(&mut self, written: Spanned<WrittenGrid>) -> GridWanted {

@@ -23,20 +23,22 @@ impl Check<'_> {
         }
         let mut outputs = BTreeSet::new();
         let measurements = written.measurements.iter().map(|m| &m.key);
-        for key in measurements.chain(written.segmentations.iter().map(|s| &s.key)) {
+        let classifications = written.classifications.iter().map(|c| &c.key);
+        let numbers = measurements.chain(classifications);
+        for key in numbers.chain(written.segmentations.iter().map(|s| &s.key)) {
             let first = outputs.insert(key.get_ref().as_str());
             self.require(first, key.span(), "this key is taken by an output above");
         }
-        for measurement in &written.measurements {
-            let group = measurement.group.get_ref().as_str();
+        let measured = written.measurements.iter().map(|m| &m.group);
+        let named = || measured.clone().chain(written.classifications.iter().map(|c| &c.group));
+        for written in named() {
+            let group = written.get_ref().as_str();
             if !groups.contains(group) {
                 let nearest = suggestion(group, groups.iter().copied());
-                self.fault(
-                    measurement.group.span(),
-                    &format!("there is no group `{group}`{nearest}"),
-                );
+                self.fault(written.span(), &format!("there is no group `{group}`{nearest}"));
             }
         }
+        self.answers(written);
         let masks: BTreeSet<&str> =
             written.segmentations.iter().map(|s| s.key.get_ref().as_str()).collect();
         for of in written.measurements.iter().filter_map(|m| m.of.as_ref()) {
@@ -45,7 +47,7 @@ impl Check<'_> {
             let text = format!("there is no segmentation `{key}`{nearest}");
             self.require(masks.contains(key), of.span(), &text);
         }
-        let three = |(_, input): &(_, WrittenInput)| input.axes == Axes::SliceRowColumn;
+        let three = |(_, input): &(_, WrittenInput)| *input.axes.get_ref() == Axes::SliceRowColumn;
         if written.input.iter().any(three) {
             for class in written.segmentations.iter().filter_map(|s| s.class.as_ref()) {
                 let text = "scores of classes need axes = \"batch-channel-slice-row-column\"";
@@ -53,12 +55,15 @@ impl Check<'_> {
             }
         }
         for group in &written.groups {
-            let used =
-                written.measurements.iter().any(|m| m.group.get_ref() == group.key.get_ref());
-            self.require(used, group.key.span(), "no measurement is in this group");
+            let used = named().any(|named| named.get_ref() == group.key.get_ref());
+            self.require(
+                used,
+                group.key.span(),
+                "no measurement or classification is in this group",
+            );
         }
         if outputs.is_empty() {
-            let text = "a model gives at least one [[measurement]] or [[segmentation]]";
+            let text = "a model gives at least one [[measurement]], [[classification]] or [[segmentation]]";
             self.problems.push(ModelProblem::of_file(self.file, text));
         }
     }

@@ -1,8 +1,10 @@
 //! What a manifest says of the pieces of its input, and which outputs pieces can have.
 
 use super::super::grid::Multiple;
-use super::super::written::{Inputs, Written, WrittenInput, WrittenSegmentation, WrittenWindows};
-use super::super::{Axes, Blending, InputKind, Pieces, WindowsWanted};
+use super::super::written::{
+    Inputs, Written, WrittenInput, WrittenKind, WrittenSegmentation, WrittenWindows,
+};
+use super::super::{Axes, Blending, Pieces, WindowsWanted};
 use super::Check;
 use crate::assembly::MOST_VOXELS;
 use std::ops::Range;
@@ -101,7 +103,8 @@ impl Check<'_> {
             self.axes_of_pieces(input, windows);
         }
         let (Some(lead), Some(windows)) = (lead, windows) else { return };
-        for tensor in written.measurements.iter().filter_map(|m| m.tensor.as_ref()) {
+        let measured = written.measurements.iter().filter_map(|m| m.tensor.as_ref());
+        for tensor in measured.chain(written.classifications.iter().map(|c| &c.tensor)) {
             let text = "the graph sees a piece at a time, and says a number of each: measure a \
                         segmentation (`of`), or leave [input.windows] away";
             self.fault(tensor.span(), text);
@@ -120,14 +123,14 @@ impl Check<'_> {
     fn axes_of_pieces(&mut self, input: &WrittenInput, windows: Option<&Spanned<WrittenWindows>>) {
         let span: Range<usize> = input.tensor.span();
         let slices = windows.is_some_and(|windows| windows.get_ref().each.is_some());
-        let flat = input.axes == Axes::BatchChannelRowColumn;
-        if slices != flat && input.kind == InputKind::Volume {
+        let flat = *input.axes.get_ref() == Axes::BatchChannelRowColumn;
+        if slices != flat && *input.kind.get_ref() == WrittenKind::Volume {
             let text = "axes = \"batch-channel-row-column\" and [input.windows] each = \"slice\" go \
                         together";
             self.fault(span.clone(), text);
         }
         let batch = windows.and_then(|windows| windows.get_ref().batch.as_ref());
-        if let (Some(batch), Axes::SliceRowColumn) = (batch, input.axes) {
+        if let (Some(batch), Axes::SliceRowColumn) = (batch, *input.axes.get_ref()) {
             let text = "a batch needs axes = \"batch-channel-slice-row-column\"";
             self.require(*batch.get_ref() <= 1, batch.span(), text);
         }

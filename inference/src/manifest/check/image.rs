@@ -1,0 +1,131 @@
+//! What a manifest says of a film, and which keys are for volumes only.
+
+use super::super::written::{Inputs, Written, WrittenImage, WrittenInput, WrittenKind};
+use super::super::{Axes, ImageWanted, Intensity, Resizing, ResultKind};
+use super::Check;
+use crate::decode::MOST_PIXELS;
+use crate::voxels::intensity::per_channel;
+use std::ops::Range;
+use toml::Spanned;
+
+/// Grey once, or as red, green and blue.
+const CHANNELS: [usize; 2] = [1, 3];
+
+impl Check<'_> {
+    pub(super) fn image(&mut self, written: Option<Spanned<WrittenImage>>) -> ImageWanted {
+        let written = written.map(Spanned::into_inner).unwrap_or_default();
+        if let Some(size) = &written.size {
+            let [rows, columns] = *size.get_ref();
+            let pixels = rows.checked_mul(columns);
+            let fits = pixels.is_some_and(|pixels| (1..=MOST_PIXELS).contains(&pixels));
+            let text = format!("a size is rows and columns above 0, at most {MOST_PIXELS} pixels");
+            self.require(fits, size.span(), &text);
+        }
+        if let Some(interpolation) = &written.interpolation {
+            let text = "there is no `size` to interpolate for";
+            self.require(written.size.is_some(), interpolation.span(), text);
+        }
+        let channels = written.channels.as_ref().map_or(1, |channels| *channels.get_ref());
+        if let Some(written) = &written.channels {
+            let text = "a film goes in as 1 channel, or as 3 that are the same";
+            self.require(CHANNELS.contains(&channels), written.span(), text);
+        }
+        let interpolation = written.interpolation.as_ref();
+        ImageWanted {
+            crop: written.crop,
+            size: written.size.as_ref().map(|size| *size.get_ref()),
+            interpolation: interpolation.map_or(Resizing::default(), |how| *how.get_ref()),
+            channels: channels.clamp(1, 3),
+            normalised: self.normalised(written, channels),
+        }
+    }
+
+    /// The arithmetic itself knows which numbers it can work with.
+    fn normalised(
+        &mut self,
+        written: WrittenImage,
+        channels: usize,
+    ) -> Option<(Vec<f32>, Vec<f32>)> {
+        let (mean, sd) = match (written.mean, written.sd) {
+            (None, None) => return None,
+            (Some(mean), Some(sd)) => (mean, sd),
+            (Some(alone), None) | (None, Some(alone)) => {
+                self.fault(alone.span(), "`mean` and `sd` go together");
+                return None;
+            }
+        };
+        for list in [&mean, &sd] {
+            let fits = list.get_ref().len() == channels;
+            self.require(fits, list.span(), "one number for each of the `channels`");
+        }
+        if let Err(error) = per_channel(&mut [], mean.get_ref(), sd.get_ref()) {
+            self.fault(sd.span(), &error.to_string());
+        }
+        Some((mean.into_inner(), sd.into_inner()))
+    }
+
+    /// What the kinds of the inputs ask of the rest of the manifest.
+    pub(super) fn films(&mut self, written: &Written<Inputs>) {
+        let is_film = |input: &WrittenInput| *input.kind.get_ref() == WrittenKind::Image;
+        for (_, input) in &written.input {
+            match is_film(input) {
+                true => self.film(input, written.input.len()),
+                false => self.volume(input),
+            }
+        }
+        if !written.input.iter().any(|(_, input)| is_film(input)) {
+            return;
+        }
+        let captures = written.results.get_ref().contains(&ResultKind::SecondaryCapture);
+        let text = "of a film there is no secondary capture: results = [\"structured-report\"]";
+        self.require(!captures, written.results.span(), text);
+        for segmentation in &written.segmentations {
+            let text = "masks are of volumes: a film has classifications and measurements";
+            self.fault(segmentation.key.span(), text);
+        }
+    }
+
+    fn film(&mut self, input: &WrittenInput, inputs: usize) {
+        let text = "a film is the only input of its model";
+        self.require(inputs == 1, input.kind.span(), text);
+        let flat = *input.axes.get_ref() == Axes::BatchChannelRowColumn;
+        let text = "a film goes in with axes = \"batch-channel-row-column\"";
+        self.require(flat, input.axes.span(), text);
+        let hounsfield = *input.intensity.get_ref() == Intensity::Hounsfield;
+        let text = "a film has no Hounsfield units: `displayed` or `rescaled`";
+        self.require(!hounsfield, input.intensity.span(), text);
+        for (key, span) in of_volumes(input) {
+            let text =
+                format!("`{key}` is for volumes, a film has rows and columns: [input.image]");
+            self.fault(span, &text);
+        }
+    }
+
+    fn volume(&mut self, input: &WrittenInput) {
+        let text = "the key `slice-order` is missing";
+        self.require(input.slice_order.is_some(), input.kind.span(), text);
+        let displayed = *input.intensity.get_ref() == Intensity::Displayed;
+        let text = "`displayed` is for films: `hounsfield` or `rescaled`";
+        self.require(!displayed, input.intensity.span(), text);
+        if let Some(image) = &input.image {
+            self.fault(image.span(), "this is for a film: kind = \"image\"");
+        }
+    }
+}
+
+/// The keys of an input that mean nothing without slices, as far as they are there.
+fn of_volumes(input: &WrittenInput) -> impl Iterator<Item = (&'static str, Range<usize>)> {
+    let limits = &input.limits;
+    [
+        ("grid", input.grid.as_ref().map(Spanned::span)),
+        ("windows", input.windows.as_ref().map(Spanned::span)),
+        ("slice-order", input.slice_order.as_ref().map(Spanned::span)),
+        ("spacing-tensor", input.spacing_tensor.as_ref().map(Spanned::span)),
+        ("pixel-spacing", limits.pixel_spacing.as_ref().map(Spanned::span)),
+        ("slice-step", limits.slice_step.as_ref().map(Spanned::span)),
+        ("slices", limits.slices.as_ref().map(Spanned::span)),
+        ("degrees-from-axial", limits.degrees_from_axial.as_ref().map(Spanned::span)),
+    ]
+    .into_iter()
+    .filter_map(|(key, span)| Some((key, span?)))
+}

@@ -1,0 +1,73 @@
+//! A computed radiograph of a chest, as its header and as a film.
+
+use crate::kit::phantom::{Phantom, text};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use gantry_results::{Reference, Source};
+use gantry_terms::code::Code;
+use gantry_terms::film::Film;
+use gantry_terms::findings::{Findings, Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::uid::Uid;
+
+const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
+
+pub struct Radiograph {
+    pub file: Vec<u8>,
+    pub film: Film,
+    pub source: Source,
+}
+
+pub fn radiograph() -> Radiograph {
+    let phantom = Phantom { frame_of_reference: None, ..Phantom::axial(1, 40, 50) };
+    let phantom = phantom.edited(|object| {
+        text(object, tags::SOP_CLASS_UID, VR::UI, CR);
+        text(object, tags::MODALITY, VR::CS, "CR");
+        text(object, tags::VIEW_POSITION, VR::CS, "PA");
+        text(object, tags::PATIENT_ORIENTATION, VR::CS, "L\\F");
+        for tag in [
+            tags::IMAGE_POSITION_PATIENT,
+            tags::IMAGE_ORIENTATION_PATIENT,
+            tags::SLICE_THICKNESS,
+            tags::PATIENT_POSITION,
+        ] {
+            object.remove_element(tag);
+        }
+    });
+    let (files, volume) = phantom.files();
+    let sop_class = Uid::parse(CR).expect("a UID");
+    let sop_instance = volume.slices[0].sop_instance.clone();
+    let reference = Reference { sop_class: sop_class.clone(), sop_instance: sop_instance.clone() };
+    let source = Source::read(&files[0], vec![reference]).expect("a readable source");
+    let film = Film {
+        rows: 40,
+        columns: 50,
+        pixels: vec![0.5; 2000],
+        sop_class,
+        sop_instance,
+        pixel_spacing: Some([1.5, 2.0]),
+    };
+    Radiograph { file: files[0].clone(), film, source }
+}
+
+/// Of the usual model, what a classifier says of a film.
+pub fn findings(
+    of: Findings,
+    certainty: Result<f64, NoValue>,
+    presence: Option<Presence>,
+) -> Findings {
+    let group = MeasurementGroup {
+        label: "Pneumonia".into(),
+        finding: Some(Code::new("233604007", "SCT", "Pneumonia")),
+        site: Some(Code::new("39607008", "SCT", "Lung")),
+        method: None,
+        measurements: vec![Measurement {
+            key: "certainty".into(),
+            concept: Code::new("111012", "DCM", "Certainty of Finding"),
+            derivation: None,
+            unit: Code::new("%", "UCUM", "percent"),
+            value: certainty,
+        }],
+        presence,
+    };
+    Findings { groups: vec![group], masks: Vec::new(), ..of }
+}
