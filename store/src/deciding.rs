@@ -4,6 +4,7 @@ use crate::decisions::{NewDecision, NewDecisions, NewJob, NewStudyDecisions};
 use crate::error::StoreError;
 use crate::forwards::Forwards;
 use crate::jobs::inputs_of;
+use crate::queue;
 use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
@@ -302,9 +303,9 @@ async fn add_job(
     .bind(rows::to_json(&job.send_to)?)
     .bind(rows::to_json(&job.send_as)?)
     .bind(subject.at.0)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    Ok(queue::has_turn(connection, job.priority, &job.model).await?)
 }
 
 /// Whether an earlier revision made the very job; then this one asks for it too. One that nobody has

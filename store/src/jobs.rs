@@ -1,4 +1,4 @@
-//! Work for models: leased, safe to run twice, finished together with what it gives to deliver.
+//! Work for models: safe to run twice, finished together with what it gives to deliver.
 
 use crate::decisions::Level;
 use crate::error::StoreError;
@@ -10,7 +10,6 @@ use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The digests of the selected images as they are now, in their order.
 macro_rules! inputs_of {
@@ -185,48 +184,6 @@ impl Reader {
 }
 
 impl Store {
-    /// The next job that is due: stat first, then oldest. A job whose lease ran out is due again.
-    pub async fn lease_job(&self, owner: &str, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.lease_at_least(Priority::Routine, owner, lease).await
-    }
-
-    /// The same, but only of priority stat.
-    pub async fn lease_stat_job(
-        &self,
-        owner: &str,
-        lease: Duration,
-    ) -> Result<Option<Job>, StoreError> {
-        self.lease_at_least(Priority::Stat, owner, lease).await
-    }
-
-    async fn lease_at_least(
-        &self,
-        priority: Priority,
-        owner: &str,
-        lease: Duration,
-    ) -> Result<Option<Job>, StoreError> {
-        let now = Moment::now();
-        let found = sqlx::query(
-            "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
-                 lease_owner = $1, due_at = $2, started_at = $3
-             WHERE id = (SELECT id FROM jobs
-                         WHERE state IN ('queued', 'running') AND due_at <= $3 AND priority <= $4
-                         ORDER BY priority, decided_at, id LIMIT 1)
-             RETURNING *",
-        )
-        .bind(owner)
-        .bind(now.plus(lease).0)
-        .bind(now.0)
-        .bind(priority.number())
-        .fetch_optional(&self.shared.write)
-        .await?;
-        let job = found.as_ref().map(job).transpose()?;
-        if job.is_some() {
-            self.shared.progress.ring();
-        }
-        Ok(job)
-    }
-
     /// For `status` only.
     pub async fn set_job_station(&self, id: i64, station: &str) -> Result<(), StoreError> {
         sqlx::query("UPDATE jobs SET station = $2 WHERE id = $1 AND state = 'running'")
@@ -335,7 +292,7 @@ pub(crate) async fn forget(
     Ok(())
 }
 
-fn job(row: &SqliteRow) -> Result<Job, StoreError> {
+pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
     let selections = match rows::column::<Option<&str>>(row, "selections")? {
         Some(_) => Some(rows::json(row, "selections")?),
         None => None,

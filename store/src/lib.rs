@@ -42,6 +42,7 @@ pub mod pace;
 mod part10;
 mod prepared;
 mod progress;
+pub mod queue;
 pub mod reader;
 mod record;
 mod recovery;
