@@ -1,5 +1,6 @@
-//! The models of the node, each in a process of its own: one runs at a time, urgent ones first, and idle ones go when memory is wanted.
+//! The models of the node, each in a process of its own: one runs at a time, and together they keep to a budget of memory.
 
+mod residents;
 mod turns;
 
 pub use turns::Urgency;
@@ -10,11 +11,11 @@ use crate::problem::ModelProblem;
 use crate::worker::process::{AskError, NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
-use std::collections::BTreeMap;
+use residents::Residents;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use turns::Turns;
+use turns::{Turns, Wish};
 
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
@@ -23,6 +24,8 @@ pub struct PoolOptions {
     pub engine: EngineOptions,
     /// Bytes that all processes may take together.
     pub memory: u64,
+    /// A routine run that has waited for so long goes before newer stat runs, one at a time.
+    pub ageing: Duration,
     /// Behind the time-out of a run, for preparing, reading and the way there and back. A process that
     /// has not answered by then hangs.
     pub grace: Duration,
@@ -33,19 +36,12 @@ pub struct PoolOptions {
 pub struct Pool {
     models: Arc<Models>,
     options: Arc<PoolOptions>,
-    residents: Arc<Mutex<BTreeMap<String, Resident>>>,
+    residents: Arc<Mutex<Residents<Worker>>>,
     turns: Turns,
 }
 
-/// What is known of a model that ran, or could run.
-#[derive(Debug)]
-struct Resident {
-    /// None: it is running, or was ended.
-    worker: Option<Worker>,
-    used: Instant,
-    /// The most bytes that its processes ever took; 0: not known.
-    peak: u64,
-}
+/// How often a look is taken at how much a run takes.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Pool {
     /// Opens every graph once, each in its process, and compares it with its manifest. All problems of
@@ -53,14 +49,14 @@ impl Pool {
     pub fn start(models: Arc<Models>, options: PoolOptions) -> Result<Self, EngineError> {
         let pool = Self {
             models: models.clone(),
+            residents: Arc::new(Mutex::new(Residents::new(options.memory))),
+            turns: Turns::new(options.ageing),
             options: Arc::new(options),
-            residents: Arc::default(),
-            turns: Turns::default(),
         };
         let mut problems = Vec::new();
         for model in models.iter() {
             match pool.open(model) {
-                Ok(worker) => pool.back(model, worker),
+                Ok(worker) => pool.back(model, worker, 0),
                 Err(NotOpened::NoRuntime(text)) => return Err(EngineError::Unavailable(text)),
                 Err(NotOpened::Faulty(text)) | Err(NotOpened::NotNow(text)) => {
                     problems.push(ModelProblem::of_file(&model.graph, text));
@@ -71,114 +67,130 @@ impl Pool {
     }
 
     /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
-    /// told how long they took since the turn came.
+    /// told how long they took since the turn came. Who has waited elsewhere before says for how long.
     pub async fn infer(
         &self,
         model: &str,
         images: Vec<Images>,
         urgency: Urgency,
+        waited: Duration,
     ) -> Result<(Findings, Duration), InferError> {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let _turn = self.turns.turn(urgency).await;
+        let now = Instant::now();
+        let since = now.checked_sub(waited).unwrap_or(now);
+        let _turn = self.turns.turn(Wish { urgency, model: model.name.clone(), since }).await;
         let began = Instant::now();
+        let voxels = images.iter().map(Images::count).sum();
+        if let Some(why) = self.residents().refusal(&model.name, voxels) {
+            return Err(InferError::Permanent(why));
+        }
         let worker = self.worker(&model).await?;
-        let mut guard = KilledOnDrop(Some(worker.process()));
+        let findings = self.run(&model, worker, images, voxels).await?;
+        Ok((findings, began.elapsed()))
+    }
+
+    async fn run(
+        &self,
+        model: &Arc<Model>,
+        worker: Worker,
+        images: Vec<Images>,
+        voxels: usize,
+    ) -> Result<Findings, InferError> {
+        let process = worker.process();
+        let mut guard = KilledOnDrop(Some(process.clone()));
         let limit = model.manifest.time_out + self.options.grace;
-        let (asked, of) = (images, model.clone());
+        let of = model.clone();
         let run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
-            let answer = worker.ask(&of, &asked);
+            let answer = worker.ask(&of, &images);
             (worker, answer)
         });
-        let ended = tokio::time::timeout(limit, run).await;
-        let (worker, answer) = match ended {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(_)) => return Err(InferError::Transient("the engine has stopped".into())),
-            Err(_) => {
+        let (worker, answer) = tokio::select! {
+            ended = run => ended.map_err(|_| stopped())?,
+            () = tokio::time::sleep(limit) => {
                 let (name, seconds) = (&model.name, limit.as_secs());
                 let text =
                     format!("the process of the model `{name}` hung for {seconds} s and was ended");
                 return Err(InferError::Transient(text));
             }
+            why = self.outgrown(model, &process, voxels) => return Err(InferError::Permanent(why)),
         };
         guard.0 = None;
         match answer {
             Ok(findings) => {
-                self.back(&model, worker);
-                Ok((findings, began.elapsed()))
+                self.back(model, worker, voxels);
+                Ok(findings)
             }
             Err(AskError::Failed(error)) => {
-                self.back(&model, worker);
+                self.back(model, worker, voxels);
                 Err(error)
             }
             Err(AskError::Ended(text)) => Err(InferError::Transient(text)),
         }
     }
 
+    /// While it runs idle ones go as it grows. Comes back when it has outgrown the whole budget.
+    async fn outgrown(&self, model: &Model, process: &Process, voxels: usize) -> String {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = process.peak_memory().unwrap_or(0);
+            let mut residents = self.residents();
+            if residents.exceeds(now) {
+                return residents.exceeded(&model.name, voxels, now);
+            }
+            unload(residents.make_room(&model.name, now));
+        }
+    }
+
     /// The one that is open, or a new one.
     async fn worker(&self, model: &Arc<Model>) -> Result<Worker, InferError> {
-        let open =
-            self.residents().get_mut(&model.name).and_then(|resident| resident.worker.take());
+        let open = self.residents().take(&model.name);
         if let Some(worker) = open {
+            unload(self.residents().make_room(&model.name, 0));
             return Ok(worker);
         }
         let (pool, of) = (self.clone(), model.clone());
         let opened = tokio::task::spawn_blocking(move || pool.open(&of)).await;
-        let opened = opened.map_err(|_| InferError::Transient("the engine has stopped".into()))?;
-        opened.map_err(|error| match error {
+        opened.map_err(|_| stopped())?.map_err(|error| match error {
             NotOpened::Faulty(text) => InferError::Permanent(text),
             NotOpened::NoRuntime(text) | NotOpened::NotNow(text) => InferError::Transient(text),
         })
     }
 
     fn open(&self, model: &Model) -> Result<Worker, NotOpened> {
-        self.make_room(model);
+        unload(self.residents().make_room(&model.name, 0));
         let Self { options, .. } = self;
         let worker = Worker::start(&options.program, model, &options.engine)?;
         tracing::info!(model = model.name, "the model is loaded in a process of its own");
         Ok(worker)
     }
 
-    /// Ends idle processes, the one that was not used for longest first, until what this model took
-    /// before fits.
-    fn make_room(&self, model: &Model) {
+    /// Idle again; what it took is remembered.
+    fn back(&self, model: &Model, worker: Worker, voxels: usize) {
+        let bytes = worker.process().peak_memory().unwrap_or(0);
         let mut residents = self.residents();
-        let wanted = residents.get(&model.name).map_or(0, |resident| resident.peak);
-        loop {
-            let idle = residents.iter_mut().filter(|(_, resident)| resident.worker.is_some());
-            let (taken, oldest) = idle.fold(
-                (0, None::<(&String, &mut Resident)>),
-                |(sum, oldest), (name, resident)| {
-                    let sum = sum + resident.peak;
-                    match oldest {
-                        Some(other) if other.1.used <= resident.used => (sum, Some(other)),
-                        _ => (sum, Some((name, resident))),
-                    }
-                },
-            );
-            let Some((name, resident)) = oldest.filter(|_| taken + wanted > self.options.memory)
-            else {
-                return;
-            };
-            tracing::info!(model = name, "unloaded: another model needs the memory");
-            resident.worker = None;
+        unload(residents.back(&model.name, worker, voxels, bytes));
+        if let Some(why) = residents.refusal(&model.name, voxels) {
+            tracing::warn!(model = model.name, why, "too large for the budget");
         }
     }
 
-    /// Idle again; what it took is remembered.
-    fn back(&self, model: &Model, worker: Worker) {
-        let peak = worker.process().peak_memory().unwrap_or(0);
-        let mut residents = self.residents();
-        let known = residents.get(&model.name).map_or(0, |resident| resident.peak);
-        let peak = peak.max(known);
-        let resident = Resident { worker: Some(worker), used: Instant::now(), peak };
-        residents.insert(model.name.clone(), resident);
-    }
-
-    fn residents(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Resident>> {
+    fn residents(&self) -> std::sync::MutexGuard<'_, Residents<Worker>> {
         self.residents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stopped() -> InferError {
+    InferError::Transient("the engine has stopped".into())
+}
+
+/// Their processes end, and are waited for.
+fn unload(gone: Vec<(String, Worker)>) {
+    for (model, worker) in gone {
+        tracing::info!(model, "unloaded: the memory is needed");
+        drop(worker);
     }
 }
 

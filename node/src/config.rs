@@ -5,6 +5,7 @@ mod calls_from;
 mod complete;
 mod inference;
 mod listen;
+mod machine;
 mod peer;
 mod retention;
 mod store;

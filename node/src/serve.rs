@@ -23,6 +23,7 @@ use gantry_routing::in_force::InForce;
 use gantry_routing::wait::Stop;
 use gantry_store::events::Event;
 use gantry_store::options::StoreOptions;
+use gantry_store::queue::AGEING;
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -220,6 +221,7 @@ pub(crate) fn start_engine(
         program: "/proc/self/exe".into(),
         engine: EngineOptions { library: config.onnxruntime.clone(), threads: None },
         memory: config.inference.memory,
+        ageing: AGEING,
         grace: HANGS_AFTER,
     };
     match Pool::start(models, options) {

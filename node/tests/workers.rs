@@ -18,13 +18,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(1);
+/// Of a run, in seconds.
+const TIME_OUT: u64 = 5;
 
 /// One slice of four voxels, whose first one is 9.
 fn volume() -> Arc<Volume> {
+    volume_of(4)
+}
+
+fn volume_of(voxels: usize) -> Arc<Volume> {
     let geometry = Geometry {
         slices: 1,
         rows: 2,
-        columns: 2,
+        columns: voxels.div_ceil(2),
         origin: [0.0; 3],
         row_direction: [1.0, 0.0, 0.0],
         column_direction: [0.0, 1.0, 0.0],
@@ -37,13 +43,14 @@ fn volume() -> Arc<Volume> {
         sop_instance: uid("1.2.3.4"),
         position: [0.0; 3],
     };
-    let voxels = vec![9.0, 0.0, 0.0, 0.0];
+    let mut voxels = vec![0.0; geometry.voxels()];
+    voxels[0] = 9.0;
     Arc::new(Volume { geometry, voxels, slices: vec![slice], frame_of_reference: None })
 }
 
 /// Two models that are alike, `one` and `two`.
 fn models(folder: &Path) -> PathBuf {
-    let manifest = author::MANIFEST.replace("time-out = 10", "time-out = 1");
+    let manifest = author::MANIFEST.replace("time-out = 10", &format!("time-out = {TIME_OUT}"));
     let written = Author { manifest, ..Author::default() }.write(folder);
     let tiny = written.join("tiny");
     for name in ["one", "two"] {
@@ -62,6 +69,7 @@ fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
         program: env!("CARGO_BIN_EXE_gantry").into(),
         engine: EngineOptions { library: Some(library.into()), threads: Some(1) },
         memory,
+        ageing: Duration::from_secs(1800),
         grace: GRACE,
     };
     Pool::start(Arc::new(Models::load(&models(folder)).unwrap()), options).unwrap()
@@ -87,7 +95,8 @@ fn signal(name: &str) {
 }
 
 async fn asked(pool: &Pool, model: &str) -> Result<f64, InferError> {
-    let (findings, _) = pool.infer(model, vec![volume().into()], Urgency::Routine).await?;
+    let asked = pool.infer(model, vec![volume().into()], Urgency::Routine, Duration::ZERO).await;
+    let (findings, _) = asked?;
     Ok(findings.groups[0].measurements[0].value.unwrap())
 }
 
@@ -131,7 +140,7 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
 
         signal("STOP");
         let text = told(asked(&pool, "one").await);
-        assert_eq!(text, "the process of the model `one` hung for 2 s and was ended");
+        assert_eq!(text, "the process of the model `one` hung for 6 s and was ended");
         assert_eq!(asked(&pool, "one").await, Ok(30.0));
 
         // Nobody waits any more: what it does is ended.
@@ -152,11 +161,51 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
         drop(pool);
         assert!(workers().is_empty());
 
-        let folder = tempfile::tempdir().unwrap();
-        let pool = start(folder.path(), &library, 1);
-        for model in ["one", "two", "one"] {
-            assert_eq!(asked(&pool, model).await, Ok(30.0));
-            assert_eq!(workers().len(), 1, "only one fits");
-        }
+        a_budget_is_kept(&library).await;
     });
+}
+
+async fn a_budget_is_kept(library: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = start(folder.path(), library, 8 << 30);
+    let opened = workers().into_iter().map(peak).max().unwrap();
+    drop(pool);
+
+    // Both are loaded at the start; the second one sends the first away, and so on.
+    let folder = tempfile::tempdir().unwrap();
+    let pool = start(folder.path(), library, opened * 3 / 2);
+    for model in ["one", "two", "one"] {
+        assert_eq!(asked(&pool, model).await, Ok(30.0));
+        assert_eq!(workers().len(), 1, "only one fits");
+    }
+    // A run that takes more than the budget, whatever it was that noticed it.
+    let voxels = usize::try_from(opened / 8 * 2).unwrap();
+    let _ =
+        pool.infer("one", vec![volume_of(voxels).into()], Urgency::Routine, Duration::ZERO).await;
+    assert_eq!(asked(&pool, "two").await, Ok(30.0));
+    let loaded = workers();
+    let larger = vec![volume_of(voxels + 4).into()];
+    let refused = pool.infer("one", larger, Urgency::Routine, Duration::ZERO).await.unwrap_err();
+    let InferError::Permanent(why) = refused else { panic!("not the next time either: {refused}") };
+    assert!(why.contains(&format!("MiB for {voxels} voxels")), "{why}");
+    assert_eq!(workers(), loaded, "the other one stays");
+    assert_eq!(asked(&pool, "one").await, Ok(30.0), "a small volume fits");
+    drop(pool);
+
+    let folder = tempfile::tempdir().unwrap();
+    let pool = start(folder.path(), library, 1 << 20);
+    assert!(workers().is_empty(), "none fits");
+    let refused = asked(&pool, "one").await.unwrap_err();
+    let InferError::Permanent(why) = refused else { panic!("not the next time either: {refused}") };
+    for part in ["MiB to open its graph", "may take 1: set inference.memory-mib to more than"] {
+        assert!(why.contains(part), "{part:?} is not in: {why}");
+    }
+    assert!(workers().is_empty());
+}
+
+/// In bytes, as the system tells.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

@@ -132,7 +132,9 @@ impl Work {
             Priority::Stat => Urgency::Stat,
             Priority::Routine => Urgency::Routine,
         };
-        let findings = self.engine.infer(&job.model, images.clone(), urgency).await;
+        tracing::info!(?urgency, "waits for its turn");
+        let waited = Moment::now().since(job.decided_at);
+        let findings = self.engine.infer(&job.model, images.clone(), urgency, waited).await;
         let (findings, ran) = findings.map_err(infer_error)?;
         let waited = started.elapsed().saturating_sub(assembled + ran);
         tracing::info!(?assembled, ?waited, model = ?ran, "inferred");

@@ -9,6 +9,7 @@ use gantry_results::object::ResultObject;
 use gantry_store::jobs::Job;
 use gantry_store::reader::Reader;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Works as the stations do, beside them.
 pub struct Reproduce {
@@ -32,7 +33,8 @@ impl Reproduce {
     pub async fn run(&self, job: &Job) -> Result<Again, JobError> {
         let model = model_of(&self.models, job)?;
         let images = inputs(&self.reader, job, model).await?;
-        let found = self.engine.infer(&job.model, images.clone(), Urgency::Routine).await;
+        let found =
+            self.engine.infer(&job.model, images.clone(), Urgency::Routine, Duration::ZERO).await;
         let (findings, _) = found.map_err(infer_error)?;
         let objects = self.composer.objects(&self.reader, job, &images, &findings).await?;
         Ok(Again { objects, findings: summary_of(&findings) })

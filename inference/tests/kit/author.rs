@@ -136,6 +136,26 @@ pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
 /// Gives the `mean` over so many voxels along each axis around each voxel, with zeros beyond the border.
 pub fn mean_graph(over: &[u64]) -> Vec<u8> {
     let rank = over.len() + 2;
+    let mut graph = Vec::new();
+    mean(&mut graph, over);
+    bytes(&mut graph, 2, b"mean");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
+    bytes(&mut graph, 12, &tensor("mean", FLOAT, rank));
+    model(&graph)
+}
+
+/// The same as `numbers`, one row. The more it is over, the longer it takes.
+pub fn slow_graph(over: &[u64]) -> Vec<u8> {
+    let mut graph = Vec::new();
+    mean(&mut graph, over);
+    node(&mut graph, "Flatten", &["mean"], "numbers", Some(("axis", 0)));
+    bytes(&mut graph, 2, b"slow");
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, over.len() + 2));
+    bytes(&mut graph, 12, &tensor("numbers", FLOAT, 2));
+    model(&graph)
+}
+
+fn mean(graph: &mut Vec<u8>, over: &[u64]) {
     let pads: Vec<u64> = over.iter().chain(over).map(|side| (side - 1) / 2).collect();
     let lists: [(&str, &[u64]); 2] = [("kernel_shape", over), ("pads", &pads)];
     let mut of_node = Vec::new();
@@ -150,12 +170,7 @@ pub fn mean_graph(over: &[u64]) -> Vec<u8> {
         bytes(&mut of_node, 5, &attribute);
     }
     bytes(&mut of_node, 5, &of_int("count_include_pad", 1));
-    let mut graph = Vec::new();
-    bytes(&mut graph, 1, &of_node);
-    bytes(&mut graph, 2, b"mean");
-    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
-    bytes(&mut graph, 12, &tensor("mean", FLOAT, rank));
-    model(&graph)
+    bytes(graph, 1, &of_node);
 }
 
 /// Takes slices `[batch, channel, row, column]` and gives the highest channel of each pixel as `most`, and

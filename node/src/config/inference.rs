@@ -1,5 +1,6 @@
 //! `[inference]`: what models may take of the machine.
 
+use super::machine;
 use serde::Deserialize;
 
 /// Where the system does not say how much memory it has.
@@ -12,9 +13,9 @@ pub struct InferenceConfig {
 }
 
 impl Default for InferenceConfig {
-    /// Half of the machine.
+    /// Half of the machine, or of what its control group may take.
     fn default() -> Self {
-        Self { memory: all_memory().map_or(UNKNOWN, |bytes| bytes / 2) }
+        Self { memory: machine::memory().map_or(UNKNOWN, |bytes| bytes / 2) }
     }
 }
 
@@ -38,11 +39,4 @@ impl WrittenInference {
             None => InferenceConfig::default(),
         }
     }
-}
-
-/// Of the machine (proc(5), meminfo).
-fn all_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
 }

@@ -1,0 +1,187 @@
+//! Which models are loaded, what each of them takes of the budget, and which ones are too large for it.
+
+use std::collections::BTreeMap;
+
+/// The models by name, each with its process `W` where it is idle. What runs is with who runs it.
+#[derive(Debug)]
+pub(super) struct Residents<W> {
+    /// Bytes for all processes together.
+    budget: u64,
+    models: BTreeMap<String, Resident<W>>,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Resident<W> {
+    idle: Option<W>,
+    /// Higher: used later.
+    used: u64,
+    /// The most bytes that its processes took while they kept to the budget; 0: not known.
+    peak: u64,
+    too_large: Option<TooLarge>,
+}
+
+/// What took more than the whole budget.
+#[derive(Debug, Clone, Copy)]
+struct TooLarge {
+    /// At least so many in one run; 0: opening its graph was enough.
+    voxels: usize,
+    bytes: u64,
+}
+
+impl<W> Residents<W> {
+    pub(super) fn new(budget: u64) -> Self {
+        Self { budget, models: BTreeMap::new(), uses: 0 }
+    }
+
+    /// Why a run of the model on so many voxels would take more than all models may; asked before
+    /// anything is unloaded for it.
+    pub(super) fn refusal(&self, model: &str, voxels: usize) -> Option<String> {
+        let found = self.models.get(model)?.too_large?;
+        (voxels >= found.voxels).then(|| self.why(model, found))
+    }
+
+    fn why(&self, model: &str, TooLarge { voxels, bytes }: TooLarge) -> String {
+        let [took, budget] = [bytes.div_ceil(1 << 20), self.budget >> 20];
+        let what = match voxels {
+            0 => "to open its graph".to_string(),
+            _ => format!("for {voxels} voxels"),
+        };
+        format!(
+            "the model `{model}` took {took} MiB {what}, and all models together may take {budget}: set \
+             inference.memory-mib to more than {took} if the machine has it, or take the model away"
+        )
+    }
+
+    /// Idle until now.
+    pub(super) fn take(&mut self, model: &str) -> Option<W> {
+        self.models.get_mut(model)?.idle.take()
+    }
+
+    /// What is known of the model's need, or `now` where it takes more already, has to fit: gives those
+    /// that must go for it, the one that was not used for longest first.
+    pub(super) fn make_room(&mut self, model: &str, now: u64) -> Vec<(String, W)> {
+        let wanted = self.models.get(model).map_or(0, |resident| resident.peak).max(now);
+        let mut gone = Vec::new();
+        while self.idle_beside(model) + wanted > self.budget {
+            let others = self.models.iter_mut().filter(|(name, _)| *name != model);
+            let idle = others.filter(|(_, resident)| resident.idle.is_some());
+            let Some((name, resident)) = idle.min_by_key(|(_, resident)| resident.used) else {
+                break;
+            };
+            gone.extend(resident.idle.take().map(|worker| (name.clone(), worker)));
+        }
+        gone
+    }
+
+    /// What the idle ones take, this one aside.
+    fn idle_beside(&self, model: &str) -> u64 {
+        let others = self.models.iter().filter(|(name, _)| *name != model);
+        others.filter(|(_, other)| other.idle.is_some()).map(|(_, other)| other.peak).sum()
+    }
+
+    /// It has opened its graph, or run on so many voxels, took so many bytes at most by now, and is idle.
+    /// Gives who has to go then: itself if that was more than the budget.
+    pub(super) fn back(
+        &mut self,
+        model: &str,
+        worker: W,
+        voxels: usize,
+        bytes: u64,
+    ) -> Vec<(String, W)> {
+        if bytes > self.budget {
+            self.exceeded(model, voxels, bytes);
+            return vec![(model.to_string(), worker)];
+        }
+        self.uses += 1;
+        let used = self.uses;
+        let resident = self.resident(model);
+        resident.idle = Some(worker);
+        resident.used = used;
+        resident.peak = resident.peak.max(bytes);
+        self.make_room(model, bytes)
+    }
+
+    /// A run on so many voxels took more than the budget. The least of them counts from then on.
+    pub(super) fn exceeded(&mut self, model: &str, voxels: usize, bytes: u64) -> String {
+        let found = TooLarge { voxels, bytes };
+        let resident = self.resident(model);
+        if resident.too_large.is_none_or(|known| voxels < known.voxels) {
+            resident.too_large = Some(found);
+        }
+        self.why(model, found)
+    }
+
+    pub(super) fn exceeds(&self, bytes: u64) -> bool {
+        bytes > self.budget
+    }
+
+    fn resident(&mut self, model: &str) -> &mut Resident<W> {
+        let unknown = || Resident { idle: None, used: 0, peak: 0, too_large: None };
+        self.models.entry(model.to_string()).or_insert_with(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn names(gone: Vec<(String, &str)>) -> Vec<String> {
+        gone.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// As the pool does it: room, then a run on so many voxels that took so many MiB.
+    fn run(residents: &mut Residents<&'static str>, model: &str, mib: u64) -> Vec<String> {
+        let mut gone = names(residents.make_room(model, 0));
+        let worker = residents.take(model).unwrap_or("new");
+        gone.extend(names(residents.back(model, worker, 100, mib * MIB)));
+        gone
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_until_the_known_need_fits() {
+        let mut residents = Residents::new(100 * MIB);
+        let none: [String; 0] = [];
+        assert_eq!(run(&mut residents, "a", 30), none);
+        assert_eq!(run(&mut residents, "b", 30), none);
+        assert_eq!(run(&mut residents, "c", 40), none);
+        assert_eq!(run(&mut residents, "a", 30), none);
+        assert_eq!(run(&mut residents, "d", 20), ["b"], "it is known only behind its run");
+        assert!(residents.take("d").is_some(), "it runs");
+        assert_eq!(names(residents.make_room("d", 20 * MIB)), none);
+        assert_eq!(names(residents.make_room("d", 31 * MIB)), ["c"], "it grows while it runs");
+        assert_eq!(run(&mut residents, "c", 40), none);
+        assert_eq!(run(&mut residents, "b", 30), none, "exactly the budget");
+        assert_eq!(run(&mut residents, "e", 90), ["a", "c", "b"]);
+        assert_eq!(run(&mut residents, "a", 30), ["e"], "as its need is known");
+    }
+
+    #[test]
+    fn what_needs_more_than_the_budget_is_refused_and_unloads_no_other() {
+        let mut residents = Residents::new(100 * MIB);
+        assert!(run(&mut residents, "a", 30).is_empty());
+        assert_eq!(residents.refusal("b", 0), None);
+        let gone = residents.back("b", "new", 0, 200 * MIB);
+        assert_eq!(names(gone), ["b"], "its process ends");
+        let why = "the model `b` took 200 MiB to open its graph, and all models together may take 100: \
+                   set inference.memory-mib to more than 200 if the machine has it, or take the model away";
+        assert_eq!(residents.refusal("b", 1).as_deref(), Some(why));
+        assert_eq!(residents.refusal("a", 1), None);
+        assert!(residents.take("a").is_some(), "it stays loaded");
+    }
+
+    #[test]
+    fn a_volume_that_was_too_large_refuses_larger_ones_and_no_smaller_ones() {
+        let mut residents = Residents::new(100 * MIB);
+        assert!(residents.back("a", "new", 50, 60 * MIB).is_empty());
+        assert_eq!(names(residents.back("a", "same", 90, 101 * MIB)), ["a"]);
+        residents.exceeded("a", 95, 120 * MIB);
+        assert_eq!(residents.refusal("a", 89), None);
+        let why = residents.refusal("a", 90).unwrap();
+        assert!(why.contains("took 101 MiB for 90 voxels"), "{why}");
+        residents.exceeded("a", 80, 101 * MIB);
+        assert!(residents.refusal("a", 80).is_some());
+    }
+}
