@@ -143,7 +143,8 @@ impl Bench {
 
 /// What it found, and the seconds since its turn came.
 async fn run(pool: &Pool, model: &str, volume: &Arc<Volume>) -> (f64, f64) {
-    let asked = pool.infer(model, vec![volume.clone()], Urgency::Routine, Duration::ZERO).await;
+    let asked =
+        pool.infer(model, vec![volume.clone().into()], Urgency::Routine, Duration::ZERO).await;
     let (findings, took) = asked.expect("findings");
     (number(&findings), took.as_secs_f64())
 }
