@@ -240,6 +240,36 @@ mod tests {
         assert_eq!(Elements::read(&file, &[]).err(), Some(Unreadable::InflatesTooFar));
     }
 
+    /// Explicit and implicit, with lengths and with delimiters.
+    #[test]
+    fn the_first_item_of_a_sequence_is_read_and_no_broken_one_makes_the_walk_panic() {
+        let delimited = part10(
+            b"\x28\0\x10\x30SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\0\xE0\xFF\xFF\xFF\xFF\
+              \x28\0\x02\x30US\x06\0\x02\0\0\0\x08\0\x28\0\x06\x30US\x04\0\x01\0\xFF\0\
+              \xFE\xFF\x0D\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0",
+        );
+        let with_lengths = part10(
+            b"\x28\0\x10\x30UN\0\0\x22\0\0\0\xFE\xFF\0\xE0\x1A\0\0\0\
+              \x28\0\x02\x30\x06\0\0\0\x02\0\0\0\x08\0\x28\0\x06\x30\x04\0\0\0\x01\0\xFF\0",
+        );
+        let words = |file: &[u8]| -> Option<[Vec<u16>; 2]> {
+            let elements = Elements::read(file, &[0x0028_3010]).ok()?;
+            let item = elements.item(0x0028_3010, &[0x0028_3002, 0x0028_3006]).ok()??;
+            Some([item.words(0x0028_3002)?, item.words(0x0028_3006)?])
+        };
+        for file in [delimited, with_lengths] {
+            assert_eq!(words(&file), Some([vec![2, 0, 8], vec![1, 255]]));
+            (0..file.len()).for_each(|cut| drop(words(&file[..cut])));
+            for at in 128..file.len() {
+                for value in [0, 1, 0x7F, 0xFF] {
+                    let mut file = file.clone();
+                    file[at] = value;
+                    words(&file);
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_prefix_of_a_file_and_no_flipped_byte_makes_the_walk_panic() {
         let file = part10(

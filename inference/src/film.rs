@@ -17,7 +17,8 @@ const LUT_DESCRIPTOR: u32 = 0x0028_3002;
 const LUT_DATA: u32 = 0x0028_3006;
 const VOI_LUT_SEQUENCE: u32 = 0x0028_3010;
 
-const TAGS: &[u32] = &[
+/// What [`intensities`] and [`read`] have to know beside the pixels.
+pub(crate) const TAGS: &[u32] = &[
     IMAGER_PIXEL_SPACING,
     WINDOW_CENTER,
     WINDOW_WIDTH,
@@ -68,7 +69,8 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
     Ok(Film { rows, columns, pixels: values, sop_class, sop_instance, pixel_spacing })
 }
 
-fn intensities(
+/// Row by row, high where a display is bright.
+pub(crate) fn intensities(
     elements: &Elements,
     wanted: Intensity,
     pixels: Pixels,

@@ -2,19 +2,22 @@
 
 use crate::decode::{self, decode_elements, tags};
 use crate::elements::Elements;
+use crate::film;
+use crate::manifest::Intensity;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, Once, PoisonError};
 
 /// Larger pictures take a codec too long under a sanitizer; what goes wrong is the same.
 const MOST_PIXELS: usize = 1 << 18;
 
-/// A Part 10 file, its elements and its pixels.
+/// A Part 10 file, its elements, its pixels and how they are shown.
 pub fn decode(input: &[u8]) {
     telling_panics(|| check(input));
 }
 
 fn check(input: &[u8]) {
-    let Ok(elements) = Elements::read(input, decode::TAGS) else { return };
+    let wanted = [decode::TAGS, film::TAGS].concat();
+    let Ok(elements) = Elements::read(input, &wanted) else { return };
     let size = |tag| usize::from(elements.unsigned(tag).unwrap_or(0));
     let (rows, columns) = (size(tags::ROWS), size(tags::COLUMNS));
     if rows * columns > MOST_PIXELS {
@@ -30,6 +33,11 @@ fn check(input: &[u8]) {
         (_, true) => -0x8000..=0x7FFF,
     };
     assert!(pixels.values.iter().all(|value| range.contains(value)));
+    if let Ok(shown) = film::intensities(&elements, Intensity::Displayed, pixels) {
+        assert_eq!(shown.len(), rows * columns);
+        // A slope near the end of float32 makes NaN.
+        assert!(shown.iter().all(|grey| (0.0..=1.0).contains(grey) || grey.is_nan()));
+    }
 }
 
 /// A panic that is caught inside (some codecs have them) is no fault, but the hook that libFuzzer
