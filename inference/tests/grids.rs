@@ -237,7 +237,9 @@ fn a_second_series_is_laid_over_the_first_by_its_place_in_the_patient() {
     let error = kit::wait(engine.infer("tiny", vec![Arc::new(first)])).unwrap_err();
     assert_eq!(
         error,
-        InferError::Permanent("the model `tiny`: it has 2 inputs, and images for 1 were given".into())
+        InferError::Permanent(
+            "the model `tiny`: it has 2 inputs, and images for 1 were given".into()
+        )
     );
 }
 
