@@ -137,14 +137,17 @@ fn tell_findings(then: Option<&serde_json::Value>, now: &serde_json::Value) {
     for (at, finding) in now.as_array().into_iter().flatten().enumerate() {
         let value = |of: &serde_json::Value| match of["presence"].as_str() {
             Some(presence) => presence.to_string(),
-            None => of["value"].to_string(),
+            None => of["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}")),
         };
+        let exact = |of: &serde_json::Value| (of["presence"].clone(), of["value"].clone());
         let concept = finding["concept"].as_str().unwrap_or_default();
         let unit = finding["unit"].as_str().unwrap_or_default();
-        let before = then.and_then(|then| then.get(at)).map(value);
-        let beside = match before {
-            Some(before) if before == value(finding) => "as then".to_string(),
-            Some(before) => format!("then {}", [before.as_str(), unit].join(" ").trim_end()),
+        let beside = match then.and_then(|then| then.get(at)) {
+            Some(before) if exact(before) == exact(finding) => "as then".to_string(),
+            Some(before) if value(before) == value(finding) => {
+                format!("then {}, to all digits", before["value"])
+            }
+            Some(before) => format!("then {}", [value(before).as_str(), unit].join(" ").trim_end()),
             None => "not there then".to_string(),
         };
         let now = [value(finding).as_str(), unit].join(" ");

@@ -1,0 +1,293 @@
+//! `cargo bench -p gantry-inference --bench path`: DICOM files to figures, by this node and by a plain Python script (`path.py`), by turns;
+//! `GANTRY_BENCH_CASES=phantom` for those of that name;
+//! and what the engine costs beside ONNX Runtime called by Python with the same array.
+
+#[path = "../tests/kit/mod.rs"]
+mod kit;
+
+use gantry_inference::assembly::Assembly;
+use gantry_inference::engine::EngineOptions;
+use gantry_inference::models::Models;
+use gantry_inference::pool::{Pool, PoolOptions, Urgency};
+use gantry_inference::worker;
+use gantry_terms::findings::Findings;
+use gantry_terms::geometry::Geometry;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::{SliceSource, Volume};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+const ROUNDS: usize = 5;
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/path.py");
+
+struct Case {
+    what: &'static str,
+    /// Which part of the script does the same.
+    kind: &'static str,
+    model: &'static str,
+    folder: PathBuf,
+    series: PathBuf,
+    /// Keys of the measurements that the script prints.
+    keys: &'static [&'static str],
+}
+
+const LUNGS: &[&str] = &["lung-volume", "laa-950", "mean-density", "laa-950-volume"];
+const BRAIN: &[&str] = &["white-matter-volume", "grey-matter-volume"];
+
+fn main() {
+    // The pool starts this very program again for each model.
+    if std::env::args().nth(1).as_deref() == Some("worker") {
+        return worker::serve().expect("the pool asks");
+    }
+    let Some(python) = kit::python() else { return };
+    let scratch = tempfile::tempdir().expect("a folder");
+    println!(
+        "medians of {ROUNDS} rounds, ms; in brackets without the graph's own run of the script"
+    );
+    println!(
+        "{:28} {:>18} {:>18} {:>16}   {:>9} {:>9} {:>7}",
+        "files to figures", "here", "Python", "times", "the pool", "its run", "more"
+    );
+    let wanted = std::env::var("GANTRY_BENCH_CASES").unwrap_or_default();
+    for case in cases(&python, scratch.path()) {
+        if !case.what.contains(&wanted) {
+            continue;
+        }
+        compare(&python, scratch.path(), &case);
+    }
+}
+
+fn cases(python: &Path, scratch: &Path) -> Vec<Case> {
+    let phantom = scratch.join("phantom");
+    fs::create_dir(&phantom).expect("a folder");
+    let made = Command::new(python).args([SCRIPT, "phantom"]).arg(&phantom).arg("200").status();
+    assert!(made.expect("Python").success(), "the phantom");
+    let shipped = kit::root().join("models");
+    let lungs = |what, series| Case {
+        what,
+        kind: "lungs",
+        model: "emphysema",
+        folder: shipped.clone(),
+        series,
+        keys: LUNGS,
+    };
+    let mut cases = vec![lungs("lungs, phantom, 200 CT", phantom)];
+    cases.extend(kit::real("ct_chest_A0002_B40f").map(|at| lungs("lungs, 30 CT", at)));
+    cases.extend(
+        kit::real("ct_chest_A0002_B70f_jpegls").map(|at| lungs("lungs, 30 CT, JPEG-LS", at)),
+    );
+    let graph = kit::root().join("../shared/models/meshnet_model5_gw_ae.onnx");
+    if let (Some(series), true) = (kit::real("mr_t1_j2k"), graph.exists()) {
+        let folder = scratch.join("models");
+        let manifests = kit::root().join("inference/tests/models");
+        copied(&manifests.join("brain-tissue"), &graph, &folder.join("brain-tissue"));
+        cases.push(Case {
+            what: "brain tissue, MR, JPEG 2000",
+            kind: "brain",
+            model: "brain-tissue",
+            folder,
+            series,
+            keys: BRAIN,
+        });
+    }
+    cases
+}
+
+fn copied(manifest: &Path, graph: &Path, into: &Path) {
+    fs::create_dir_all(into).expect("a folder");
+    fs::copy(manifest.join("model.toml"), into.join("model.toml")).expect("copied");
+    fs::copy(graph, into.join(graph.file_name().expect("a name"))).expect("copied");
+}
+
+/// One line: the whole path of both, and the run alone of both.
+fn compare(python: &Path, scratch: &Path, case: &Case) {
+    let models = Arc::new(Models::load(&case.folder).expect("models"));
+    let graph = models.model(case.model).expect("the model").graph.clone();
+    let array = scratch.join("array");
+    let (mut other, (sides, spacing)) = Other::start(python, case, &graph, &array);
+    let volume = Arc::new(as_it_is(&array, sides, spacing));
+    let plain = without_grid(&models, case, scratch);
+    let runtime = Runtime::new().expect("a runtime");
+    let [pool, bare] = [models.clone(), plain].map(pool_of);
+    let mut taken: [Vec<f64>; 5] = Default::default();
+    for round in 0..=ROUNDS {
+        let begin = Instant::now();
+        let found = runtime.block_on(from_files(&models, &pool, case));
+        let here = begin.elapsed().as_secs_f64() * 1e3;
+        let answer = other.ask("path");
+        same(case, &found, &answer[2..]);
+        let begin = Instant::now();
+        runtime.block_on(infer(&bare, case.model, volume.clone()));
+        let run_here = begin.elapsed().as_secs_f64() * 1e3;
+        let run_there = other.ask("run")[0];
+        // The first round opens and warms up.
+        if round > 0 {
+            let row = [here, answer[0], answer[1], run_here, run_there];
+            taken.iter_mut().zip(row).for_each(|(all, one)| all.push(one));
+        }
+    }
+    let [here, there, graph, run_here, run_there] = taken.map(median);
+    println!(
+        "{:28} {here:9.0} ({:6.0}) {there:9.0} ({:6.0}) {:6.2} ({:7.2})   {run_here:9.0} {run_there:9.0} {:6.1}%",
+        case.what,
+        here - graph,
+        there - graph,
+        there / here,
+        (there - graph) / (here - graph),
+        (run_here / run_there - 1.0) * 100.0,
+    );
+}
+
+async fn from_files(models: &Models, pool: &Pool, case: &Case) -> Findings {
+    let input = models.model(case.model).expect("the model").manifest.lead();
+    let mut assembly = Assembly::new(input);
+    for file in kit::files(&case.series) {
+        assembly.add(&file).expect("an image");
+    }
+    infer(pool, case.model, Arc::new(assembly.finish().expect("a volume"))).await
+}
+
+async fn infer(pool: &Pool, model: &str, volume: Arc<Volume>) -> Findings {
+    let asked = pool.infer(model, vec![volume.into()], Urgency::Routine, Duration::ZERO).await;
+    asked.expect("findings").0
+}
+
+/// Within a thousandth, as the digits that a report prints.
+fn same(case: &Case, found: &Findings, expected: &[f64]) {
+    let all: Vec<_> = found.groups.iter().flat_map(|group| &group.measurements).collect();
+    assert_eq!(case.keys.len(), expected.len(), "{}", case.what);
+    for (key, expected) in case.keys.iter().zip(expected) {
+        let of_key = all.iter().find(|measurement| measurement.key == *key).expect("measured");
+        let value = of_key.value.expect("a number");
+        let off = (value - expected).abs();
+        assert!(
+            off <= expected.abs().max(1.0) / 1000.0,
+            "{} {key}: {value}, {expected}",
+            case.what
+        );
+    }
+}
+
+/// The model whose graph takes the voxels as they are: a manifest without grid and steps.
+fn without_grid(models: &Models, case: &Case, scratch: &Path) -> Arc<Models> {
+    let source = case.folder.join(case.model);
+    let text = fs::read_to_string(source.join("model.toml")).expect("a manifest");
+    let mut kept = String::new();
+    let mut skipping = false;
+    for line in text.lines() {
+        if line.starts_with('[') {
+            skipping = ["[input.grid]", "[input.limits]"]
+                .contains(&line.split('#').next().unwrap_or("").trim());
+        }
+        if !skipping {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    if let Some((before, rest)) = kept.clone().split_once("steps = [\n") {
+        let (_, after) = rest.split_once("]\n").expect("steps that end");
+        kept = format!("{before}{after}");
+    }
+    let folder = scratch.join("bare").join(case.kind);
+    let into = folder.join(case.model);
+    copied(&source, &models.model(case.model).expect("the model").graph, &into);
+    fs::write(into.join("model.toml"), kept).expect("written");
+    Arc::new(Models::load(&folder).unwrap_or_else(|problems| panic!("{}", problems[0])))
+}
+
+fn pool_of(models: Arc<Models>) -> Pool {
+    let options = PoolOptions {
+        program: "/proc/self/exe".into(),
+        engine: EngineOptions::default(),
+        memory: 16 << 30,
+        ageing: Duration::from_secs(1800),
+        grace: Duration::from_secs(60),
+    };
+    Pool::start(models, options).expect("processes")
+}
+
+/// A volume of the numbers in a file.
+fn as_it_is(array: &Path, [slices, rows, columns]: [usize; 3], spacing: [f64; 3]) -> Volume {
+    let bytes = fs::read(array).expect("the array");
+    let numbers =
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four")));
+    let geometry = Geometry {
+        slices,
+        rows,
+        columns,
+        origin: [0.0; 3],
+        row_direction: [1.0, 0.0, 0.0],
+        column_direction: [0.0, 1.0, 0.0],
+        pixel_spacing: [spacing[1], spacing[2]],
+        slice_step: spacing[0],
+    };
+    let uid = |text: &str| Uid::parse(text).expect("a UID");
+    let source = |at: usize| SliceSource {
+        sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
+        sop_instance: uid(&format!("1.2.3.{}", at + 1)),
+        position: [0.0, 0.0, at as f64 * spacing[0]],
+    };
+    Volume {
+        geometry,
+        voxels: numbers.collect(),
+        slices: (0..slices).map(source).collect(),
+        frame_of_reference: None,
+    }
+}
+
+/// The script, which keeps its graph loaded as the pool does.
+struct Other {
+    child: Child,
+    asks: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Other {
+    /// Also the sides of the array that it wrote, and the spacing of the images.
+    fn start(
+        python: &Path,
+        case: &Case,
+        graph: &Path,
+        array: &Path,
+    ) -> (Self, ([usize; 3], [f64; 3])) {
+        let threads = std::thread::available_parallelism().expect("cores").to_string();
+        let mut command = Command::new(python);
+        command.args([SCRIPT, case.kind]).arg(graph).arg(&case.series).arg(threads).arg(array);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python");
+        let asks = child.stdin.take().expect("a pipe");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut other = Self { child, asks, answers };
+        let said = other.line();
+        let sides = [0, 1, 2].map(|at| said[at] as usize);
+        (other, (sides, [said[3], said[4], said[5]]))
+    }
+
+    fn ask(&mut self, what: &str) -> Vec<f64> {
+        writeln!(self.asks, "{what}").expect("asked");
+        self.line()
+    }
+
+    fn line(&mut self) -> Vec<f64> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("an answer");
+        line.split_whitespace().map(|number| number.parse().expect("a number")).collect()
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn median(mut taken: Vec<f64>) -> f64 {
+    taken.sort_by(f64::total_cmp);
+    taken[taken.len() / 2]
+}
