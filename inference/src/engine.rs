@@ -1,7 +1,9 @@
 //! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
 use crate::findings::interpret;
+use crate::frames;
 use crate::graph;
+use crate::manifest::InputKind;
 use crate::models::{Model, Models};
 use crate::prepare::Prepared;
 use crate::problem::ModelProblem;
@@ -115,9 +117,14 @@ impl Engine {
         self.queue.send(request).await.map_err(|_| gone())?;
         let tensors = answer.await.map_err(|_| gone())??;
         let of = model.clone();
-        elsewhere(&model, move || interpret(&of, &images[0], &prepared, &tensors))
-            .await?
-            .map_err(|error| failed(&model, &error))
+        elsewhere(&model, move || match &of.manifest.lead().kind {
+            InputKind::Frames(wanted) => {
+                frames::interpret(&of, &images[0], &prepared, &tensors, wanted)
+            }
+            _ => interpret(&of, &images[0], &prepared, &tensors),
+        })
+        .await?
+        .map_err(|error| failed(&model, &error))
     }
 }
 

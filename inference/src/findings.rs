@@ -86,6 +86,7 @@ impl Source<'_> {
             method: group.method.clone(),
             measurements,
             presence,
+            frame: None,
         })
     }
 

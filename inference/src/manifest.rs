@@ -1,6 +1,7 @@
 //! What a model takes and gives, as its manifest says: tensors, geometry limits, coded concepts. No model is known in code.
 
 mod check;
+mod frames;
 mod grid;
 mod image;
 mod outputs;
@@ -8,8 +9,9 @@ mod steps;
 mod windows;
 mod written;
 
+pub use frames::{FramesWanted, Tell};
 pub use grid::{Along, GridWanted, Interpolation};
-pub use image::{Crop, ImageWanted, Resizing};
+pub use image::{Colour, Crop, ImageWanted, Resizing};
 pub use outputs::{
     Activation, ClassificationOutput, Cleaning, Figure, MeasurementOutput, MeasurementSource,
     Reading, SegmentationOutput,
@@ -154,10 +156,15 @@ impl Manifest {
 
     /// Each use of a tensor that the graph gives; one tensor may be used several times.
     pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
-        let element = |name, index: usize| TensorWanted {
-            name,
-            labels: false,
-            sides: vec![Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1))],
+        // Of one image a batch may be left away; of several it stands in front.
+        let batch = match &self.lead().kind {
+            InputKind::Frames(frames) if frames.batch > 1 => Some(Side::of(frames.batch)),
+            _ => None,
+        };
+        let element = move |name, index: usize| {
+            let least = i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1);
+            let sides = batch.into_iter().chain([Side::AtLeast(least)]).collect();
+            TensorWanted { name, labels: false, sides }
         };
         let numbers =
             self.measurements.iter().filter_map(move |measurement| match &measurement.source {
@@ -180,11 +187,13 @@ impl Manifest {
 
     /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
-        if let InputKind::Image(image) = &input.kind {
-            return image.sides();
+        match &input.kind {
+            InputKind::Image(image) => return image.sides(1),
+            InputKind::Frames(frames) => return frames.sides(),
+            InputKind::Volume => {}
         }
         let grid = self.lead().grid.as_ref();
-        let size = grid.and_then(|grid| grid.size).map(|size| size.map(Side::of));
+        let size = grid.and_then(GridWanted::fixed_size).map(|size| size.map(Side::of));
         let multiple = grid.and_then(|grid| grid.multiple_of);
         let multiple = multiple.map(|of| of.map(|side| Side::MultipleOf(side as i64)));
         let block = size.or(multiple).unwrap_or([Side::Any; 3]);
@@ -198,7 +207,7 @@ impl Manifest {
     }
 }
 
-/// The volume or the film that the graph takes.
+/// The volume, the film or the frames that the graph takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     /// As rules name the selection that fills it; `input` where there is only one.
@@ -211,6 +220,8 @@ pub struct Input {
     /// Takes float32 in the order of `axes`.
     pub tensor: String,
     pub intensity: Intensity,
+    /// What the graph sees where the images have padding (PS3.3 C.7.5.1.1.2); none: it goes through as it stands.
+    pub padding: Option<f32>,
     pub axes: Axes,
     /// Of a volume.
     pub slice_order: Option<SliceOrder>,
@@ -234,6 +245,19 @@ pub enum InputKind {
     Volume,
     /// One film.
     Image(ImageWanted),
+    /// The frames of one multi-frame image.
+    Frames(FramesWanted),
+}
+
+impl InputKind {
+    /// What is done to a film or to each frame.
+    pub fn image(&self) -> Option<&ImageWanted> {
+        match self {
+            Self::Volume => None,
+            Self::Image(image) => Some(image),
+            Self::Frames(frames) => Some(&frames.image),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -299,8 +323,14 @@ pub struct Limits {
     /// Distance of neighbouring slices in mm.
     pub slice_step: Limit,
     pub slices: Limit,
-    /// Angle between the slices and the axial plane.
+    /// Angle between the slices and the axial plane, and so on.
     pub degrees_from_axial: Limit,
+    pub degrees_from_coronal: Limit,
+    pub degrees_from_sagittal: Limit,
+    /// Of a cine.
+    pub frames: Limit,
+    /// What was compressed with loss is refused.
+    pub lossless: bool,
 }
 
 /// Both ends belong to it; a missing end has no limit.

@@ -2,6 +2,8 @@
 
 use crate::answers::{Failure, labels_of, numbers_of};
 use crate::engine::InferError;
+use crate::frames;
+use crate::manifest::InputKind;
 use crate::models::Model;
 use crate::pieces;
 use crate::prepare::Prepared;
@@ -32,10 +34,13 @@ pub fn run<T: Send>(
         limit,
         reply,
         || options.terminate().is_ok(),
-        || match &model.manifest.lead().windows {
-            None => whole(session, &options, model, prepared),
+        || match (&model.manifest.lead().windows, &model.manifest.lead().kind) {
+            (_, InputKind::Frames(wanted)) => {
+                frames::run(session, &options, model, prepared, wanted)
+            }
+            (None, _) => whole(session, &options, model, prepared),
             // What was terminated once ends the runs of all further pieces, too.
-            Some(windows) => pieces::run(session, &options, model, prepared, windows),
+            (Some(windows), _) => pieces::run(session, &options, model, prepared, windows),
         },
     );
     match (tensors, end) {

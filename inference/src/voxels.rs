@@ -7,6 +7,7 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
+pub mod colour;
 pub mod components;
 pub mod displayed;
 pub mod error;

@@ -166,6 +166,8 @@ fn a_film_becomes_a_tensor_as_by_pillow() {
     let mut random = Random(8);
     for (rows, columns) in [(40, 57), (131, 90), (28, 28)] {
         let film = Film {
+            frames: 1,
+            channels: 1,
             rows,
             columns,
             pixels: random.numbers(rows * columns, 0.0, 1.0),

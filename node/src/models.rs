@@ -4,7 +4,7 @@ use crate::cli::{ModelsCheckArguments, ModelsCommand};
 use crate::config::Config;
 use crate::output::line;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
-use gantry_inference::manifest::{Input, InputKind, Manifest};
+use gantry_inference::manifest::{ImageWanted, Input, InputKind, Manifest};
 use gantry_inference::models::{Model, Models};
 use gantry_inference::problem::ModelProblem;
 use std::error::Error;
@@ -81,7 +81,7 @@ fn tell(model: &Model) {
 fn takes(input: &Input) -> String {
     let grid = match &input.grid {
         Some(grid) => {
-            let size = grid.size.map(|size| format!(" of {size:?}")).unwrap_or_default();
+            let size = grid.fixed_size().map(|size| format!(" of {size:?}")).unwrap_or_default();
             let spacing = grid.spacing.map(|mm| format!(", {mm:?} mm")).unwrap_or_default();
             format!(" on a grid{size}{spacing}")
         }
@@ -91,9 +91,13 @@ fn takes(input: &Input) -> String {
     let of = input.modalities.join(" or ");
     match &input.kind {
         InputKind::Volume => format!("{}: a volume of {of}{grid}", input.name),
-        InputKind::Image(image) => {
-            let size = image.size.map(|size| format!(" at {size:?}")).unwrap_or_default();
-            format!("{}: one image of {of}{size}", input.name)
+        InputKind::Image(image) => format!("{}: one image of {of}{}", input.name, size_of(image)),
+        InputKind::Frames(frames) => {
+            format!("{}: the frames of one image of {of}{}", input.name, size_of(&frames.image))
         }
     }
+}
+
+fn size_of(image: &ImageWanted) -> String {
+    image.size.map(|size| format!(" at {size:?}")).unwrap_or_default()
 }

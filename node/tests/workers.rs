@@ -41,6 +41,7 @@ fn volume_of(voxels: usize) -> Arc<Volume> {
     let slice = SliceSource {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: uid("1.2.3.4"),
+        frame: None,
         position: [0.0; 3],
     };
     let mut voxels = vec![0.0; geometry.voxels()];

@@ -119,6 +119,15 @@ pub fn referenced(sop_class: &Uid, sop_instance: &Uid) -> DataSet {
     item
 }
 
+/// One frame of an instance, counted from 1 (PS3.3 10.3); without a number all of it.
+pub fn referenced_frame(sop_class: &Uid, sop_instance: &Uid, frame: Option<u32>) -> DataSet {
+    let mut item = referenced(sop_class, sop_instance);
+    if let Some(frame) = frame {
+        item.text(tags::REFERENCED_FRAME_NUMBER, &frame.to_string());
+    }
+    item
+}
+
 /// VR of a standard attribute.
 pub fn vr_of(tag: Tag) -> VR {
     StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed())

@@ -1,4 +1,4 @@
-//! Station infer: leases a job, reads its images into volumes or a film, lets the model find, and hands the findings to compose.
+//! Station infer: leases a job, reads its images into volumes, a film or frames, lets the model find, and hands the findings to compose.
 
 use crate::compose::Composer;
 use crate::job_error::JobError;
@@ -207,7 +207,9 @@ pub(crate) async fn inputs(
         };
         images.push(match &input.kind {
             InputKind::Volume => assemble(reader, selected, input).await?.into(),
-            InputKind::Image(_) => film(reader, selected, input).await?.into(),
+            InputKind::Image(_) | InputKind::Frames(_) => {
+                film(reader, selected, input).await?.into()
+            }
         });
     }
     Ok(images)

@@ -46,6 +46,8 @@ pub struct MeasurementGroup {
     pub measurements: Vec<Measurement>,
     /// Whether the finding is there, if the model says so.
     pub presence: Option<Presence>,
+    /// The frame that it was found in, counted from 1, if it was found in one of several.
+    pub frame: Option<u32>,
 }
 
 /// The answer to whether a finding is there (PS3.16 CID 240).

@@ -52,7 +52,8 @@ fn has_several_inputs(source: &str) -> bool {
     let inputs =
         toml::from_str::<Head>(source).ok().and_then(|head| head.input).unwrap_or_default();
     let is_name = |(key, value): (&String, &toml::Value)| {
-        value.is_table() && !["grid", "image", "limits", "windows"].contains(&key.as_str())
+        value.is_table()
+            && !["frames", "grid", "image", "limits", "windows"].contains(&key.as_str())
     };
     !inputs.is_empty() && inputs.iter().all(is_name)
 }

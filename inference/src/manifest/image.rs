@@ -1,10 +1,9 @@
-//! `[input.image]`: how a film becomes the tensor of a graph: cut, brought to a size, repeated as channels, normalised.
+//! `[input.image]`: how a film, or a frame of a cine, becomes the tensor of a graph: cut, brought to a size, repeated as channels, normalised.
 
 use super::{Side, Step};
 use crate::voxels::error::VoxelError;
 use crate::voxels::image::{Image, Kernel};
-use crate::voxels::intensity::per_channel;
-use gantry_terms::film::Film;
+use crate::voxels::intensity::{per_channel, put_padding};
 use serde::Deserialize;
 
 /// In the order in which it is done, between `image-steps` and `steps`.
@@ -14,10 +13,24 @@ pub struct ImageWanted {
     /// Rows and columns; none: as many as the film has.
     pub size: Option<[usize; 2]>,
     pub interpolation: Resizing,
-    /// The film so many times.
+    pub colour: Colour,
+    /// The film so many times, or its colours.
     pub channels: usize,
     /// Of each channel, what is taken off and what is divided by, after `steps`.
     pub normalised: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// Which images are taken, and what their channels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Colour {
+    /// Grey ones, once or three times.
+    #[default]
+    Grey,
+    /// Those with colours, as red, green and blue.
+    Rgb,
+    /// Both: grey ones three times.
+    Any,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -51,33 +64,52 @@ impl Resizing {
 
 impl ImageWanted {
     /// Batch, channels, rows, columns.
-    pub fn sides(&self) -> Vec<Side> {
+    pub fn sides(&self, batch: usize) -> Vec<Side> {
         let [rows, columns] = self.size.map_or([Side::Any; 2], |size| size.map(Side::of));
-        vec![Side::Exactly(1), Side::of(self.channels), rows, columns]
+        vec![Side::of(batch), Side::of(self.channels), rows, columns]
     }
 
-    /// The shape and the numbers of the tensor.
+    /// Rows and columns of the tensor of a film with so many.
+    pub fn size_of(&self, [rows, columns]: [usize; 2]) -> [usize; 2] {
+        self.size.unwrap_or(match self.crop {
+            Crop::None => [rows, columns],
+            Crop::CentreSquare => [rows.min(columns); 2],
+        })
+    }
+
+    /// The numbers of one film or frame for the tensor, by channel, row and column, of pixels in the same
+    /// order. `padding` stands in the end where a pixel is padding, or made of one.
     pub fn fill(
         &self,
-        film: &Film,
+        [rows, columns]: [usize; 2],
+        pixels: &[f32],
         [before, after]: [&[Step]; 2],
-    ) -> Result<(Vec<i64>, Vec<f32>), VoxelError> {
-        let mut pixels = film.pixels.clone();
+        padding: Option<f32>,
+    ) -> Result<Vec<f32>, VoxelError> {
+        let mut pixels = pixels.to_vec();
         before.iter().try_for_each(|step| step.apply(&mut pixels))?;
-        let mut image = Image::new([film.rows, film.columns], pixels)?;
-        if self.crop == Crop::CentreSquare {
-            image = image.centre_square();
+        let mut tensor = Vec::new();
+        for plane in pixels.chunks((rows * columns).max(1)) {
+            let mut image = Image::new([rows, columns], plane.to_vec())?;
+            if self.crop == Crop::CentreSquare {
+                image = image.centre_square();
+            }
+            if let Some(size) = self.size.filter(|size| *size != image.size()) {
+                image = image.resized(size, self.interpolation.kernel())?;
+            }
+            tensor.extend(image.into_pixels());
         }
-        if let Some(size) = self.size.filter(|size| *size != image.size()) {
-            image = image.resized(size, self.interpolation.kernel())?;
+        after.iter().try_for_each(|step| step.apply(&mut tensor))?;
+        let [rows, columns] = self.size_of([rows, columns]);
+        if self.channels > 1 && tensor.len() == rows * columns {
+            tensor = tensor.repeat(self.channels);
         }
-        let [rows, columns] = image.size();
-        let mut plane = image.into_pixels();
-        after.iter().try_for_each(|step| step.apply(&mut plane))?;
-        let mut tensor = plane.repeat(self.channels);
         if let Some((mean, sd)) = &self.normalised {
             per_channel(&mut tensor, mean, sd)?;
         }
-        Ok(([1, self.channels, rows, columns].map(|side| side as i64).to_vec(), tensor))
+        if let Some(value) = padding {
+            put_padding(&mut tensor, value);
+        }
+        Ok(tensor)
     }
 }

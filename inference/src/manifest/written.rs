@@ -1,10 +1,12 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
 use super::grid::Multiple;
-use super::image::{Crop, Resizing};
+use super::image::{Colour, Crop, Resizing};
 use super::outputs::FigureName;
 use super::windows::{Blending, Each};
-use super::{Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step};
+use super::{
+    Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step, Tell,
+};
 use gantry_terms::code::Code;
 use serde::Deserialize;
 use toml::Spanned;
@@ -74,10 +76,12 @@ pub struct WrittenInput {
     pub modality: Spanned<Modalities>,
     pub tensor: Spanned<String>,
     pub intensity: Spanned<Intensity>,
+    pub padding: Option<Spanned<f32>>,
     pub axes: Spanned<Axes>,
     /// Of a volume.
     pub slice_order: Option<Spanned<SliceOrder>>,
     pub image: Option<Spanned<WrittenImage>>,
+    pub frames: Option<Spanned<WrittenFrames>>,
     pub grid: Option<Spanned<WrittenGrid>>,
     pub windows: Option<Spanned<WrittenWindows>>,
     #[serde(default)]
@@ -94,6 +98,7 @@ pub struct WrittenInput {
 pub enum WrittenKind {
     Volume,
     Image,
+    Frames,
 }
 
 /// `modality = "CR"`, or a list.
@@ -111,10 +116,20 @@ pub struct WrittenImage {
     pub size: Option<Spanned<[usize; 2]>>,
     #[serde(default)]
     pub crop: Crop,
+    #[serde(default)]
+    pub colour: Colour,
     pub interpolation: Option<Spanned<Resizing>>,
     pub channels: Option<Spanned<usize>>,
     pub mean: Option<Spanned<Vec<f32>>>,
     pub sd: Option<Spanned<Vec<f32>>>,
+}
+
+/// What each key means stands at [`super::FramesWanted`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenFrames {
+    pub tell: Tell,
+    pub batch: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +140,7 @@ pub struct WrittenGrid {
     pub orientation: Option<Spanned<String>>,
     pub spacing: Option<Spanned<[f64; 3]>>,
     pub size: Option<Spanned<[usize; 3]>>,
+    pub crop_or_pad: Option<Spanned<[usize; 3]>>,
     pub multiple_of: Option<Spanned<Multiple>>,
     #[serde(default)]
     pub interpolation: Interpolation,
@@ -151,6 +167,10 @@ pub struct WrittenLimits {
     pub slice_step: Option<Spanned<WrittenRange>>,
     pub slices: Option<Spanned<WrittenRange>>,
     pub degrees_from_axial: Option<Spanned<WrittenRange>>,
+    pub degrees_from_coronal: Option<Spanned<WrittenRange>>,
+    pub degrees_from_sagittal: Option<Spanned<WrittenRange>>,
+    pub frames: Option<Spanned<WrittenRange>>,
+    pub lossy: Option<bool>,
 }
 
 #[derive(Deserialize, Clone, Copy)]

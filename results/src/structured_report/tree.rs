@@ -1,7 +1,7 @@
 //! The content of the report, row by row in the order of PS3.16 TID 1500.
 
 use crate::codes::*;
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::{DataSet, referenced_frame};
 use crate::header::Job;
 use crate::measured::Measured;
 use crate::object::ComposeError;
@@ -92,20 +92,20 @@ fn measurement_group(
     for measurement in &group.measurements {
         rows.push(number(measurement)?);
     }
-    rows.extend(only_source(job));
+    rows.extend(only_source(job, group.frame));
     rows.extend(group.presence.map(presence));
     let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
     content::template(&mut container, "1501");
     Ok(container)
 }
 
-/// Source of Measurement tells something only where one image is the source; for a stack it
+/// Source of Measurement tells something only where one image, or one frame of it, is the source; for a stack it
 /// would repeat the image library in every group.
-fn only_source(job: &Job) -> Option<DataSet> {
+fn only_source(job: &Job, frame: Option<u32>) -> Option<DataSet> {
     match job.subject.source.instances.as_slice() {
         [only] => Some(content::image(
             Some(SOURCE_OF_MEASUREMENT.into()),
-            referenced(&only.sop_class, &only.sop_instance),
+            referenced_frame(&only.sop_class, &only.sop_instance, frame),
         )),
         _ => None,
     }

@@ -39,6 +39,8 @@ pub fn radiograph() -> Radiograph {
     let reference = Reference { sop_class: sop_class.clone(), sop_instance: sop_instance.clone() };
     let source = Source::read(&files[0], vec![reference]).expect("a readable source");
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: 40,
         columns: 50,
         pixels: vec![0.5; 2000],
@@ -68,6 +70,7 @@ pub fn findings(
             value: certainty,
         }],
         presence,
+        frame: None,
     };
     Findings { groups: vec![group], masks: Vec::new(), ..of }
 }

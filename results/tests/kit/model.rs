@@ -53,6 +53,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 density,
             ],
             presence: None,
+            frame: None,
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -64,6 +65,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 number("laa-volume", volume, millilitre, Err(NoValue::MeasurementFailure)),
             ],
             presence: None,
+            frame: None,
         },
     ]
 }
