@@ -5,6 +5,9 @@ mod kit;
 use gantry_inference::film;
 use gantry_inference::manifest::{Input, Manifest};
 use gantry_terms::film::Film;
+use gantry_terms::findings::MeasurementGroup;
+use gantry_terms::uid::Uid;
+use kit::author::{Author, rows_graph};
 use kit::modality::{Scan, element, text};
 use kit::second_opinion::{Question, assert_near};
 use std::path::Path;
@@ -41,7 +44,7 @@ fn colours_are_those_that_pydicom_reads_in_every_layout() {
     for name in exact {
         println!("{name}");
         let film = rgb(&question, name);
-        assert_eq!((film.channels, film.rows, film.columns), (3, 12, 16));
+        assert_eq!((film.channels, film.rows, film.columns), (3, 40, 34));
         assert_eq!(film.pixels.len(), film.count());
         let expected = question.answer(name);
         assert_eq!(film.pixels.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), expected);
@@ -89,16 +92,18 @@ for at, name in enumerate(said('names')):
     image = pydicom.dcmread(f\"{said('folder')[0]}/{name}.dcm\", force=True)
     shape = (-1, image.Rows, image.Columns, 3)
     save(f'colours-{at}', np.moveaxis(pixel_array(image).reshape(shape), -1, 1))
+    file = pathlib.Path(said('folder')[0], name + '.dcm').read_bytes()
+    if 'Modality' not in image:  # Behind the SOP Instance UID.
+        at_uid = file.index(bytes([8, 0, 0x18, 0]) + b'UI')
+        end = at_uid + 8 + int.from_bytes(file[at_uid + 6:at_uid + 8], 'little')
+        file = file[:end] + bytes([8, 0, 0x60, 0]) + b'CS' + bytes([2, 0]) + b'US' + file[end:]
+    (folder / f'colours-{at}.dcm').write_bytes(file)
 ",
     );
     for (at, (name, most)) in names.into_iter().enumerate() {
-        let file = std::fs::read(folder.join(format!("{name}.dcm"))).unwrap();
-        let mut input = frames("rescaled", "rgb");
-        input.modalities.push(String::new());
-        let film = match film::read(&file, &input) {
-            Ok(film) => film,
-            Err(error) => panic!("{name}: {error}"),
-        };
+        let file = question.file(&format!("colours-{at}.dcm"));
+        let film = film::read(&file, &frames("rescaled", "rgb"));
+        let film = film.unwrap_or_else(|error| panic!("{name}: {error}"));
         let expected = question.answer(&format!("colours-{at}"));
         assert_eq!(film.pixels.len(), expected.len(), "{name}");
         let off = film.pixels.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs());
@@ -223,4 +228,88 @@ fn manifest_with(more: &str) -> Manifest {
         .replace("crop          = \"centre-square\"\nsize          = [28, 28]\n", "")
         .replace("interpolation = \"bicubic\"\n", &format!("{}\n", steps.join("\n")));
     Manifest::parse(Path::new("model.toml"), &text).unwrap()
+}
+
+/// Of each frame the first number, and what is told of all.
+#[test]
+fn frames_go_through_the_graph_in_batches_and_are_told_each_or_together() {
+    if kit::library().is_none() {
+        return;
+    }
+    let cine = |pixels: &[f32]| Film {
+        frames: pixels.len(),
+        channels: 1,
+        rows: 2,
+        columns: 2,
+        pixels: pixels.iter().flat_map(|grey| [*grey, 0.5, 0.5, 0.25]).collect(),
+        sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.3.1").unwrap(),
+        sop_instance: Uid::parse("1.2.3").unwrap(),
+        pixel_spacing: None,
+    };
+    let told = |tell: &str, batch: usize, fixed: Option<u64>, pixels: &[f32]| -> Vec<String> {
+        let keys = format!("[input.frames]\ntell = \"{tell}\"\nbatch = {batch}\n");
+        let manifest = include_str!("models/chest-film/model.toml")
+            .replace("\"image\"\nmodality", "\"frames\"\nmodality")
+            .replace("cxr_pneumonia28.onnx", "model.onnx")
+            .replace("tensor    = \"image\"", "tensor = \"voxels\"")
+            .replace("tensor           = \"probability\"", "tensor = \"numbers\"")
+            .replace("crop          = \"centre-square\"\nsize          = [28, 28]\n", "")
+            .replace("interpolation = \"bicubic\"\n", &keys);
+        let pinned = manifest.lines().filter(|line| !line.starts_with("sha256"));
+        let manifest = pinned.collect::<Vec<_>>().join("\n");
+        let engine = kit::start(&Author { manifest, graph: rows_graph(fixed) }).unwrap();
+        let findings = kit::wait(engine.infer("tiny", vec![cine(pixels)])).unwrap();
+        let group = |group: &MeasurementGroup| {
+            let number = &group.measurements[0];
+            let how = number.derivation.as_ref().map_or("", |code| code.meaning.as_str());
+            let (label, frame) = (&group.label, group.frame);
+            format!(
+                "{label} {frame:?} {how} {:.2} {:?}",
+                number.value.unwrap(),
+                group.presence.unwrap()
+            )
+        };
+        findings.groups.iter().map(group).collect()
+    };
+    let greys = [0.1, 0.9, 0.05, 0.2, 0.15];
+    for (batch, fixed) in [(1, None), (2, None), (2, Some(2)), (4, Some(4)), (64, None)] {
+        println!("{batch} {fixed:?}");
+        assert_eq!(told("mean", batch, fixed, &greys), ["Pneumonia None Mean 28.00 Present"]);
+        assert_eq!(told("max", batch, fixed, &greys), ["Pneumonia None Maximum 90.00 Present"]);
+        let each = told("each", batch, fixed, &greys);
+        assert_eq!(each.len(), 5);
+        assert_eq!(each[0], "Pneumonia (frame 1) Some(1)  10.00 Absent");
+        assert_eq!(each[1], "Pneumonia (frame 2) Some(2)  90.00 Present");
+        assert_eq!(each[4], "Pneumonia (frame 5) Some(5)  15.00 Absent");
+    }
+    assert_eq!(told("mean", 2, None, &[0.1, 0.1, 0.1]), ["Pneumonia None Mean 10.00 Absent"]);
+}
+
+#[test]
+fn every_fault_of_frames_in_a_manifest_is_told() {
+    let check = |kind: &str, more: &str, expected: &str| {
+        let problem = manifest(kind, "displayed", more).unwrap_err();
+        let first = problem.lines().next().unwrap();
+        assert_eq!(first.split_once(": ").map(|(_, told)| told), Some(expected), "{problem}");
+    };
+    check(
+        "frames",
+        "",
+        "[input.frames] is missing: it says what is told of the frames, tell = \"each\", \"mean\" or \"max\"",
+    );
+    check(
+        "frames",
+        "[input.frames]\ntell = \"median\"\n",
+        "`median` is not known here; known: `each`, `mean`, `max`",
+    );
+    check(
+        "frames",
+        "[input.frames]\ntell = \"max\"\nbatch = 65\n",
+        "a batch is 1 to 64 frames at a time",
+    );
+    let of_cines = "this is for the frames of a cine: kind = \"frames\"";
+    check("image", "[input.frames]\ntell = \"max\"\n", of_cines);
+    check("image", "[input.limits]\nframes = { max = 3 }\n", of_cines);
+    check("image", "colour = \"rgb\"\nchannels = 1\n", "red, green and blue are 3 channels");
+    check("image", "colour = \"cmyk\"\n", "`cmyk` is not known here; known: `grey`, `rgb`, `any`");
 }

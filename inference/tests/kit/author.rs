@@ -98,6 +98,35 @@ pub fn batch_graph() -> Vec<u8> {
     model(&graph)
 }
 
+/// Takes images `[batch, channel, row, column]`, of any batch or of one, and gives the pixels of each as a row of
+/// `numbers`.
+pub fn rows_graph(batch: Option<u64>) -> Vec<u8> {
+    let first = |name: &str| {
+        let mut dimension = Vec::new();
+        match batch {
+            Some(batch) => number(&mut dimension, 1, batch),
+            None => bytes(&mut dimension, 2, name.as_bytes()),
+        }
+        dimension
+    };
+    let shape = |name: &str, rank: usize| {
+        let mut shape = Vec::new();
+        bytes(&mut shape, 1, &first(name));
+        for axis in 1..rank {
+            let mut dimension = Vec::new();
+            bytes(&mut dimension, 2, format!("{name}{axis}").as_bytes());
+            bytes(&mut shape, 1, &dimension);
+        }
+        shape
+    };
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["voxels"], "numbers", Some(("axis", 1)));
+    bytes(&mut graph, 2, b"rows");
+    bytes(&mut graph, 11, &tensor_of("voxels", FLOAT, &shape("voxels", 4)));
+    bytes(&mut graph, 12, &tensor_of("numbers", FLOAT, &shape("numbers", 2)));
+    model(&graph)
+}
+
 /// Takes `voxels` in five dimensions and gives the `labels` that they are as uint8, the `same` again,
 /// and `scores` of two classes: of the second the voxels, of the first their negative.
 pub fn volume_graph() -> Vec<u8> {

@@ -10,13 +10,13 @@ from pydicom.pixels import apply_color_lut, convert_color_space, pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
 random = np.random.default_rng(12)
-ROWS, COLUMNS = 12, 16
+ROWS, COLUMNS = 40, 34
 
 
 def smooth(frames=1):
     """Colours that change slowly, as those of an image do."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
-    made = [np.stack([15 * x + 5 * at, 20 * y, 255 - 9 * x - 9 * y], -1) for at in range(frames)]
+    made = [np.stack([6 * x + 5 * at, 6 * y, 255 - 3 * x - 3 * y], -1) for at in range(frames)]
     return np.stack(made).clip(0, 255).astype("u1")
 
 

@@ -32,7 +32,7 @@ def enhanced(modality="CT", count=6, order=None, own=(), axis=(0, 0, 1), step=2.
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "1.2.3.77"
     image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = "1.2.3", "1.2.3.4", "1.2.3.5"
     image.Modality, image.InstanceNumber, image.PatientName = modality, 3, "SECRET^NAME"
-    image.NumberOfFrames, image.Rows, image.Columns = count, 7, 9
+    image.NumberOfFrames, image.Rows, image.Columns = count, 40, 33
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, int(signed)
     image.LossyImageCompression = "00"
@@ -67,7 +67,7 @@ def enhanced(modality="CT", count=6, order=None, own=(), axis=(0, 0, 1), step=2.
         of(DimensionIndexPointer=0x00209057, FunctionalGroupPointer=0x00209111),
     ])
     low, high = (-2048, 2048) if signed else (0, 4096)
-    pixels = random.integers(low, high, (count, 7, 9)).astype("<i2" if signed else "<u2")
+    pixels = random.integers(low, high, (count, 40, 33)).astype("<i2" if signed else "<u2")
     image.PixelData = pixels.tobytes()
     image["PixelData"].VR = "OW"
     return image
@@ -125,7 +125,7 @@ swapped = np.frombuffer(big.PixelData, "<u2")
 big.PixelData = swapped.astype(">u2").tobytes()
 big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
 big.save_as(folder / "ct-big.dcm", implicit_vr=False, little_endian=False, enforce_file_format=True)
-found("ct-big", big, swapped.reshape(6, 7, 9))
+found("ct-big", big, swapped.reshape(6, 40, 33))
 for name, syntax in [("rle", RLELossless), ("jpeg-ls", JPEGLSLossless), ("j2k", JPEG2000Lossless)]:
     image = enhanced(order=[5, 4, 3, 2, 1, 0])
     pixels = pydicom.pixels.pixel_array(image)
