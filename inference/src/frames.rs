@@ -6,6 +6,7 @@ use crate::manifest::{FramesWanted, Manifest, Tell};
 use crate::models::Model;
 use crate::pieces::batch_is_fixed;
 use crate::prepare::Prepared;
+use crate::run::Given;
 use crate::tensors::{Elements, Tensor, Tensors};
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Findings, Measurement, MeasurementGroup, NoValue, Presence};
@@ -49,11 +50,8 @@ pub fn run(
         let mut shape = given.shape.clone();
         shape[0] = sent as i64;
         let tensor = TensorRef::from_array_view((shape, numbers))?;
-        let outputs = session.run_with_options(
-            vec![(std::borrow::Cow::from(input.tensor.as_str()), tensor.into())]
-                as crate::run::Given,
-            options,
-        )?;
+        let sent_in: Given = vec![(input.tensor.as_str().into(), tensor.into())];
+        let outputs = session.run_with_options(sent_in, options)?;
         take(&model.manifest, &outputs, [asked, sent], &mut rows)?;
     }
     Ok(tensors(rows, count))
