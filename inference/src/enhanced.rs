@@ -25,6 +25,7 @@ pub const PIXEL_MEASURES: u32 = 0x0028_9110;
 pub const PLANE_POSITION: u32 = 0x0020_9113;
 pub const PLANE_ORIENTATION: u32 = 0x0020_9116;
 pub const PIXEL_VALUE_TRANSFORMATION: u32 = 0x0028_9145;
+pub const FRAME_VOI_LUT: u32 = 0x0028_9132;
 const FRAME_CONTENT: u32 = 0x0020_9111;
 const CT_FRAME_TYPE: u32 = 0x0018_9329;
 const MR_FRAME_TYPE: u32 = 0x0018_9226;
@@ -34,6 +35,7 @@ const MACROS: &[u32] = &[
     PLANE_POSITION,
     PLANE_ORIENTATION,
     PIXEL_VALUE_TRANSFORMATION,
+    FRAME_VOI_LUT,
     FRAME_CONTENT,
     CT_FRAME_TYPE,
     MR_FRAME_TYPE,
@@ -66,19 +68,29 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// The wanted values of one macro for a frame, counted from 0: its own, or what all share. Without values
-    /// where it has neither.
+    /// The wanted values of one macro for a frame, counted from 0: its own, or what all share. None where it has
+    /// neither.
+    pub fn found(
+        &self,
+        frame: usize,
+        group: u32,
+        wanted: &[u32],
+    ) -> Result<Option<Elements<'_>>, SliceError> {
+        let own = self.frames.get(frame).filter(|groups| groups.is_present(group));
+        match own.or(self.shared.as_ref()) {
+            Some(groups) => Ok(groups.item(group, wanted).map_err(DecodeError::from)?),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, without values where it has neither.
     pub fn of_frame(
         &self,
         frame: usize,
         group: u32,
         wanted: &[u32],
     ) -> Result<Elements<'_>, SliceError> {
-        let own = self.frames.get(frame).filter(|groups| groups.is_present(group));
-        let found = match own.or(self.shared.as_ref()) {
-            Some(groups) => groups.item(group, wanted).map_err(DecodeError::from)?,
-            None => None,
-        };
+        let found = self.found(frame, group, wanted)?;
         Ok(found.unwrap_or_else(|| self.image.without_values()))
     }
 

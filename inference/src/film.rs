@@ -3,6 +3,7 @@
 use crate::assembly::MOST_VOXELS;
 use crate::decode::{self, DecodeError, Frames, Pixels};
 use crate::elements::Elements;
+use crate::enhanced::{self, FRAME_VOI_LUT, Groups, PIXEL_VALUE_TRANSFORMATION};
 use crate::lossy::LOSSY_IMAGE_COMPRESSION;
 use crate::manifest::{Colour, Input, InputKind, Intensity, Limit};
 use crate::padding::{self, Padding};
@@ -73,7 +74,7 @@ impl From<DecodeError> for FilmError {
 /// Blocks for as long as decoding takes: not for a thread that others wait for. Frame by frame, so that
 /// beside the pixels that are given only one is decoded.
 pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
-    let wanted = [TAGS, decode::TAGS, padding::TAGS].concat();
+    let wanted = [TAGS, decode::TAGS, padding::TAGS, enhanced::TAGS].concat();
     let elements = Elements::read(part10, &wanted).map_err(DecodeError::from)?;
     check_modality(&elements, input)?;
     let sop_class = slice::uid(&elements, slice::SOP_CLASS_UID, "SOP Class UID")?;
@@ -85,8 +86,13 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
     let count = [frames, channels, rows].iter().try_fold(columns, |all, n| all.checked_mul(*n));
     let count = count.filter(|count| *count <= MOST_VOXELS).ok_or(FilmError::TooLarge(frames))?;
     let mut pixels = Vec::with_capacity(count);
+    let groups = Groups::read(&elements, frames)?;
     for at in 0..frames {
-        pixels.extend(intensities(&elements, input, of.frame(at)?)?);
+        let frame = of.frame(at)?;
+        pixels.extend(match &groups {
+            None => intensities(Shown::by(&elements), input, frame)?,
+            Some(groups) => of_group(&elements, groups, at, input, frame)?,
+        });
     }
     let pixel_spacing = spacing(&elements);
     Ok(Film { frames, channels, rows, columns, pixels, sop_class, sop_instance, pixel_spacing })
@@ -108,10 +114,42 @@ fn check_kind(input: &Input, frames: usize, channels: usize) -> Result<(), FilmE
     }
 }
 
+/// Where the attributes stand that say how a frame is shown: all in the image, or each in its functional group.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    image: &'a Elements<'a>,
+    /// Modality LUT, or Rescale Slope and Intercept.
+    values: &'a Elements<'a>,
+    /// VOI LUT or window.
+    window: &'a Elements<'a>,
+}
+
+impl<'a> Shown<'a> {
+    pub(crate) fn by(image: &'a Elements<'a>) -> Self {
+        Self { image, values: image, window: image }
+    }
+}
+
+/// A frame by its functional groups (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10), or by the image where it has them not.
+fn of_group(
+    image: &Elements,
+    groups: &Groups,
+    at: usize,
+    input: &Input,
+    frame: Pixels,
+) -> Result<Vec<f32>, FilmError> {
+    let rescale = [slice::RESCALE_INTERCEPT, slice::RESCALE_SLOPE, slice::RESCALE_TYPE];
+    let values = groups.found(at, PIXEL_VALUE_TRANSFORMATION, &rescale)?;
+    let wanted = [WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION];
+    let window = groups.found(at, FRAME_VOI_LUT, &wanted)?;
+    let (values, window) = (values.as_ref().unwrap_or(image), window.as_ref().unwrap_or(image));
+    intensities(Shown { image, values, window }, input, frame)
+}
+
 /// By channel and row, high where a display is bright. Padding is NaN where the model says what it takes
 /// for it.
 pub(crate) fn intensities(
-    elements: &Elements,
+    shown: Shown,
     input: &Input,
     pixels: Pixels,
 ) -> Result<Vec<f32>, FilmError> {
@@ -119,10 +157,10 @@ pub(crate) fn intensities(
     if pixels.channels == 3 {
         return colours(&pixels, displayed);
     }
-    check_shape(elements, pixels.inverted)?;
-    let (mut values, [low, high]) = after_modality_lut(elements, &pixels)?;
+    check_shape(shown.image, pixels.inverted)?;
+    let (mut values, [low, high]) = after_modality_lut(shown.values, &pixels)?;
     if displayed {
-        match voi(elements, low < 0.0)? {
+        match voi(shown.window, low < 0.0)? {
             Some(voi) => voi.apply(&mut values)?,
             // Nothing says how it is to be shown: the least value that it may have is dark.
             None => window(&mut values, low, high)?,
@@ -133,7 +171,7 @@ pub(crate) fn intensities(
         invert(&mut values, low, high)?;
     }
     if input.padding.is_some()
-        && let Some(padding) = Padding::read(elements, pixels.signed)
+        && let Some(padding) = Padding::read(shown.image, pixels.signed)
     {
         padding.mark(&pixels, &mut values);
     }

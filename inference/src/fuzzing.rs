@@ -3,8 +3,8 @@
 use crate::assembly::Assembly;
 use crate::decode::{self, Frames, tags};
 use crate::elements::Elements;
-use crate::film;
-use crate::manifest::{Input, Manifest};
+use crate::film::{self, Shown};
+use crate::manifest::{Colour, FramesWanted, ImageWanted, Input, InputKind, Manifest, Tell};
 use crate::padding;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -16,15 +16,21 @@ const MOST_PIXELS: usize = 1 << 18;
 /// Frames are decoded one like the other: of a long cine these are enough.
 const MOST_FRAMES: usize = 8;
 
-/// A model that takes frames of any kind, and one that takes volumes.
-static INPUTS: LazyLock<Option<[Input; 2]>> = LazyLock::new(|| {
+/// A model that takes films, one that takes frames of any kind, and one that takes volumes.
+static INPUTS: LazyLock<Option<[Input; 3]>> = LazyLock::new(|| {
     let read = |text: &str| Manifest::parse(Path::new("model.toml"), text).ok();
     let films = read(include_str!("../tests/models/chest-film/model.toml"))?;
     let volumes = read(include_str!("../../models/emphysema/model.toml"))?;
     let (mut film, mut volume) = (films.lead().clone(), volumes.lead().clone());
     (film.padding, volume.padding) = (Some(0.0), Some(0.0));
     volume.modalities = ["CT", "MR"].map(String::from).to_vec();
-    Some([film, volume])
+    let mut cine = film.clone();
+    if let InputKind::Image(image) = &film.kind {
+        let image = ImageWanted { colour: Colour::Any, ..image.clone() };
+        cine.kind = InputKind::Frames(FramesWanted { image, tell: Tell::Mean, batch: 1 });
+    }
+    cine.modalities = ["US", "CT", "MR"].map(String::from).to_vec();
+    Some([film, cine, volume])
 });
 
 /// A Part 10 file, its elements, its frames, how they are shown, and the volume that they make.
@@ -33,7 +39,7 @@ pub fn decode(input: &[u8]) {
 }
 
 fn check(file: &[u8]) {
-    let Some([film, volume]) = &*INPUTS else { return };
+    let Some([film, cine, volume]) = &*INPUTS else { return };
     let wanted = [decode::TAGS, film::TAGS, padding::TAGS].concat();
     let Ok(elements) = Elements::read(file, &wanted) else { return };
     let size = |tag| usize::from(elements.unsigned(tag).unwrap_or(0));
@@ -47,6 +53,7 @@ fn check(file: &[u8]) {
         check_frame(&elements, &frames, at, film);
     }
     if frames.count() <= MOST_FRAMES {
+        let _ = film::read(file, cine);
         let mut assembly = Assembly::new(volume);
         if assembly.add(file).is_ok()
             && let Ok(volume) = assembly.finish()
@@ -67,7 +74,7 @@ fn check_frame(elements: &Elements, frames: &Frames, at: usize, film: &Input) {
     if !frames.are_colour() {
         assert!(pixels.values.iter().all(|value| range.contains(value)));
     }
-    if let Ok(shown) = film::intensities(elements, film, pixels) {
+    if let Ok(shown) = film::intensities(Shown::by(elements), film, pixels) {
         assert_eq!(shown.len(), count);
         // Padding is NaN.
         assert!(shown.iter().all(|grey| (0.0..=1.0).contains(grey) || grey.is_nan()));

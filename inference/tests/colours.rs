@@ -78,7 +78,6 @@ fn real_colours_are_read_as_pydicom_reads_them() {
         ("pydicom/SC_rgb_rle_2frame", 0.0),
         ("htj2k/HTJ2KLossless_08_RGB", 0.0),
         ("htj2k/HTJ2K_08_RGB", 1.0),
-        ("pydicom/SC_rgb_jpeg", 4.0),
         ("pydicom/SC_rgb_jpeg_dcmtk", 4.0),
         ("pydicom/SC_rgb_dcmtk_+eb+cy+np", 4.0),
         ("pydicom/examples_ybr_color", 60.0),

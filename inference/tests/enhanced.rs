@@ -68,7 +68,19 @@ fn an_enhanced_image_is_the_volume_that_others_read_and_mixed_frames_are_refused
             assert_near(&geometry(&own), &question.answer("ct-shared sitk geometry"), 1e-6);
         }
     }
+    let shown = film::read(&question.file("mr-slopes.dcm"), cine("displayed").lead()).unwrap();
+    assert_near(&shown.pixels, &question.answer("mr-slopes shown"), 1e-6);
     refused(&question);
+}
+
+/// A model that takes the frames of an MR.
+fn cine(intensity: &str) -> Manifest {
+    let source = include_str!("models/chest-film/model.toml")
+        .replace("\"image\"\nmodality", "\"frames\"\nmodality")
+        .replace("[\"CR\", \"DX\"]", "\"MR\"")
+        .replace("\"displayed\"", &format!("\"{intensity}\""))
+        .replace("[[group]]", "[input.frames]\ntell = \"mean\"\n[[group]]");
+    Manifest::parse(Path::new("model.toml"), &source).unwrap()
 }
 
 fn refused(question: &Question) {
@@ -151,12 +163,7 @@ fn real_images_whose_functional_groups_were_lost_are_refused_and_their_frames_ca
     let Some(question) = Question::new() else { return };
     question.say("image", [folder.join("emri_small.dcm").to_str().unwrap()]);
     question.ask("import pydicom; save('pixels', pydicom.dcmread(said('image')[0]).pixel_array)");
-    let cine = include_str!("models/chest-film/model.toml")
-        .replace("\"image\"\nmodality", "\"frames\"\nmodality")
-        .replace("[\"CR\", \"DX\"]", "\"MR\"")
-        .replace("\"displayed\"", "\"rescaled\"")
-        .replace("[[group]]", "[input.frames]\ntell = \"mean\"\n[[group]]");
-    let cine = Manifest::parse(Path::new("model.toml"), &cine).unwrap();
+    let cine = cine("rescaled");
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     for name in ["emri_small.dcm", "emri_small_RLE.dcm"] {
         let reason = assembled(&read(name), &input("MR", "")).unwrap_err();

@@ -121,14 +121,12 @@ impl Image {
             // Bytes in words of the other end: which came first depends on the VR.
             return Err(DecodeError::TransferSyntax("1.2.840.10008.1.2.2 with 8 bits".into()));
         }
-        let values = if self.allocated == 8 {
-            let value = |at: usize| self.value(u16::from(bytes[at]));
-            self.in_planes(layout, value)
-        } else {
-            let word = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
-            let value = |at: usize| self.value(word([bytes[2 * at], bytes[2 * at + 1]]));
-            self.in_planes(layout, value)
+        let word = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+        let samples: Vec<i32> = match self.allocated {
+            8 => bytes.iter().map(|byte| self.value(u16::from(*byte))).collect(),
+            _ => bytes.chunks_exact(2).map(|pair| self.value(word([pair[0], pair[1]]))).collect(),
         };
+        let values = self.in_planes(layout, samples);
         Ok(Pixels {
             rows: self.rows.into(),
             columns: self.columns.into(),
@@ -141,27 +139,20 @@ impl Image {
         })
     }
 
-    /// One channel behind the other, whatever the layout. `value` gives the sample at a place of the frame.
-    fn in_planes(&self, layout: Layout, value: impl Fn(usize) -> i32) -> Vec<i32> {
-        let (count, samples) = (self.count(), usize::from(self.samples));
-        let channels = 0..samples;
-        match layout {
-            Layout::ByPlane => (0..count * samples).map(value).collect(),
-            Layout::ByPixel if samples == 1 => (0..count).map(value).collect(),
-            Layout::ByPixel => channels
-                .flat_map(|channel| (0..count).map(move |at| at * samples + channel))
-                .map(value)
-                .collect(),
-            Layout::Halved => channels
-                .flat_map(|channel| {
-                    (0..count).map(move |at| match channel {
-                        0 => at / 2 * 4 + at % 2,
-                        channel => at / 2 * 4 + 1 + channel,
-                    })
-                })
-                .map(value)
-                .collect(),
+    /// One channel behind the other, whatever the layout.
+    fn in_planes(&self, layout: Layout, samples: Vec<i32>) -> Vec<i32> {
+        if self.samples == 1 || layout == Layout::ByPlane {
+            return samples;
         }
+        let channels = usize::from(self.samples);
+        let place = |channel: usize, pixel: usize| match (layout, channel) {
+            (Layout::Halved, 0) => pixel / 2 * 4 + pixel % 2,
+            (Layout::Halved, channel) => pixel / 2 * 4 + 1 + channel,
+            _ => pixel * channels + channel,
+        };
+        let pixels = 0..self.count();
+        let places = (0..channels).flat_map(|c| pixels.clone().map(move |pixel| place(c, pixel)));
+        places.map(|place| samples[place]).collect()
     }
 
     /// Bits above Bits Stored are not part of the pixel (overlays once lived there).

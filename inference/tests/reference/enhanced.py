@@ -44,7 +44,7 @@ def enhanced(modality="CT", count=6, order=None, own=(), axis=(0, 0, 1), step=2.
         "PixelValueTransformationSequence": one(
             RescaleIntercept=-1024 if modality == "CT" else 3, RescaleSlope=slopes[at],
             RescaleType="HU" if modality == "CT" else "US"),
-        "FrameVOILUTSequence": one(WindowCenter=40, WindowWidth=400),
+        "FrameVOILUTSequence": one(WindowCenter=40 + 9 * at, WindowWidth=400 + 50 * at),
     }
     image.SharedFunctionalGroupsSequence = Sequence([Dataset()])
     for name, macro in macros(0).items():
@@ -114,7 +114,15 @@ TRANSFORMATION, WINDOW = "PixelValueTransformationSequence", "FrameVOILUTSequenc
 both("ct-shared", enhanced(), sitk=True)
 both("ct-own", enhanced(own=(MEASURES, ORIENTATION, TRANSFORMATION, WINDOW), order=[3, 0, 5, 1, 4, 2]))
 both("ct-sagittal", enhanced(axis=(-1, 0, 0), signed=True, order=[1, 0, 3, 2, 5, 4]))
-both("mr-slopes", enhanced("MR", own=(TRANSFORMATION,), slopes=[1.0, 0.5, 2.0, 3.25, 1.5, 0.125]))
+slopes = [1.0, 0.5, 2.0, 3.25, 1.5, 0.125]
+mr = enhanced("MR", own=(TRANSFORMATION, WINDOW), slopes=slopes)
+both("mr-slopes", mr)
+# As a cine: each frame by its own rescale and window (PS3.3 C.11.2.1.2.1).
+shown = []
+for at, frame in enumerate(pydicom.pixels.pixel_array(mr)):
+    centre, width = 40 + 9 * at, 400 + 50 * at
+    shown.append(np.clip((frame * slopes[at] + 3 - (centre - 0.5)) / (width - 1) + 0.5, 0, 1))
+save("mr-slopes shown", np.stack(shown))
 
 # Transfer syntaxes: what pydicom compresses, in one fragment or several, with and without tables.
 implicit = enhanced(own=(MEASURES,))
