@@ -38,6 +38,29 @@ pub struct Assembly {
     voxels: usize,
 }
 
+/// The slices of one image, read apart from the others of its series.
+#[derive(Debug)]
+pub struct ImageSlices(Vec<Slice>);
+
+impl ImageSlices {
+    /// Of a Part 10 file; blocks while its pixels are decoded. Without an Instance Number it is called by
+    /// its place among the images that are given.
+    pub fn read(part10: &[u8], place: usize, input: &Input) -> Result<Self, AssemblyError> {
+        let (mut slices, mut voxels) = (Vec::new(), 0);
+        slice::read(part10, place, input, |slice| {
+            voxels += slice.voxels.len();
+            slices.push(slice);
+            if voxels > MOST_VOXELS { Err(AssemblyError::TooLarge) } else { Ok(()) }
+        })?;
+        Ok(Self(slices))
+    }
+
+    /// Of its voxels, in memory.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|slice| size_of_val(slice.voxels.as_slice()) as u64).sum()
+    }
+}
+
 impl Assembly {
     pub fn new(input: &Input) -> Self {
         Self { input: input.clone(), images: 0, slices: Vec::new(), voxels: 0 }
@@ -48,6 +71,12 @@ impl Assembly {
         self.images += 1;
         let (input, place) = (self.input.clone(), self.images);
         slice::read(part10, place, &input, |slice| self.take(slice))
+    }
+
+    /// Adds an image that was read apart.
+    pub fn add_read(&mut self, image: ImageSlices) -> Result<(), AssemblyError> {
+        self.images += 1;
+        image.0.into_iter().try_for_each(|slice| self.take(slice))
     }
 
     fn take(&mut self, slice: Slice) -> Result<(), AssemblyError> {

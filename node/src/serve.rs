@@ -127,6 +127,7 @@ impl Node {
             peers: Arc::new(config.peers.keys().cloned().collect()),
             study_quiet: config.complete.study_quiet,
             engine,
+            ahead: config.inference.ahead,
             composer: Composer { station: station(&config) },
         };
         let stations = tokio::spawn(drive.run(stop));

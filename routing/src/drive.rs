@@ -1,5 +1,7 @@
 //! Starts the stations between the index and the outbox, and stops them together.
 
+use crate::ahead::Ahead;
+use crate::ahead::kept::Kept;
 use crate::complete::associations::Associations;
 use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
@@ -30,6 +32,8 @@ pub struct Drive {
     pub study_quiet: Duration,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
     pub engine: Option<Pool>,
+    /// Bytes of voxels that may be read before the jobs on them are there; 0: none are.
+    pub ahead: u64,
     pub composer: Composer,
 }
 
@@ -45,19 +49,29 @@ impl Drive {
         ));
         let decider = Decider {
             store: self.store.clone(),
-            rules: self.rules,
+            rules: self.rules.clone(),
             models: self.models.clone(),
-            peers: self.peers,
+            peers: self.peers.clone(),
             study_quiet: self.study_quiet,
             started: Instant::now(),
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
+            let kept = Arc::new(Kept::new(self.ahead));
+            let ahead = Ahead {
+                store: self.store.clone(),
+                rules: self.rules,
+                models: self.models.clone(),
+                peers: self.peers,
+                kept: kept.clone(),
+            };
+            stations.spawn(ahead.run(stop.clone()));
             let work = infer::Work {
                 store: self.store,
                 models: self.models,
                 engine,
                 composer: self.composer,
+                ahead: kept,
             };
             stations.spawn(work.run(stop));
         }

@@ -1,24 +1,17 @@
 //! Station infer: leases a job, reads its images into volumes, a film or frames, lets the model find, and hands the findings to compose.
 
+use crate::ahead::kept::Kept;
 use crate::compose::Composer;
 use crate::job_error::JobError;
+use crate::reading::Reading;
 use crate::wait::{Stop, sleep_until};
-use bytes::Bytes;
-use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::InferError;
-use gantry_inference::film;
-use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::{Model, Models};
 use gantry_inference::pool::{Pool, Urgency};
 use gantry_store::jobs::{FinishedJob, Job, Priority};
-use gantry_store::reader::Reader;
 use gantry_store::store::Store;
-use gantry_terms::film::Film;
 use gantry_terms::findings::Findings;
-use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
-use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -45,6 +38,8 @@ pub struct Work {
     pub models: Arc<Models>,
     pub engine: Pool,
     pub composer: Composer,
+    /// What was read before the job was there.
+    pub ahead: Arc<Kept>,
 }
 
 impl Work {
@@ -126,7 +121,8 @@ impl Work {
         let model = model_of(&self.models, job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let images = inputs(&self.store, job, model).await?;
+        let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
+        let (images, ahead) = reading.images().await?;
         let assembled = started.elapsed();
         let urgency = match job.priority {
             Priority::Stat => Urgency::Stat,
@@ -137,7 +133,7 @@ impl Work {
         let findings = self.engine.infer(&job.model, images.clone(), urgency, waited).await;
         let (findings, ran) = findings.map_err(infer_error)?;
         let waited = started.elapsed().saturating_sub(assembled + ran);
-        tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
+        tracing::info!(ahead, ?assembled, ?waited, model = ?ran, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
         let finished = FinishedJob {
@@ -183,78 +179,6 @@ pub(crate) fn model_of<'m>(models: &'m Models, job: &Job) -> Result<&'m Arc<Mode
         )));
     }
     Ok(model)
-}
-
-/// One for each input of the model, in its order.
-pub(crate) async fn inputs(
-    reader: &Reader,
-    job: &Job,
-    model: &Model,
-) -> Result<Vec<Images>, JobError> {
-    let inputs = &model.manifest.inputs;
-    let mut images = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let selected = match &job.selections {
-            None if inputs.len() == 1 => &job.selected,
-            Some(selections) if selections.contains_key(&input.name) => &selections[&input.name],
-            _ => {
-                return Err(JobError::Permanent(format!(
-                    "the rule selected nothing for the input {} of the model {}: name its \
-                     selections as the model's manifest names its inputs",
-                    input.name, job.model
-                )));
-            }
-        };
-        images.push(match &input.kind {
-            InputKind::Volume => assemble(reader, selected, input).await?.into(),
-            InputKind::Image(_) | InputKind::Frames(_) => {
-                film(reader, selected, input).await?.into()
-            }
-        });
-    }
-    Ok(images)
-}
-
-/// Reads the selected images one after the other, so that only one file is in memory beside the volume.
-async fn assemble(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
-    let mut assembly = Assembly::new(input);
-    for sop_instance in selected {
-        let part10 = part10_of(reader, sop_instance).await?;
-        let (back, added) = tokio::task::spawn_blocking(move || {
-            let added = assembly.add(&part10);
-            (assembly, added)
-        })
-        .await
-        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?;
-        assembly = back;
-        added.map_err(|error| JobError::Permanent(error.to_string()))?;
-    }
-    tokio::task::spawn_blocking(move || assembly.finish())
-        .await
-        .map_err(|error| JobError::Permanent(format!("assembling panicked: {error}")))?
-        .map_err(|error| JobError::Permanent(error.to_string()))
-}
-
-/// The only image that the rule selected.
-async fn film(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Film, JobError> {
-    let [sop_instance] = selected else {
-        let count = selected.len();
-        return Err(JobError::Permanent(format!(
-            "the model takes one image and the rule selected {count}: let it run on each image \
-             (on = \"instance\"), or select one, by its ViewPosition for instance"
-        )));
-    };
-    let (part10, input) = (part10_of(reader, sop_instance).await?, input.clone());
-    tokio::task::spawn_blocking(move || film::read(&part10, &input))
-        .await
-        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?
-        .map_err(|error| JobError::Permanent(format!("image {sop_instance} {error}")))
-}
-
-async fn part10_of(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {
-    reader.object(sop_instance).await?.ok_or_else(|| {
-        JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
-    })
 }
 
 /// What `explain` and `status` show of the findings: whether each is there, and key, number and unit.

@@ -1,5 +1,6 @@
 //! Decides and drives: which series are complete, what the rules say of them, and the jobs that follow.
 
+pub mod ahead;
 pub mod backtest;
 pub mod complete;
 pub mod compose;
@@ -10,6 +11,7 @@ mod failing;
 pub mod in_force;
 pub mod infer;
 pub mod job_error;
+mod reading;
 pub mod reproduce;
 pub mod retell;
 pub mod rules;

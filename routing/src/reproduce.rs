@@ -1,8 +1,9 @@
 //! A kept result made again from the same images by the same model, to be laid beside it. Nothing is kept or sent.
 
 use crate::compose::Composer;
-use crate::infer::{infer_error, inputs, model_of, summary_of};
+use crate::infer::{infer_error, model_of, summary_of};
 use crate::job_error::JobError;
+use crate::reading::Reading;
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, Urgency};
 use gantry_results::object::ResultObject;
@@ -32,7 +33,8 @@ impl Reproduce {
     /// for the caller to ask.
     pub async fn run(&self, job: &Job) -> Result<Again, JobError> {
         let model = model_of(&self.models, job)?;
-        let images = inputs(&self.reader, job, model).await?;
+        let reading = Reading { reader: &self.reader, ahead: None, job, model };
+        let (images, _) = reading.images().await?;
         let found =
             self.engine.infer(&job.model, images.clone(), Urgency::Routine, Duration::ZERO).await;
         let (findings, _) = found.map_err(infer_error)?;
