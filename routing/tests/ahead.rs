@@ -9,7 +9,7 @@ use gantry_routing::ahead::kept::{Kept, Wanted};
 use gantry_routing::ahead::{Ahead, wanted};
 use gantry_routing::facts::Peers;
 use gantry_routing::in_force::InForce;
-use gantry_routing::rules::{RuleSet, SourceFile, World};
+use gantry_routing::rules::{ModelFacts, RuleSet, SourceFile, World};
 use gantry_routing::wait::Stop;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::options::StoreOptions;
@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const RULE: &str = "[[rule]]\nname = \"lungs\"\n[rule.select]\nModality = \"CT\"\n[rule.require]\nimages = { min = 3 }\n\
-                    [rule.then]\nrun = \"emphysema\"\nsend = [\"PACS\"]\n";
+                    [rule.then]\nrun = \"emphysema\"\nsend = { to = [\"PACS\"], as = [\"structured-report\"] }\n";
 /// Voxels of a slice of 16 x 16, as float32.
 const SLICE: u64 = 1024;
 
@@ -48,11 +48,12 @@ impl Bench {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
         let models = Models::load(&shipped).unwrap_or_else(|problems| panic!("{problems:?}"));
         let (models, kept) = (Arc::new(models), Arc::new(Kept::new(most)));
-        let world = World {
-            models: vec!["emphysema".into()],
-            peers: vec!["PACS".into()],
-            senders: Vec::new(),
+        let facts = ModelFacts {
+            name: "emphysema".into(),
+            inputs: vec!["input".into()],
+            results: vec!["structured-report".into()],
         };
+        let world = World { models: vec![facts], peers: vec!["PACS".into()], senders: Vec::new() };
         let files = vec![SourceFile { path: "rules.toml".into(), text: RULE.into() }];
         let rules = RuleSet::parse(files, &world).unwrap_or_else(|problems| panic!("{problems}"));
         let (stop, stopped) = Stop::new();
