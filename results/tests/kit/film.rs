@@ -68,6 +68,7 @@ pub fn findings(
             value: certainty,
         }],
         presence,
+        region: None,
     };
     Findings { groups: vec![group], masks: Vec::new(), ..of }
 }

@@ -53,6 +53,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 density,
             ],
             presence: None,
+            region: None,
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -64,6 +65,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 number("laa-volume", volume, millilitre, Err(NoValue::MeasurementFailure)),
             ],
             presence: None,
+            region: None,
         },
     ]
 }
@@ -87,6 +89,8 @@ pub fn findings(volume: &Volume) -> Findings {
         procedure: Code::new("25045-6", "LN", "CT unspecified body region"),
         groups: groups(),
         masks: masks(lung, low),
+        derived: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
