@@ -14,7 +14,7 @@ use kit::author::{Author, MANIFEST, Said, boxes_graph, volume_graph};
 use kit::second_opinion::{Question, Random, assert_near};
 use std::path::Path;
 
-const GRID: &str = "[input.grid]\nspacing = [3.0, 1.5, 1.1]";
+const GRID: &str = "[input.grid]\nspacing = [3.1, 1.5, 1.1]";
 
 fn code(key: &str, value: &str) -> String {
     format!("{key} = {{ value = \"{value}\", scheme = \"UCUM\", meaning = \"A\" }}\n")
@@ -83,7 +83,7 @@ fn oblique() -> Volume {
 /// Lays the images and the grid that the model sees before SimpleITK.
 fn ask(question: &Question, volume: &Volume, script: &str) {
     let images = Grid::of(&volume.geometry).unwrap();
-    let grid = images.with_spacing([3.0, 1.5, 1.1]).unwrap();
+    let grid = images.with_spacing([3.1, 1.5, 1.1]).unwrap();
     question.put("voxels", &volume.voxels).say_grid("images", &images).say_grid("grid", &grid);
     question.ask(script);
 }
