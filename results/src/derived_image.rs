@@ -46,6 +46,13 @@ pub fn derived_images<'a>(
     if originals.len() != source.instances.len() {
         return Err(ComposeError::Mismatch("not every original is there".into()));
     }
+    let frames = match measured {
+        Measured::Volume(volume) => volume.geometry.slices,
+        Measured::Film(film) => film.pixels.len() / (film.rows * film.columns).max(1),
+    };
+    if frames != originals.len() {
+        return Err(ComposeError::NotOneFrame);
+    }
     let headers = originals.iter().map(|original| whole(original.as_ref()));
     let headers = headers.collect::<Result<Vec<DataSet>, _>>()?;
     let mut objects = Vec::with_capacity(findings.derived.len() * originals.len());
@@ -161,7 +168,6 @@ impl Series<'_> {
     }
 }
 
-/// Two ends of what a display shows, as centre and width.
 impl Window {
     fn write(&self, image: &mut DataSet) -> Result<(), ComposeError> {
         image

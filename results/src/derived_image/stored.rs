@@ -27,6 +27,7 @@ pub enum Form {
     New { slope: f64, intercept: f64, signed: bool, window: Window },
 }
 
+/// What a display shows, from dark to bright (PS3.3 C.11.2).
 pub struct Window {
     pub centre: f64,
     pub width: f64,

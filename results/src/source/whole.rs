@@ -12,7 +12,7 @@ use gantry_terms::character_sets::CharacterSets;
 const LAST: Tag = Tag(0x7FDF, 0xFFFF);
 
 /// Decoded to Unicode. Without private elements, curves, overlays and group lengths, and without elements that
-/// the dictionary does not know or whose value their VR does not allow.
+/// the dictionary does not know; a value that its VR does not allow is empty.
 pub fn whole(part10: &[u8]) -> Result<DataSet, ComposeError> {
     let (raw, order) = elements(part10, LAST)?;
     Ok(decoded(&raw, &CharacterSets::default(), order, 0))
@@ -68,8 +68,11 @@ fn element(
     }
     let vr =
         if written == VR::UN || binary(written, bytes, order).is_none() { vr } else { written };
-    if let Some(value) = binary(vr, bytes, order) {
-        data_set.put(DataElement::new(tag, vr, value));
+    match binary(vr, bytes, order) {
+        Some(value) => drop(data_set.put(DataElement::new(tag, vr, value))),
+        None if vr == VR::UN => {}
+        // Text that its VR does not allow: it may be Type 2.
+        None => drop(data_set.empty(tag)),
     }
 }
 
