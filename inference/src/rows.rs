@@ -91,6 +91,14 @@ impl<'a> Rows<'a> {
         let side =
             |at: usize| of_piece.get(at).map_or(1, |side| usize::try_from(*side).unwrap_or(0));
         self.width = side(1);
+        if let TensorKind::Boxes(boxes) = self.kind
+            && self.width != boxes.columns.len()
+        {
+            let (name, wanted) = (self.name, boxes.columns.len());
+            let text =
+                format!("the output `{name}` has the shape {shape:?}, not {wanted} numbers a box");
+            return Err(Failure::Graph(text));
+        }
         self.count = self.count.saturating_add(side(0).saturating_mul(given));
         if self.count > MOST_ROWS {
             let text = format!("the output `{}` has more than {MOST_ROWS} boxes", self.name);
