@@ -2,9 +2,11 @@
 
 mod answers;
 pub mod assembly;
+mod boxes;
 mod classes;
 mod codestream;
 pub mod decode;
+mod derived;
 mod elements;
 pub mod engine;
 mod enhanced;
@@ -23,6 +25,7 @@ mod pieces;
 pub mod pool;
 mod prepare;
 pub mod problem;
+mod rows;
 mod run;
 pub mod runtime;
 mod slice;

@@ -1,9 +1,9 @@
 //! One run of one graph on one volume, under watch: ended when it takes too long or when nobody waits for it.
 
-use crate::answers::{Failure, labels_of, numbers_of};
+use crate::answers::{Failure, classes_of, labels_of, numbers_of};
 use crate::engine::InferError;
 use crate::frames;
-use crate::manifest::InputKind;
+use crate::manifest::{InputKind, TensorKind};
 use crate::models::Model;
 use crate::pieces;
 use crate::prepare::Prepared;
@@ -94,12 +94,19 @@ fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, Failure> {
         if tensors.0.contains_key(name) {
             continue;
         }
-        let (shape, elements) = if wanted.labels {
-            let (shape, labels) = labels_of(outputs, name)?;
-            (shape, Elements::Labels(labels.to_vec()))
-        } else {
-            let (shape, numbers) = numbers_of(outputs, name)?;
-            (shape, Elements::Numbers(numbers.to_vec()))
+        let (shape, elements) = match wanted.kind {
+            TensorKind::Labels => {
+                let (shape, labels) = labels_of(outputs, name)?;
+                (shape, Elements::Labels(labels.to_vec()))
+            }
+            TensorKind::Classes => {
+                let (shape, classes) = classes_of(outputs, name)?;
+                (shape, Elements::Classes(classes.into_owned()))
+            }
+            TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores => {
+                let (shape, numbers) = numbers_of(outputs, name)?;
+                (shape, Elements::Numbers(numbers.to_vec()))
+            }
         };
         tensors.0.insert(name.to_string(), Tensor { shape: shape.to_vec(), elements });
     }

@@ -7,6 +7,7 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
+pub mod boxes;
 pub mod colour;
 pub mod components;
 pub mod displayed;
@@ -16,6 +17,7 @@ pub mod grid;
 pub mod holes;
 pub mod image;
 pub mod intensity;
+pub mod nms;
 mod oblique;
 pub mod orientation;
 pub mod placing;

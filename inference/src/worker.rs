@@ -49,7 +49,7 @@ struct Asked {
     images: Vec<Images>,
 }
 
-/// The voxels of the masks follow, one after the other.
+/// The voxels of the masks follow, one after the other, and then the values of the images.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answered {
     Found(Box<Findings>),
@@ -134,15 +134,16 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
 }
 
 fn reply(node: &mut UnixStream, answer: Result<Findings, InferError>) -> io::Result<()> {
-    let (told, masks) = match answer {
-        Ok(mut findings) => {
-            let masks = findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels));
-            let masks: Vec<Vec<u8>> = masks.collect();
-            (Answered::Found(Box::new(findings)), masks)
-        }
-        Err(InferError::Transient(text)) => (Answered::Transient(text), Vec::new()),
-        Err(InferError::Permanent(text)) => (Answered::Permanent(text), Vec::new()),
+    let mut findings = match answer {
+        Ok(findings) => findings,
+        Err(InferError::Transient(text)) => return write_head(node, &Answered::Transient(text)),
+        Err(InferError::Permanent(text)) => return write_head(node, &Answered::Permanent(text)),
     };
-    write_head(node, &told)?;
-    masks.iter().try_for_each(|mask| node.write_all(mask))
+    let masks: Vec<Vec<u8>> =
+        findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels)).collect();
+    let images: Vec<Vec<f32>> =
+        findings.derived.iter_mut().map(|image| std::mem::take(&mut image.values)).collect();
+    write_head(node, &Answered::Found(Box::new(findings)))?;
+    masks.iter().try_for_each(|mask| node.write_all(mask))?;
+    images.iter().try_for_each(|image| node.write_all(image.as_bytes()))
 }

@@ -8,7 +8,7 @@ use crate::rules::folder::{OnDisk, rolled_back_halfway};
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::Models;
-use gantry_routing::compose::{SECONDARY_CAPTURE, STRUCTURED_REPORT};
+use gantry_routing::compose::{DERIVED_IMAGES, SECONDARY_CAPTURE, STRUCTURED_REPORT};
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use std::fmt;
 use std::process::ExitCode;
@@ -127,6 +127,7 @@ fn result_name(kind: ResultKind) -> &'static str {
     match kind {
         ResultKind::StructuredReport => STRUCTURED_REPORT,
         ResultKind::SecondaryCapture => SECONDARY_CAPTURE,
+        ResultKind::DerivedImages => DERIVED_IMAGES,
     }
 }
 

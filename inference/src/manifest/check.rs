@@ -1,6 +1,8 @@
 //! From what an author wrote to what it means: every problem of a manifest with its place.
 
+mod boxes;
 mod classes;
+mod derived;
 mod image;
 mod input;
 mod outputs;
@@ -193,6 +195,8 @@ impl Check<'_> {
                 .map(|c| self.classification(c))
                 .collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
+            detections: written.detections.into_iter().map(|d| self.detection(d)).collect(),
+            derived: written.images.into_iter().map(|image| self.derived(image)).collect(),
         }
     }
 

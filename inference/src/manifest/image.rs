@@ -33,6 +33,24 @@ pub enum Colour {
     Any,
 }
 
+/// Rows, then columns, of a tensor on its film: from outer edge to outer edge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FilmPlace {
+    /// Pixels of the tensor.
+    pub size: [usize; 2],
+    /// Where its first one begins, in pixels of the film.
+    pub first: [f64; 2],
+    /// How many pixels of the film one of its own goes over.
+    pub step: [f64; 2],
+}
+
+impl FilmPlace {
+    /// From the tensor to the film.
+    pub fn on_film(&self, axis: usize, at: f64) -> f64 {
+        self.first[axis] + at * self.step[axis]
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Crop {
@@ -64,9 +82,25 @@ impl Resizing {
 
 impl ImageWanted {
     /// Batch, channels, rows, columns.
-    pub fn sides(&self, batch: usize) -> Vec<Side> {
+    pub fn sides(&self, batch: usize, channels: usize) -> Vec<Side> {
         let [rows, columns] = self.size.map_or([Side::Any; 2], |size| size.map(Side::of));
-        vec![Side::of(batch), Side::of(self.channels), rows, columns]
+        vec![Side::of(batch), Side::of(channels), rows, columns]
+    }
+
+    /// Where the tensor lies on a film of so many rows and columns.
+    pub fn place(&self, film: [usize; 2]) -> FilmPlace {
+        let side = film[0].min(film[1]);
+        let cut = match self.crop {
+            Crop::None => film,
+            Crop::CentreSquare => [side; 2],
+        };
+        let size = self.size.unwrap_or(cut);
+        FilmPlace {
+            size,
+            // As `Image::centre_square` cuts.
+            first: [0, 1].map(|a| ((film[a] - cut[a]) / 2) as f64),
+            step: [0, 1].map(|a| cut[a] as f64 / size[a].max(1) as f64),
+        }
     }
 
     /// Rows and columns of the tensor of a film with so many.

@@ -1,8 +1,9 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
+use super::boxes::{Column, Zero};
 use super::grid::Multiple;
 use super::image::{Colour, Crop, Resizing};
-use super::outputs::FigureName;
+use super::outputs::{Back, FigureName};
 use super::windows::{Blending, Each};
 use super::{
     Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step, Tell,
@@ -33,6 +34,10 @@ pub struct Written<I> {
     pub classifications: Vec<WrittenClassification>,
     #[serde(default, rename = "segmentation")]
     pub segmentations: Vec<WrittenSegmentation>,
+    #[serde(default, rename = "detection")]
+    pub detections: Vec<WrittenDetection>,
+    #[serde(default, rename = "image")]
+    pub images: Vec<WrittenDerived>,
 }
 
 /// Each with its name, if it has one.
@@ -53,6 +58,8 @@ impl<I> Written<I> {
             measurements: self.measurements,
             classifications: self.classifications,
             segmentations: self.segmentations,
+            detections: self.detections,
+            images: self.images,
         }
     }
 }
@@ -230,6 +237,7 @@ pub struct WrittenSegmentation {
     pub value: Option<Spanned<u8>>,
     pub class: Option<Spanned<u16>>,
     pub at_least: Option<Spanned<f32>>,
+    pub back: Option<Spanned<Back>>,
     pub least_voxels: Option<Spanned<usize>>,
     #[serde(default)]
     pub largest_component: bool,
@@ -239,4 +247,48 @@ pub struct WrittenSegmentation {
     pub property: Spanned<Code>,
     pub colour: Spanned<String>,
     pub draw_order: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenDetection {
+    pub key: Spanned<String>,
+    pub label: Spanned<String>,
+    pub boxes: Spanned<String>,
+    pub columns: Spanned<Vec<Column>>,
+    #[serde(default)]
+    pub zero: Zero,
+    pub scores: Spanned<String>,
+    pub labels: Option<Spanned<String>>,
+    pub class: Option<Spanned<usize>>,
+    pub activation: Spanned<Activation>,
+    pub score_at_least: Spanned<f64>,
+    pub overlap_at_most: Spanned<f64>,
+    pub most_boxes: Spanned<usize>,
+    pub finding: Spanned<Code>,
+    pub site: Option<Spanned<Code>>,
+    pub method: Option<Spanned<Code>>,
+    pub concept: Spanned<Code>,
+    pub unit: Spanned<Code>,
+    pub colour: Spanned<String>,
+}
+
+/// `[[image]]`: images made of images.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenDerived {
+    pub key: Spanned<String>,
+    pub label: Spanned<String>,
+    pub tensor: Spanned<String>,
+    pub scale: Option<Spanned<f64>>,
+    pub offset: Option<Spanned<f64>>,
+    pub rescale: Option<Spanned<WrittenRescale>>,
+    pub derivation: Spanned<Code>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRescale {
+    pub slope: f64,
+    pub intercept: f64,
 }

@@ -142,6 +142,10 @@ impl Worker {
                     mask.voxels = vec![0; voxels];
                     from.read_exact(&mut mask.voxels)?;
                 }
+                for image in &mut findings.derived {
+                    image.values = vec![0.0; voxels];
+                    from.read_exact(image.values.as_mut_bytes())?;
+                }
                 Ok(*findings)
             }
         })

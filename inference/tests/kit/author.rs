@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// ONNX element types (TensorProto.DataType).
 pub const FLOAT: u64 = 1;
 pub const UINT8: u64 = 2;
+pub const INT64: u64 = 7;
 pub const DOUBLE: u64 = 11;
 
 /// A model that gives the square roots of the voxels.
@@ -264,6 +265,51 @@ pub fn pair_graph() -> Vec<u8> {
     bytes(&mut graph, 11, &tensor("first", FLOAT, 5));
     bytes(&mut graph, 11, &tensor("second", FLOAT, 5));
     bytes(&mut graph, 12, &tensor("difference", FLOAT, 5));
+    model(&graph)
+}
+
+/// What a graph says whatever it sees: the boxes, scores and labels of its author.
+pub struct Said {
+    pub boxes: Vec<f32>,
+    /// Numbers of a box.
+    pub width: usize,
+    /// One for each box, or so many in a row.
+    pub scores: Vec<f32>,
+    pub labels: Vec<i64>,
+}
+
+/// Takes `voxels` of this rank and gives `boxes`, `scores` and `labels`, and the voxels as the `same`.
+pub fn boxes_graph(rank: usize, said: &Said) -> Vec<u8> {
+    let count = said.boxes.len() / said.width;
+    let of_box = said.scores.len() / count.max(1);
+    let scores = if of_box <= 1 { vec![count] } else { vec![count, of_box] };
+    let floats =
+        |numbers: &[f32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let labels: Vec<u8> = said.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    let constants = [
+        ("boxes", FLOAT, vec![count, said.width], floats(&said.boxes)),
+        ("scores", FLOAT, scores, floats(&said.scores)),
+        ("labels", INT64, vec![said.labels.len()], labels),
+    ];
+    let mut graph = Vec::new();
+    for (name, ..) in &constants {
+        node(&mut graph, "Identity", &[&format!("of-{name}")], name, None);
+    }
+    node(&mut graph, "Identity", &["voxels"], "same", None);
+    bytes(&mut graph, 2, b"boxes");
+    for (name, element, sides, raw) in &constants {
+        let mut constant = Vec::new();
+        sides.iter().for_each(|side| number(&mut constant, 1, *side as u64));
+        number(&mut constant, 2, *element);
+        bytes(&mut constant, 8, format!("of-{name}").as_bytes());
+        bytes(&mut constant, 9, raw);
+        bytes(&mut graph, 5, &constant);
+    }
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
+    for (name, element, sides, _) in &constants {
+        bytes(&mut graph, 12, &tensor(name, *element, sides.len()));
+    }
+    bytes(&mut graph, 12, &tensor("same", FLOAT, rank));
     model(&graph)
 }
 

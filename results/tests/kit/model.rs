@@ -54,6 +54,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
             ],
             presence: None,
             frame: None,
+            region: None,
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -66,6 +67,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
             ],
             presence: None,
             frame: None,
+            region: None,
         },
     ]
 }
@@ -89,6 +91,8 @@ pub fn findings(volume: &Volume) -> Findings {
         procedure: Code::new("25045-6", "LN", "CT unspecified body region"),
         groups: groups(),
         masks: masks(lung, low),
+        derived: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
