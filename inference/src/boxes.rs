@@ -55,6 +55,7 @@ impl Detected {
             method: output.method.clone(),
             measurements: Vec::new(),
             presence: None,
+            frame: None,
             region: None,
         };
         if self.found.is_empty() {

@@ -31,6 +31,7 @@ fn group(label: &str, probability: f64, place: Option<Place>) -> MeasurementGrou
         method: None,
         measurements: if place.is_some() { vec![number] } else { Vec::new() },
         presence: if place.is_some() { None } else { Some(Presence::Absent) },
+        frame: None,
         region: place.map(|place| Region { colour: ORANGE, place }),
     }
 }

@@ -112,6 +112,25 @@ impl Check<'_> {
             let text = "masks are of volumes: a film has classifications and measurements";
             self.fault(segmentation.key.span(), text);
         }
+        self.neither_boxes_nor_images(written);
+    }
+
+    /// Where they lie is known of one grey film, and not of frames or of colours.
+    fn neither_boxes_nor_images(&mut self, written: &Written<Inputs>) {
+        let of_kind = |kind| written.input.iter().any(|(_, input)| *input.kind.get_ref() == kind);
+        let image =
+            |(_, input): &(_, WrittenInput)| input.image.as_ref().map(|i| i.get_ref().colour);
+        let coloured = written.input.iter().filter_map(image).any(|colour| colour != Colour::Grey);
+        let boxes = written.detections.iter().map(|detection| detection.key.span());
+        let images = written.images.iter().map(|image| image.key.span());
+        if of_kind(WrittenKind::Frames) {
+            let text =
+                "of frames there are classifications and measurements, neither boxes nor images";
+            boxes.chain(images).for_each(|span| self.fault(span, text));
+        } else if coloured {
+            let text = "an image is derived of a grey film: colour = \"grey\"";
+            images.for_each(|span| self.fault(span, text));
+        }
     }
 
     fn film(&mut self, input: &WrittenInput, inputs: usize) {
