@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod assembly;
+pub mod batch;
 mod classes;
 mod codestream;
 pub mod decode;

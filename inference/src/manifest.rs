@@ -1,5 +1,6 @@
 //! What a model takes and gives, as its manifest says: tensors, geometry limits, coded concepts. No model is known in code.
 
+mod batching;
 mod check;
 mod grid;
 mod image;
@@ -8,6 +9,7 @@ mod steps;
 mod windows;
 mod written;
 
+pub use batching::Batching;
 pub use grid::{Along, GridWanted, Interpolation};
 pub use image::{Crop, ImageWanted, Resizing};
 pub use outputs::{
@@ -34,6 +36,8 @@ pub struct Manifest {
     pub results: Vec<ResultKind>,
     /// How long one run may take.
     pub time_out: Duration,
+    /// None: each job is a run of its own.
+    pub batching: Option<Batching>,
     pub algorithm: AlgorithmEntry,
     /// Procedure Reported (121058, DCM), CID 100.
     pub procedure: Code,
@@ -91,6 +95,8 @@ pub enum Side {
     Exactly(i64),
     AtLeast(i64),
     MultipleOf(i64),
+    /// The graph may not fix it.
+    Open,
 }
 
 impl Side {
@@ -103,6 +109,7 @@ impl Side {
         fixed < 0
             || match self {
                 Self::Any => true,
+                Self::Open => false,
                 Self::Exactly(side) => fixed == side,
                 Self::AtLeast(least) => fixed >= least,
                 Self::MultipleOf(side) => fixed % side.max(1) == 0,
@@ -117,6 +124,7 @@ impl std::fmt::Display for Side {
             Self::Exactly(side) => write!(f, "{side}"),
             Self::AtLeast(least) => write!(f, "{least} or more"),
             Self::MultipleOf(side) => write!(f, "a multiple of {side}"),
+            Self::Open => write!(f, "a batch that is left open"),
         }
     }
 }
@@ -154,10 +162,11 @@ impl Manifest {
 
     /// Each use of a tensor that the graph gives; one tensor may be used several times.
     pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
-        let element = |name, index: usize| TensorWanted {
-            name,
-            labels: false,
-            sides: vec![Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1))],
+        // A row for each film, where several go through the graph together.
+        let batch = self.batching.map(|_| Side::Open);
+        let element = move |name, index: usize| {
+            let row = Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1));
+            TensorWanted { name, labels: false, sides: batch.into_iter().chain([row]).collect() }
         };
         let numbers =
             self.measurements.iter().filter_map(move |measurement| match &measurement.source {
@@ -181,7 +190,7 @@ impl Manifest {
     /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
         if let InputKind::Image(image) = &input.kind {
-            return image.sides();
+            return image.sides(self.batching.map_or(Side::Exactly(1), |_| Side::Open));
         }
         let grid = self.lead().grid.as_ref();
         let size = grid.and_then(|grid| grid.size).map(|size| size.map(Side::of));

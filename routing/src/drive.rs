@@ -7,6 +7,7 @@ use crate::decide::Decider;
 use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
+use crate::room::Room;
 use crate::wait::Stop;
 use gantry_inference::models::Models;
 use gantry_inference::pool::Pool;
@@ -58,6 +59,7 @@ impl Drive {
                 models: self.models,
                 engine,
                 composer: self.composer,
+                room: Room::new(),
             };
             stations.spawn(work.run(stop));
         }

@@ -12,5 +12,6 @@ pub mod infer;
 pub mod job_error;
 pub mod reproduce;
 pub mod retell;
+mod room;
 pub mod rules;
 pub mod wait;

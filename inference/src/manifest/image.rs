@@ -51,9 +51,9 @@ impl Resizing {
 
 impl ImageWanted {
     /// Batch, channels, rows, columns.
-    pub fn sides(&self) -> Vec<Side> {
+    pub fn sides(&self, batch: Side) -> Vec<Side> {
         let [rows, columns] = self.size.map_or([Side::Any; 2], |size| size.map(Side::of));
-        vec![Side::Exactly(1), Side::of(self.channels), rows, columns]
+        vec![batch, Side::of(self.channels), rows, columns]
     }
 
     /// The shape and the numbers of the tensor.
