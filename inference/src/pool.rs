@@ -272,7 +272,9 @@ impl Pool {
         let began = Instant::now();
         let (pool, of) = (self.clone(), model.clone());
         let opened = tokio::task::spawn_blocking(move || pool.open(&of)).await;
-        turn.loaded(began.elapsed());
+        let took = began.elapsed();
+        // What does not open is no reason to go on with it.
+        turn.loaded(if matches!(opened, Ok(Ok(_))) { took } else { Duration::ZERO });
         opened.map_err(|_| stopped())?.map_err(|error| match error {
             NotOpened::Faulty(text) => InferError::Permanent(text),
             NotOpened::NoRuntime(text) | NotOpened::NotNow(text) => InferError::Transient(text),

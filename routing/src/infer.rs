@@ -118,7 +118,14 @@ impl Work {
         let Some(first) = leased else { return Ok(None) };
         let along = match self.most_together(&first) {
             0 | 1 => Vec::new(),
-            most => self.store.lease_along(&first, most - 1, "engine", LEASE).await?,
+            // Without them it goes alone.
+            most => {
+                let along = self.store.lease_along(&first, most - 1, "engine", LEASE).await;
+                along.unwrap_or_else(|error| {
+                    tracing::error!(station = "infer", %error, "cannot lease further jobs");
+                    Vec::new()
+                })
+            }
         };
         Ok(Some(std::iter::once(first).chain(along).collect()))
     }

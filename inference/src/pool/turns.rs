@@ -187,19 +187,27 @@ impl<P> Turn<P> {
 
     /// The model has to be loaded for it.
     pub(super) fn loads(&self) {
-        self.goes_on(GoesOn::Loading);
+        self.row(|goes_on| match goes_on {
+            GoesOn::No => *goes_on = GoesOn::Loading,
+            // Once for a row: a model that ends each of its processes keeps nobody waiting by that.
+            GoesOn::Loading | GoesOn::Until(_) => {}
+        });
     }
 
     /// That took so long. What it cost is made use of.
     pub(super) fn loaded(&self, took: Duration) {
-        self.goes_on(GoesOn::Until(Instant::now() + (took * ROW).min(LONGEST_ROW)));
+        self.row(|goes_on| {
+            if matches!(goes_on, GoesOn::Loading) {
+                *goes_on = GoesOn::Until(Instant::now() + (took * ROW).min(LONGEST_ROW));
+            }
+        });
     }
 
-    fn goes_on(&self, goes_on: GoesOn) {
+    fn row(&self, change: impl FnOnce(&mut GoesOn)) {
         if let Some(turns) = &self.0
             && let Some(row) = &mut turns.state().row
         {
-            row.goes_on = goes_on;
+            change(&mut row.goes_on);
         }
     }
 }
@@ -207,7 +215,9 @@ impl<P> Turn<P> {
 impl<P> State<P> {
     fn note(&mut self, Wish { urgency, model, .. }: Wish) {
         self.turns += 1;
-        if self.row.as_ref().is_none_or(|row| row.model != model) {
+        // Who was to load it may have left before it was there.
+        let same = |row: &&Row| row.model == model && !matches!(row.goes_on, GoesOn::Loading);
+        if self.row.as_ref().filter(same).is_none() {
             self.row = Some(Row { model: model.clone(), goes_on: GoesOn::No });
         }
         self.served.insert((urgency, model), self.turns);
@@ -398,16 +408,17 @@ mod tests {
         assert_eq!(turns.row().as_deref(), Some("a"));
         begun.0.loaded(Duration::from_secs(1));
         assert_eq!(turns.row().as_deref(), Some("a"));
+        let later = Instant::now() + Duration::from_secs(5);
         {
             let state = turns.state();
             let in_time = Instant::now() + Duration::from_secs(3);
             assert_eq!(state.row_at(in_time), Some("a"));
-            let later = Instant::now() + Duration::from_secs(5);
             assert_eq!(state.row_at(later), None, "four times as long as loading");
         }
+        // Its process ended and it is loaded once more: the row does not begin anew.
+        begun.0.loads();
         begun.0.loaded(Duration::from_secs(3600));
-        let later = Instant::now() + LONGEST_ROW + Duration::from_secs(1);
-        assert_eq!(turns.state().row_at(later), None, "others wait");
+        assert_eq!(turns.state().row_at(later), None, "once for a row");
 
         let others = [(Routine, "a"), (Stat, "b"), (Routine, "c")];
         let (went, mut order) = tokio::sync::mpsc::unbounded_channel();
@@ -453,5 +464,21 @@ mod tests {
         assert_eq!(turn.take_along("a", Routine, 2), ["a 1", "a 2"]);
         assert_eq!(turn.take_along("a", Routine, 9), ["a 3"]);
         assert!(turn.take_along("a", Routine, 9).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_row_is_never_longer_than_a_minute_and_is_none_where_who_loads_leaves() {
+        let turns = Turns::new(AGEING);
+        let begun = turns.turn(wish(Routine, "a", 0), ()).await;
+        begun.0.loads();
+        begun.0.loaded(Duration::from_secs(3600));
+        let later = Instant::now() + LONGEST_ROW + Duration::from_secs(1);
+        assert_eq!(turns.state().row_at(later), None, "others wait");
+        drop(begun);
+        let leaves = turns.turn(wish(Routine, "b", 0), ()).await;
+        leaves.0.loads();
+        drop(leaves);
+        let _next = turns.turn(wish(Routine, "b", 0), ()).await;
+        assert_eq!(turns.row(), None);
     }
 }
