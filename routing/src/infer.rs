@@ -176,7 +176,7 @@ impl Work {
             self.store.set_job_batch(job.id, batch_of(seat)).await?;
         }
         let waited = started.elapsed().saturating_sub(assembled + ran);
-        tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
+        tracing::info!(?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
         let finished = FinishedJob {
