@@ -107,12 +107,12 @@ fn listen(node: UnixStream) -> io::Result<Receiver<Heard>> {
 
 fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Vec<Images>>> {
     let Asked { batch } = read_head(node)?;
-    let with_numbers = |images: Images| {
+    let mut with_numbers = |images: Images| {
         let mut numbers = vec![0.0; images.count()];
         node.read_exact(numbers.as_mut_bytes())?;
         Ok(images.with_numbers(numbers))
     };
-    let of_one = |images: Vec<Images>| images.into_iter().map(with_numbers).collect();
+    let of_one = |images: Vec<Images>| images.into_iter().map(&mut with_numbers).collect();
     batch.into_iter().map(of_one).collect()
 }
 
