@@ -1,5 +1,6 @@
 //! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
+use crate::batch::{Seat, alike, apart, stacked};
 use crate::findings::interpret;
 use crate::frames;
 use crate::graph;
@@ -103,29 +104,111 @@ impl Engine {
         model: &str,
         images: Vec<impl Into<Images>>,
     ) -> Result<Findings, InferError> {
-        let images: Arc<[Images]> = images.into_iter().map(Into::into).collect();
-        let found = self.models.model(model).cloned();
-        let model =
-            found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let (of, given) = (model.clone(), images.clone());
-        let prepared = elsewhere(&model, move || Prepared::new(&of, &given)).await?;
-        let prepared = prepared.map_err(|error| failed(&model, &error))?;
-        let prepared = Arc::new(prepared);
+        let images = images.into_iter().map(Into::into).collect();
+        let answer = self.infer_batch(model, vec![images]).await.pop();
+        answer.unwrap_or_else(|| Err(gone())).map(|found| found.findings)
+    }
+
+    /// The same for several that each have images for every input: an answer for each, in their order.
+    /// What has one shape goes through the graph together, and fails together.
+    pub async fn infer_batch(&self, model: &str, batch: Vec<Vec<Images>>) -> Vec<Answer> {
+        let Some(model) = self.models.model(model).cloned() else {
+            let error = InferError::Permanent(format!("there is no model `{model}`"));
+            return batch.iter().map(|_| Err(error.clone())).collect();
+        };
+        let mut answers: Vec<Answer> = batch.iter().map(|_| Err(gone())).collect();
+        let mut members = Vec::with_capacity(batch.len());
+        for (at, images) in batch.into_iter().enumerate() {
+            match Member::new(&model, images).await {
+                Ok(member) => members.push((at, member)),
+                Err(error) => answers[at] = Err(error),
+            }
+        }
+        let prepared = members.iter().map(|(_, member)| &*member.prepared);
+        for group in alike(prepared.enumerate()) {
+            let (places, group): (Vec<usize>, Vec<&Member>) =
+                group.into_iter().map(|number| (members[number].0, &members[number].1)).unzip();
+            for (at, answer) in places.into_iter().zip(self.together(&model, &group).await) {
+                answers[at] = answer;
+            }
+        }
+        answers
+    }
+
+    /// One run for all of them.
+    async fn together(&self, model: &Arc<Model>, group: &[&Member]) -> Vec<Answer> {
+        let tensors = match group {
+            [alone] => self.tensors(model, alone.prepared.clone()).await.map(|all| vec![all]),
+            _ => {
+                let stacked = stacked(group.iter().map(|member| &*member.prepared));
+                let tensors = self.tensors(model, Arc::new(stacked)).await;
+                tensors
+                    .and_then(|all| apart(all, group.len()).map_err(|error| failed(model, &error)))
+            }
+        };
+        let each = match tensors {
+            Ok(each) => each,
+            Err(error) => return group.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut answers = Vec::with_capacity(group.len());
+        for ((at, member), tensors) in group.iter().enumerate().zip(each) {
+            let seat = Seat { at, of: group.len() };
+            answers.push(member.found(model, tensors, seat).await);
+        }
+        answers
+    }
+
+    async fn tensors(
+        &self,
+        model: &Arc<Model>,
+        prepared: Arc<Prepared>,
+    ) -> Result<Tensors, InferError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || InferError::Transient("the engine has stopped".into());
-        let request = Request { model: model.clone(), prepared: prepared.clone(), reply };
+        let request = Request { model: model.clone(), prepared, reply };
         self.queue.send(request).await.map_err(|_| gone())?;
-        let tensors = answer.await.map_err(|_| gone())??;
-        let of = model.clone();
-        elsewhere(&model, move || match &of.manifest.lead().kind {
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// What one caller is told.
+pub type Answer = Result<Found, InferError>;
+
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub findings: Findings,
+    pub seat: Seat,
+}
+
+/// One of those that go through the graph together.
+struct Member {
+    images: Arc<[Images]>,
+    prepared: Arc<Prepared>,
+}
+
+impl Member {
+    async fn new(model: &Arc<Model>, images: Vec<Images>) -> Result<Self, InferError> {
+        let images: Arc<[Images]> = images.into();
+        let (of, given) = (model.clone(), images.clone());
+        let prepared = elsewhere(model, move || Prepared::new(&of, &given)).await?;
+        let prepared = Arc::new(prepared.map_err(|error| failed(model, &error))?);
+        Ok(Self { images, prepared })
+    }
+
+    async fn found(&self, model: &Arc<Model>, tensors: Tensors, seat: Seat) -> Answer {
+        let (of, images, prepared) = (model.clone(), self.images.clone(), self.prepared.clone());
+        let findings = elsewhere(model, move || match &of.manifest.lead().kind {
             InputKind::Frames(wanted) => {
                 frames::interpret(&of, &images[0], &prepared, &tensors, wanted)
             }
             _ => interpret(&of, &images[0], &prepared, &tensors),
-        })
-        .await?
-        .map_err(|error| failed(&model, &error))
+        });
+        let findings = findings.await?.map_err(|error| failed(model, &error))?;
+        Ok(Found { findings, seat })
     }
+}
+
+fn gone() -> InferError {
+    InferError::Transient("the engine has stopped".into())
 }
 
 /// Work on voxels, beside the threads that others wait for.
@@ -135,7 +218,7 @@ async fn elsewhere<T: Send + 'static>(
 ) -> Result<T, InferError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| match error.is_panic() {
         true => panicked(model),
-        false => InferError::Transient("the engine has stopped".into()),
+        false => gone(),
     })
 }
 

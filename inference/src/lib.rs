@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod assembly;
+pub mod batch;
 mod boxes;
 mod classes;
 mod codestream;

@@ -1,5 +1,6 @@
 //! What a model takes and gives, as its manifest says: tensors, geometry limits, coded concepts. No model is known in code.
 
+mod batching;
 mod boxes;
 mod check;
 mod frames;
@@ -10,6 +11,7 @@ mod steps;
 mod windows;
 mod written;
 
+pub use batching::Batching;
 pub use boxes::{BoxTensor, Column, DetectionOutput, Part, Zero};
 pub use frames::{FramesWanted, Tell};
 pub use grid::{Along, GridWanted, Interpolation};
@@ -38,6 +40,8 @@ pub struct Manifest {
     pub results: Vec<ResultKind>,
     /// How long one run may take.
     pub time_out: Duration,
+    /// None: each job is a run of its own.
+    pub batching: Option<Batching>,
     pub algorithm: AlgorithmEntry,
     /// Procedure Reported (121058, DCM), CID 100.
     pub procedure: Code,
@@ -115,6 +119,8 @@ pub enum Side {
     Exactly(i64),
     AtLeast(i64),
     MultipleOf(i64),
+    /// The graph may not fix it.
+    Open,
 }
 
 impl Side {
@@ -127,6 +133,7 @@ impl Side {
         fixed < 0
             || match self {
                 Self::Any => true,
+                Self::Open => false,
                 Self::Exactly(side) => fixed == side,
                 Self::AtLeast(least) => fixed >= least,
                 Self::MultipleOf(side) => fixed % side.max(1) == 0,
@@ -141,6 +148,7 @@ impl std::fmt::Display for Side {
             Self::Exactly(side) => write!(f, "{side}"),
             Self::AtLeast(least) => write!(f, "{least} or more"),
             Self::MultipleOf(side) => write!(f, "a multiple of {side}"),
+            Self::Open => write!(f, "a batch that is left open"),
         }
     }
 }
@@ -178,9 +186,10 @@ impl Manifest {
 
     /// Each use of a tensor that the graph gives; one tensor may be used several times.
     pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
-        // Of one image a batch may be left away; of several it stands in front.
-        let several = match &self.lead().kind {
-            InputKind::Frames(frames) if frames.batch > 1 => Some(Side::of(frames.batch)),
+        // A row for each film or frame, where several go through the graph together.
+        let several = match (&self.batching, &self.lead().kind) {
+            (Some(_), _) => Some(Side::Open),
+            (None, InputKind::Frames(frames)) if frames.batch > 1 => Some(Side::of(frames.batch)),
             _ => None,
         };
         let element = move |name, index: usize| TensorWanted {
@@ -248,7 +257,8 @@ impl Manifest {
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
         match &input.kind {
             InputKind::Image(image) => {
-                return image.sides(1, if goes_in { image.channels } else { 1 });
+                let batch = self.batching.map_or(Side::Exactly(1), |_| Side::Open);
+                return image.sides(batch, if goes_in { image.channels } else { 1 });
             }
             InputKind::Frames(frames) => return frames.sides(),
             InputKind::Volume => {}

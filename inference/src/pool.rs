@@ -1,21 +1,26 @@
 //! The models of the node, each in a process of its own: one runs at a time, and together they keep to a budget of memory.
 
 mod residents;
+mod together;
 mod turns;
 
 pub use turns::Urgency;
 
-use crate::engine::{EngineError, EngineOptions, InferError};
+use crate::batch::Seat;
+use crate::engine::{Answer, EngineError, EngineOptions, Found, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
-use crate::worker::process::{AskError, NotOpened, Process, Worker};
+use crate::worker::process::{NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use residents::Residents;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use turns::{Turns, Wish};
+use together::{Asked, How};
+use tokio::sync::oneshot;
+use turns::{Turn, Turns, Wish};
 
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
@@ -37,7 +42,18 @@ pub struct Pool {
     models: Arc<Models>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
-    turns: Turns,
+    turns: Turns<Asked>,
+    /// Films that a model can take together, where more of them failed.
+    together: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// What came out, and how.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub findings: Findings,
+    /// Its share of the time since the turn came.
+    pub took: Duration,
+    pub seat: Seat,
 }
 
 /// How often a look is taken at how much a run takes.
@@ -51,6 +67,7 @@ impl Pool {
             models: models.clone(),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
             turns: Turns::new(options.ageing),
+            together: Arc::default(),
             options: Arc::new(options),
         };
         let mut problems = Vec::new();
@@ -75,39 +92,136 @@ impl Pool {
         urgency: Urgency,
         waited: Duration,
     ) -> Result<(Findings, Duration), InferError> {
+        let told = self.ask(model, images, How::Alone, urgency, waited).await?;
+        Ok((told.findings, told.took))
+    }
+
+    /// The same, but in one run with others of the model that wait, where its manifest has batches.
+    pub async fn infer_together(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
+        self.ask(model, images, How::Together, urgency, waited).await
+    }
+
+    /// The same to the last bit as it was once, when it ran in this seat: in a batch of as many, which are
+    /// copies of it.
+    pub async fn infer_again(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        urgency: Urgency,
+        seat: Seat,
+    ) -> Result<Findings, InferError> {
+        let told = self.ask(model, images, How::InSeat(seat), urgency, Duration::ZERO).await?;
+        Ok(told.findings)
+    }
+
+    /// The model that was loaded lately and whose routine runs go on therefore: who leases jobs in this
+    /// order has the next one ready.
+    pub fn row(&self) -> Option<String> {
+        self.turns.row()
+    }
+
+    async fn ask(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        how: How,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
+        if images.iter().any(|images| images.numbers().len() != images.count()) {
+            let text = format!("the images for the model `{}` contradict themselves", model.name);
+            return Err(InferError::Permanent(text));
+        }
         let now = Instant::now();
         let since = now.checked_sub(waited).unwrap_or(now);
-        let _turn = self.turns.turn(Wish { urgency, model: model.name.clone(), since }).await;
-        let began = Instant::now();
-        let voxels = images.iter().map(Images::count).sum();
-        if let Some(why) = self.residents().refusal(&model.name, voxels) {
-            return Err(InferError::Permanent(why));
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let joins = how == How::Together;
+            let wish = Wish { urgency, model: model.name.clone(), since, joins };
+            let asked = Asked { images: images.clone(), how, at: now.into(), reply };
+            let leads = async {
+                let (turn, asked) = self.turns.turn(wish, asked).await;
+                self.lead(&model, &turn, asked, urgency).await
+            };
+            return tokio::select! {
+                biased;
+                told = answer => match told {
+                    Ok(told) => told,
+                    // Who took it along left.
+                    Err(_) => continue,
+                },
+                told = leads => told,
+            };
         }
-        let worker = self.worker(&model).await?;
-        let findings = self.run(&model, worker, images, voxels).await?;
-        Ok((findings, began.elapsed()))
     }
 
+    /// Its turn has come: it runs, and those that it takes along are told.
+    async fn lead(
+        &self,
+        model: &Arc<Model>,
+        turn: &Turn<Asked>,
+        first: Asked,
+        urgency: Urgency,
+    ) -> Result<Told, InferError> {
+        let all = self.gather(model, turn, first, urgency).await;
+        let began = Instant::now();
+        let answers = self.answers(model, turn, &all).await;
+        let took = began.elapsed() / u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let told =
+            |answer: Answer| answer.map(|Found { findings, seat }| Told { findings, took, seat });
+        let mut told = answers.into_iter().map(told);
+        let first = told.next().unwrap_or_else(|| Err(stopped()));
+        for (asked, told) in all.into_iter().skip(1).zip(told) {
+            // Who has left needs none.
+            let _ = asked.reply.send(told);
+        }
+        first
+    }
+
+    /// One run for all of them; an answer for each.
     async fn run(
         &self,
         model: &Arc<Model>,
-        worker: Worker,
-        images: Vec<Images>,
-        voxels: usize,
-    ) -> Result<Findings, InferError> {
+        turn: &Turn<Asked>,
+        batch: Vec<Vec<Images>>,
+    ) -> Vec<Answer> {
+        let count = batch.len();
+        let answers = self.try_run(model, turn, batch).await;
+        answers.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn try_run(
+        &self,
+        model: &Arc<Model>,
+        turn: &Turn<Asked>,
+        batch: Vec<Vec<Images>>,
+    ) -> Result<Vec<Answer>, InferError> {
+        let voxels = batch.iter().flatten().map(Images::count).sum();
+        if let Some(why) = self.residents().refusal(&model.name, voxels) {
+            return Err(InferError::Permanent(why));
+        }
+        let worker = self.worker(model, turn).await?;
         let process = worker.process();
         let mut guard = KilledOnDrop(Some(process.clone()));
-        let limit = model.manifest.time_out + self.options.grace;
+        // Those whose tensors have other shapes run one after the other.
+        let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let limit = model.manifest.time_out.saturating_mul(runs) + self.options.grace;
         let of = model.clone();
         let run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
-            let answer = worker.ask(&of, &images);
-            (worker, answer)
+            let answers = worker.ask(&of, &batch);
+            (worker, answers)
         });
-        let (worker, answer) = tokio::select! {
+        let (worker, answers) = tokio::select! {
             ended = run => ended.map_err(|_| stopped())?,
             () = tokio::time::sleep(limit) => {
                 let (name, seconds) = (&model.name, limit.as_secs());
@@ -118,17 +232,20 @@ impl Pool {
             why = self.outgrown(model, &process, voxels) => return Err(InferError::Permanent(why)),
         };
         guard.0 = None;
-        match answer {
-            Ok(findings) => {
-                self.back(model, worker, voxels);
-                Ok(findings)
-            }
-            Err(AskError::Failed(error)) => {
-                self.back(model, worker, voxels);
-                Err(error)
-            }
-            Err(AskError::Ended(text)) => Err(InferError::Transient(text)),
-        }
+        let answers = answers.map_err(InferError::Transient)?;
+        self.back(model, worker, voxels);
+        Ok(answers)
+    }
+
+    fn most_together(&self, model: &str) -> usize {
+        let together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
+        together.get(model).copied().unwrap_or(usize::MAX)
+    }
+
+    fn at_most_together(&self, model: &str, most: usize) {
+        tracing::warn!(model, most, "larger batches fail: no more films than this go together");
+        let mut together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
+        together.insert(model.to_string(), most);
     }
 
     /// While it runs idle ones go as it grows. Comes back when it has outgrown the whole budget.
@@ -145,14 +262,19 @@ impl Pool {
     }
 
     /// The one that is open, or a new one.
-    async fn worker(&self, model: &Arc<Model>) -> Result<Worker, InferError> {
+    async fn worker(&self, model: &Arc<Model>, turn: &Turn<Asked>) -> Result<Worker, InferError> {
         let open = self.residents().take(&model.name);
         if let Some(worker) = open {
             unload(self.residents().make_room(&model.name, 0));
             return Ok(worker);
         }
+        turn.loads();
+        let began = Instant::now();
         let (pool, of) = (self.clone(), model.clone());
         let opened = tokio::task::spawn_blocking(move || pool.open(&of)).await;
+        let took = began.elapsed();
+        // What does not open is no reason to go on with it.
+        turn.loaded(if matches!(opened, Ok(Ok(_))) { took } else { Duration::ZERO });
         opened.map_err(|_| stopped())?.map_err(|error| match error {
             NotOpened::Faulty(text) => InferError::Permanent(text),
             NotOpened::NoRuntime(text) | NotOpened::NotNow(text) => InferError::Transient(text),

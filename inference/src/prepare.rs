@@ -130,7 +130,12 @@ impl PreparedInput {
             _ => return Err(Unprepared::Kind(input.name.clone())),
         };
         let (shape, pixels) = frames_of(input, wanted, film)?;
-        Ok(Self { shape, spacing: None, voxels: Voxels::Made(pixels) })
+        Ok(Self::made(shape, pixels))
+    }
+
+    /// Of films.
+    pub fn made(shape: Vec<i64>, pixels: Vec<f32>) -> Self {
+        Self { shape, spacing: None, voxels: Voxels::Made(pixels) }
     }
 
     /// With the grid that its voxels lie on: `onto`, or what the input wants.

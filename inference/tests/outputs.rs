@@ -209,6 +209,8 @@ fn a_film_comes_back_to_its_own_pixels() {
         return;
     };
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: 5,
         columns: 8,
         pixels: (0..40).map(|at| at as f32).collect(),

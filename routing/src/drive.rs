@@ -9,6 +9,7 @@ use crate::decide::Decider;
 use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
+use crate::room::Room;
 use crate::wait::Stop;
 use gantry_inference::models::Models;
 use gantry_inference::pool::Pool;
@@ -72,6 +73,7 @@ impl Drive {
                 engine,
                 composer: self.composer,
                 ahead: kept,
+                room: Room::new(),
             };
             stations.spawn(work.run(stop));
         }

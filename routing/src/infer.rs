@@ -4,13 +4,17 @@ use crate::ahead::kept::Kept;
 use crate::compose::Composer;
 use crate::job_error::JobError;
 use crate::reading::Reading;
+use crate::room::Room;
 use crate::wait::{Stop, sleep_until};
+use gantry_inference::batch::Seat;
 use gantry_inference::engine::InferError;
 use gantry_inference::models::{Model, Models};
-use gantry_inference::pool::{Pool, Urgency};
-use gantry_store::jobs::{FinishedJob, Job, Priority};
+use gantry_inference::pool::{Pool, Told, Urgency};
+use gantry_store::error::StoreError;
+use gantry_store::jobs::{Batch, FinishedJob, Job, Priority};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
+use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +31,7 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// While one runs the next one is read. Each holds its volume in memory.
+/// While one runs the next one is read. Each holds its volume in memory, or the films of one batch.
 const AT_ONCE: usize = 2;
 /// Beside them, so that a stat job waits for no more than the run that it meets.
 const STAT_BESIDE: usize = 1;
@@ -40,6 +44,7 @@ pub struct Work {
     pub composer: Composer,
     /// What was read before the job was there.
     pub ahead: Arc<Kept>,
+    pub room: Room,
 }
 
 impl Work {
@@ -50,8 +55,8 @@ impl Work {
         while !stop.is_stopped() {
             let mut bell = work.store.bell();
             bell.borrow_and_update();
-            if let Some(job) = work.lease(in_hand.len()).await {
-                in_hand.spawn(work.clone().in_hand(job));
+            if let Some(jobs) = work.lease(in_hand.len()).await {
+                in_hand.spawn(work.clone().in_hand(jobs));
                 continue;
             }
             // Jobs that were put off come due without a ring; with full hands their time is not come.
@@ -69,8 +74,17 @@ impl Work {
         in_hand.join_all().await;
     }
 
+    /// All of them, which are of one model.
+    async fn in_hand(self: Arc<Self>, jobs: Vec<Job>) {
+        let mut all = JoinSet::new();
+        for job in jobs {
+            all.spawn(self.clone().guarded(job));
+        }
+        all.join_all().await;
+    }
+
     /// A defect of this node costs the job, and no other one: it fails with a reason.
-    async fn in_hand(self: Arc<Self>, job: Job) {
+    async fn guarded(self: Arc<Self>, job: Job) {
         let (work, of) = (self.clone(), job.clone());
         if tokio::spawn(async move { work.work_on(of).await }).await.is_err() {
             let why = "the node panicked while it worked on this job: its log says where";
@@ -78,19 +92,44 @@ impl Work {
         }
     }
 
-    /// The next job, if there is one that may begin beside so many.
-    async fn lease(&self, in_hand: usize) -> Option<Job> {
-        let leased = match in_hand {
-            0..AT_ONCE => self.store.lease_job("engine", LEASE).await,
-            _ if in_hand < AT_ONCE + STAT_BESIDE => {
-                self.store.lease_stat_job("engine", LEASE).await
-            }
-            _ => return None,
-        };
-        leased.unwrap_or_else(|error| {
+    /// The next job, if there is one that may begin beside so many, and those that go with it.
+    async fn lease(&self, in_hand: usize) -> Option<Vec<Job>> {
+        self.try_lease(in_hand).await.unwrap_or_else(|error| {
             tracing::error!(station = "infer", %error, "cannot lease a job");
             None
         })
+    }
+
+    async fn try_lease(&self, in_hand: usize) -> Result<Option<Vec<Job>>, StoreError> {
+        let leased = match in_hand {
+            0..AT_ONCE => {
+                let row = self.engine.row();
+                self.store.lease_job_in_row(row.as_deref(), "engine", LEASE).await?
+            }
+            _ if in_hand < AT_ONCE + STAT_BESIDE => {
+                self.store.lease_stat_job("engine", LEASE).await?
+            }
+            _ => None,
+        };
+        let Some(first) = leased else { return Ok(None) };
+        let along = match self.most_together(&first) {
+            0 | 1 => Vec::new(),
+            // Without them it goes alone.
+            most => {
+                let along = self.store.lease_along(&first, most - 1, "engine", LEASE).await;
+                along.unwrap_or_else(|error| {
+                    tracing::error!(station = "infer", %error, "cannot lease further jobs");
+                    Vec::new()
+                })
+            }
+        };
+        Ok(Some(std::iter::once(first).chain(along).collect()))
+    }
+
+    fn most_together(&self, job: &Job) -> usize {
+        let model = self.models.model(&job.model);
+        let batching = model.and_then(|model| model.manifest.batching);
+        batching.map_or(1, |batching| batching.most)
     }
 
     async fn work_on(&self, job: Job) {
@@ -122,18 +161,22 @@ impl Work {
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
         let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
-        let (images, ahead) = reading.images().await?;
-        let assembled = started.elapsed();
-        let urgency = match job.priority {
-            Priority::Stat => Urgency::Stat,
-            Priority::Routine => Urgency::Routine,
+        let ((images, ahead), _place) = match self.most_together(job) {
+            1 => (reading.images().await?, None),
+            _ => {
+                let films = async { reading.images().await.map(|(images, _)| images) };
+                let (images, place) = self.room.read(films).await?;
+                ((images, 0), place)
+            }
         };
-        tracing::info!(?urgency, "waits for its turn");
-        let waited = Moment::now().since(job.decided_at);
-        let findings = self.engine.infer(&job.model, images.clone(), urgency, waited).await;
-        let (findings, ran) = findings.map_err(infer_error)?;
+        let assembled = started.elapsed();
+        let found = self.find(job, &images).await.map_err(infer_error)?;
+        let Told { findings, took: ran, seat } = found;
+        if self.most_together(job) > 1 {
+            self.store.set_job_batch(job.id, batch_of(seat)).await?;
+        }
         let waited = started.elapsed().saturating_sub(assembled + ran);
-        tracing::info!(ahead, ?assembled, ?waited, model = ?ran, "inferred");
+        tracing::info!(ahead, ?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
         let finished = FinishedJob {
@@ -143,6 +186,23 @@ impl Work {
             seconds: ran.as_secs_f64(),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
+    }
+
+    /// Runs the model. What was found once may have been kept: then it is found again as it was.
+    async fn find(&self, job: &Job, images: &[Images]) -> Result<Told, InferError> {
+        let urgency = match job.priority {
+            Priority::Stat => Urgency::Stat,
+            Priority::Routine => Urgency::Routine,
+        };
+        tracing::info!(?urgency, "waits for its turn");
+        let images = images.to_vec();
+        if let Some(batch) = job.batch {
+            let (began, seat) = (Instant::now(), seat_of(batch));
+            let findings = self.engine.infer_again(&job.model, images, urgency, seat).await?;
+            return Ok(Told { findings, took: began.elapsed(), seat });
+        }
+        let waited = Moment::now().since(job.decided_at);
+        self.engine.infer_together(&job.model, images, urgency, waited).await
     }
 
     async fn fail(&self, job: &Job, error: JobError) {
@@ -158,6 +218,15 @@ impl Work {
             tracing::error!(%error, "the failure could not be kept; the job's lease will run out");
         }
     }
+}
+
+fn batch_of(Seat { at, of }: Seat) -> Batch {
+    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Batch { at: small(at), of: small(of) }
+}
+
+pub(crate) fn seat_of(Batch { at, of }: Batch) -> Seat {
+    Seat { at: at as usize, of: of as usize }
 }
 
 pub(crate) fn infer_error(error: InferError) -> JobError {

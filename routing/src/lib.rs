@@ -14,5 +14,6 @@ pub mod job_error;
 mod reading;
 pub mod reproduce;
 pub mod retell;
+mod room;
 pub mod rules;
 pub mod wait;

@@ -1,16 +1,16 @@
 //! A kept result made again from the same images by the same model, to be laid beside it. Nothing is kept or sent.
 
 use crate::compose::Composer;
-use crate::infer::{infer_error, model_of, summary_of};
+use crate::infer::{infer_error, model_of, seat_of, summary_of};
 use crate::job_error::JobError;
 use crate::reading::Reading;
+use gantry_inference::batch::Seat;
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, Urgency};
 use gantry_results::object::ResultObject;
 use gantry_store::jobs::Job;
 use gantry_store::reader::Reader;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Works as the stations do, beside them.
 pub struct Reproduce {
@@ -35,9 +35,10 @@ impl Reproduce {
         let model = model_of(&self.models, job)?;
         let reading = Reading { reader: &self.reader, ahead: None, job, model };
         let (images, _) = reading.images().await?;
-        let found =
-            self.engine.infer(&job.model, images.clone(), Urgency::Routine, Duration::ZERO).await;
-        let (findings, _) = found.map_err(infer_error)?;
+        // In a batch of another size the last digits could be others.
+        let seat = job.batch.map_or(Seat::ALONE, seat_of);
+        let findings = self.engine.infer_again(&job.model, images.clone(), Urgency::Routine, seat);
+        let findings = findings.await.map_err(infer_error)?;
         let objects = self.composer.objects(&self.reader, job, &images, &findings).await?;
         Ok(Again { objects, findings: summary_of(&findings) })
     }

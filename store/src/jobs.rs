@@ -54,6 +54,15 @@ pub struct Job {
     pub decided_at: Moment,
     /// This one included.
     pub attempts: u32,
+    /// How it went through its graph the last time, if its model takes several jobs at once.
+    pub batch: Option<Batch>,
+}
+
+/// Which of how many that went through a graph together; from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    pub at: u32,
+    pub of: u32,
 }
 
 /// What a job has come to.
@@ -195,6 +204,17 @@ impl Store {
         Ok(())
     }
 
+    /// Kept before what was found is: a second run that takes the same seat finds the same to the last bit.
+    pub async fn set_job_batch(&self, id: i64, batch: Batch) -> Result<(), StoreError> {
+        sqlx::query("UPDATE jobs SET batch_at = $2, batch_of = $3 WHERE id = $1")
+            .bind(id)
+            .bind(batch.at)
+            .bind(batch.of)
+            .execute(&self.shared.write)
+            .await?;
+        Ok(())
+    }
+
     /// The job and its deliveries in one transaction. A second time changes nothing. When an image
     /// that it may have read has other bytes since, it is superseded by the revision that these
     /// opened, and nothing of it is delivered.
@@ -297,6 +317,12 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         Some(_) => Some(rows::json(row, "selections")?),
         None => None,
     };
+    let batch = match rows::column::<Option<i64>>(row, "batch_of")? {
+        Some(_) => {
+            Some(Batch { at: rows::small(row, "batch_at")?, of: rows::small(row, "batch_of")? })
+        }
+        None => None,
+    };
     Ok(Job {
         id: rows::column(row, "id")?,
         level: Level::of(row)?,
@@ -318,6 +344,7 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         send_as: rows::json(row, "send_as")?,
         decided_at: rows::moment(row, "decided_at")?,
         attempts: rows::small(row, "attempts")?,
+        batch,
     })
 }
 

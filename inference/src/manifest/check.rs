@@ -1,5 +1,6 @@
 //! From what an author wrote to what it means: every problem of a manifest with its place.
 
+mod batching;
 mod boxes;
 mod classes;
 mod derived;
@@ -151,6 +152,7 @@ impl Check<'_> {
         self.references(&written);
         self.pieces(&written);
         self.films(&written);
+        self.films_together(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
             self.fault(
@@ -184,6 +186,7 @@ impl Check<'_> {
             sha256: written.sha256.map(Spanned::into_inner),
             results: written.results.into_inner(),
             time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
+            batching: written.batching.map(|batching| self.batching(batching)),
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),
             inputs: self.inputs(written.input),

@@ -27,6 +27,6 @@ pub enum Tell {
 impl FramesWanted {
     /// Of the tensor that goes in.
     pub fn sides(&self) -> Vec<Side> {
-        self.image.sides(self.batch, self.image.channels)
+        self.image.sides(Side::of(self.batch), self.image.channels)
     }
 }

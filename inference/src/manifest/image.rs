@@ -82,9 +82,9 @@ impl Resizing {
 
 impl ImageWanted {
     /// Batch, channels, rows, columns.
-    pub fn sides(&self, batch: usize, channels: usize) -> Vec<Side> {
+    pub fn sides(&self, batch: Side, channels: usize) -> Vec<Side> {
         let [rows, columns] = self.size.map_or([Side::Any; 2], |size| size.map(Side::of));
-        vec![Side::of(batch), Side::of(channels), rows, columns]
+        vec![batch, Side::of(channels), rows, columns]
     }
 
     /// Where the tensor lies on a film of so many rows and columns.

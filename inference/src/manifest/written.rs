@@ -22,6 +22,7 @@ pub struct Written<I> {
     pub sha256: Option<Spanned<String>>,
     pub results: Spanned<Vec<ResultKind>>,
     pub time_out: Spanned<f64>,
+    pub batching: Option<Spanned<WrittenBatching>>,
     pub algorithm: WrittenAlgorithm,
     pub procedure: Spanned<Code>,
     /// [`WrittenInput`], or several by their names.
@@ -51,6 +52,7 @@ impl<I> Written<I> {
             sha256: self.sha256,
             results: self.results,
             time_out: self.time_out,
+            batching: self.batching,
             algorithm: self.algorithm,
             procedure: self.procedure,
             input: inputs(self.input),
@@ -62,6 +64,14 @@ impl<I> Written<I> {
             images: self.images,
         }
     }
+}
+
+/// What each key means stands at [`super::Batching`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenBatching {
+    pub most: Spanned<usize>,
+    pub wait_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

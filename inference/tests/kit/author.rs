@@ -163,6 +163,66 @@ pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
     model(&graph)
 }
 
+/// What the chest film classifier's manifest says, of a graph that answers to films of so many rows and
+/// columns by [`film_graph`], several at once.
+pub fn films_together(side: usize, batching: &str) -> Author {
+    let manifest = include_str!("../models/chest-film/model.toml");
+    let pinned = manifest.lines().find(|line| line.starts_with("sha256")).unwrap();
+    let manifest = manifest
+        .replace(pinned, "")
+        .replace("cxr_pneumonia28.onnx", "model.onnx")
+        .replace("[28, 28]", &format!("[{side}, {side}]"))
+        .replace("[algorithm]", &format!("{batching}\n\n[algorithm]"));
+    Author { manifest, graph: film_graph(side * side) }
+}
+
+/// Of each pixel what it counts for the answer of [`film_graph`], and for the mean.
+pub fn film_weights(pixels: usize) -> Vec<[f32; 2]> {
+    let of = |at: usize| (at * 7919 % 1009) as f32 / 1009.0 - 0.5;
+    (0..pixels).map(|at| [of(at) * 0.3, 1.0 / pixels as f32]).collect()
+}
+
+/// Takes any number of films of so many pixels as `image` and gives a row for each: `sums` of its pixels by
+/// [`film_weights`], and their `probability` by the logistic function.
+pub fn film_graph(pixels: usize) -> Vec<u8> {
+    film_graph_with(pixels, &tensor("image", FLOAT, 4), 2)
+}
+
+/// The same that says its batch is 1, or that gives numbers without rows.
+pub fn film_graph_of_one(pixels: usize, rows: bool) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for side in 0..4 {
+        let mut dimension = Vec::new();
+        match side {
+            0 if rows => number(&mut dimension, 1, 1),
+            _ => bytes(&mut dimension, 2, format!("side{side}").as_bytes()),
+        }
+        bytes(&mut shape, 1, &dimension);
+    }
+    film_graph_with(pixels, &tensor_of("image", FLOAT, &shape), if rows { 2 } else { 1 })
+}
+
+fn film_graph_with(pixels: usize, image: &[u8], rank: usize) -> Vec<u8> {
+    let mut weights = Vec::new();
+    [pixels, 2].iter().for_each(|side| number(&mut weights, 1, *side as u64));
+    number(&mut weights, 2, FLOAT);
+    bytes(&mut weights, 8, b"weights");
+    let numbers: Vec<f32> = film_weights(pixels).into_iter().flatten().collect();
+    bytes(&mut weights, 9, &numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>());
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["image"], "row", Some(("axis", 1)));
+    node(&mut graph, "MatMul", &["row", "weights"], "sums", None);
+    node(&mut graph, "Sigmoid", &["sums"], "rows", None);
+    let last = if rank == 2 { "Identity" } else { "Squeeze" };
+    node(&mut graph, last, &["rows"], "probability", None);
+    bytes(&mut graph, 2, b"films");
+    bytes(&mut graph, 5, &weights);
+    bytes(&mut graph, 11, image);
+    bytes(&mut graph, 12, &tensor("sums", FLOAT, 2));
+    bytes(&mut graph, 12, &tensor("probability", FLOAT, rank));
+    model(&graph)
+}
+
 /// Gives the `mean` over so many voxels along each axis around each voxel, with zeros beyond the border.
 pub fn mean_graph(over: &[u64]) -> Vec<u8> {
     let rank = over.len() + 2;
