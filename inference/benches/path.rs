@@ -230,6 +230,7 @@ fn as_it_is(array: &Path, [slices, rows, columns]: [usize; 3], spacing: [f64; 3]
     let source = |at: usize| SliceSource {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: uid(&format!("1.2.3.{}", at + 1)),
+        frame: None,
         position: [0.0, 0.0, at as f64 * spacing[0]],
         frame: None,
     };

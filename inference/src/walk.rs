@@ -114,7 +114,7 @@ impl Walk<'_> {
                     self.skip_sequence(header.vr)?;
                     self.encoding = outside;
                 }
-                (_, length) => drop(self.value(length)?),
+                (_, length) => self.skip(length)?,
             }
             if wanted.contains(&header.tag) {
                 values.insert(header.tag, start..self.at);

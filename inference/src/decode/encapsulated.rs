@@ -22,10 +22,8 @@ impl<'a> Fragments<'a> {
     ) -> Result<Self, DecodeError> {
         let fragments = pieces.len();
         let unclear = DecodeError::Fragments { fragments, frames };
-        if frames == 1 {
-            return Ok(Self { frames: vec![0..fragments], pieces });
-        }
         let starts = match (table(extended, pieces.offsets), fragments == frames) {
+            _ if frames == 1 => Some(vec![0]),
             (Some(offsets), _) if offsets.len() == frames => beginnings(&pieces, &offsets),
             (None, true) => Some((0..frames).collect()),
             (None, false) => pictures(&pieces, reading),
