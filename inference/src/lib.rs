@@ -12,6 +12,7 @@ mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod graph;
+pub mod made_up;
 pub mod manifest;
 mod masks;
 pub mod models;
