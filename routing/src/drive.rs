@@ -7,8 +7,9 @@ use crate::decide::Decider;
 use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
+use crate::shadow::Shadows;
+use crate::versions::VersionsInForce;
 use crate::wait::Stop;
-use gantry_inference::models::Models;
 use gantry_inference::pool::Pool;
 use gantry_store::store::Store;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub struct Drive {
     pub associations: Arc<Associations>,
     /// May be replaced while the stations run.
     pub rules: InForce,
-    pub models: Arc<Models>,
+    /// May change while the stations run.
+    pub models: VersionsInForce,
     pub peers: Peers,
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
@@ -53,6 +55,12 @@ impl Drive {
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
+            let shadows = Shadows {
+                store: self.store.clone(),
+                models: self.models.clone(),
+                engine: engine.clone(),
+            };
+            stations.spawn(shadows.run(stop.clone()));
             let work = infer::Work {
                 store: self.store,
                 models: self.models,

@@ -2,15 +2,18 @@
 
 use crate::compose::Composer;
 use crate::job_error::JobError;
+use crate::overlap;
+use crate::versions::{VersionsInForce, candidate};
 use crate::wait::{Stop, sleep_until};
 use bytes::Bytes;
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::InferError;
 use gantry_inference::film;
 use gantry_inference::manifest::{Input, InputKind};
-use gantry_inference::models::{Model, Models};
+use gantry_inference::models::Model;
 use gantry_inference::pool::{Pool, Urgency};
-use gantry_store::jobs::{FinishedJob, Job, Priority};
+use gantry_store::error::StoreError;
+use gantry_store::jobs::{FinishedJob, Job, Priority, Role};
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::film::Film;
@@ -42,7 +45,7 @@ const STAT_BESIDE: usize = 1;
 /// Works through the jobs.
 pub struct Work {
     pub store: Store,
-    pub models: Arc<Models>,
+    pub models: VersionsInForce,
     pub engine: Pool,
     pub composer: Composer,
 }
@@ -123,7 +126,8 @@ impl Work {
                 "the node ended {MOST_CRASHES} times while this job ran; see its log"
             )));
         }
-        let model = model_of(&self.models, job)?;
+        let versions = self.models.now();
+        let model = versions.pinned(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
         let images = inputs(&self.store, job, model).await?;
@@ -134,22 +138,55 @@ impl Work {
         };
         tracing::info!(?urgency, "waits for its turn");
         let waited = Moment::now().since(job.decided_at);
-        let findings = self.engine.infer(&job.model, images.clone(), urgency, waited).await;
+        let findings = self.engine.infer(&model.name, images.clone(), urgency, waited).await;
         let (findings, ran) = findings.map_err(infer_error)?;
         let waited = started.elapsed().saturating_sub(assembled + ran);
         tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
+        self.keep_masks(job, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
             results: results.instances,
             seconds: ran.as_secs_f64(),
+            peak: self.engine.peak(&model.name),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
     }
 
+    /// For the candidate that runs on the same images when there is time.
+    async fn keep_masks(&self, job: &Job, findings: &Findings) -> Result<(), StoreError> {
+        if findings.masks.is_empty() || !self.store.is_shadowed(job.id).await? {
+            return Ok(());
+        }
+        let masks = findings.masks.clone();
+        let kept = move || masks.iter().filter_map(overlap::kept).collect::<Vec<_>>();
+        // Without them the overlap is not told, and nothing else is missing.
+        let kept = tokio::task::spawn_blocking(kept).await.unwrap_or_default();
+        self.store.keep_masks(job.id, &kept).await
+    }
+
+    /// Whether the live version has the job now: a candidate that fails costs no result.
+    async fn is_given_to_live(&self, job: &Job, error: &JobError) -> bool {
+        if job.role != Role::Canary {
+            return false;
+        }
+        let versions = self.models.now();
+        let Some(chosen) = versions.chosen(&job.model) else { return false };
+        let live = candidate(&chosen.live);
+        let given = self.store.give_to_live(job.id, &live, &error.to_string()).await;
+        if let Err(error) = &given {
+            tracing::error!(%error, "a job could not be given to the live version");
+        }
+        given.unwrap_or(false)
+    }
+
     async fn fail(&self, job: &Job, error: JobError) {
+        if self.is_given_to_live(job, &error).await {
+            tracing::warn!(%error, version = job.version, "the candidate failed, the live version runs");
+            return;
+        }
         let pause = Duration::from_secs(10 * u64::from(job.attempts.min(MOST_ATTEMPTS)).pow(2));
         let again = match &error {
             JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => {
@@ -169,20 +206,6 @@ pub(crate) fn infer_error(error: InferError) -> JobError {
         InferError::Transient(why) => JobError::Transient(why),
         InferError::Permanent(why) => JobError::Permanent(why),
     }
-}
-
-/// The decision names a digest: another graph under the same name is another model.
-pub(crate) fn model_of<'m>(models: &'m Models, job: &Job) -> Result<&'m Arc<Model>, JobError> {
-    let model = models.model(&job.model).ok_or_else(|| {
-        JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
-    })?;
-    if model.digest != job.model_digest {
-        return Err(JobError::Permanent(format!(
-            "model {} was replaced after this decision, so the result would not be what was decided",
-            job.model
-        )));
-    }
-    Ok(model)
 }
 
 /// One for each input of the model, in its order.
