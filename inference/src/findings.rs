@@ -70,7 +70,7 @@ struct Source<'a> {
 fn algorithm(model: &Model) -> Algorithm {
     let entry = &model.manifest.algorithm;
     Algorithm {
-        name: model.name.clone(),
+        name: model.called().to_string(),
         title: entry.title.clone(),
         version: entry.version.clone(),
         manufacturer: entry.manufacturer.clone(),

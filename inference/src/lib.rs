@@ -18,6 +18,7 @@ mod frames;
 pub mod fuzzing;
 mod graph;
 mod lossy;
+pub mod made_up;
 pub mod manifest;
 mod masks;
 pub mod models;

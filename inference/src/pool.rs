@@ -39,7 +39,8 @@ pub struct PoolOptions {
 /// Cheap to clone. When the last one is dropped, the processes end.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    models: Arc<Models>,
+    /// May become more while it runs.
+    models: Arc<Mutex<Models>>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
     turns: Turns<Asked>,
@@ -64,7 +65,7 @@ impl Pool {
     /// all models come at once. Blocks for as long as that takes.
     pub fn start(models: Arc<Models>, options: PoolOptions) -> Result<Self, EngineError> {
         let pool = Self {
-            models: models.clone(),
+            models: Arc::new(Mutex::new(Models::of(models.iter().cloned()))),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
             turns: Turns::new(options.ageing),
             together: Arc::default(),
@@ -81,6 +82,39 @@ impl Pool {
             }
         }
         if problems.is_empty() { Ok(pool) } else { Err(EngineError::Models(problems)) }
+    }
+
+    /// A further model, which is opened when it is first asked for. What a process of that name has open
+    /// stays open.
+    pub fn add(&self, model: Arc<Model>) {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner).insert(model);
+    }
+
+    /// Opens a further model and runs it once, in a pool of its own beside what has the turn here: nobody
+    /// waits for that. It is added, open and warm, when that went well.
+    pub async fn try_out(
+        &self,
+        model: &Arc<Model>,
+        images: Vec<Images>,
+    ) -> Result<Findings, InferError> {
+        let (of, options) = (Models::of([model.clone()]), PoolOptions::clone(&self.options));
+        let apart = move || Self::start(Arc::new(of), options);
+        let apart = tokio::task::spawn_blocking(apart).await.map_err(|_| stopped())?;
+        let apart = apart.map_err(|error| InferError::Permanent(error.to_string()))?;
+        let voxels = images.iter().map(Images::count).sum();
+        let found = apart.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;
+        let (findings, _) = found?;
+        self.add(model.clone());
+        let worker = apart.residents().take(&model.name);
+        if let Some(worker) = worker {
+            self.back(model, worker, voxels);
+        }
+        Ok(findings)
+    }
+
+    /// The most bytes that a process of the model has taken so far; none where none has come back yet.
+    pub fn peak(&self, model: &str) -> Option<u64> {
+        self.residents().peak(model)
     }
 
     /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
@@ -134,7 +168,8 @@ impl Pool {
         urgency: Urgency,
         waited: Duration,
     ) -> Result<Told, InferError> {
-        let found = self.models.model(model).cloned();
+        let found =
+            self.models.lock().unwrap_or_else(PoisonError::into_inner).model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
         if images.iter().any(|images| images.numbers().len() != images.count()) {

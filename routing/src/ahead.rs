@@ -6,10 +6,11 @@ use crate::ahead::kept::{Kept, Wanted};
 use crate::facts::{self, Peers};
 use crate::in_force::InForce;
 use crate::rules::{Judgement, On};
+use crate::versions::VersionsInForce;
 use crate::wait::Stop;
 use gantry_inference::assembly::ImageSlices;
 use gantry_inference::manifest::{Input, InputKind};
-use gantry_inference::models::{Model, Models};
+use gantry_inference::models::Model;
 use gantry_store::error::StoreError;
 use gantry_store::images::{Image, SeriesImages};
 use gantry_store::store::Store;
@@ -28,7 +29,7 @@ const IDLE: Duration = Duration::from_secs(600);
 pub struct Ahead {
     pub store: Store,
     pub rules: InForce,
-    pub models: Arc<Models>,
+    pub models: VersionsInForce,
     pub peers: Peers,
     pub kept: Arc<Kept>,
 }
@@ -86,7 +87,9 @@ impl Ahead {
         judgement: &Judgement,
         images: &SeriesImages,
     ) -> Result<(), StoreError> {
-        let model = judgement.then.run.as_ref().and_then(|name| self.models.model(name));
+        let versions = self.models.now();
+        let called = judgement.then.run.as_ref();
+        let model = called.and_then(|called| versions.runs(called, &images.series));
         let (On::Series, Some(model)) = (judgement.on, model) else { return Ok(()) };
         let ([input], [selected]) =
             (model.manifest.inputs.as_slice(), judgement.selected.as_slice())

@@ -10,8 +10,9 @@ use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
 use crate::room::Room;
+use crate::shadow::Shadows;
+use crate::versions::VersionsInForce;
 use crate::wait::Stop;
-use gantry_inference::models::Models;
 use gantry_inference::pool::Pool;
 use gantry_store::store::Store;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub struct Drive {
     pub associations: Arc<Associations>,
     /// May be replaced while the stations run.
     pub rules: InForce,
-    pub models: Arc<Models>,
+    /// May change while the stations run.
+    pub models: VersionsInForce,
     pub peers: Peers,
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
@@ -58,6 +60,12 @@ impl Drive {
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
+            let shadows = Shadows {
+                store: self.store.clone(),
+                models: self.models.clone(),
+                engine: engine.clone(),
+            };
+            stations.spawn(shadows.run(stop.clone()));
             let kept = Arc::new(Kept::new(self.ahead));
             let ahead = Ahead {
                 store: self.store.clone(),

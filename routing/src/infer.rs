@@ -3,15 +3,17 @@
 use crate::ahead::kept::Kept;
 use crate::compose::Composer;
 use crate::job_error::JobError;
+use crate::overlap;
 use crate::reading::Reading;
 use crate::room::Room;
+use crate::versions::{VersionsInForce, candidate};
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::batch::Seat;
 use gantry_inference::engine::InferError;
-use gantry_inference::models::{Model, Models};
+use gantry_inference::models::{Model, called};
 use gantry_inference::pool::{Pool, Told, Urgency};
 use gantry_store::error::StoreError;
-use gantry_store::jobs::{Batch, FinishedJob, Job, Priority};
+use gantry_store::jobs::{Batch, FinishedJob, Job, Priority, Role};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -39,7 +41,7 @@ const STAT_BESIDE: usize = 1;
 /// Works through the jobs.
 pub struct Work {
     pub store: Store,
-    pub models: Arc<Models>,
+    pub models: VersionsInForce,
     pub engine: Pool,
     pub composer: Composer,
     /// What was read before the job was there.
@@ -104,7 +106,8 @@ impl Work {
         let leased = match in_hand {
             0..AT_ONCE => {
                 let row = self.engine.row();
-                self.store.lease_job_in_row(row.as_deref(), "engine", LEASE).await?
+                let row = row.as_deref().map(called);
+                self.store.lease_job_in_row(row, "engine", LEASE).await?
             }
             _ if in_hand < AT_ONCE + STAT_BESIDE => {
                 self.store.lease_stat_job("engine", LEASE).await?
@@ -127,8 +130,8 @@ impl Work {
     }
 
     fn most_together(&self, job: &Job) -> usize {
-        let model = self.models.model(&job.model);
-        let batching = model.and_then(|model| model.manifest.batching);
+        let versions = self.models.now();
+        let batching = versions.pinned(job).ok().and_then(|model| model.manifest.batching);
         batching.map_or(1, |batching| batching.most)
     }
 
@@ -157,7 +160,8 @@ impl Work {
                 "the node ended {MOST_CRASHES} times while this job ran; see its log"
             )));
         }
-        let model = model_of(&self.models, job)?;
+        let versions = self.models.now();
+        let model = versions.pinned(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
         let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
@@ -170,7 +174,7 @@ impl Work {
             }
         };
         let assembled = started.elapsed();
-        let found = self.find(job, &images).await.map_err(infer_error)?;
+        let found = self.find(job, model, &images).await.map_err(infer_error)?;
         let Told { findings, took: ran, seat } = found;
         if self.most_together(job) > 1 {
             self.store.set_job_batch(job.id, batch_of(seat)).await?;
@@ -179,17 +183,19 @@ impl Work {
         tracing::info!(ahead, ?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
+        self.keep_masks(job, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
             results: results.instances,
             seconds: ran.as_secs_f64(),
+            peak: self.engine.peak(&model.name),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
     }
 
     /// Runs the model. What was found once may have been kept: then it is found again as it was.
-    async fn find(&self, job: &Job, images: &[Images]) -> Result<Told, InferError> {
+    async fn find(&self, job: &Job, model: &Model, images: &[Images]) -> Result<Told, InferError> {
         let urgency = match job.priority {
             Priority::Stat => Urgency::Stat,
             Priority::Routine => Urgency::Routine,
@@ -198,14 +204,45 @@ impl Work {
         let images = images.to_vec();
         if let Some(batch) = job.batch {
             let (began, seat) = (Instant::now(), seat_of(batch));
-            let findings = self.engine.infer_again(&job.model, images, urgency, seat).await?;
+            let findings = self.engine.infer_again(&model.name, images, urgency, seat).await?;
             return Ok(Told { findings, took: began.elapsed(), seat });
         }
         let waited = Moment::now().since(job.decided_at);
-        self.engine.infer_together(&job.model, images, urgency, waited).await
+        self.engine.infer_together(&model.name, images, urgency, waited).await
+    }
+
+    /// For the candidate that runs on the same images when there is time.
+    async fn keep_masks(&self, job: &Job, findings: &Findings) -> Result<(), StoreError> {
+        if findings.masks.is_empty() || !self.store.is_shadowed(job.id).await? {
+            return Ok(());
+        }
+        let masks = findings.masks.clone();
+        let kept = move || masks.iter().filter_map(overlap::kept).collect::<Vec<_>>();
+        // Without them the overlap is not told, and nothing else is missing.
+        let kept = tokio::task::spawn_blocking(kept).await.unwrap_or_default();
+        self.store.keep_masks(job.id, &kept).await
+    }
+
+    /// Whether the live version has the job now: a candidate that fails costs no result.
+    async fn is_given_to_live(&self, job: &Job, error: &JobError) -> bool {
+        if job.role != Role::Canary {
+            return false;
+        }
+        let versions = self.models.now();
+        let Some(chosen) = versions.chosen(&job.model) else { return false };
+        let live = candidate(&chosen.live);
+        let given = self.store.give_to_live(job.id, &live, &error.to_string()).await;
+        if let Err(error) = &given {
+            tracing::error!(%error, "a job could not be given to the live version");
+        }
+        given.unwrap_or(false)
     }
 
     async fn fail(&self, job: &Job, error: JobError) {
+        if self.is_given_to_live(job, &error).await {
+            tracing::warn!(%error, version = job.version, "the candidate failed, the live version runs");
+            return;
+        }
         let pause = Duration::from_secs(10 * u64::from(job.attempts.min(MOST_ATTEMPTS)).pow(2));
         let again = match &error {
             JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => {
@@ -234,20 +271,6 @@ pub(crate) fn infer_error(error: InferError) -> JobError {
         InferError::Transient(why) => JobError::Transient(why),
         InferError::Permanent(why) => JobError::Permanent(why),
     }
-}
-
-/// The decision names a digest: another graph under the same name is another model.
-pub(crate) fn model_of<'m>(models: &'m Models, job: &Job) -> Result<&'m Arc<Model>, JobError> {
-    let model = models.model(&job.model).ok_or_else(|| {
-        JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
-    })?;
-    if model.digest != job.model_digest {
-        return Err(JobError::Permanent(format!(
-            "model {} was replaced after this decision, so the result would not be what was decided",
-            job.model
-        )));
-    }
-    Ok(model)
 }
 
 /// What `explain` and `status` show of the findings: whether each is there, and key, number and unit.

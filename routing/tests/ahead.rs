@@ -10,6 +10,7 @@ use gantry_routing::ahead::{Ahead, wanted};
 use gantry_routing::facts::Peers;
 use gantry_routing::in_force::InForce;
 use gantry_routing::rules::{ModelFacts, RuleSet, SourceFile, World};
+use gantry_routing::versions::{Versions, VersionsInForce};
 use gantry_routing::wait::Stop;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::options::StoreOptions;
@@ -60,7 +61,7 @@ impl Bench {
         let ahead = Ahead {
             store: store.clone(),
             rules: InForce::new(rules),
-            models: models.clone(),
+            models: VersionsInForce::new(Versions::all_live(&models)),
             peers: Peers::default(),
             kept: kept.clone(),
         };

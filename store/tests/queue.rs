@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob, Pinned};
 use gantry_store::jobs::Batch;
 use gantry_store::jobs::Priority::{self, Routine, Stat};
 use gantry_store::queue::AGEING;
@@ -28,6 +28,7 @@ fn decision((model, priority): &(&str, Priority)) -> NewDecision {
         send_as: vec!["sr".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     };
     NewDecision {
         level: Level::Series,
