@@ -232,7 +232,6 @@ fn as_it_is(array: &Path, [slices, rows, columns]: [usize; 3], spacing: [f64; 3]
         sop_instance: uid(&format!("1.2.3.{}", at + 1)),
         frame: None,
         position: [0.0, 0.0, at as f64 * spacing[0]],
-        frame: None,
     };
     Volume {
         geometry,

@@ -22,6 +22,8 @@ const MANY: &str = "[batching]\nmost = 64\nwait-ms = 20";
 fn film_of(side: usize, pixels: Vec<f32>) -> Images {
     let uid = |text: &str| Uid::parse(text).unwrap();
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: side,
         columns: side,
         pixels,

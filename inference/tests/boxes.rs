@@ -262,6 +262,8 @@ fn boxes_of_windows_and_of_slices_lie_where_their_piece_does() {
 #[test]
 fn boxes_on_a_cut_and_shrunk_film_lie_on_the_film() {
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: 40,
         columns: 60,
         pixels: vec![0.0; 2400],

@@ -26,6 +26,8 @@ fn film(side: usize, number: usize) -> Vec<Images> {
     let uid = |text: &str| Uid::parse(text).unwrap();
     let pixel = |at: usize| ((at * 37 + number * 101) % 256) as f32 / 255.0;
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: side,
         columns: side,
         pixels: (0..side * side).map(pixel).collect(),
