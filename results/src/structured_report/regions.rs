@@ -1,7 +1,7 @@
 //! Where a finding is: its outline on each image that shows it (PS3.16 TID 1410, TID 1411).
 
 use crate::codes::IMAGE_REGION;
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::{DataSet, referenced, referenced_frame};
 use crate::header::Job;
 use crate::measured::Measured;
 use crate::object::ComposeError;
@@ -23,7 +23,7 @@ pub fn outlines(
             let outlines = found.outlines(&volume.geometry).into_iter();
             let on_slice = outlines.filter_map(|outline| {
                 let slice = volume.slices.get(outline.slice)?;
-                let image = referenced(&slice.sop_class, &slice.sop_instance);
+                let image = referenced_frame(&slice.sop_class, &slice.sop_instance, slice.frame);
                 Some(content::outline(IMAGE_REGION, &outline.corners, image))
             });
             on_slice.collect()
