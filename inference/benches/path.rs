@@ -5,7 +5,7 @@
 #[path = "../tests/kit/mod.rs"]
 mod kit;
 
-use gantry_inference::assembly::Assembly;
+use gantry_inference::assembly::{Assembly, ImageSlices};
 use gantry_inference::engine::EngineOptions;
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
@@ -145,16 +145,24 @@ fn compare(python: &Path, scratch: &Path, case: &Case) {
 
 async fn from_files(models: &Models, pool: &Pool, case: &Case) -> Findings {
     let input = models.model(case.model).expect("the model").manifest.lead();
-    let mut assembly = Assembly::new(input);
-    for file in kit::files(&case.series) {
-        assembly.add(&file).expect("an image");
+    let (files, mut assembly) = (kit::files(&case.series), Assembly::new(input));
+    // As the node reads them: as many at a time as there are cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let read = |(at, file): (usize, &Vec<u8>)| ImageSlices::read(file, at + 1, input);
+    let images: Vec<Vec<_>> = std::thread::scope(|scope| {
+        let each = |first| {
+            let files = &files;
+            scope.spawn(move || {
+                files.iter().enumerate().skip(first).step_by(cores).map(read).collect()
+            })
+        };
+        let threads: Vec<_> = (0..cores).map(each).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it only reads")).collect()
+    });
+    for image in images.into_iter().flatten() {
+        assembly.add_read(image.expect("an image")).expect("a slice");
     }
     infer(pool, case.model, Arc::new(assembly.finish().expect("a volume"))).await
-}
-
-async fn infer(pool: &Pool, model: &str, volume: Arc<Volume>) -> Findings {
-    let asked = pool.infer(model, vec![volume.into()], Urgency::Routine, Duration::ZERO).await;
-    asked.expect("findings").0
 }
 
 /// Within a thousandth, as the digits that a report prints.
