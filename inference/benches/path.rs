@@ -165,6 +165,11 @@ async fn from_files(models: &Models, pool: &Pool, case: &Case) -> Findings {
     infer(pool, case.model, Arc::new(assembly.finish().expect("a volume"))).await
 }
 
+async fn infer(pool: &Pool, model: &str, volume: Arc<Volume>) -> Findings {
+    let asked = pool.infer(model, vec![volume.into()], Urgency::Routine, Duration::ZERO).await;
+    asked.expect("findings").0
+}
+
 /// Within a thousandth, as the digits that a report prints.
 fn same(case: &Case, found: &Findings, expected: &[f64]) {
     let all: Vec<_> = found.groups.iter().flat_map(|group| &group.measurements).collect();
