@@ -5,7 +5,7 @@
 #[path = "../tests/kit/mod.rs"]
 mod kit;
 
-use gantry_inference::assembly::{Assembly, ImageSlices};
+use gantry_inference::assembly::{Assembly, ImageSlices, Room};
 use gantry_inference::engine::EngineOptions;
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
@@ -148,7 +148,8 @@ async fn from_files(models: &Models, pool: &Pool, case: &Case) -> Findings {
     let (files, mut assembly) = (kit::files(&case.series), Assembly::new(input));
     // As the node reads them: as many at a time as there are cores.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let read = |(at, file): (usize, &Vec<u8>)| ImageSlices::read(file, at + 1, input);
+    let room = Room::of_volume();
+    let read = |(at, file): (usize, &Vec<u8>)| ImageSlices::read(file, at + 1, input, &room);
     let images: Vec<Vec<_>> = std::thread::scope(|scope| {
         let each = |first| {
             let files = &files;

@@ -5,6 +5,7 @@ use crate::slice::{self, Slice, SliceError, SliceName};
 use crate::stack::{self, StackError};
 use gantry_terms::geometry::Geometry;
 use gantry_terms::volume::Volume;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A volume may have this many voxels: 2 GiB of float32, as 2048 slices of 512 x 512.
 pub const MOST_VOXELS: usize = 1 << 29;
@@ -38,6 +39,27 @@ pub struct Assembly {
     voxels: usize,
 }
 
+/// How many voxels may still be decoded, by all who read images at the same time.
+#[derive(Debug)]
+pub struct Room(AtomicUsize);
+
+impl Room {
+    /// For all images of a volume.
+    pub fn of_volume() -> Self {
+        Self::of(MOST_VOXELS)
+    }
+
+    pub fn of(voxels: usize) -> Self {
+        Self(AtomicUsize::new(voxels.min(MOST_VOXELS)))
+    }
+
+    /// For an image that is about to be decoded.
+    fn take(&self, voxels: usize) -> bool {
+        let less = |left: usize| left.checked_sub(voxels);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
 /// The slices of one image, read apart from the others of its series.
 #[derive(Debug)]
 pub struct ImageSlices(Vec<Slice>);
@@ -45,12 +67,17 @@ pub struct ImageSlices(Vec<Slice>);
 impl ImageSlices {
     /// Of a Part 10 file; blocks while its pixels are decoded. Without an Instance Number it is called by
     /// its place among the images that are given.
-    pub fn read(part10: &[u8], place: usize, input: &Input) -> Result<Self, AssemblyError> {
-        let (mut slices, mut voxels) = (Vec::new(), 0);
-        slice::read(part10, place, input, |slice| {
-            voxels += slice.voxels.len();
+    pub fn read(
+        part10: &[u8],
+        place: usize,
+        input: &Input,
+        room: &Room,
+    ) -> Result<Self, AssemblyError> {
+        let mut slices = Vec::new();
+        let begin = |voxels| room.take(voxels).then_some(()).ok_or(AssemblyError::TooLarge);
+        slice::read(part10, place, input, begin, |slice| {
             slices.push(slice);
-            if voxels > MOST_VOXELS { Err(AssemblyError::TooLarge) } else { Ok(()) }
+            Ok::<(), AssemblyError>(())
         })?;
         Ok(Self(slices))
     }
@@ -70,7 +97,9 @@ impl Assembly {
     pub fn add(&mut self, part10: &[u8]) -> Result<(), AssemblyError> {
         self.images += 1;
         let (input, place) = (self.input.clone(), self.images);
-        slice::read(part10, place, &input, |slice| self.take(slice))
+        let left = MOST_VOXELS.saturating_sub(self.voxels);
+        let fits = |voxels| if voxels > left { Err(AssemblyError::TooLarge) } else { Ok(()) };
+        slice::read(part10, place, &input, fits, |slice| self.take(slice))
     }
 
     /// Adds an image that was read apart.

@@ -9,6 +9,11 @@ pub struct Declared {
     pub bits: u32,
 }
 
+/// Markers of frame headers: sequential with 8 bits (baseline, extended), lossless, JPEG-LS.
+pub const SEQUENTIAL: [u8; 2] = [0xC0, 0xC1];
+pub const LOSSLESS: u8 = 0xC3;
+pub const JPEG_LS: u8 = 0xF7;
+
 /// What a JPEG says about its three components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
@@ -25,6 +30,10 @@ fn segments(codestream: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
             rest = &rest[1..];
         }
         let [0xFF, marker, high, low, ..] = *rest else { return None };
+        // What has no length does not stand before the data: decoders read on behind it as they like.
+        if matches!(marker, 0x00 | 0x01 | 0xD0..=0xD8) {
+            return None;
+        }
         let length = usize::from(u16::from_be_bytes([high, low])).max(2);
         let segment = rest.get(4..2 + length).unwrap_or_else(|| &rest[4..]);
         // The data begin behind 0xDA, and nothing does behind 0xD9.
@@ -37,14 +46,16 @@ fn segments(codestream: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// The frame header of JPEG (ISO 10918-1 B.2.2) and JPEG-LS (ISO 14495-1 C.2.2), which look the same.
-pub fn of_jpeg(codestream: &[u8]) -> Option<Declared> {
+/// The frame header of JPEG (ISO 10918-1 B.2.2) and JPEG-LS (ISO 14495-1 C.2.2), which look the same. Nothing
+/// where it does not begin with one of these markers: other processes of JPEG cost what nobody asked for.
+pub fn of_jpeg(codestream: &[u8], frames: &[u8]) -> Option<Declared> {
     let is_frame =
         |marker: u8| matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xF7);
     // The data begin before a frame header: there is none.
     let (_, header) = segments(codestream)
         .take_while(|(marker, _)| *marker != 0xDA)
-        .find(|(marker, _)| is_frame(*marker))?;
+        .find(|(marker, _)| is_frame(*marker))
+        .filter(|(marker, _)| frames.contains(marker))?;
     let header = header.get(..6)?;
     Some(Declared {
         bits: u32::from(header[0]),
@@ -77,7 +88,7 @@ pub fn colours_of_jpeg(codestream: &[u8]) -> Option<Colours> {
 pub fn is_by_plane(codestream: &[u8]) -> bool {
     let scan = segments(codestream).find(|(marker, _)| *marker == 0xDA);
     scan.is_some_and(|(_, header)| header.first() == Some(&1))
-        && of_jpeg(codestream).is_some_and(|declared| declared.components > 1)
+        && of_jpeg(codestream, &[JPEG_LS]).is_some_and(|declared| declared.components > 1)
 }
 
 /// The SIZ segment, which is the first of a JPEG 2000 codestream (ISO 15444-1 A.5.1).
@@ -119,8 +130,24 @@ mod tests {
         let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, 0xC3, 0, 11, 12];
         jpeg.extend_from_slice(&[0x02, 0x00, 0x01, 0x00, 1]);
         let expected = Declared { rows: 512, columns: 256, components: 1, bits: 12 };
-        assert_eq!(of_jpeg(&jpeg), Some(expected));
-        (0..jpeg.len()).for_each(|cut| assert_eq!(of_jpeg(&jpeg[..cut]), None));
-        assert_eq!(of_jpeg(&[0xFF, 0xD8, 0xFF, 0xDA, 0, 2]), None);
+        assert_eq!(of_jpeg(&jpeg, &[LOSSLESS]), Some(expected));
+        (0..jpeg.len()).for_each(|cut| assert_eq!(of_jpeg(&jpeg[..cut], &[LOSSLESS]), None));
+        assert_eq!(
+            of_jpeg(&jpeg, &SEQUENTIAL),
+            None,
+            "another process than the transfer syntax names"
+        );
+        assert_eq!(of_jpeg(&[0xFF, 0xD8, 0xFF, 0xDA, 0, 2], &[LOSSLESS]), None);
+    }
+
+    #[test]
+    fn nothing_is_believed_behind_a_marker_without_a_length() {
+        // What is stepped over here would be the frame header to a decoder that goes on byte by byte.
+        for marker in [0x00, 0x01, 0xD0, 0xD7, 0xD8] {
+            let mut jpeg = vec![0xFF, 0xD8, 0xFF, marker, 0, 12, 0xFF, 0xC0, 0, 11, 8];
+            jpeg.extend_from_slice(&[0xFF; 5]);
+            jpeg.extend_from_slice(&[0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 16, 1]);
+            assert_eq!(of_jpeg(&jpeg, &SEQUENTIAL), None, "{marker:#x}");
+        }
     }
 }

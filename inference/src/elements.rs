@@ -44,6 +44,13 @@ pub struct Elements<'a> {
     encoding: Encoding,
 }
 
+/// The values of an item, by their places in its data set.
+#[derive(Clone)]
+pub struct Found {
+    values: Values,
+    encoding: Encoding,
+}
+
 /// Pixel Data as it stands in the file.
 pub enum PixelData<'a> {
     Native(&'a [u8]),
@@ -113,6 +120,17 @@ impl<'a> Elements<'a> {
         Ok(found.map(of_item).collect())
     }
 
+    /// What [`Elements::item`] found, to be kept: the walk through an item is paid once.
+    pub fn find_item(&self, sequence: u32, wanted: &[u32]) -> Result<Option<Found>, Unreadable> {
+        let item = self.item(sequence, wanted)?;
+        Ok(item.map(|Elements { values, encoding, .. }| Found { values, encoding }))
+    }
+
+    /// The elements of an item of this data set, at whatever depth it was found.
+    pub fn of_item(&self, found: &Found) -> Elements<'_> {
+        Elements { values: found.values.clone(), encoding: found.encoding, ..self.without_values() }
+    }
+
     pub fn pixel_data(&self) -> Option<PixelData<'_>> {
         match &self.pixels {
             Pixels::Absent => None,
@@ -170,8 +188,13 @@ impl<'a> Elements<'a> {
 
     /// All values of a US or OW; what is left over of two bytes is not read.
     pub fn words(&self, tag: u32) -> Option<Vec<u16>> {
+        self.first_words(tag, usize::MAX)
+    }
+
+    /// The same, so many at most.
+    pub fn first_words(&self, tag: u32, most: usize) -> Option<Vec<u16>> {
         let word = if self.is_big_endian() { u16::from_be_bytes } else { u16::from_le_bytes };
-        let pairs = self.bytes(tag)?.chunks_exact(2);
+        let pairs = self.bytes(tag)?.chunks_exact(2).take(most);
         Some(pairs.map(|pair| word([pair[0], pair[1]])).collect())
     }
 

@@ -1,9 +1,9 @@
 //! The functional groups of a multi-frame image (PS3.3 C.7.6.16): what all frames share, and what each has by itself.
 
 use crate::decode::DecodeError;
-use crate::elements::Elements;
+use crate::elements::{Elements, Found};
 use crate::slice::SliceError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DIMENSION_INDEX_POINTER: u32 = 0x0020_9165;
 const FRAME_TYPE: u32 = 0x0008_9007;
@@ -47,9 +47,29 @@ pub const TAGS: &[u32] = &[SHARED, PER_FRAME, DIMENSION_INDEX];
 /// An image has more dimensions than a volume long before this many.
 const MOST_DIMENSIONS: usize = 64;
 
+/// What is asked of any macro.
+const ASKED: &[u32] = &[
+    0x0018_0050, // Slice Thickness
+    IMAGE_POSITION,
+    0x0020_0037, // Image Orientation (Patient)
+    0x0028_0030, // Pixel Spacing
+    0x0028_1050, // Window Center
+    0x0028_1051, // Window Width
+    0x0028_1052, // Rescale Intercept
+    0x0028_1053, // Rescale Slope
+    0x0028_1054, // Rescale Type
+    0x0028_1056, // VOI LUT Function
+    STACK_ID,
+    TEMPORAL_POSITION_INDEX,
+    DIMENSION_INDEX_VALUES,
+    FRAME_TYPE,
+    COMPLEX_IMAGE_COMPONENT,
+];
+
 pub struct Groups<'a> {
     image: &'a Elements<'a>,
-    shared: Option<Elements<'a>>,
+    /// Of each macro what all frames share: read once, as it is asked for with each frame.
+    shared: BTreeMap<u32, Found>,
     /// One for each frame.
     frames: Vec<Elements<'a>>,
 }
@@ -60,7 +80,13 @@ impl<'a> Groups<'a> {
         if !image.is_present(SHARED) && !image.is_present(PER_FRAME) {
             return Ok(None);
         }
-        let shared = image.item(SHARED, MACROS).map_err(DecodeError::from)?;
+        let mut shared = BTreeMap::new();
+        if let Some(groups) = image.item(SHARED, MACROS).map_err(DecodeError::from)? {
+            for of in MACROS {
+                let found = groups.find_item(*of, ASKED).map_err(DecodeError::from)?;
+                shared.extend(found.map(|found| (*of, found)));
+            }
+        }
         let of_frames = image.items(PER_FRAME, MACROS, frames + 1).map_err(DecodeError::from)?;
         match of_frames.len() == frames {
             true => Ok(Some(Self { image, shared, frames: of_frames })),
@@ -76,10 +102,11 @@ impl<'a> Groups<'a> {
         group: u32,
         wanted: &[u32],
     ) -> Result<Option<Elements<'_>>, SliceError> {
+        debug_assert!(wanted.iter().all(|tag| ASKED.contains(tag)));
         let own = self.frames.get(frame).filter(|groups| groups.is_present(group));
-        match own.or(self.shared.as_ref()) {
+        match own {
             Some(groups) => Ok(groups.item(group, wanted).map_err(DecodeError::from)?),
-            None => Ok(None),
+            None => Ok(self.shared.get(&group).map(|found| self.image.of_item(found))),
         }
     }
 

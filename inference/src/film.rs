@@ -42,6 +42,9 @@ pub(crate) const TAGS: &[u32] = &[
     slice::RESCALE_TYPE,
 ];
 
+const MODALITY_LUT: &str = "Modality LUT Sequence";
+const VOI_LUT: &str = "VOI LUT Sequence";
+
 /// Why one film can not be used. All of them are permanent; none repeats a patient's attribute.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FilmError {
@@ -87,11 +90,12 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
     let count = count.filter(|count| *count <= MOST_VOXELS).ok_or(FilmError::TooLarge(frames))?;
     let mut pixels = Vec::with_capacity(count);
     let groups = Groups::read(&elements, frames)?;
+    let tables = Tables::read(&elements)?;
     for at in 0..frames {
         let frame = of.frame(at)?;
         pixels.extend(match &groups {
-            None => intensities(Shown::by(&elements), input, frame)?,
-            Some(groups) => of_group(&elements, groups, at, input, frame)?,
+            None => intensities(Shown::by(&elements, &tables), input, frame)?,
+            Some(groups) => of_group(&elements, &tables, groups, at, input, frame)?,
         });
     }
     let pixel_spacing = spacing(&elements);
@@ -118,21 +122,43 @@ fn check_kind(input: &Input, frames: usize, channels: usize) -> Result<(), FilmE
 #[derive(Clone, Copy)]
 pub(crate) struct Shown<'a> {
     image: &'a Elements<'a>,
-    /// Modality LUT, or Rescale Slope and Intercept.
+    /// Rescale Slope and Intercept.
     values: &'a Elements<'a>,
-    /// VOI LUT or window.
+    /// Window.
     window: &'a Elements<'a>,
+    /// Instead of them, where the image has them; functional groups have none.
+    modality_lut: Option<&'a Elements<'a>>,
+    voi_lut: Option<&'a Elements<'a>>,
 }
 
 impl<'a> Shown<'a> {
-    pub(crate) fn by(image: &'a Elements<'a>) -> Self {
-        Self { image, values: image, window: image }
+    pub(crate) fn by(image: &'a Elements<'a>, tables: &'a Tables<'a>) -> Self {
+        let (modality_lut, voi_lut) = (tables.modality.as_ref(), tables.voi.as_ref());
+        Self { image, values: image, window: image, modality_lut, voi_lut }
+    }
+}
+
+/// The first items of Modality LUT Sequence and VOI LUT Sequence, read once for all frames.
+pub(crate) struct Tables<'a> {
+    modality: Option<Elements<'a>>,
+    voi: Option<Elements<'a>>,
+}
+
+impl<'a> Tables<'a> {
+    pub(crate) fn read(image: &'a Elements<'a>) -> Result<Self, FilmError> {
+        let item = |sequence, name| {
+            let item = image.item(sequence, &[LUT_DESCRIPTOR, LUT_DATA]);
+            item.map_err(|_| FilmError::Table(name))
+        };
+        let modality = item(slice::MODALITY_LUT_SEQUENCE, MODALITY_LUT)?;
+        Ok(Self { modality, voi: item(VOI_LUT_SEQUENCE, VOI_LUT)? })
     }
 }
 
 /// A frame by its functional groups (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10), or by the image where it has them not.
 fn of_group(
     image: &Elements,
+    tables: &Tables,
     groups: &Groups,
     at: usize,
     input: &Input,
@@ -142,8 +168,16 @@ fn of_group(
     let values = groups.found(at, PIXEL_VALUE_TRANSFORMATION, &rescale)?;
     let wanted = [WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION];
     let window = groups.found(at, FRAME_VOI_LUT, &wanted)?;
-    let (values, window) = (values.as_ref().unwrap_or(image), window.as_ref().unwrap_or(image));
-    intensities(Shown { image, values, window }, input, frame)
+    let shown = Shown::by(image, tables);
+    let shown = match &values {
+        Some(values) => Shown { values, modality_lut: None, ..shown },
+        None => shown,
+    };
+    let shown = match &window {
+        Some(window) => Shown { window, voi_lut: None, ..shown },
+        None => shown,
+    };
+    intensities(shown, input, frame)
 }
 
 /// By channel and row, high where a display is bright. Padding is NaN where the model says what it takes
@@ -158,9 +192,9 @@ pub(crate) fn intensities(
         return colours(&pixels, displayed);
     }
     check_shape(shown.image, pixels.inverted)?;
-    let (mut values, [low, high]) = after_modality_lut(shown.values, &pixels)?;
+    let (mut values, [low, high]) = after_modality_lut(&shown, &pixels)?;
     if displayed {
-        match voi(shown.window, low < 0.0)? {
+        match voi(&shown, low < 0.0)? {
             Some(voi) => voi.apply(&mut values)?,
             // Nothing says how it is to be shown: the least value that it may have is dark.
             None => window(&mut values, low, high)?,
@@ -198,27 +232,24 @@ fn check_shape(elements: &Elements, inverted: bool) -> Result<(), FilmError> {
 }
 
 /// With the ends of the range that stored values may have there.
-fn after_modality_lut(
-    elements: &Elements,
-    pixels: &Pixels,
-) -> Result<(Vec<f32>, [f32; 2]), FilmError> {
-    let name = "Modality LUT Sequence";
-    if let Some(table) = lut(elements, slice::MODALITY_LUT_SEQUENCE, name, pixels.signed)? {
+fn after_modality_lut(shown: &Shown, pixels: &Pixels) -> Result<(Vec<f32>, [f32; 2]), FilmError> {
+    if let Some(table) = lut(shown.modality_lut, MODALITY_LUT, pixels.signed)? {
         let mut values: Vec<f32> = pixels.values.iter().map(|value| *value as f32).collect();
         table.apply(&mut values);
         return Ok((values, [0.0, table.most()]));
     }
-    let (slope, intercept) = rescaled(elements)?.unwrap_or((1.0, 0.0));
+    let (slope, intercept) = rescaled(shown.values)?.unwrap_or((1.0, 0.0));
     let ends = range(pixels, (slope, intercept))?;
     let rescale = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
     Ok((pixels.values.iter().map(rescale).collect(), ends))
 }
 
 /// A table is taken before a window, and of several the first one (PS3.3 C.11.2.1: they are alternatives).
-fn voi(elements: &Elements, signed: bool) -> Result<Option<Voi>, FilmError> {
-    if let Some(table) = lut(elements, VOI_LUT_SEQUENCE, "VOI LUT Sequence", signed)? {
+fn voi(shown: &Shown, signed: bool) -> Result<Option<Voi>, FilmError> {
+    if let Some(table) = lut(shown.voi_lut, VOI_LUT, signed)? {
         return Ok(Some(Voi::Table(table)));
     }
+    let elements = shown.window;
     let ends = elements.decimal(WINDOW_CENTER).zip(elements.decimal(WINDOW_WIDTH));
     let Some((centre, width)) = ends else { return Ok(None) };
     let voi = match elements.text(VOI_LUT_FUNCTION) {
@@ -231,19 +262,15 @@ fn voi(elements: &Elements, signed: bool) -> Result<Option<Voi>, FilmError> {
     Ok(Some(voi))
 }
 
-/// The first item of such a sequence (PS3.3 C.11.1, C.11.2); none where it has none.
+/// The table of such an item (PS3.3 C.11.1, C.11.2); none where there is none.
 fn lut(
-    elements: &Elements,
-    sequence: u32,
+    item: Option<&Elements>,
     name: &'static str,
     signed: bool,
 ) -> Result<Option<Lut>, FilmError> {
-    let wrong = FilmError::Table(name);
-    let wanted = [LUT_DESCRIPTOR, LUT_DATA];
-    let Some(item) = elements.item(sequence, &wanted).map_err(|_| wrong.clone())? else {
-        return Ok(None);
-    };
-    tables::read(&item, wanted, signed).map(Some).ok_or(wrong)
+    let Some(item) = item else { return Ok(None) };
+    let table = tables::read(item, [LUT_DESCRIPTOR, LUT_DATA], signed);
+    table.map(Some).ok_or(FilmError::Table(name))
 }
 
 /// Between rows, then between columns: calibrated ones first, else those at the detector.

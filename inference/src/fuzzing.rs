@@ -3,7 +3,7 @@
 use crate::assembly::Assembly;
 use crate::decode::{self, Frames, tags};
 use crate::elements::Elements;
-use crate::film::{self, Shown};
+use crate::film::{self, Shown, Tables};
 use crate::manifest::{Colour, FramesWanted, ImageWanted, Input, InputKind, Manifest, Tell};
 use crate::padding;
 use std::panic::{self, AssertUnwindSafe};
@@ -74,7 +74,8 @@ fn check_frame(elements: &Elements, frames: &Frames, at: usize, film: &Input) {
     if !frames.are_colour() {
         assert!(pixels.values.iter().all(|value| range.contains(value)));
     }
-    if let Ok(shown) = film::intensities(Shown::by(elements), film, pixels) {
+    let Ok(tables) = Tables::read(elements) else { return };
+    if let Ok(shown) = film::intensities(Shown::by(elements, &tables), film, pixels) {
         assert_eq!(shown.len(), count);
         // Padding is NaN.
         assert!(shown.iter().all(|grey| (0.0..=1.0).contains(grey) || grey.is_nan()));

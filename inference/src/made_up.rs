@@ -1,5 +1,6 @@
 //! Images of nobody, of the size that a model wants: to warm a model up, and to measure how long it takes.
 
+use crate::assembly::MOST_VOXELS;
 use crate::manifest::{Colour, FramesWanted, GridWanted, Input, InputKind, Intensity, Limit};
 use crate::models::Model;
 use gantry_terms::film::Film;
@@ -15,14 +16,15 @@ const FILM: [usize; 2] = [512, 512];
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const FILMED: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 
-/// One for each input, within the limits of the manifest; always the same.
-pub fn images(model: &Model) -> Vec<Images> {
+/// One for each input, within the limits of the manifest; always the same. None where the manifest asks for
+/// more voxels than a volume may have.
+pub fn images(model: &Model) -> Option<Vec<Images>> {
     model.manifest.inputs.iter().map(of_input).collect()
 }
 
-fn of_input(input: &Input) -> Images {
-    match &input.kind {
-        InputKind::Volume => volume(input).into(),
+fn of_input(input: &Input) -> Option<Images> {
+    Some(match &input.kind {
+        InputKind::Volume => volume(input)?.into(),
         InputKind::Image(image) | InputKind::Frames(FramesWanted { image, .. }) => {
             let [rows, columns] = image.size.unwrap_or(FILM);
             let scale = if input.intensity == Intensity::Displayed { 1.0 } else { 4095.0 };
@@ -44,10 +46,10 @@ fn of_input(input: &Input) -> Images {
             }
             .into()
         }
-    }
+    })
 }
 
-fn volume(input: &Input) -> Volume {
+fn volume(input: &Input) -> Option<Volume> {
     let grid = input.grid.as_ref();
     let multiple = grid.and_then(|grid| grid.multiple_of).unwrap_or([1; 3]);
     let wanted = grid.and_then(GridWanted::fixed_size).unwrap_or(SIZE);
@@ -67,7 +69,10 @@ fn volume(input: &Input) -> Volume {
         ],
         slice_step: within(spacing[0], input.limits.slice_step),
     };
-    let sides = [geometry.slices, geometry.rows, geometry.columns].map(|side| side as f64);
+    let sides = [geometry.slices, geometry.rows, geometry.columns];
+    let voxels = sides.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
+    voxels.filter(|voxels| *voxels <= MOST_VOXELS)?;
+    let sides = sides.map(|side| side as f64);
     let plane = geometry.rows * geometry.columns;
     let voxel = |at: usize| {
         let place = [at / plane, at % plane / geometry.columns, at % geometry.columns];
@@ -81,12 +86,12 @@ fn volume(input: &Input) -> Volume {
         position: [0.0, 0.0, slice as f64 * geometry.slice_step],
         frame: None,
     };
-    Volume {
+    Some(Volume {
         voxels: (0..geometry.voxels()).map(voxel).collect(),
         slices: (0..slices).map(source).collect(),
         frame_of_reference: None,
         geometry,
-    }
+    })
 }
 
 /// From 0 outside to 1 in the middle, with two darker hollows: nothing is constant.

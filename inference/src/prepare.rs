@@ -52,6 +52,8 @@ pub enum Unprepared {
     Voxels(#[from] VoxelError),
     #[error("it has {wanted} inputs, and images for {found} were given")]
     Count { wanted: usize, found: usize },
+    #[error("its images have not as many values as they say")]
+    Values,
     #[error("its {0} frames have more than {MOST_VOXELS} numbers as the model takes them")]
     TooLarge(usize),
     #[error(
@@ -175,6 +177,11 @@ fn frames_of(
 ) -> Result<(Vec<i64>, Vec<f32>), Unprepared> {
     let size = [film.rows, film.columns];
     let [rows, columns] = wanted.size_of(size);
+    let sides = [film.frames, film.channels, film.rows, film.columns];
+    let values = sides.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
+    if values != Some(film.pixels.len()) {
+        return Err(Unprepared::Values);
+    }
     let shape = [film.frames, wanted.channels, rows, columns];
     let count = shape.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
     let count = count.filter(|count| *count <= MOST_VOXELS);

@@ -4,7 +4,7 @@ use crate::decode::{self, DecodeError, Frames, Pixels};
 use crate::elements::Elements;
 use crate::enhanced::{self, Groups};
 use crate::lossy::{LOSSY_IMAGE_COMPRESSION, is_lossy};
-use crate::manifest::{Input, Intensity};
+use crate::manifest::{Input, Intensity, Limit};
 use crate::padding::{self, Padding};
 use gantry_terms::geometry::{cross, dot};
 use gantry_terms::uid::Uid;
@@ -73,6 +73,8 @@ pub enum SliceError {
     Rescale,
     #[error("has {0} frames and no functional groups, which say where each of them lies")]
     NoGroups(usize),
+    #[error("has {frames} frames, and the number of slices that the model takes is {limit}")]
+    TooManySlices { frames: usize, limit: Limit },
     #[error("has not as many Per-frame Functional Groups as its {frames} frames")]
     Groups { frames: usize },
     #[error(
@@ -140,11 +142,13 @@ impl std::fmt::Display for SliceName {
 pub type Refused = (SliceName, SliceError);
 
 /// Reads the slices of an image, one after the other: the only one, or each frame of one with functional
-/// groups. No more than one of them is decoded before it is taken.
+/// groups. No more than one of them is decoded before it is taken, and none before `begin` has agreed to so
+/// many voxels.
 pub fn read<E: From<Refused>>(
     part10: &[u8],
     place: usize,
     input: &Input,
+    begin: impl FnOnce(usize) -> Result<(), E>,
     mut take: impl FnMut(Slice) -> Result<(), E>,
 ) -> Result<(), E> {
     let given = SliceName::Given(place);
@@ -154,6 +158,8 @@ pub fn read<E: From<Refused>>(
     let number = elements.decimal(INSTANCE_NUMBER).map(|n| SliceName::Instance(n as i64));
     let name = number.unwrap_or(given);
     let image = Image::open(&elements, input).map_err(|error| (name, error))?;
+    let [rows, columns] = image.frames.size();
+    begin(image.frames.count().saturating_mul(rows * columns))?;
     for at in 0..image.frames.count() {
         let name = if image.groups.is_some() { name.frame(at as u32 + 1) } else { name };
         take(image.slice(at, name).map_err(|error| (name, error))?)?;
@@ -177,6 +183,10 @@ impl<'a> Image<'a> {
         let frames = Frames::of(elements)?;
         if frames.are_colour() {
             return Err(DecodeError::NotGrey.into());
+        }
+        let (count, limit) = (frames.count(), input.limits.slices);
+        if count as f64 > limit.max.unwrap_or(f64::INFINITY) {
+            return Err(SliceError::TooManySlices { frames: count, limit });
         }
         let groups = Groups::read(elements, frames.count())?;
         match &groups {
@@ -218,7 +228,7 @@ impl<'a> Image<'a> {
         let source = SliceSource {
             sop_class: self.sop_class.clone(),
             sop_instance: self.sop_instance.clone(),
-            frame: self.groups.is_some().then_some(at as u32 + 1),
+            frame: (self.groups.is_some() && self.frames.count() > 1).then_some(at as u32 + 1),
             position: numbers(of_position, IMAGE_POSITION, "Image Position (Patient)")?,
         };
         let rescale = match self.input.intensity {

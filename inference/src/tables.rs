@@ -12,8 +12,9 @@ pub fn read(elements: &Elements, [descriptor, data]: [u32; 2], signed: bool) -> 
     // Entries of 8 bits may lie in one byte each.
     let packed = bytes.len() < 2 * count;
     let entries = match packed {
-        true => bytes.iter().map(|byte| u16::from(*byte)).collect(),
-        false => elements.words(data)?,
+        true => bytes.iter().take(count).map(|byte| u16::from(*byte)).collect(),
+        // No more of them than count: data may be long, and are read for each frame.
+        false => elements.first_words(data, count)?,
     };
     let entries: Vec<u16> = entries.into_iter().take(count).collect();
     if entries.len() < count || (packed && bits > 8) {

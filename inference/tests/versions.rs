@@ -70,7 +70,7 @@ fn made_up_images_are_within_the_limits_of_the_manifest_and_not_constant() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     let models = Models::load(&models).expect("they ship");
     for model in models.iter() {
-        let images = made_up::images(model);
+        let images = made_up::images(model).expect("of a size that there is");
         assert_eq!(images.len(), model.manifest.inputs.len());
         for (input, images) in model.manifest.inputs.iter().zip(&images) {
             assert_eq!(images.numbers().len(), images.count());

@@ -55,6 +55,12 @@ pub fn derived_images<'a>(
     }
     let headers = originals.iter().map(|original| whole(original.as_ref()));
     let headers = headers.collect::<Result<Vec<DataSet>, _>>()?;
+    // What the groups say of the pixels would stay as it was, and readers go by them.
+    let in_groups =
+        [tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE];
+    if headers.iter().any(|of| in_groups.iter().any(|tag| of.element(*tag).is_some())) {
+        return Err(ComposeError::NotOneFrame);
+    }
     let mut objects = Vec::with_capacity(findings.derived.len() * originals.len());
     for (number, derived) in findings.derived.iter().enumerate() {
         let form = Form::choose(&headers, measured, derived)?;

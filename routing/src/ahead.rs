@@ -8,7 +8,7 @@ use crate::in_force::InForce;
 use crate::rules::{Judgement, On};
 use crate::versions::VersionsInForce;
 use crate::wait::Stop;
-use gantry_inference::assembly::ImageSlices;
+use gantry_inference::assembly::{ImageSlices, Room};
 use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::Model;
 use gantry_store::error::StoreError;
@@ -101,7 +101,7 @@ impl Ahead {
         }
         for (at, image) in selected.images.among(&images.images).enumerate() {
             let wanted = wanted(model, input, &image.identity.sop_instance);
-            if !self.kept.has(&images.series, &wanted) && self.kept.has_room_for(image.bytes) {
+            if self.kept.lacks(&images.series, &wanted) && self.kept.has_room_for(image.bytes) {
                 self.read(&images.series, image, at + 1, input, wanted).await?;
             }
         }
@@ -119,10 +119,14 @@ impl Ahead {
     ) -> Result<(), StoreError> {
         let found = self.store.object_and_digest(&image.identity.sop_instance).await?;
         let Some((part10, digest)) = found else { return Ok(()) };
-        let input = input.clone();
-        let read = move || ImageSlices::read(&part10, place, &input);
-        if let Ok(Ok(slices)) = tokio::task::spawn_blocking(read).await {
-            self.kept.put(series, wanted, digest, slices);
+        let (input, room) = (input.clone(), Room::of(self.kept.voxels_left()));
+        let read = move || ImageSlices::read(&part10, place, &input, &room);
+        let kept = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(slices)) => self.kept.put(series, wanted.clone(), digest, slices),
+            _ => false,
+        };
+        if !kept {
+            self.kept.leave(series, wanted);
         }
         Ok(())
     }

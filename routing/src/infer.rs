@@ -202,7 +202,7 @@ impl Work {
         };
         tracing::info!(?urgency, "waits for its turn");
         let images = images.to_vec();
-        if let Some(batch) = job.batch {
+        if let Some(batch) = job.batch.filter(|_| model.manifest.batching.is_some()) {
             let (began, seat) = (Instant::now(), seat_of(batch));
             let findings = self.engine.infer_again(&model.name, images, urgency, seat).await?;
             return Ok(Told { findings, took: began.elapsed(), seat });

@@ -4,7 +4,7 @@ use crate::ahead::kept::Kept;
 use crate::ahead::wanted;
 use crate::job_error::JobError;
 use bytes::Bytes;
-use gantry_inference::assembly::{Assembly, AssemblyError, ImageSlices};
+use gantry_inference::assembly::{Assembly, AssemblyError, ImageSlices, Room};
 use gantry_inference::film;
 use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::Model;
@@ -69,7 +69,7 @@ impl Reading<'_> {
     ) -> Result<Volume, JobError> {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let (mut assembly, mut under_way) = (Assembly::new(input), UnderWay::new());
-        let input = Arc::new(input.clone());
+        let (input, room) = (Arc::new(input.clone()), Arc::new(Room::of_volume()));
         for (at, sop_instance) in selected.iter().enumerate() {
             if under_way.len() == at_once {
                 take_first(&mut under_way, &mut assembly).await?;
@@ -83,7 +83,8 @@ impl Reading<'_> {
                 continue;
             }
             let (part10, input) = (self.part10_of(sop_instance).await?, input.clone());
-            let read = move || ImageSlices::read(&part10, at + 1, &input);
+            let room = room.clone();
+            let read = move || ImageSlices::read(&part10, at + 1, &input, &room);
             under_way.push_back(tokio::task::spawn_blocking(read));
         }
         while !under_way.is_empty() {

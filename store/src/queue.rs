@@ -31,6 +31,7 @@ const ALONG: &str = "UPDATE jobs SET state = 'running', station = NULL, attempts
          lease_owner = $1, due_at = $2, started_at = $3
      WHERE id IN (SELECT id FROM jobs
          WHERE state IN ('queued', 'running') AND priority = $4 AND model = $5 AND due_at <= $3
+             AND model_digest = $7 AND manifest_digest IS $8
          ORDER BY decided_at, id LIMIT $6)
      RETURNING *";
 
@@ -66,7 +67,7 @@ impl Store {
     }
 
     /// Up to so many of the jobs that follow this one in the order of its model and priority: they belong
-    /// to the same turn.
+    /// to the same turn. Of the same version, so that they can be one run.
     pub async fn lease_along(
         &self,
         first: &Job,
@@ -82,6 +83,8 @@ impl Store {
             .bind(first.priority.number())
             .bind(&first.model)
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .bind(&first.model_digest)
+            .bind(&first.manifest_digest)
             .fetch_all(&self.shared.write)
             .await?;
         let mut jobs: Vec<Job> = leased.iter().map(job).collect::<Result<_, _>>()?;

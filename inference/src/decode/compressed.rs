@@ -94,6 +94,15 @@ impl<'a> Frame<'a> {
         decoder.decode().map_err(|_| DecodeError::Damaged)
     }
 
+    /// Of the process that the transfer syntax names (PS3.5 8.2.1, 8.2.3).
+    fn frame_headers(&self) -> &'static [u8] {
+        match self.uid {
+            JPEG_BASELINE => &codestream::SEQUENTIAL,
+            uid if JPEG_LS.contains(&uid) => &[codestream::JPEG_LS],
+            _ => &[codestream::LOSSLESS],
+        }
+    }
+
     /// The decoders allocate by what the codestream says: it has to say what the header says.
     /// Returns how many bits a sample has in the codestream.
     fn check_codestream(&self, reading: Reading) -> Result<u32, DecodeError> {
@@ -109,7 +118,7 @@ impl<'a> Frame<'a> {
                     _ => Err(DecodeError::Damaged),
                 };
             }
-            Reading::Jpeg => codestream::of_jpeg(&self.codestream),
+            Reading::Jpeg => codestream::of_jpeg(&self.codestream, self.frame_headers()),
             Reading::Jpeg2000 => codestream::of_jpeg_2000(&self.codestream),
         };
         let Declared { rows, columns, components, bits } =

@@ -47,7 +47,7 @@ impl Pool {
         let mut all = vec![first];
         loop {
             all.extend(turn.take_along(&model.name, urgency, most - all.len()));
-            let waits = urgency == Urgency::Routine && !turn.keeps_waiting();
+            let waits = urgency == Urgency::Routine && !turn.keeps_waiting(&model.name, urgency);
             if all.len() >= most || !waits || Instant::now() >= until {
                 return all;
             }

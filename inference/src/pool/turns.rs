@@ -172,10 +172,11 @@ impl<P> Turn<P> {
         along
     }
 
-    /// Anybody else waits.
-    pub(super) fn keeps_waiting(&self) -> bool {
-        let waits = |turns: &Turns<P>| turns.state().waiting.iter().any(|w| !w.call.is_closed());
-        self.0.as_ref().is_some_and(waits)
+    /// Anybody waits who would not be taken along: who would be may come at any moment.
+    pub(super) fn keeps_waiting(&self, model: &str, urgency: Urgency) -> bool {
+        let along = |wish: &Wish| wish.joins && wish.model == model && wish.urgency <= urgency;
+        let waits = |waiting: &Waiting<P>| !waiting.call.is_closed() && !along(&waiting.wish);
+        self.0.as_ref().is_some_and(|turns| turns.state().waiting.iter().any(waits))
     }
 
     /// Until one comes. One that came since the last time counts.
@@ -440,7 +441,7 @@ mod tests {
     async fn a_turn_takes_along_those_that_want_the_same_and_are_not_less_urgent() {
         let turns = Turns::new(AGEING);
         let (turn, _) = turns.turn(wish(Routine, "a", 0), "leads").await;
-        assert!(!turn.keeps_waiting());
+        assert!(!turn.keeps_waiting("a", Routine));
         let came = [
             (Routine, "a", "a 1", true),
             (Routine, "b", "b 1", true),
@@ -459,9 +460,10 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         }
-        assert!(turn.keeps_waiting());
+        assert!(turn.keeps_waiting("a", Routine));
         assert_eq!(turn.take_along("a", Stat, 9), ["a stat"], "an urgent one takes no other");
         assert_eq!(turn.take_along("a", Routine, 2), ["a 1", "a 2"]);
+        assert!(turn.keeps_waiting("a", Routine), "b 1, and who goes apart");
         assert_eq!(turn.take_along("a", Routine, 9), ["a 3"]);
         assert!(turn.take_along("a", Routine, 9).is_empty());
     }

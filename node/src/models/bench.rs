@@ -26,7 +26,9 @@ pub async fn run(arguments: &ModelsBenchArguments) -> Result<ExitCode, Failure> 
     let config = Config::load(&arguments.config.config)?;
     let model = version(&config, &arguments.name).await?;
     let images = match arguments.series.as_str() {
-        MADE_UP => made_up::images(&model),
+        MADE_UP => {
+            made_up::images(&model).ok_or("no images of its size can be made up: --series")?
+        }
         folder => read(&model, Path::new(folder))?,
     };
     let voxels: usize = images.iter().map(Images::count).sum();

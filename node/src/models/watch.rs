@@ -179,7 +179,7 @@ impl Watch {
         };
         let of = model.clone();
         let images = tokio::task::spawn_blocking(move || made_up::images(&of)).await;
-        let images = images.map_err(|_| "no images could be made up for it".to_string())?;
+        let images = images.ok().flatten().ok_or("no images of its size can be made up for it")?;
         let found = engine.try_out(model, images).await;
         gives_numbers(&found.map_err(|error| error.to_string())?)
     }

@@ -3,7 +3,7 @@
 use gantry_inference::assembly::ImageSlices;
 use gantry_store::digest::Digest;
 use gantry_terms::uid::Uid;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -35,8 +35,23 @@ struct Held {
 #[derive(Debug)]
 struct OfSeries {
     images: HashMap<Wanted, (Digest, ImageSlices)>,
+    /// What could not be read, or found no room: its job will see to it.
+    left: HashSet<Wanted>,
     /// When the last image was put.
     touched: Instant,
+}
+
+impl Held {
+    fn of(&mut self, series: &Uid) -> &mut OfSeries {
+        let touched = Instant::now();
+        let of = self.series.entry(series.clone()).or_insert_with(|| OfSeries {
+            images: HashMap::new(),
+            left: HashSet::new(),
+            touched,
+        });
+        of.touched = touched;
+        of
+    }
 }
 
 impl Kept {
@@ -53,6 +68,23 @@ impl Kept {
         self.held().series.get(series).is_some_and(|of| of.images.contains_key(wanted))
     }
 
+    /// Whether there is still something to be done about it.
+    pub fn lacks(&self, series: &Uid, wanted: &Wanted) -> bool {
+        let held = self.held();
+        let of = held.series.get(series);
+        of.is_none_or(|of| !of.images.contains_key(wanted) && !of.left.contains(wanted))
+    }
+
+    /// Is not tried again.
+    pub fn leave(&self, series: &Uid, wanted: Wanted) {
+        self.held().of(series).left.insert(wanted);
+    }
+
+    pub fn voxels_left(&self) -> usize {
+        let left = self.most.saturating_sub(self.held().bytes) / size_of::<f32>() as u64;
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
     /// Whether an image of so many bytes, as it was sent, may be read: its voxels take twice of that.
     pub fn has_room_for(&self, sent: u64) -> bool {
         self.held().bytes.saturating_add(sent.saturating_mul(2)) <= self.most
@@ -65,11 +97,7 @@ impl Kept {
         if held.bytes + bytes > self.most {
             return false;
         }
-        let touched = Instant::now();
-        let of = held.series.entry(series.clone());
-        let of = of.or_insert_with(|| OfSeries { images: HashMap::new(), touched });
-        of.touched = touched;
-        let before = of.images.insert(wanted, (digest, image));
+        let before = held.of(series).images.insert(wanted, (digest, image));
         held.bytes += bytes;
         held.bytes -= before.map_or(0, |(_, image)| image.bytes());
         true
@@ -80,7 +108,7 @@ impl Kept {
         let mut held = self.held();
         let of = held.series.get_mut(series)?;
         let (of_bytes, image) = of.images.remove(wanted)?;
-        if of.images.is_empty() {
+        if of.images.is_empty() && of.left.is_empty() {
             held.series.remove(series);
         }
         held.bytes -= image.bytes();
