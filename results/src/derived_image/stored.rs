@@ -269,6 +269,7 @@ fn span(values: &[f32]) -> [f64; 2] {
     let finite = values.iter().step_by(step).copied().filter(|value| value.is_finite());
     let mut sample: Vec<f32> = finite.collect();
     sample.sort_by(f32::total_cmp);
-    let at = |part: usize| sample.get(sample.len() * part / 100).copied().unwrap_or(0.0);
-    [f64::from(at(1)), f64::from(at(99))]
+    let out = sample.len() / 100;
+    let ends = [sample.iter().nth(out), sample.iter().nth_back(out)];
+    ends.map(|value| f64::from(value.copied().unwrap_or(0.0)))
 }
