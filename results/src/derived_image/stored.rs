@@ -270,6 +270,6 @@ fn span(values: &[f32]) -> [f64; 2] {
     let mut sample: Vec<f32> = finite.collect();
     sample.sort_by(f32::total_cmp);
     let out = sample.len() / 100;
-    let ends = [sample.iter().nth(out), sample.iter().nth_back(out)];
-    ends.map(|value| f64::from(value.copied().unwrap_or(0.0)))
+    let last = sample.len().saturating_sub(out + 1);
+    [out, last].map(|at| sample.get(at).map_or(0.0, |value| f64::from(*value)))
 }
