@@ -235,6 +235,8 @@ fn every_fault_of_an_image_is_told() {
         let problems: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
         assert!(problems.iter().any(|problem| problem.contains(expected)), "{problems:?}");
     };
+    let padded = "an image is not derived of images whose padding is taken out";
+    check("slice-order = \"along-normal\"", "slice-order = \"along-normal\"\npadding = 0", padded);
     check("scale = 2", "scale = 0", "a scale is a number other than 0");
     check("scale = 2", "rescale = { slope = 0, intercept = 1 }", "stored values times `slope`");
     let named = "an image goes out as \"derived-images\": name it among the results";

@@ -178,6 +178,7 @@ impl Form {
             }
             Self::New { slope, intercept, signed, window } => {
                 OF_STORED.iter().for_each(|tag| image.remove(*tag));
+                image.remove(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
                 window.write(image)?;
                 rescaled(pixels, [*slope, *intercept], image)?;
                 let of_value = |value: &f32| (f64::from(*value) - intercept) / slope;
@@ -259,6 +260,13 @@ fn describe(
     // A film comes in as it is shown, bright where it is high.
     if image.element(tags::PRESENTATION_LUT_SHAPE).is_some() {
         image.text(tags::PRESENTATION_LUT_SHAPE, "IDENTITY");
+    }
+    // What was low is high now, so that they mean the beam the other way round (PS3.3 C.8.11.3.1.2).
+    let sign = image.element(tags::PIXEL_INTENSITY_RELATIONSHIP_SIGN);
+    if let Some(sign) = sign.and_then(|sign| sign.to_int::<i16>().ok()).filter(|_| pixels.inverted)
+    {
+        let turned = PrimitiveValue::from(sign.saturating_neg());
+        image.put(DataElement::new(tags::PIXEL_INTENSITY_RELATIONSHIP_SIGN, VR::SS, turned));
     }
     Ok(())
 }

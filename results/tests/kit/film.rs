@@ -2,7 +2,7 @@
 
 use crate::kit::phantom::{Phantom, text};
 use crate::kit::reading::Object;
-use dicom_core::VR;
+use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use gantry_results::{Reference, Source};
 use gantry_terms::code::Code;
@@ -37,6 +37,8 @@ pub fn digital() -> Radiograph {
         ] {
             text(object, tag, vr, value);
         }
+        let sign = PrimitiveValue::from(1i16);
+        object.put(DataElement::new(tags::PIXEL_INTENSITY_RELATIONSHIP_SIGN, VR::SS, sign));
     })
 }
 

@@ -16,6 +16,12 @@ impl Check<'_> {
             let text = "an image goes out as \"derived-images\": name it among the results";
             self.fault(image.key.span(), text);
         }
+        // Of what was padding no value is known any more that it could go back to.
+        let padded = written.input.iter().filter_map(|(_, input)| input.padding.as_ref());
+        for padding in padded.filter(|_| there) {
+            let text = "an image is not derived of images whose padding is taken out: leave `padding` away";
+            self.fault(padding.span(), text);
+        }
         let displayed = |input: &WrittenInput| *input.intensity.get_ref() == Intensity::Displayed;
         if written.input.iter().any(|(_, input)| displayed(input)) {
             for image in written.images.iter().filter(|image| image.rescale.is_none()) {
