@@ -1,12 +1,16 @@
 //! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
+use crate::cuda::run::stays;
+use crate::device::recovery::{Next, Tried, next};
+use crate::device::{Device, Fault};
 use crate::findings::interpret;
 use crate::graph;
 use crate::models::{Model, Models};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Unprepared};
 use crate::problem::ModelProblem;
-use crate::run::run;
+use crate::run::{How, run};
 use crate::runtime::{self, RuntimeError};
+use crate::site::Site;
 use crate::tensors::Tensors;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -16,6 +20,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests may wait. What each is about is held in memory, so few: who comes later waits with an
@@ -28,6 +33,9 @@ pub struct EngineOptions {
     pub library: Option<PathBuf>,
     /// Threads of one run; without it as many as there are cores.
     pub threads: Option<usize>,
+    pub device: Device,
+    /// By NVIDIA's TensorRT what it can do of a graph on a device.
+    pub tensorrt: bool,
 }
 
 /// Why no model can run.
@@ -62,6 +70,11 @@ pub enum InferError {
 pub struct Engine {
     models: Arc<Models>,
     queue: mpsc::Sender<Request>,
+    site: Site,
+    /// Why it is not the device that was asked for.
+    why: Option<Arc<str>>,
+    /// The device has failed, and nothing more may be expected of it in this process.
+    lost: Arc<AtomicBool>,
 }
 
 /// Where a caller waits; closed when it has left.
@@ -71,6 +84,7 @@ type Reply = oneshot::Sender<Result<Tensors, InferError>>;
 struct Request {
     model: Arc<Model>,
     prepared: Arc<Prepared>,
+    how: How,
     reply: Reply,
 }
 
@@ -80,18 +94,25 @@ impl Engine {
     pub fn start(models: Arc<Models>, options: EngineOptions) -> Result<Self, EngineError> {
         let library = runtime::find_library(options.library.as_deref())?;
         let environment = runtime::environment(&library)?;
-        let problems: Vec<_> =
-            models.iter().flat_map(|model| check(&environment, model, &options)).collect();
-        if !problems.is_empty() {
-            return Err(EngineError::Models(problems));
-        }
+        let (site, why) = settle(&environment, &models, &options)?;
         let (queue, requests) = mpsc::channel(QUEUE);
         let owner =
-            Owner { environment, threads: options.threads, sessions: HashMap::new(), requests };
+            Owner { environment, sessions: HashMap::new(), site: site.clone(), requests };
         let thread = std::thread::Builder::new().name("inference".into());
         thread.spawn(move || owner.work()).map_err(EngineError::Thread)?;
         tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
-        Ok(Self { models, queue })
+        let why = why.map(Arc::from);
+        Ok(Self { models, queue, site, why, lost: Arc::default() })
+    }
+
+    /// What it runs on, and why it is not what was asked for.
+    pub fn device(&self) -> (Device, Option<&str>) {
+        (self.site.device(), self.why.as_deref())
+    }
+
+    /// Whether its device has failed for good: a new process may have it again.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Prepares the images for each input of the model, waits for its turn, then for the run. Dropping the
@@ -105,19 +126,118 @@ impl Engine {
         let found = self.models.model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let (of, given) = (model.clone(), images.clone());
-        let prepared = elsewhere(&model, move || Prepared::new(&of, &given)).await?;
-        let prepared = prepared.map_err(|error| failed(&model, &error))?;
-        let prepared = Arc::new(prepared);
-        let (reply, answer) = oneshot::channel();
-        let gone = || InferError::Transient("the engine has stopped".into());
-        let request = Request { model: model.clone(), prepared: prepared.clone(), reply };
-        self.queue.send(request).await.map_err(|_| gone())?;
-        let tensors = answer.await.map_err(|_| gone())??;
+        let (prepared, tensors) = self.tensors(&model, &images).await?;
         let of = model.clone();
         elsewhere(&model, move || interpret(&of, &images[0], &prepared, &tensors))
             .await?
             .map_err(|error| failed(&model, &error))
+    }
+}
+
+impl Engine {
+    /// Prepares and runs; again with less at a time, and again on the CPU, where that may help.
+    async fn tensors(
+        &self,
+        model: &Arc<Model>,
+        images: &Arc<[Images]>,
+    ) -> Result<(Arc<Prepared>, Tensors), InferError> {
+        let mut how = How { gpu: self.site.gpu.clone(), batch: None };
+        if self.is_lost() && model.manifest.cpu {
+            how.gpu = None;
+        }
+        let mut prepared = self.prepared(model, images, &how).await?;
+        loop {
+            let error = match self.ask(model, prepared.clone(), how.clone()).await {
+                Ok(tensors) => return Ok((prepared, tensors)),
+                Err(error) => error,
+            };
+            let fault = Fault::of(&error.to_string());
+            let on = if how.gpu.is_some() { self.site.device() } else { Device::Cpu };
+            let windows = model.manifest.lead().windows.as_ref();
+            let batch = how.batch.or(windows.map(|windows| windows.batch)).unwrap_or(1);
+            let tried = Tried { on, batch, cpu: model.manifest.cpu };
+            let step = next(fault, tried);
+            if fault == Fault::Device && on != Device::Cpu {
+                self.lost.store(true, Ordering::Relaxed);
+            }
+            match step {
+                Next::Fail => return Err(error),
+                Next::Batch(fewer) => how.batch = Some(fewer),
+                Next::Cpu => {
+                    how.gpu = None;
+                    prepared = self.prepared(model, images, &how).await?;
+                }
+            }
+            tracing::error!(model = model.name, %error, next = ?step, "the run failed on {on}");
+        }
+    }
+
+    async fn prepared(
+        &self,
+        model: &Arc<Model>,
+        images: &Arc<[Images]>,
+        how: &How,
+    ) -> Result<Arc<Prepared>, InferError> {
+        let (of, given) = (model.clone(), images.clone());
+        let gpu = how.gpu.clone().filter(|_| stays(model));
+        let prepare = move || match gpu.map(|gpu| Prepared::on(&gpu, &of, &given)) {
+            Some(Ok(prepared)) => Ok(prepared),
+            Some(Err(Unprepared::Device(error))) if error.fault != Fault::Graph => {
+                tracing::error!(model = of.name, %error, "prepared on the CPU: the device did not");
+                Prepared::new(&of, &given)
+            }
+            Some(Err(error)) => Err(error),
+            None => Prepared::new(&of, &given),
+        };
+        let prepared = elsewhere(model, prepare).await?;
+        prepared.map(Arc::new).map_err(|error| failed(model, &error))
+    }
+
+    async fn ask(
+        &self,
+        model: &Arc<Model>,
+        prepared: Arc<Prepared>,
+        how: How,
+    ) -> Result<Tensors, InferError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || InferError::Transient("the engine has stopped".into());
+        let request = Request { model: model.clone(), prepared, how, reply };
+        self.queue.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Where the models run. Each graph is opened once to compare it with its manifest.
+fn settle(
+    environment: &Environment,
+    models: &Models,
+    options: &EngineOptions,
+) -> Result<(Site, Option<String>), EngineError> {
+    let problems = |site: &Site| -> Vec<ModelProblem> {
+        models.iter().flat_map(|model| check(environment, model, site)).collect()
+    };
+    let on_cpu = Site { threads: options.threads, ..Site::default() };
+    let found = problems(&on_cpu);
+    if !found.is_empty() {
+        return Err(EngineError::Models(found));
+    }
+    if options.device == Device::Cpu {
+        return Ok((on_cpu, None));
+    }
+    // What opens on the CPU and not there is for want of the device, not the author's fault.
+    let why = match Site::open(options) {
+        Ok(site) => match problems(&site).first() {
+            None => return Ok((site, None)),
+            Some(problem) => problem.text.clone(),
+        },
+        Err(error) => error.to_string(),
+    };
+    match models.iter().find(|model| !model.manifest.cpu) {
+        None => Ok((on_cpu, Some(why))),
+        Some(model) => {
+            let text = format!("it can not run on {}, and `cpu = false` allows no other: {why}", options.device);
+            Err(EngineError::Models(vec![ModelProblem::of_file(&model.graph, text)]))
+        }
     }
 }
 
@@ -140,8 +260,8 @@ fn panicked(model: &Model) -> InferError {
     InferError::Permanent(format!("the model `{}` made the engine panic", model.name))
 }
 
-fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> Vec<ModelProblem> {
-    match graph::open(environment, model, options.threads) {
+fn check(environment: &Environment, model: &Model, site: &Site) -> Vec<ModelProblem> {
+    match graph::open(environment, model, site) {
         Ok(session) => graph::check(&session, model),
         Err(problem) => vec![problem],
     }
@@ -150,19 +270,19 @@ fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> V
 /// What lives on the owner thread only.
 struct Owner {
     environment: Environment,
-    threads: Option<usize>,
-    /// By the model's name, opened at its first run.
-    sessions: HashMap<String, Session>,
+    /// By the model's name and by where, opened at its first run there. Dropped before the device.
+    sessions: HashMap<(String, Device), Session>,
+    site: Site,
     requests: mpsc::Receiver<Request>,
 }
 
 impl Owner {
     fn work(mut self) {
-        while let Some(Request { model, prepared, reply }) = self.requests.blocking_recv() {
+        while let Some(Request { model, prepared, how, reply }) = self.requests.blocking_recv() {
             if reply.is_closed() {
                 continue; // nobody waits any more
             }
-            let tensors = guarded(&model, || self.run(&model, &prepared, &reply));
+            let tensors = guarded(&model, || self.run(&model, &prepared, &how, &reply));
             // The caller may have left meanwhile: then the tensors are of no use to anyone.
             let _ = reply.send(tensors);
         }
@@ -172,18 +292,21 @@ impl Owner {
         &mut self,
         model: &Model,
         prepared: &Prepared,
+        how: &How,
         reply: &Reply,
     ) -> Result<Tensors, InferError> {
+        let site = if how.gpu.is_some() { self.site.clone() } else { self.site.on_cpu() };
+        let key = (model.name.clone(), site.device());
         // Taken out while it runs: after a panic it is not used again.
-        let session = self.sessions.remove(&model.name);
-        let mut session = session.map_or_else(|| self.open(model), Ok)?;
-        let tensors = run(&mut session, model, prepared, reply);
-        self.sessions.insert(model.name.clone(), session);
+        let session = self.sessions.remove(&key);
+        let mut session = session.map_or_else(|| self.open(model, &site), Ok)?;
+        let tensors = run(&mut session, model, prepared, how, reply);
+        self.sessions.insert(key, session);
         tensors
     }
 
-    fn open(&self, model: &Model) -> Result<Session, InferError> {
-        graph::open(&self.environment, model, self.threads)
+    fn open(&self, model: &Model, site: &Site) -> Result<Session, InferError> {
+        graph::open(&self.environment, model, site)
             .map_err(|problem| InferError::Permanent(problem.to_string()))
     }
 }

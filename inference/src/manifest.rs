@@ -34,6 +34,8 @@ pub struct Manifest {
     pub results: Vec<ResultKind>,
     /// How long one run may take.
     pub time_out: Duration,
+    /// Whether the CPU may run it where a device was meant to and can not.
+    pub cpu: bool,
     pub algorithm: AlgorithmEntry,
     /// Procedure Reported (121058, DCM), CID 100.
     pub procedure: Code,

@@ -54,7 +54,7 @@ pub fn run(
     Ok(Tensors(named.map(|(name, whole)| (name, whole.finish(axes, &cut))).collect()))
 }
 
-fn batch_is_fixed(session: &Session, tensor: &str) -> bool {
+pub fn batch_is_fixed(session: &Session, tensor: &str) -> bool {
     let input = session.inputs().iter().find(|input| input.name() == tensor);
     let first = input.and_then(|input| match input.dtype() {
         ValueType::Tensor { shape, .. } => shape.first().copied(),

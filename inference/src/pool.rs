@@ -5,6 +5,7 @@ mod turns;
 
 pub use turns::Urgency;
 
+use crate::device::{Device, placed};
 use crate::engine::{EngineError, EngineOptions, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
@@ -12,6 +13,7 @@ use crate::worker::process::{AskError, NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use residents::Residents;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +23,10 @@ use turns::{Turns, Wish};
 pub struct PoolOptions {
     /// What is started as `program worker`, and calls [`crate::worker::serve`] then.
     pub program: PathBuf,
+    /// For each model's process; its device is one of `devices`.
     pub engine: EngineOptions,
+    /// What models run on, one run at a time on each; at least one.
+    pub devices: Vec<Device>,
     /// Bytes that all processes may take together.
     pub memory: u64,
     /// A routine run that has waited for so long goes before newer stat runs, one at a time.
@@ -37,7 +42,9 @@ pub struct Pool {
     models: Arc<Models>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
-    turns: Turns,
+    /// Of the models.
+    placed: Arc<BTreeMap<String, Device>>,
+    turns: Arc<BTreeMap<Device, Turns>>,
 }
 
 /// How often a look is taken at how much a run takes.
@@ -50,7 +57,8 @@ impl Pool {
         let pool = Self {
             models: models.clone(),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
-            turns: Turns::new(options.ageing),
+            turns: Arc::new(options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect()),
+            placed: Arc::new(placed(&sizes(&models), &options.devices)),
             options: Arc::new(options),
         };
         let mut problems = Vec::new();
@@ -80,7 +88,8 @@ impl Pool {
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
         let now = Instant::now();
         let since = now.checked_sub(waited).unwrap_or(now);
-        let _turn = self.turns.turn(Wish { urgency, model: model.name.clone(), since }).await;
+        let turns = self.turns.get(&self.device(&model)).ok_or_else(stopped)?;
+        let _turn = turns.turn(Wish { urgency, model: model.name.clone(), since }).await;
         let began = Instant::now();
         let voxels = images.iter().map(Images::count).sum();
         if let Some(why) = self.residents().refusal(&model.name, voxels) {
@@ -147,7 +156,7 @@ impl Pool {
     /// The one that is open, or a new one.
     async fn worker(&self, model: &Arc<Model>) -> Result<Worker, InferError> {
         let open = self.residents().take(&model.name);
-        if let Some(worker) = open {
+        if let Some(worker) = open.filter(|worker| !worker.process().has_ended()) {
             unload(self.residents().make_room(&model.name, 0));
             return Ok(worker);
         }
@@ -162,9 +171,22 @@ impl Pool {
     fn open(&self, model: &Model) -> Result<Worker, NotOpened> {
         unload(self.residents().make_room(&model.name, 0));
         let Self { options, .. } = self;
-        let worker = Worker::start(&options.program, model, &options.engine)?;
-        tracing::info!(model = model.name, "the model is loaded in a process of its own");
+        let engine = EngineOptions { device: self.device(model), ..options.engine.clone() };
+        let worker = Worker::start(&options.program, model, &engine)?;
+        match worker.device() {
+            (on, None) => {
+                tracing::info!(model = model.name, %on, "the model is loaded in a process of its own");
+            }
+            (on, Some(why)) => {
+                let wanted = engine.device;
+                tracing::warn!(model = model.name, %on, %wanted, why, "not on its device");
+            }
+        }
         Ok(worker)
+    }
+
+    fn device(&self, model: &Model) -> Device {
+        self.placed.get(&model.name).copied().unwrap_or_default()
     }
 
     /// Idle again; what it took is remembered.
@@ -180,6 +202,12 @@ impl Pool {
     fn residents(&self) -> std::sync::MutexGuard<'_, Residents<Worker>> {
         self.residents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes of their graphs.
+fn sizes(models: &Models) -> BTreeMap<String, u64> {
+    let bytes = |model: &Model| std::fs::metadata(&model.graph).map_or(0, |about| about.len());
+    models.iter().map(|model| (model.name.clone(), bytes(model))).collect()
 }
 
 fn stopped() -> InferError {

@@ -18,6 +18,7 @@ pub mod intensity;
 mod oblique;
 pub mod orientation;
 pub mod placing;
+pub(crate) mod plan;
 pub mod quantile;
 pub mod resample;
 mod separable;

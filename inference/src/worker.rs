@@ -3,6 +3,7 @@
 mod frame;
 pub mod process;
 
+use crate::device::Device;
 use crate::engine::{Engine, EngineError, EngineOptions, InferError};
 use crate::models::Models;
 use frame::{read_head, write_head};
@@ -29,6 +30,8 @@ struct Task {
     folder: PathBuf,
     library: Option<PathBuf>,
     threads: Option<usize>,
+    device: Device,
+    tensorrt: bool,
     /// Of the graph and of its manifest, as the node has read them.
     digest: String,
     manifest_digest: String,
@@ -36,7 +39,8 @@ struct Task {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Opened {
-    Ready,
+    /// On this device; with the reason where it is not the one that was asked for.
+    Ready(Device, Option<String>),
     /// The machine lacks what models need.
     NoRuntime(String),
     /// The model does not keep its manifest, or is another one by now.
@@ -71,10 +75,15 @@ pub fn serve() -> io::Result<()> {
         Ok(opened) => opened,
         Err(told) => return write_head(&mut node, &told),
     };
-    write_head(&mut node, &Opened::Ready)?;
+    let (device, why) = engine.device();
+    write_head(&mut node, &Opened::Ready(device, why.map(Into::into)))?;
     while let Ok(Heard::Asked(images)) = asked.recv() {
         let answer = runtime.block_on(engine.infer(&name, images));
         reply(&mut node, answer)?;
+        if engine.is_lost() {
+            // A new process may have the device again.
+            break;
+        }
     }
     Ok(())
 }
@@ -113,7 +122,7 @@ fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Images>> {
 }
 
 fn open(task: Task) -> Result<(String, Engine), Opened> {
-    let Task { folder, library, threads, digest, manifest_digest } = task;
+    let Task { folder, library, threads, device, tensorrt, digest, manifest_digest } = task;
     let models = Models::one(&folder).map_err(|problems| {
         Opened::Faulty(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })?;
@@ -125,7 +134,8 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
         let text = format!("{folder}: the model has changed since the node started: restart it");
         return Err(Opened::Faulty(text));
     };
-    let engine = Engine::start(Arc::new(models), EngineOptions { library, threads });
+    let options = EngineOptions { library, threads, device, tensorrt };
+    let engine = Engine::start(Arc::new(models), options);
     match engine {
         Ok(engine) => Ok((model.name.clone(), engine)),
         Err(error @ EngineError::NoRuntime(_)) => Err(Opened::NoRuntime(error.to_string())),

@@ -94,7 +94,7 @@ pub fn check(config: &Config) -> Result<Checked, Faults> {
 
 /// Opens each graph, where there is a runtime to do so.
 fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
+    let options = EngineOptions { library: config.onnxruntime.clone(), ..EngineOptions::default() };
     match Engine::start(Arc::new(models), options) {
         Ok(_) => line!("graphs         good: each has what its manifest says"),
         Err(error @ EngineError::NoRuntime(_)) => {

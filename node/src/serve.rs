@@ -219,7 +219,7 @@ pub(crate) fn start_engine(
     let options = PoolOptions {
         // What runs now, though another version may lie at its path by now.
         program: "/proc/self/exe".into(),
-        engine: EngineOptions { library: config.onnxruntime.clone(), threads: None },
+        engine: EngineOptions { library: config.onnxruntime.clone(), ..EngineOptions::default() },
         memory: config.inference.memory,
         ageing: AGEING,
         grace: HANGS_AFTER,

@@ -67,7 +67,7 @@ fn models(folder: &Path) -> PathBuf {
 fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
     let options = PoolOptions {
         program: env!("CARGO_BIN_EXE_gantry").into(),
-        engine: EngineOptions { library: Some(library.into()), threads: Some(1) },
+        engine: EngineOptions { library: Some(library.into()), threads: Some(1), ..EngineOptions::default() },
         memory,
         ageing: Duration::from_secs(1800),
         grace: GRACE,

@@ -181,6 +181,7 @@ impl Check<'_> {
             sha256: written.sha256.map(Spanned::into_inner),
             results: written.results.into_inner(),
             time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
+            cpu: written.cpu,
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),
             inputs: self.inputs(written.input),

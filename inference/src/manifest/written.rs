@@ -19,6 +19,8 @@ pub struct Written<I> {
     pub sha256: Option<Spanned<String>>,
     pub results: Spanned<Vec<ResultKind>>,
     pub time_out: Spanned<f64>,
+    #[serde(default = "allowed")]
+    pub cpu: bool,
     pub algorithm: WrittenAlgorithm,
     pub procedure: Spanned<Code>,
     /// [`WrittenInput`], or several by their names.
@@ -33,6 +35,10 @@ pub struct Written<I> {
     pub segmentations: Vec<WrittenSegmentation>,
 }
 
+fn allowed() -> bool {
+    true
+}
+
 /// Each with its name, if it has one.
 pub type Inputs = Vec<(Option<Spanned<String>>, WrittenInput)>;
 
@@ -44,6 +50,7 @@ impl<I> Written<I> {
             sha256: self.sha256,
             results: self.results,
             time_out: self.time_out,
+            cpu: self.cpu,
             algorithm: self.algorithm,
             procedure: self.procedure,
             input: inputs(self.input),

@@ -267,7 +267,7 @@ fn check_channels(channels: usize, voxels: usize) -> Result<(), VoxelError> {
 }
 
 /// The weight of each voxel of a window. Made as MONAI makes it, in float32.
-fn weights(window: [usize; 3], importance: Importance) -> Result<Vec<f32>, VoxelError> {
+pub fn weights(window: [usize; 3], importance: Importance) -> Result<Vec<f32>, VoxelError> {
     let Importance::Gaussian(part) = importance else {
         return Ok(vec![1.0; window.iter().product()]);
     };

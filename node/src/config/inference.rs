@@ -1,6 +1,7 @@
 //! `[inference]`: what models may take of the machine.
 
 use super::machine;
+use gantry_inference::device::{Device, Wanted};
 use serde::Deserialize;
 
 /// Where the system does not say how much memory it has.
@@ -10,12 +11,17 @@ const UNKNOWN: u64 = 8 << 30;
 pub struct InferenceConfig {
     /// Bytes that the processes of all models may take together.
     pub memory: u64,
+    /// What models run on.
+    pub devices: Wanted,
+    /// By TensorRT what it can do of a graph, on a device.
+    pub tensorrt: bool,
 }
 
 impl Default for InferenceConfig {
     /// Half of the machine, or of what its control group may take.
     fn default() -> Self {
-        Self { memory: machine::memory().map_or(UNKNOWN, |bytes| bytes / 2) }
+        let memory = machine::memory().map_or(UNKNOWN, |bytes| bytes / 2);
+        Self { memory, devices: Wanted::Auto, tensorrt: false }
     }
 }
 
@@ -23,20 +29,101 @@ impl Default for InferenceConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct WrittenInference {
     memory_mib: Option<u64>,
+    devices: Option<WrittenDevices>,
+    tensorrt: bool,
+}
+
+/// `"auto"`, one device, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "\"auto\", \"cpu\", or a list such as [\"cuda:0\", \"cuda:1\"]")]
+enum WrittenDevices {
+    One(String),
+    These(Vec<String>),
 }
 
 impl WrittenInference {
     pub(super) fn mean(&self, problems: &mut Vec<String>) -> InferenceConfig {
+        let mut config = InferenceConfig { tensorrt: self.tensorrt, ..InferenceConfig::default() };
         match self.memory_mib {
-            Some(mib) if !(64..=1 << 24).contains(&mib) => {
-                problems.push(format!(
-                    "inference.memory-mib = {mib}: this must lie between 64 and {}",
-                    1 << 24
-                ));
-                InferenceConfig::default()
+            Some(mib) if !(64..=1 << 24).contains(&mib) => problems.push(format!(
+                "inference.memory-mib = {mib}: this must lie between 64 and {}",
+                1 << 24
+            )),
+            Some(mib) => config.memory = mib << 20,
+            None => {}
+        }
+        match self.devices.as_ref().map(WrittenDevices::mean) {
+            Some(Ok(devices)) => config.devices = devices,
+            Some(Err(problem)) => problems.push(problem),
+            None => {}
+        }
+        if config.tensorrt && config.devices == Wanted::These(vec![Device::Cpu]) {
+            problems.push("inference.tensorrt needs a CUDA device, and inference.devices is cpu".into());
+        }
+        config
+    }
+}
+
+impl WrittenDevices {
+    fn mean(&self) -> Result<Wanted, String> {
+        let written = match self {
+            Self::One(one) if one == "auto" => return Ok(Wanted::Auto),
+            Self::One(one) => std::slice::from_ref(one),
+            Self::These(these) => these.as_slice(),
+        };
+        let mut devices = Vec::new();
+        for text in written {
+            let device = Device::parse(text).ok_or_else(|| {
+                format!("inference.devices: `{text}` is no device, but cpu, cuda:0, cuda:1 ... are")
+            })?;
+            if devices.contains(&device) {
+                return Err(format!("inference.devices names {device} twice"));
             }
-            Some(mib) => InferenceConfig { memory: mib << 20 },
-            None => InferenceConfig::default(),
+            devices.push(device);
+        }
+        match devices.as_slice() {
+            [] => Err("inference.devices names no device: leave it out, or say \"cpu\"".into()),
+            _ => Ok(Wanted::These(devices)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(text: &str) -> Result<InferenceConfig, String> {
+        let written: WrittenInference = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut problems = Vec::new();
+        let config = written.mean(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(problems.join("\n")) }
+    }
+
+    #[test]
+    fn devices_are_all_that_are_there_or_those_that_are_named() {
+        let devices = |text: &str| mean(text).unwrap().devices;
+        let these = |devices: &[Device]| Wanted::These(devices.to_vec());
+        assert_eq!(devices(""), Wanted::Auto);
+        assert_eq!(devices("devices = \"auto\""), Wanted::Auto);
+        assert_eq!(devices("devices = \"cpu\""), these(&[Device::Cpu]));
+        assert_eq!(devices("devices = \"cuda:1\""), these(&[Device::Cuda(1)]));
+        let both = these(&[Device::Cuda(0), Device::Cuda(2)]);
+        assert_eq!(devices("devices = [\"cuda:0\", \"cuda:2\"]"), both);
+        assert!(mean("tensorrt = true").unwrap().tensorrt);
+    }
+
+    #[test]
+    fn devices_that_can_not_be_meant_are_refused() {
+        for (text, why) in [
+            ("devices = \"gpu\"", "`gpu` is no device"),
+            ("devices = [\"auto\"]", "`auto` is no device"),
+            ("devices = []", "names no device"),
+            ("devices = [\"cuda:0\", \"cuda:0\"]", "names cuda:0 twice"),
+            ("devices = 1", "or a list such as"),
+            ("devices = \"cpu\"\ntensorrt = true", "needs a CUDA device"),
+        ] {
+            let error = mean(text).unwrap_err();
+            assert!(error.contains(why), "{error}");
         }
     }
 }
