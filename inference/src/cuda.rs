@@ -17,7 +17,9 @@ use crate::device::{Chosen, Wanted, choose};
 /// In a few words, for the admin.
 pub fn why(driver: &Driver) -> String {
     match driver {
-        Driver::Absent => "the CUDA driver library (libcuda.so.1) is not there: install NVIDIA's driver".into(),
+        Driver::Absent => {
+            "the CUDA driver library (libcuda.so.1) is not there: install NVIDIA's driver".into()
+        }
         Driver::TooOld(version) => format!(
             "the CUDA driver is for CUDA {}, and 12.0 is needed: update NVIDIA's driver",
             version_text(*version)

@@ -139,9 +139,13 @@ mod tests {
         assert_eq!(these(&[Cuda(1)], Ok(2)).unwrap().devices, [Cuda(1)]);
         assert_eq!(these(&[Cpu], Err("no driver".into())).unwrap().devices, [Cpu]);
         let error = these(&[Cpu, Cuda(2)], Ok(2)).unwrap_err();
-        assert!(error.starts_with("inference.devices names cuda:2, but it is not there"), "{error}");
+        assert!(
+            error.starts_with("inference.devices names cuda:2, but it is not there"),
+            "{error}"
+        );
         let error = these(&[Cuda(0)], Err("there is no CUDA driver".into())).unwrap_err();
-        let text = "names cuda:0, but there is no CUDA driver: mend that, or say \"auto\" or \"cpu\"";
+        let text =
+            "names cuda:0, but there is no CUDA driver: mend that, or say \"auto\" or \"cpu\"";
         assert!(error.contains(text), "{error}");
     }
 

@@ -96,8 +96,7 @@ impl Engine {
         let environment = runtime::environment(&library)?;
         let (site, why) = settle(&environment, &models, &options)?;
         let (queue, requests) = mpsc::channel(QUEUE);
-        let owner =
-            Owner { environment, sessions: HashMap::new(), site: site.clone(), requests };
+        let owner = Owner { environment, sessions: HashMap::new(), site: site.clone(), requests };
         let thread = std::thread::Builder::new().name("inference".into());
         thread.spawn(move || owner.work()).map_err(EngineError::Thread)?;
         tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
@@ -235,7 +234,10 @@ fn settle(
     match models.iter().find(|model| !model.manifest.cpu) {
         None => Ok((on_cpu, Some(why))),
         Some(model) => {
-            let text = format!("it can not run on {}, and `cpu = false` allows no other: {why}", options.device);
+            let text = format!(
+                "it can not run on {}, and `cpu = false` allows no other: {why}",
+                options.device
+            );
             Err(EngineError::Models(vec![ModelProblem::of_file(&model.graph, text)]))
         }
     }

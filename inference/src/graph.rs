@@ -32,11 +32,7 @@ pub fn open(
 }
 
 /// Errors of the builder carry the builder, which may not leave its thread: only their text does.
-fn build(
-    environment: &Environment,
-    bytes: &[u8],
-    site: &Site,
-) -> Result<Session, String> {
+fn build(environment: &Environment, bytes: &[u8], site: &Site) -> Result<Session, String> {
     let builder = Session::builder(environment).map_err(|error| error.to_string())?;
     // Idle workers would otherwise spin beside the receiving tasks.
     let builder = builder.with_intra_op_spinning(false).map_err(|error| error.to_string())?;

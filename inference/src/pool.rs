@@ -57,12 +57,20 @@ impl Pool {
         let pool = Self {
             models: models.clone(),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
-            turns: Arc::new(options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect()),
+            turns: Arc::new(
+                options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect(),
+            ),
             placed: Arc::new(placed(&sizes(&models), &options.devices)),
             options: Arc::new(options),
         };
         let mut problems = Vec::new();
         for model in models.iter() {
+            if !model.manifest.cpu && pool.device(model) == Device::Cpu {
+                let text = "its manifest says `cpu = false`, and models run on the CPU here: `gantry doctor` \
+                            says why; give the node a CUDA device, or take the model away";
+                problems.push(ModelProblem::of_file(&model.graph, text));
+                continue;
+            }
             match pool.open(model) {
                 Ok(worker) => pool.back(model, worker, 0),
                 Err(NotOpened::NoRuntime(text)) => return Err(EngineError::Unavailable(text)),
@@ -108,6 +116,7 @@ impl Pool {
         voxels: usize,
     ) -> Result<Findings, InferError> {
         let process = worker.process();
+        let _runs = Runs::begin(self, &model.name);
         let mut guard = KilledOnDrop(Some(process.clone()));
         let limit = model.manifest.time_out + self.options.grace;
         let of = model.clone();
@@ -185,6 +194,11 @@ impl Pool {
         Ok(worker)
     }
 
+    /// How many there are, each of which runs one model at a time.
+    pub fn devices(&self) -> usize {
+        self.options.devices.len()
+    }
+
     fn device(&self, model: &Model) -> Device {
         self.placed.get(&model.name).copied().unwrap_or_default()
     }
@@ -205,7 +219,7 @@ impl Pool {
 }
 
 /// Bytes of their graphs.
-fn sizes(models: &Models) -> BTreeMap<String, u64> {
+pub fn sizes(models: &Models) -> BTreeMap<String, u64> {
     let bytes = |model: &Model| std::fs::metadata(&model.graph).map_or(0, |about| about.len());
     models.iter().map(|model| (model.name.clone(), bytes(model))).collect()
 }
@@ -219,6 +233,22 @@ fn unload(gone: Vec<(String, Worker)>) {
     for (model, worker) in gone {
         tracing::info!(model, "unloaded: the memory is needed");
         drop(worker);
+    }
+}
+
+/// A run, for those on other devices, for as long as this is there.
+struct Runs(Arc<Mutex<Residents<Worker>>>, String);
+
+impl Runs {
+    fn begin(pool: &Pool, model: &str) -> Self {
+        pool.residents().running(model, true);
+        Self(pool.residents.clone(), model.into())
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).running(&self.1, false);
     }
 }
 

@@ -96,17 +96,15 @@ fn intensities_on_a_device_are_those_of_the_cpu() {
             knots.push([x, random.random_range(-2.0f32..2.0)]);
             x += random.random_range(0.25f32..900.0);
         }
-        let check = |what: &str,
-                     exact: bool,
-                     on_cpu: &dyn Fn(&mut [f32]),
-                     on_gpu: &dyn Fn(&OnDevice)| {
-            let (mut expected, there) = (values.clone(), gpu.upload(&values).unwrap());
-            on_cpu(&mut expected);
-            on_gpu(&there);
-            let found = gpu.download(&there).unwrap();
-            let compare = if exact { same } else { next_to };
-            compare(&format!("{what} in case {case}"), &found, &expected);
-        };
+        let check =
+            |what: &str, exact: bool, on_cpu: &dyn Fn(&mut [f32]), on_gpu: &dyn Fn(&OnDevice)| {
+                let (mut expected, there) = (values.clone(), gpu.upload(&values).unwrap());
+                on_cpu(&mut expected);
+                on_gpu(&there);
+                let found = gpu.download(&there).unwrap();
+                let compare = if exact { same } else { next_to };
+                compare(&format!("{what} in case {case}"), &found, &expected);
+            };
         check("window", true, &|v| intensity::window(v, low, high).unwrap(), &|v| {
             gpu.window(v, low, high).unwrap()
         });
@@ -164,7 +162,11 @@ fn resampling_on_a_device_is_that_of_the_cpu() {
         let there = gpu.upload(block.voxels()).unwrap();
         let compare = |what: &str, found: OnDevice, expected: Block| {
             let found = gpu.download(&found).unwrap();
-            same(&format!("{what} in case {case}, {grid:?} onto {onto:?}"), &found, expected.voxels());
+            same(
+                &format!("{what} in case {case}, {grid:?} onto {onto:?}"),
+                &found,
+                expected.voxels(),
+            );
         };
         let on_cpu = linear(&block, &onto, -1024.5).unwrap();
         compare("linear", gpu.linear(&there, &grid, &onto, -1024.5).unwrap(), on_cpu);
@@ -263,7 +265,10 @@ fn the_kernels_compiled_for_this_machine_are_twins_too() {
     ] {
         on_the_stand_in(test, &[]);
     }
-    on_the_stand_in("a_device_without_room_says_so_and_goes_on", &[("GANTRY_STAND_IN_MIB", "2048")]);
+    on_the_stand_in(
+        "a_device_without_room_says_so_and_goes_on",
+        &[("GANTRY_STAND_IN_MIB", "2048")],
+    );
 }
 
 /// From a Volta to a Blackwell; NVRTC drops the oldest in time.
@@ -273,7 +278,8 @@ fn nvrtc_compiles_the_kernels() {
         println!("skipped: no NVRTC library (libnvrtc.so) on this machine");
         return;
     };
-    let capabilities: &[_] = if version.0 >= 13 { &[(7, 5), (9, 0), (10, 0)] } else { &[(7, 0), (9, 0)] };
+    let capabilities: &[_] =
+        if version.0 >= 13 { &[(7, 5), (9, 0), (10, 0)] } else { &[(7, 0), (9, 0)] };
     for capability in capabilities {
         let ptx = compile(*capability).unwrap().to_src();
         assert!(ptx.contains(".entry linear_oblique"), "{ptx}");

@@ -5,6 +5,8 @@ use crate::config::Config;
 use crate::output::line;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
+use gantry_inference::cuda;
+use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::Models;
@@ -62,6 +64,16 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::E
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));
     line!("rules digest   {}", checked.rules.digest());
+    match cuda::devices(&config.inference.devices) {
+        Ok(chosen) => {
+            let devices: Vec<String> = chosen.devices.iter().map(Device::to_string).collect();
+            line!("devices        good: {}", devices.join(", "));
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     check_graphs(&config, checked.models)
 }
 

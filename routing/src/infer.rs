@@ -34,8 +34,8 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// While one runs the next one is read. Each holds its volume in memory.
-const AT_ONCE: usize = 2;
+/// While one runs on each device the next one is read. Each holds its volume in memory.
+const READ_AHEAD: usize = 1;
 /// Beside them, so that a stat job waits for no more than the run that it meets.
 const STAT_BESIDE: usize = 1;
 
@@ -60,7 +60,7 @@ impl Work {
                 continue;
             }
             // Jobs that were put off come due without a ring; with full hands their time is not come.
-            let next = match in_hand.len() < AT_ONCE {
+            let next = match in_hand.len() < work.at_once() {
                 true => work.store.next_job_due().await.ok().flatten(),
                 false => Some(Moment::now().plus(LOOK)),
             };
@@ -83,11 +83,16 @@ impl Work {
         }
     }
 
+    /// So many jobs that are not stat are in hand at the most.
+    fn at_once(&self) -> usize {
+        self.engine.devices() + READ_AHEAD
+    }
+
     /// The next job, if there is one that may begin beside so many.
     async fn lease(&self, in_hand: usize) -> Option<Job> {
         let leased = match in_hand {
-            0..AT_ONCE => self.store.lease_job("engine", LEASE).await,
-            _ if in_hand < AT_ONCE + STAT_BESIDE => {
+            _ if in_hand < self.at_once() => self.store.lease_job("engine", LEASE).await,
+            _ if in_hand < self.at_once() + STAT_BESIDE => {
                 self.store.lease_stat_job("engine", LEASE).await
             }
             _ => return None,

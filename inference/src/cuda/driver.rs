@@ -34,6 +34,17 @@ const STAGED: usize = 2 << 20;
 /// A driver that knows less than this lacks calls that are made.
 const LEAST_DRIVER: i32 = 12000;
 
+/// What is asked before a device is opened.
+const CALLS: [&str; 7] = [
+    "cuInit",
+    "cuDriverGetVersion",
+    "cuDeviceGetCount",
+    "cuDeviceGet",
+    "cuDeviceGetName",
+    "cuDeviceGetAttribute",
+    "cuDeviceTotalMem_v2",
+];
+
 /// Why the device did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -107,9 +118,13 @@ pub fn driver() -> Driver {
         return Driver::Absent;
     }
     // The bindings panic where a library lacks a call.
-    let asked = catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| {
-        Ok(Driver::Refuses("its library lacks calls that every version has".into()))
-    });
+    // SAFETY: the library is there; a symbol is looked up and not called.
+    let lacks = |name: &&&str| unsafe { sys::culib().get::<fn()>(name.as_bytes()) }.is_err();
+    if let Some(name) = CALLS.iter().find(lacks) {
+        return Driver::Refuses(format!("its library has no {name}"));
+    }
+    let asked = catch_unwind(AssertUnwindSafe(ask))
+        .unwrap_or_else(|_| Ok(Driver::Refuses("its library lacks calls".into())));
     asked.unwrap_or_else(|error| Driver::Refuses(told(error)))
 }
 
@@ -149,6 +164,8 @@ pub fn compiler() -> Option<(i32, i32)> {
     if !unsafe { nvrtc::sys::is_culib_present() } {
         return None;
     }
+    // SAFETY: as in `driver`.
+    unsafe { nvrtc::sys::culib().get::<fn()>(b"nvrtcVersion") }.ok()?;
     let ask = || {
         let (mut major, mut minor) = (0, 0);
         // SAFETY: writes two numbers to where it is told.
@@ -162,7 +179,9 @@ pub fn compiler() -> Option<(i32, i32)> {
 pub fn compile((major, minor): (i32, i32)) -> Result<nvrtc::Ptx, DeviceError> {
     let broken = |text: String| DeviceError::new(Fault::Device, text);
     if compiler().is_none() {
-        return Err(broken("there is no NVRTC library (libnvrtc.so) to compile kernels with".into()));
+        return Err(broken(
+            "there is no NVRTC library (libnvrtc.so) to compile kernels with".into(),
+        ));
     }
     let options = nvrtc::CompileOptions {
         // Bit for bit as on the CPU.
@@ -417,7 +436,9 @@ impl Gpu {
     ) -> Result<Borrowed<'a>, DeviceError> {
         let (place, info) = (self.place(place), tensor.memory_info());
         let there = place.is_ok_and(|place| {
-            let device = |info: &MemoryInfo| info.allocation_device().as_str() == place.allocation_device().as_str();
+            let device = |info: &MemoryInfo| {
+                info.allocation_device().as_str() == place.allocation_device().as_str()
+            };
             device(info) && info.device_id() == place.device_id()
         });
         if !there {
@@ -454,7 +475,12 @@ impl Gpu {
         self.stream.context().bind_to_thread()?;
         // SAFETY: both have as many numbers; the stream orders the copy.
         unsafe {
-            cudarc::driver::result::memcpy_dtod_async(target, source, bytes, self.stream.cu_stream())
+            cudarc::driver::result::memcpy_dtod_async(
+                target,
+                source,
+                bytes,
+                self.stream.cu_stream(),
+            )
         }?;
         Ok(())
     }

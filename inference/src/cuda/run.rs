@@ -220,7 +220,8 @@ enum Way {
 
 fn only_classes(model: &Model, tensor: &str) -> bool {
     let manifest = &model.manifest;
-    let mut uses = manifest.segmentations.iter().filter(|output| output.tensor == tensor).peekable();
+    let mut uses =
+        manifest.segmentations.iter().filter(|output| output.tensor == tensor).peekable();
     let others = manifest.given().filter(|wanted| wanted.name == tensor).count();
     let masks = uses.clone().count();
     uses.peek().is_some()
@@ -322,3 +323,6 @@ impl Cut<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

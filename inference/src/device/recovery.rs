@@ -25,7 +25,8 @@ const SHORT: [&str; 7] = [
 ];
 
 /// How they say that it was the device.
-const OF_DEVICE: [&str; 7] = ["the CUDA driver says", "CUDA error", "CUDA failure", "CUDNN", "CUBLAS", "CUFFT", "TensorRT"];
+const OF_DEVICE: [&str; 7] =
+    ["the CUDA driver says", "CUDA error", "CUDA failure", "CUDNN", "CUBLAS", "CUFFT", "TensorRT"];
 
 impl Fault {
     /// Of an error in ONNX Runtime's words; it has no codes for these.

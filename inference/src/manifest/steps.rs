@@ -63,7 +63,11 @@ impl Step {
     pub fn has_kernel(&self) -> bool {
         matches!(
             self,
-            Self::Window(_) | Self::Clip(_) | Self::MinMax(_) | Self::ZScore(_) | Self::Piecewise(_)
+            Self::Window(_)
+                | Self::Clip(_)
+                | Self::MinMax(_)
+                | Self::ZScore(_)
+                | Self::Piecewise(_)
         )
     }
 

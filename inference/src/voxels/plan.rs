@@ -32,9 +32,9 @@ impl TapTable {
 pub(crate) fn linear(from: &Grid, onto: &Grid) -> Plan {
     let way = Way::between(from, onto);
     match way.parallel() {
-        Some(parallel) => of_taps(&parallel, [0, 1, 2].map(|a| {
-            Taps::linear(parallel.lines[a], from.size()[a])
-        })),
+        Some(parallel) => {
+            of_taps(&parallel, [0, 1, 2].map(|a| Taps::linear(parallel.lines[a], from.size()[a])))
+        }
         None => Plan::Oblique(way.numbers()),
     }
 }

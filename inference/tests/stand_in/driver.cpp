@@ -3,7 +3,8 @@
 // speed, and nothing of what only a device does wrong. It ends the process on what a driver might let pass: a number
 // written beside a buffer, memory that is freed twice, a kernel that writes after its buffer is gone.
 //
-// GANTRY_STAND_IN_MIB: how much memory the device has (default 1024).
+// GANTRY_STAND_IN_MIB: how much memory the device has (default 1024). GANTRY_STAND_IN_VERSION: of the driver (13000).
+// GANTRY_STAND_IN_DEVICES: how many there are (1).
 
 #include <cmath>
 #include <cstdint>
@@ -17,6 +18,11 @@
 
 struct Three { unsigned x, y, z; };
 static thread_local Three blockIdx, blockDim, threadIdx;
+static inline float __int_as_float(int bits) {
+    float number;
+    std::memcpy(&number, &bits, sizeof number);
+    return number;
+}
 #define __global__
 #define __device__
 #include "common.cuh"
@@ -57,9 +63,13 @@ static std::mutex memory;
 static std::map<uint64_t, size_t> buffers;
 static size_t taken = 0;
 
+static size_t set(const char* name, size_t otherwise) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
 static size_t all_memory() {
-    const char* mib = std::getenv("GANTRY_STAND_IN_MIB");
-    return (mib ? std::strtoull(mib, nullptr, 10) : 1024) << 20;
+    return set("GANTRY_STAND_IN_MIB", 1024) << 20;
 }
 
 static result take(uint64_t* address, size_t bytes) {
@@ -104,7 +114,7 @@ static void inside(uint64_t address, size_t bytes) {
 
 extern "C" {
 result cuInit(unsigned) { return SUCCESS; }
-result cuDriverGetVersion(int* version) { return *version = 13000, SUCCESS; }
+result cuDriverGetVersion(int* version) { return *version = set("GANTRY_STAND_IN_VERSION", 13000), SUCCESS; }
 result cuGetErrorName(result error, const char** text) {
     return *text = error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR", SUCCESS;
 }
@@ -112,7 +122,7 @@ result cuGetErrorString(result error, const char** text) {
     return *text = error == OUT_OF_MEMORY ? "out of memory" : "error", SUCCESS;
 }
 result cuDeviceGet(int* device, int ordinal) { return *device = ordinal, SUCCESS; }
-result cuDeviceGetCount(int* count) { return *count = 1, SUCCESS; }
+result cuDeviceGetCount(int* count) { return *count = set("GANTRY_STAND_IN_DEVICES", 1), SUCCESS; }
 result cuDeviceGetName(char* name, int length, int) {
     return std::snprintf(name, length, "stand-in for a device"), SUCCESS;
 }
@@ -162,6 +172,11 @@ result cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) 
 result cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void*) {
     inside(from, bytes);
     return std::memcpy(to, reinterpret_cast<void*>(from), bytes), SUCCESS;
+}
+result cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void*) {
+    // One of the two may be ONNX Runtime's.
+    inside(from, bytes);
+    return std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes), SUCCESS;
 }
 result cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void*) {
     inside(to, bytes);

@@ -58,7 +58,9 @@ impl WrittenInference {
             None => {}
         }
         if config.tensorrt && config.devices == Wanted::These(vec![Device::Cpu]) {
-            problems.push("inference.tensorrt needs a CUDA device, and inference.devices is cpu".into());
+            problems.push(
+                "inference.tensorrt needs a CUDA device, and inference.devices is cpu".into(),
+            );
         }
         config
     }

@@ -4,7 +4,7 @@
 
 typedef long long index_t;
 
-#define INFINITE (1e38f * 1e38f)
+#define INFINITE __int_as_float(0x7f800000)
 
 // The element that a thread is for.
 static __device__ inline index_t element() {
