@@ -16,6 +16,8 @@ use gantry_inference::voxels::windows::{Blend, Importance, Windows, weights};
 use kit::stand_in;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::path::Path;
+use std::process::Command;
 
 /// Says which one it is, so that a log is not taken for more than it is.
 fn gpu() -> Option<Gpu> {
@@ -25,7 +27,7 @@ fn gpu() -> Option<Gpu> {
             Some(Gpu::open(0).unwrap())
         }
         other => {
-            println!("skipped: no device: {}", gantry_inference::cuda::why(&other));
+            println!("skipped: no CUDA device: {}", gantry_inference::cuda::why(&other));
             None
         }
     }
@@ -34,7 +36,7 @@ fn gpu() -> Option<Gpu> {
 /// Runs one test of this file again with the stand-in for a driver.
 fn on_the_stand_in(test: &str, settings: &[(&str, &str)]) {
     let Some(folder) = stand_in::build() else { return };
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
         .env("LD_LIBRARY_PATH", folder.path())
         .envs(settings.iter().copied())
@@ -274,10 +276,7 @@ fn the_kernels_compiled_for_this_machine_are_twins_too() {
 /// From a Volta to a Blackwell; NVRTC drops the oldest in time.
 #[test]
 fn nvrtc_compiles_the_kernels() {
-    let Some(version) = compiler() else {
-        println!("skipped: no NVRTC library (libnvrtc.so) on this machine");
-        return;
-    };
+    let Some(version) = compiler() else { return nvrtc_of_the_wheel() };
     let capabilities: &[_] =
         if version.0 >= 13 { &[(7, 5), (9, 0), (10, 0)] } else { &[(7, 0), (9, 0)] };
     for capability in capabilities {
@@ -285,4 +284,24 @@ fn nvrtc_compiles_the_kernels() {
         assert!(ptx.contains(".entry linear_oblique"), "{ptx}");
         assert!(!ptx.contains("fma.rn.f32"), "a product and a sum are rounded one by one");
     }
+}
+
+/// The same test again with the library of a Python wheel, which needs no device and no toolkit.
+fn nvrtc_of_the_wheel() {
+    let Some(python) = kit::python() else { return };
+    let script = "import nvidia.cuda_nvrtc; print(list(nvidia.cuda_nvrtc.__path__)[0])";
+    let output = Command::new(python).args(["-c", script]).output().unwrap();
+    let folder = String::from_utf8(output.stdout).unwrap();
+    if !output.status.success() {
+        println!("skipped: no NVRTC library, nor its Python wheel (nvidia-cuda-nvrtc-cu12)");
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "nvrtc_compiles_the_kernels", "--nocapture"])
+        .env("LD_LIBRARY_PATH", Path::new(folder.trim()).join("lib"))
+        .env_remove("GANTRY_PYTHON")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !text.contains("skipped:"), "{text}");
 }

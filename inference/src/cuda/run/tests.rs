@@ -91,7 +91,7 @@ fn both(gpu: &Gpu, input: &str) -> Option<[Findings; 2]> {
 #[test]
 fn a_run_that_stays_on_the_device_finds_the_same() {
     if !matches!(driver(), Driver::Here { .. }) {
-        println!("skipped: no device, and no stand-in: the test below starts this one with it");
+        println!("skipped: no CUDA device; the test below starts this one with a stand-in");
         return;
     }
     let gpu = Gpu::open(0).unwrap();
