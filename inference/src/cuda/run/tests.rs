@@ -118,7 +118,10 @@ fn a_run_that_stays_on_the_device_finds_the_same() {
         ),
     ] {
         let Some([expected, found]) = both(&gpu, &input) else { return };
-        assert_eq!(found, expected, "{input}");
+        let masks = |findings: &Findings| -> Vec<Vec<u8>> {
+            findings.masks.iter().map(|mask| mask.voxels.clone()).collect()
+        };
+        assert!(masks(&found) == masks(&expected), "{input}: the masks differ");
         let inside = |mask: usize| found.masks[mask].voxels.iter().filter(|v| **v == 1).count();
         assert!((0..3).all(|mask| inside(mask) > 0), "{input}: something is found");
     }
