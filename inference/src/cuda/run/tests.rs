@@ -44,7 +44,10 @@ fn manifest(input: &str, readings: &[&str]) -> String {
     let head = MANIFEST[..numbers]
         .replace("\"slice-row-column\"", "\"batch-channel-slice-row-column\"")
         .replace(order, &format!("{order}{input}\n"));
-    head + &readings.iter().enumerate().map(mask).collect::<String>()
+    let volume = "[[measurement]]\nkey = \"volume\"\ngroup = \"all\"\nof = \"mask-0\"\nfigure = \"volume\"\n\
+                  concept = { value = \"118565006\", scheme = \"SCT\", meaning = \"Volume\" }\n\
+                  unit = { value = \"mL\", scheme = \"UCUM\", meaning = \"milliliter\" }\n";
+    head + volume + &readings.iter().enumerate().map(mask).collect::<String>()
 }
 
 fn volume() -> Arc<Volume> {
