@@ -6,8 +6,25 @@ use crate::voxels::grid::Grid;
 
 /// Whether all that is done to the input has a kernel. Quantiles have none: what has them is prepared on the CPU.
 pub fn has_kernels(input: &Input) -> bool {
-    let mut steps = input.image_steps.iter().chain(&input.steps);
-    input.kind == InputKind::Volume && steps.all(|step| step.has_kernel())
+    // Each key by name: what a new one asks of voxels is not to be passed over here.
+    let Input {
+        kind,
+        image_steps,
+        steps,
+        name: _,
+        onto_lead: _,
+        modalities: _,
+        tensor: _,
+        intensity: _,
+        axes: _,
+        slice_order: _,
+        grid: _,
+        windows: _,
+        spacing_tensor: _,
+        limits: _,
+    } = input;
+    let mut steps = image_steps.iter().chain(steps);
+    *kind == InputKind::Volume && steps.all(|step| step.has_kernel())
 }
 
 /// On the grid `onto` of the leading input, or on what the input wants.
