@@ -44,7 +44,7 @@ pub fn run<T: Send>(
     let limit = model.manifest.time_out;
     let smaller = |wanted: &WindowsWanted| {
         let batch = how.batch.unwrap_or(wanted.batch);
-        WindowsWanted { batch, ..wanted.clone() }
+        WindowsWanted { batch, ..*wanted }
     };
     let windows = model.manifest.lead().windows.as_ref().map(smaller);
     let on_device = prepared.inputs.iter().all(|input| input.on_device().is_some());

@@ -99,7 +99,7 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, RuntimeError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     pub library: PathBuf,
-    /// In its own words, as `1.24.1`; empty where they are not understood.
+    /// As its file is named, links followed: `1.24.1`; empty where that has none. It is one that can be used.
     pub version: String,
     /// Whether it was built with NVIDIA's providers. Their own libraries may still be missing.
     pub cuda: bool,
@@ -111,14 +111,11 @@ pub fn about(configured: Option<&Path>) -> Result<About, RuntimeError> {
     use ort::ep::{CUDA, ExecutionProvider, TensorRT};
     let library = find_library(configured)?;
     environment(&library)?;
-    let words = ort::info().split(',').map(str::trim);
     let named = std::fs::canonicalize(&library).unwrap_or_else(|_| library.clone());
     let digits: Vec<String> = version(&named).iter().map(ToString::to_string).collect();
-    let git = words.filter_map(|word| word.split_once("git-branch=rel-")).map(|(_, it)| it);
-    let version = git.last().map_or_else(|| digits.join("."), ToString::to_string);
     Ok(About {
         library,
-        version,
+        version: digits.join("."),
         cuda: CUDA::is_available().unwrap_or(false),
         tensorrt: TensorRT::is_available().unwrap_or(false),
     })

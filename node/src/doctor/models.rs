@@ -49,7 +49,11 @@ impl Found {
         let what = "ONNX Runtime";
         match &self.runtime {
             Ok(about) => {
-                let says = format!("version {}, {}", about.version, about.library.display());
+                let version = match about.version.as_str() {
+                    "" => "new enough",
+                    version => version,
+                };
+                let says = format!("version {version}, {}", about.library.display());
                 Line::good(what, says)
             }
             Err(error) => Line::bad(
@@ -163,7 +167,7 @@ impl Found {
             return vec![Line::good("models", says)];
         }
         let cpu = [Device::Cpu];
-        let devices = self.devices.as_ref().map_or(&cpu[..], |chosen| &chosen.devices);
+        let devices = self.devices.as_ref().map_or(&cpu[..], |chosen| chosen.devices.as_slice());
         let placed = placed(&sizes(&models), devices);
         let line = |model: &std::sync::Arc<gantry_inference::models::Model>| {
             let device = placed.get(&model.name).copied().unwrap_or_default();
