@@ -131,8 +131,9 @@ fn a_library_that_is_no_onnx_runtime_or_too_old_a_one_is_told() {
     )
     .unwrap();
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-    let built = Command::new(compiler).args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
-    let Ok(built) = built.status() else {
+    let mut compile = Command::new(compiler);
+    let built = compile.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    let Ok(built) = built else {
         println!("skipped: there is no C++ compiler to make an old library with");
         return;
     };
