@@ -65,9 +65,10 @@ impl Process {
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
     }
 
-    /// By itself, and lately.
+    /// By itself, for want of its device: one that crashed is told of when it is asked.
     pub fn has_ended(&self) -> bool {
-        self.child().try_wait().is_ok_and(|status| status.is_some())
+        let ended = self.child().try_wait().ok().flatten();
+        ended.is_some_and(|status| status.success())
     }
 
     fn ended(&self) -> io::Result<ExitStatus> {
