@@ -68,13 +68,46 @@ def fragments(*pieces):
     return element(0x7FE00010, "OB", b"".join(items) + element(0xFFFEE0DD, "", b""), UNDEFINED)
 
 
-def image(pixels):
-    """4 x 4 pixels of 8 bits."""
-    us = [(0x00280002, 1), (0x00280010, 4), (0x00280011, 4), (0x00280100, 8), (0x00280101, 8), (0x00280102, 7),
-          (0x00280103, 0)]
+def image(pixels, photometric=b"MONOCHROME2 ", samples=1, frames=None, more=()):
+    """4 x 4 pixels of 8 bits. `more`: further elements before the pixels, as pairs of tag and bytes."""
+    us = [(0x00280002, samples), (0x00280010, 4), (0x00280011, 4), (0x00280100, 8), (0x00280101, 8), (0x00280102, 7),
+          (0x00280103, 0)] + [(0x00280006, 0)] * (samples > 1)
     elements = [(tag, element(tag, "US", struct.pack("<H", value))) for tag, value in us]
-    elements.append((0x00280004, element(0x00280004, "CS", b"MONOCHROME2 ")))
-    return b"".join(encoded for _, encoded in sorted(elements)) + pixels
+    elements.append((0x00280004, element(0x00280004, "CS", photometric)))
+    if frames:
+        elements.append((0x00280008, element(0x00280008, "IS", frames)))
+    return b"".join(encoded for _, encoded in sorted([*elements, *more])) + pixels
+
+
+def sequence(tag, *items):
+    return element(tag, "SQ", b"".join(element(0xFFFEE000, "", item) for item in items))
+
+
+def enhanced():
+    """Two frames of a CT: what they share, and where each of them lies."""
+    shared = b"".join([
+        sequence(0x00209116, element(0x00200037, "DS", b"1\\0\\0\\0\\1\\0 ")),
+        sequence(0x00289110, element(0x00180050, "DS", b"2 ") + element(0x00280030, "DS", b"1\\1 ")),
+        sequence(0x00289145, b"".join(element(tag, vr, value) for tag, vr, value in [
+            (0x00281052, "DS", b"0 "), (0x00281053, "DS", b"1 "), (0x00281054, "LO", b"HU")])),
+    ])
+    frames = [
+        sequence(0x00209111, element(0x00209056, "SH", b"1 ") + element(0x00209157, "UL", struct.pack("<2I", 1, at)))
+        + sequence(0x00209113, element(0x00200032, "DS", b"0\\0\\%d " % (2 * at))) for at in (1, 2)]
+    named = [(0x00080016, "UI", CT.encode() + b"\0"), (0x00080018, "UI", b"1.2.3.4\0"), (0x00080060, "CS", b"CT")]
+    more = [(tag, element(tag, vr, value)) for tag, vr, value in named]
+    dimension = element(0x00209165, "AT", struct.pack("<2H", 0x20, 0x9057))
+    more += [(0x00209222, sequence(0x00209222, dimension)), (0x52009229, sequence(0x52009229, shared)),
+             (0x52009230, sequence(0x52009230, *frames))]
+    return image(element(0x7FE00010, "OW", bytes(range(32))), frames=b"2 ", more=more)
+
+
+def palette():
+    more = []
+    for at in range(3):
+        more.append((0x00281101 + at, element(0x00281101 + at, "US", struct.pack("<3H", 16, 0, 8))))
+        more.append((0x00281201 + at, element(0x00281201 + at, "OW", bytes(range(at, at + 16)))))
+    return image(element(0x7FE00010, "OW", bytes(range(16))), b"PALETTE COLOR ", more=more)
 
 
 def part10(syntax, data, preamble=bytes(128), group_length=True):
@@ -184,6 +217,10 @@ def seeds():
         ("native", part10(SYNTAXES[0], image(element(0x7FE00010, "OW", bytes(range(16)))))),
         ("deflated", part10(SYNTAXES[3], deflated(image(element(0x7FE00010, "OW", bytes(16)))))),
         ("rle", part10(RLE, image(fragments(rle)))),
+        ("enhanced", part10(SYNTAXES[0], enhanced())), ("palette", part10(SYNTAXES[0], palette())),
+        ("rgb", part10(SYNTAXES[0], image(element(0x7FE00010, "OW", bytes(range(48))), b"RGB ", 3))),
+        ("ybr-422", part10(SYNTAXES[0], image(element(0x7FE00010, "OW", bytes(range(32))), b"YBR_FULL_422", 3))),
+        ("rle-frames", part10(RLE, image(fragments(rle, rle), frames=b"2 "))),
         ("jpeg-lossless", part10("1.2.840.10008.1.2.4.70", image(fragments(JPEG_LOSSLESS)))),
     ])
 

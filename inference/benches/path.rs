@@ -5,7 +5,7 @@
 #[path = "../tests/kit/mod.rs"]
 mod kit;
 
-use gantry_inference::assembly::Assembly;
+use gantry_inference::assembly::{Assembly, ImageSlices};
 use gantry_inference::device::Device;
 use gantry_inference::engine::EngineOptions;
 use gantry_inference::models::Models;
@@ -146,9 +146,22 @@ fn compare(python: &Path, scratch: &Path, case: &Case) {
 
 async fn from_files(models: &Models, pool: &Pool, case: &Case) -> Findings {
     let input = models.model(case.model).expect("the model").manifest.lead();
-    let mut assembly = Assembly::new(input);
-    for file in kit::files(&case.series) {
-        assembly.add(&file).expect("an image");
+    let (files, mut assembly) = (kit::files(&case.series), Assembly::new(input));
+    // As the node reads them: as many at a time as there are cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let read = |(at, file): (usize, &Vec<u8>)| ImageSlices::read(file, at + 1, input);
+    let images: Vec<Vec<_>> = std::thread::scope(|scope| {
+        let each = |first| {
+            let files = &files;
+            scope.spawn(move || {
+                files.iter().enumerate().skip(first).step_by(cores).map(read).collect()
+            })
+        };
+        let threads: Vec<_> = (0..cores).map(each).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it only reads")).collect()
+    });
+    for image in images.into_iter().flatten() {
+        assembly.add_read(image.expect("an image")).expect("a slice");
     }
     infer(pool, case.model, Arc::new(assembly.finish().expect("a volume"))).await
 }
@@ -232,6 +245,7 @@ fn as_it_is(array: &Path, [slices, rows, columns]: [usize; 3], spacing: [f64; 3]
     let source = |at: usize| SliceSource {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: uid(&format!("1.2.3.{}", at + 1)),
+        frame: None,
         position: [0.0, 0.0, at as f64 * spacing[0]],
     };
     Volume {

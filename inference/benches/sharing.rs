@@ -222,6 +222,7 @@ fn volume([slices, rows, columns]: [usize; 3]) -> Arc<Volume> {
     let source = |slice: usize| SliceSource {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: uid(&format!("1.2.3.{slice}")),
+        frame: None,
         position: [0.0, 0.0, slice as f64],
     };
     let voxels = (0..geometry.voxels()).map(|at| (at % 1999) as f32 - 1000.0).collect();

@@ -4,6 +4,7 @@ use crate::cuda::DeviceError;
 use crate::voxels::error::VoxelError;
 use ort::session::SessionOutputs;
 use ort::value::DynValue;
+use std::borrow::Cow;
 
 /// Why a run gave nothing.
 #[derive(Debug)]
@@ -50,6 +51,19 @@ pub fn labels_of<'a>(
 ) -> Result<(&'a [i64], &'a [u8]), Failure> {
     let taken = output(outputs, name)?.try_extract_tensor::<u8>();
     taken.map(|(shape, labels)| (&**shape, labels)).map_err(told)
+}
+
+/// The same of int32 or int64.
+pub fn classes_of<'a>(
+    outputs: &'a SessionOutputs,
+    name: &str,
+) -> Result<(&'a [i64], Cow<'a, [i64]>), Failure> {
+    let output = output(outputs, name)?;
+    if let Ok((shape, classes)) = output.try_extract_tensor::<i64>() {
+        return Ok((&**shape, classes.into()));
+    }
+    let (shape, classes) = output.try_extract_tensor::<i32>().map_err(told)?;
+    Ok((&**shape, classes.iter().copied().map(i64::from).collect()))
 }
 
 fn output<'a>(outputs: &'a SessionOutputs, name: &str) -> Result<&'a DynValue, Failure> {

@@ -1,7 +1,7 @@
 //! A series becomes a volume: slices are read one at a time, put in order, and refused with a reason where they don't fit.
 
 use crate::manifest::{Input, Limit};
-use crate::slice::{Slice, SliceError, SliceName};
+use crate::slice::{self, Slice, SliceError, SliceName};
 use crate::stack::{self, StackError};
 use gantry_terms::geometry::Geometry;
 use gantry_terms::volume::Volume;
@@ -23,23 +23,63 @@ pub enum AssemblyError {
     OutsideLimit { what: &'static str, value: f64, limit: Limit },
 }
 
+impl From<(SliceName, SliceError)> for AssemblyError {
+    fn from((name, error): (SliceName, SliceError)) -> Self {
+        Self::Slice { name, error }
+    }
+}
+
 /// Collects the slices of one input of a model. `add` and `finish` block for as long as
 /// decoding takes: call them where blocking is allowed.
 pub struct Assembly {
     input: Input,
+    images: usize,
     slices: Vec<Slice>,
     voxels: usize,
 }
 
-impl Assembly {
-    pub fn new(input: &Input) -> Self {
-        Self { input: input.clone(), slices: Vec::new(), voxels: 0 }
+/// The slices of one image, read apart from the others of its series.
+#[derive(Debug)]
+pub struct ImageSlices(Vec<Slice>);
+
+impl ImageSlices {
+    /// Of a Part 10 file; blocks while its pixels are decoded. Without an Instance Number it is called by
+    /// its place among the images that are given.
+    pub fn read(part10: &[u8], place: usize, input: &Input) -> Result<Self, AssemblyError> {
+        let (mut slices, mut voxels) = (Vec::new(), 0);
+        slice::read(part10, place, input, |slice| {
+            voxels += slice.voxels.len();
+            slices.push(slice);
+            if voxels > MOST_VOXELS { Err(AssemblyError::TooLarge) } else { Ok(()) }
+        })?;
+        Ok(Self(slices))
     }
 
-    /// Adds one image, a Part 10 file, in any order.
+    /// Of its voxels, in memory.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|slice| size_of_val(slice.voxels.as_slice()) as u64).sum()
+    }
+}
+
+impl Assembly {
+    pub fn new(input: &Input) -> Self {
+        Self { input: input.clone(), images: 0, slices: Vec::new(), voxels: 0 }
+    }
+
+    /// Adds one image, a Part 10 file, in any order. One with functional groups has many slices.
     pub fn add(&mut self, part10: &[u8]) -> Result<(), AssemblyError> {
-        let slice = Slice::read(part10, self.slices.len() + 1, &self.input)
-            .map_err(|(name, error)| AssemblyError::Slice { name, error })?;
+        self.images += 1;
+        let (input, place) = (self.input.clone(), self.images);
+        slice::read(part10, place, &input, |slice| self.take(slice))
+    }
+
+    /// Adds an image that was read apart.
+    pub fn add_read(&mut self, image: ImageSlices) -> Result<(), AssemblyError> {
+        self.images += 1;
+        image.0.into_iter().try_for_each(|slice| self.take(slice))
+    }
+
+    fn take(&mut self, slice: Slice) -> Result<(), AssemblyError> {
         if self.slices.first().is_some_and(|first| first.rescaled != slice.rescaled) {
             return Err(AssemblyError::Slice { name: slice.name, error: SliceError::MixedRescale });
         }
@@ -74,8 +114,15 @@ impl Assembly {
             check("the pixel spacing in mm", spacing, limits.pixel_spacing)?;
         }
         check("the distance of slices in mm", geometry.slice_step, limits.slice_step)?;
-        let from_axial = geometry.normal()[2].abs().min(1.0).acos().to_degrees();
-        check("the angle to the axial plane in degrees", from_axial, limits.degrees_from_axial)
+        let planes = [
+            ("the angle to the sagittal plane in degrees", limits.degrees_from_sagittal),
+            ("the angle to the coronal plane in degrees", limits.degrees_from_coronal),
+            ("the angle to the axial plane in degrees", limits.degrees_from_axial),
+        ];
+        for (along, (what, limit)) in geometry.normal().into_iter().zip(planes) {
+            check(what, along.abs().min(1.0).acos().to_degrees(), limit)?;
+        }
+        Ok(())
     }
 }
 

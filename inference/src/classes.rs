@@ -14,7 +14,8 @@ pub fn answer(
     tensors: &Tensors,
 ) -> Result<(Measurement, Option<Presence>), String> {
     let numbers = tensors.row(&output.tensor, output.class)?;
-    let probability = probability(output, numbers)?;
+    let ClassificationOutput { tensor, class, activation, .. } = output;
+    let probability = probability(tensor, *activation, *class, numbers)?;
     let presence = probability.map(|probability| match probability {
         p if p >= output.present_at_least => Presence::Present,
         p if p < output.absent_below => Presence::Absent,
@@ -30,24 +31,28 @@ pub fn answer(
     Ok((measurement, presence))
 }
 
-/// From 0 to 1; nothing where the graph gave no number.
-fn probability(output: &ClassificationOutput, numbers: &[f32]) -> Result<Option<f64>, String> {
-    let raw = f64::from(numbers[output.class]);
-    let found = match output.activation {
+/// From 0 to 1, of one of the numbers of a tensor; nothing where the graph gave no number.
+pub fn probability(
+    tensor: &str,
+    activation: Activation,
+    class: usize,
+    numbers: &[f32],
+) -> Result<Option<f64>, String> {
+    let raw = f64::from(numbers[class]);
+    let found = match activation {
         Activation::None => raw,
         Activation::Sigmoid => 1.0 / (1.0 + (-raw).exp()),
         Activation::Softmax => {
             // Nothing overflows where the highest one is taken off.
             let highest = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let part = |number: f32| (f64::from(number) - f64::from(highest)).exp();
-            part(numbers[output.class]) / numbers.iter().map(|number| part(*number)).sum::<f64>()
+            part(numbers[class]) / numbers.iter().map(|number| part(*number)).sum::<f64>()
         }
     };
     if found.is_nan() {
         return Ok(None);
     }
     if !(-ROUNDING..=1.0 + ROUNDING).contains(&found) {
-        let ClassificationOutput { tensor, class, .. } = output;
         return Err(format!(
             "the output `{tensor}` has {found} for the class {class}, which is no probability: the \
              manifest has to name another `activation`"

@@ -1,16 +1,21 @@
-//! Grey pixels of one single-frame image out of a Part 10 file, decompressed, as whole numbers.
+//! The pixels of an image out of a Part 10 file, frame by frame, decompressed, as whole numbers.
 
-use crate::codestream::{self, Declared};
+mod colour;
+mod compressed;
+mod encapsulated;
+mod image;
+
 use crate::elements::{Elements, PixelData, Unreadable};
-use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
-use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use colour::Palette;
+use compressed::Frame;
+use encapsulated::Fragments;
+use image::Image;
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) mod tags {
     pub const SAMPLES_PER_PIXEL: u32 = 0x0028_0002;
     pub const PHOTOMETRIC_INTERPRETATION: u32 = 0x0028_0004;
+    pub const PLANAR_CONFIGURATION: u32 = 0x0028_0006;
     pub const NUMBER_OF_FRAMES: u32 = 0x0028_0008;
     pub const ROWS: u32 = 0x0028_0010;
     pub const COLUMNS: u32 = 0x0028_0011;
@@ -18,12 +23,17 @@ pub(crate) mod tags {
     pub const BITS_STORED: u32 = 0x0028_0101;
     pub const HIGH_BIT: u32 = 0x0028_0102;
     pub const PIXEL_REPRESENTATION: u32 = 0x0028_0103;
+    /// Red; green and blue follow.
+    pub const PALETTE_DESCRIPTOR: u32 = 0x0028_1101;
+    pub const PALETTE_DATA: u32 = 0x0028_1201;
+    pub const EXTENDED_OFFSET_TABLE: u32 = 0x7FE0_0001;
 }
 
 /// What [`decode`] has to know about an image.
 pub(crate) const TAGS: &[u32] = &[
     tags::SAMPLES_PER_PIXEL,
     tags::PHOTOMETRIC_INTERPRETATION,
+    tags::PLANAR_CONFIGURATION,
     tags::NUMBER_OF_FRAMES,
     tags::ROWS,
     tags::COLUMNS,
@@ -31,9 +41,19 @@ pub(crate) const TAGS: &[u32] = &[
     tags::BITS_STORED,
     tags::HIGH_BIT,
     tags::PIXEL_REPRESENTATION,
+    tags::PALETTE_DESCRIPTOR,
+    tags::PALETTE_DESCRIPTOR + 1,
+    tags::PALETTE_DESCRIPTOR + 2,
+    tags::PALETTE_DATA,
+    tags::PALETTE_DATA + 1,
+    tags::PALETTE_DATA + 2,
+    tags::EXTENDED_OFFSET_TABLE,
 ];
 
-/// An image may have this many pixels: more than the largest film in use (mammograms of 4728 x 5928), and
+/// No cine has more frames, and no volume more slices.
+pub const MOST_FRAMES: usize = 1 << 16;
+
+/// An image may have this many pixels, a colour image this many samples, in each frame: more than the largest film in use (mammograms of 4728 x 5928), and
 /// 32 times the largest CT matrix.
 pub const MOST_PIXELS: usize = 1 << 25;
 
@@ -68,16 +88,12 @@ const DECODABLE: &[(&str, Reading)] = &[
     ("1.2.840.10008.1.2.5", Reading::Rle),  // RLE Lossless
 ];
 
-/// Put behind every JPEG and JPEG-LS picture; one that has its own is not changed by it. CharLS
-/// 2.4.2 counts 2^31 bits (15 s) when damaged data end without this marker.
-const END_OF_IMAGE: &[u8] = &[0xFF, 0xD9];
-
 /// The transfer syntaxes whose pixels this build decodes.
 pub fn decodable() -> impl Iterator<Item = &'static str> {
     DECODABLE.iter().map(|(uid, _)| *uid)
 }
 
-/// One grey image.
+/// One frame: grey, or red, green and blue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
     pub rows: usize,
@@ -87,7 +103,10 @@ pub struct Pixels {
     pub signed: bool,
     /// MONOCHROME1: the least value is shown bright.
     pub inverted: bool,
-    /// Row by row, sign extended from Bits Stored; padding (0028,0120) is kept as it stands.
+    /// 1, or 3 for red, green and blue.
+    pub channels: usize,
+    /// Row by row, one channel behind the other, sign extended from Bits Stored; padding (0028,0120) is
+    /// kept as it stands.
     pub values: Vec<i32>,
 }
 
@@ -100,10 +119,19 @@ pub enum DecodeError {
     TransferSyntax(String),
     #[error("has no pixel data")]
     NoPixelData,
-    #[error("has {0} frames; only images of a single frame make a stack")]
-    SeveralFrames(u32),
+    #[error("has {0} frames, and one is taken: kind = \"frames\" takes several")]
+    SeveralFrames(usize),
+    #[error("has {0} frames, more than the limit of {MOST_FRAMES}")]
+    TooManyFrames(usize),
     #[error("is not a grey image (MONOCHROME1 or MONOCHROME2 with one sample per pixel)")]
     NotGrey,
+    #[error(
+        "is neither grey (MONOCHROME1, MONOCHROME2) nor of a colour that is read (RGB, YBR_FULL, \
+         YBR_FULL_422, PALETTE COLOR; YBR_RCT and YBR_ICT of JPEG 2000)"
+    )]
+    Photometric,
+    #[error("has a {0} Palette Color Lookup Table that can not be read (PS3.3 C.7.9)")]
+    Palette(&'static str),
     #[error("lacks a usable {0}")]
     Missing(&'static str),
     #[error(
@@ -115,6 +143,10 @@ pub enum DecodeError {
     TooLarge { rows: u16, columns: u16 },
     #[error("has {found} bytes of pixels where {expected} are needed")]
     WrongLength { found: usize, expected: usize },
+    #[error(
+        "has {fragments} compressed fragments and nothing that says which of its {frames} frames they belong to"
+    )]
+    Fragments { fragments: usize, frames: usize },
     #[error("has compressed pixels that do not begin like its transfer syntax")]
     NoCodestream,
     #[error(
@@ -125,210 +157,102 @@ pub enum DecodeError {
     Damaged,
 }
 
-/// Reads the pixels. Blocks for as long as decompression takes (some ms for a CT slice).
+/// The pixels of a grey image of one frame. Blocks for as long as decompression takes (some ms for a CT
+/// slice).
 pub fn decode(part10: &[u8]) -> Result<Pixels, DecodeError> {
-    decode_elements(&Elements::read(part10, TAGS)?)
+    let elements = Elements::read(part10, TAGS)?;
+    let frames = Frames::of(&elements)?;
+    if frames.are_colour() {
+        return Err(DecodeError::NotGrey);
+    }
+    frames.only()
 }
 
-pub(crate) fn decode_elements(elements: &Elements) -> Result<Pixels, DecodeError> {
-    let uid = elements.transfer_syntax.as_str();
-    let reading = DECODABLE.iter().find(|(known, _)| *known == uid);
-    let (_, reading) = reading.ok_or_else(|| DecodeError::TransferSyntax(uid.to_string()))?;
-    let image = Image::read(elements)?;
-    let bytes = match (reading, elements.pixel_data().ok_or(DecodeError::NoPixelData)?) {
-        (Reading::Native, PixelData::Native(bytes)) => Cow::Borrowed(bytes),
-        (Reading::Native, PixelData::Encapsulated(fragments)) => Cow::Owned(fragments.concat()),
-        (_, PixelData::Native(_)) => return Err(DecodeError::NoCodestream),
-        (reading, PixelData::Encapsulated(fragments)) => {
-            let mut codestream = fragments.concat();
-            if *reading == Reading::Jpeg {
-                codestream.extend_from_slice(END_OF_IMAGE);
-            }
-            let frame = Frame { image: &image, uid, codestream };
-            Cow::Owned(frame.decompress(*reading)?)
-        }
-    };
-    image.pixels(&bytes, elements.is_big_endian())
-}
-
-/// The Image Pixel module (PS3.3 C.7.6.3) of an image that we can use.
-struct Image {
-    rows: u16,
-    columns: u16,
-    allocated: u16,
-    stored: u16,
-    signed: bool,
-    inverted: bool,
-}
-
-impl Image {
-    fn read(elements: &Elements) -> Result<Self, DecodeError> {
-        let number = |tag, name| elements.unsigned(tag).ok_or(DecodeError::Missing(name));
-        match elements.decimal(tags::NUMBER_OF_FRAMES) {
-            None | Some(1.0) => {}
-            Some(frames) => return Err(DecodeError::SeveralFrames(frames as u32)),
-        }
-        let one_sample = elements.unsigned(tags::SAMPLES_PER_PIXEL) == Some(1);
-        let inverted = match elements.text(tags::PHOTOMETRIC_INTERPRETATION) {
-            Some("MONOCHROME1") if one_sample => true,
-            Some("MONOCHROME2") if one_sample => false,
-            _ => return Err(DecodeError::NotGrey),
-        };
-        let rows = number(tags::ROWS, "Rows")?;
-        let columns = number(tags::COLUMNS, "Columns")?;
-        if rows == 0 || columns == 0 {
-            return Err(DecodeError::Missing("Rows or Columns"));
-        }
-        if usize::from(rows) * usize::from(columns) > MOST_PIXELS {
-            return Err(DecodeError::TooLarge { rows, columns });
-        }
-        let allocated = number(tags::BITS_ALLOCATED, "Bits Allocated")?;
-        let stored = number(tags::BITS_STORED, "Bits Stored")?;
-        let high = number(tags::HIGH_BIT, "High Bit")?;
-        let fits = matches!(allocated, 8 | 16) && (1..=allocated).contains(&stored);
-        if !fits || high != stored - 1 {
-            return Err(DecodeError::Depth { allocated, stored, high });
-        }
-        let signed = match elements.unsigned(tags::PIXEL_REPRESENTATION) {
-            Some(0) => false,
-            Some(1) => true,
-            _ => return Err(DecodeError::Missing("Pixel Representation")),
-        };
-        Ok(Self { rows, columns, allocated, stored, signed, inverted })
-    }
-
-    fn count(&self) -> usize {
-        usize::from(self.rows) * usize::from(self.columns)
-    }
-
-    /// One byte of padding to an even length is allowed behind the pixels, and some writers add
-    /// more (PS3.5 8.1.1); less than the pixels is not.
-    fn pixels(&self, bytes: &[u8], big_endian: bool) -> Result<Pixels, DecodeError> {
-        let expected = self.count() * usize::from(self.allocated / 8);
-        let Some(bytes) = bytes.get(..expected) else {
-            return Err(DecodeError::WrongLength { found: bytes.len(), expected });
-        };
-        if big_endian && self.allocated == 8 {
-            // Bytes in words of the other end: which came first depends on the VR.
-            return Err(DecodeError::TransferSyntax("1.2.840.10008.1.2.2 with 8 bits".into()));
-        }
-        let values = if self.allocated == 8 {
-            bytes.iter().map(|byte| self.value(u16::from(*byte))).collect()
-        } else {
-            let word = if big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
-            bytes.chunks_exact(2).map(|pair| self.value(word([pair[0], pair[1]]))).collect()
-        };
-        Ok(Pixels {
-            rows: self.rows.into(),
-            columns: self.columns.into(),
-            bits_allocated: self.allocated,
-            bits_stored: self.stored,
-            signed: self.signed,
-            inverted: self.inverted,
-            values,
-        })
-    }
-
-    /// Bits above Bits Stored are not part of the pixel (overlays once lived there).
-    fn value(&self, word: u16) -> i32 {
-        let unused = 32 - u32::from(self.stored);
-        let shifted = u32::from(word) << unused;
-        if self.signed { shifted as i32 >> unused } else { (shifted >> unused) as i32 }
-    }
-}
-
-/// The compressed picture of one image, as the registry's decoders want to see it.
-struct Frame<'a> {
-    image: &'a Image,
+/// The frames of one image, each decoded when it is asked for.
+pub(crate) struct Frames<'a> {
     uid: &'a str,
-    codestream: Vec<u8>,
+    reading: Reading,
+    image: Image,
+    palette: Option<Palette>,
+    pixels: FramePixels<'a>,
+    big_endian: bool,
 }
 
-impl Frame<'_> {
-    fn decompress(&self, reading: Reading) -> Result<Vec<u8>, DecodeError> {
-        let bits = self.check_codestream(reading)?;
-        let syntax = TransferSyntaxRegistry.get(self.uid);
-        let Some(Codec::EncapsulatedPixelData(Some(decoder), _)) = syntax.map(|s| s.codec()) else {
-            return Err(DecodeError::TransferSyntax(self.uid.to_string()));
-        };
-        let mut bytes = Vec::new();
-        // Decoders index into what a peer sent: a panic in one of them is a damaged image.
-        let decoded = catch_unwind(AssertUnwindSafe(|| decoder.decode_frame(self, 0, &mut bytes)));
-        match decoded {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(DecodeError::Damaged),
-        }
-        let one_byte_each = self.image.allocated == 16 && bits <= 8;
-        if one_byte_each && bytes.len() == self.image.count() {
-            bytes = bytes.iter().flat_map(|byte| [*byte, 0]).collect();
-        }
-        Ok(bytes)
-    }
+enum FramePixels<'a> {
+    Native(&'a [u8]),
+    Encapsulated(Fragments<'a>),
+}
 
-    /// The decoders allocate by what the codestream says: it has to say what the header says.
-    /// Returns how many bits a sample has in the codestream.
-    fn check_codestream(&self, reading: Reading) -> Result<u32, DecodeError> {
-        let declared = match reading {
-            Reading::Native => return Ok(u32::from(self.image.stored)),
-            Reading::Rle => {
-                let segments = codestream::rle_segments(&self.codestream);
-                return match segments.ok_or(DecodeError::NoCodestream)? {
-                    n if n == u32::from(self.image.allocated / 8) => Ok(self.image.stored.into()),
-                    _ => Err(DecodeError::Damaged),
-                };
+impl<'a> Frames<'a> {
+    /// Of elements that [`TAGS`] were wanted of.
+    pub fn of(elements: &'a Elements<'a>) -> Result<Self, DecodeError> {
+        let uid = elements.transfer_syntax.as_str();
+        let reading = DECODABLE.iter().find(|(known, _)| *known == uid);
+        let (_, reading) = reading.ok_or_else(|| DecodeError::TransferSyntax(uid.to_string()))?;
+        let image = Image::read(elements, *reading)?;
+        let palette = image.palette.then(|| Palette::read(elements, image.signed)).transpose()?;
+        let pixels = match (reading, elements.pixel_data().ok_or(DecodeError::NoPixelData)?) {
+            (Reading::Native, PixelData::Native(bytes)) => FramePixels::Native(bytes),
+            (_, PixelData::Native(_)) => return Err(DecodeError::NoCodestream),
+            (reading, PixelData::Encapsulated(pieces)) => {
+                let extended = elements.bytes(tags::EXTENDED_OFFSET_TABLE);
+                let fragments = Fragments::of(pieces, extended, image.frames, *reading)?;
+                FramePixels::Encapsulated(fragments)
             }
-            Reading::Jpeg => codestream::of_jpeg(&self.codestream),
-            Reading::Jpeg2000 => codestream::of_jpeg_2000(&self.codestream),
         };
-        let Declared { rows, columns, components, bits } =
-            declared.ok_or(DecodeError::NoCodestream)?;
-        let same = (rows, columns) == (self.image.rows.into(), self.image.columns.into());
-        if !same || components != 1 {
-            return Err(DecodeError::CodestreamDiffers(rows, columns, components));
-        }
-        if !(2..=u32::from(self.image.allocated)).contains(&bits) {
-            return Err(DecodeError::Damaged);
-        }
-        Ok(bits)
+        let big_endian = elements.is_big_endian();
+        Ok(Self { uid, reading: *reading, image, palette, pixels, big_endian })
     }
-}
 
-impl PixelDataObject for Frame<'_> {
-    fn transfer_syntax_uid(&self) -> &str {
-        self.uid
+    pub fn count(&self) -> usize {
+        self.image.frames
     }
-    fn rows(&self) -> Option<u16> {
-        Some(self.image.rows)
+
+    /// Rows and columns.
+    pub fn size(&self) -> [usize; 2] {
+        [self.image.rows.into(), self.image.columns.into()]
     }
-    fn cols(&self) -> Option<u16> {
-        Some(self.image.columns)
+
+    pub fn are_colour(&self) -> bool {
+        self.image.samples == 3 || self.image.palette
     }
-    fn samples_per_pixel(&self) -> Option<u16> {
-        Some(1)
+
+    /// The frame of an image that has one.
+    pub fn only(&self) -> Result<Pixels, DecodeError> {
+        match self.count() {
+            1 => self.frame(0),
+            frames => Err(DecodeError::SeveralFrames(frames)),
+        }
     }
-    fn bits_allocated(&self) -> Option<u16> {
-        Some(self.image.allocated)
-    }
-    fn bits_stored(&self) -> Option<u16> {
-        Some(self.image.stored)
-    }
-    fn photometric_interpretation(&self) -> Option<&str> {
-        Some("MONOCHROME2")
-    }
-    fn number_of_frames(&self) -> Option<u32> {
-        Some(1)
-    }
-    fn number_of_fragments(&self) -> Option<u32> {
-        Some(1)
-    }
-    fn fragment(&self, fragment: usize) -> Option<Cow<'_, [u8]>> {
-        (fragment == 0).then_some(Cow::Borrowed(&self.codestream))
-    }
-    fn offset_table(&self) -> Option<Cow<'_, [u32]>> {
-        Some(Cow::Borrowed(&[]))
-    }
-    fn raw_pixel_data(&self) -> Option<RawPixelData> {
-        let fragments = vec![self.codestream.clone()].into();
-        Some(RawPixelData { fragments, offset_table: Vec::new().into() })
+
+    /// Counted from 0.
+    pub fn frame(&self, at: usize) -> Result<Pixels, DecodeError> {
+        let image = &self.image;
+        let (bytes, layout, is_ybr) = match &self.pixels {
+            FramePixels::Native(bytes) => {
+                let length = image.length(image.native);
+                let start = length.saturating_mul(at).min(bytes.len());
+                (Cow::Borrowed(&bytes[start..]), image.native, image.is_ybr)
+            }
+            FramePixels::Encapsulated(fragments) => {
+                let codestream = fragments.frame(at);
+                match self.reading {
+                    Reading::Native => (codestream, image.native, image.is_ybr),
+                    reading => {
+                        let frame = Frame::new(image, self.uid, codestream, reading);
+                        let decompressed = frame.decompress(reading)?;
+                        (Cow::Owned(decompressed.bytes), decompressed.layout, decompressed.is_ybr)
+                    }
+                }
+            }
+        };
+        let mut pixels = image.pixels(&bytes, layout, self.big_endian)?;
+        if is_ybr && pixels.channels == 3 {
+            colour::to_rgb(&mut pixels.values, pixels.bits_stored);
+        }
+        match &self.palette {
+            Some(palette) => Ok(palette.applied(pixels)),
+            None => Ok(pixels),
+        }
     }
 }

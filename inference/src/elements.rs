@@ -8,6 +8,7 @@ use gantry_terms::transfer_syntaxes::{
 use gantry_terms::uid::Uid;
 use std::borrow::Cow;
 use std::io::Read;
+use std::ops::Range;
 
 const GROUP_LENGTH: u32 = 0x0002_0000;
 const TRANSFER_SYNTAX_UID: u32 = 0x0002_0010;
@@ -46,7 +47,25 @@ pub struct Elements<'a> {
 /// Pixel Data as it stands in the file.
 pub enum PixelData<'a> {
     Native(&'a [u8]),
-    Encapsulated(Vec<&'a [u8]>),
+    Encapsulated(Encapsulated<'a>),
+}
+
+/// Compressed pixels in their pieces.
+pub struct Encapsulated<'a> {
+    /// The value of the Basic Offset Table (PS3.5 A.4).
+    pub offsets: &'a [u8],
+    data: &'a [u8],
+    fragments: &'a [Range<usize>],
+}
+
+impl<'a> Encapsulated<'a> {
+    pub fn len(&self) -> usize {
+        self.fragments.len()
+    }
+
+    pub fn fragment(&self, at: usize) -> &'a [u8] {
+        self.fragments.get(at).map_or(&[], |range| &self.data[range.clone()])
+    }
 }
 
 impl<'a> Elements<'a> {
@@ -71,25 +90,36 @@ impl<'a> Elements<'a> {
 
     /// The wanted values of the first item of a sequence that was wanted itself; nothing where there is none.
     pub fn item(&self, sequence: u32, wanted: &[u32]) -> Result<Option<Elements<'_>>, Unreadable> {
-        let Some(range) = self.values.get(&sequence) else { return Ok(None) };
+        Ok(self.items(sequence, wanted, 1)?.pop())
+    }
+
+    /// The same of all items, up to so many; none where the sequence is not there.
+    pub fn items(
+        &self,
+        sequence: u32,
+        wanted: &[u32],
+        most: usize,
+    ) -> Result<Vec<Elements<'_>>, Unreadable> {
+        let Some(range) = self.values.get(&sequence) else { return Ok(Vec::new()) };
         let (data, at, encoding) = (&self.data[..range.end], range.start, self.encoding);
-        let found = Walk { data, at, encoding }.first_item(wanted)?;
-        Ok(found.map(|(values, encoding)| Elements {
+        let found = Walk { data, at, encoding }.items(wanted, most)?.into_iter();
+        let of_item = |(values, encoding)| Elements {
             transfer_syntax: self.transfer_syntax.clone(),
-            data: Cow::Borrowed(&self.data),
+            data: Cow::Borrowed(&*self.data),
             values,
             pixels: Pixels::Absent,
             encoding,
-        }))
+        };
+        Ok(found.map(of_item).collect())
     }
 
     pub fn pixel_data(&self) -> Option<PixelData<'_>> {
         match &self.pixels {
             Pixels::Absent => None,
             Pixels::Native(range) => Some(PixelData::Native(&self.data[range.clone()])),
-            Pixels::Encapsulated(ranges) => {
-                let fragments = ranges.iter().map(|range| &self.data[range.clone()]);
-                Some(PixelData::Encapsulated(fragments.collect()))
+            Pixels::Encapsulated { offsets, fragments } => {
+                let offsets = &self.data[offsets.clone()];
+                Some(PixelData::Encapsulated(Encapsulated { offsets, data: &self.data, fragments }))
             }
         }
     }
@@ -118,6 +148,24 @@ impl<'a> Elements<'a> {
     /// The first value of a US.
     pub fn unsigned(&self, tag: u32) -> Option<u16> {
         self.words(tag)?.first().copied()
+    }
+
+    /// Of the same data set, without any value.
+    pub fn without_values(&self) -> Elements<'_> {
+        Elements {
+            transfer_syntax: self.transfer_syntax.clone(),
+            data: Cow::Borrowed(&*self.data),
+            values: Values::new(),
+            pixels: Pixels::Absent,
+            encoding: self.encoding,
+        }
+    }
+
+    /// All values of a UL; what is left over of four bytes is not read.
+    pub fn longs(&self, tag: u32) -> Option<Vec<u32>> {
+        let long = if self.is_big_endian() { u32::from_be_bytes } else { u32::from_le_bytes };
+        let fours = self.bytes(tag)?.chunks_exact(4);
+        Some(fours.map(|four| long([four[0], four[1], four[2], four[3]])).collect())
     }
 
     /// All values of a US or OW; what is left over of two bytes is not read.

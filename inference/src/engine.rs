@@ -1,12 +1,15 @@
 //! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
-use crate::cuda::run::stays;
-use crate::device::recovery::{Next, Tried, next};
-use crate::device::{Device, Fault};
+mod recovering;
+
+use crate::batch::{Seat, alike, apart, stacked};
+use crate::device::Device;
 use crate::findings::interpret;
+use crate::frames;
 use crate::graph;
+use crate::manifest::InputKind;
 use crate::models::{Model, Models};
-use crate::prepare::{Prepared, Unprepared};
+use crate::prepare::Prepared;
 use crate::problem::ModelProblem;
 use crate::run::{How, run};
 use crate::runtime::{self, RuntimeError};
@@ -121,89 +124,101 @@ impl Engine {
         model: &str,
         images: Vec<impl Into<Images>>,
     ) -> Result<Findings, InferError> {
-        let images: Arc<[Images]> = images.into_iter().map(Into::into).collect();
-        let found = self.models.model(model).cloned();
-        let model =
-            found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let (prepared, tensors) = self.tensors(&model, &images).await?;
-        let of = model.clone();
-        elsewhere(&model, move || interpret(&of, &images[0], &prepared, &tensors))
-            .await?
-            .map_err(|error| failed(&model, &error))
+        let images = images.into_iter().map(Into::into).collect();
+        let answer = self.infer_batch(model, vec![images]).await.pop();
+        answer.unwrap_or_else(|| Err(gone())).map(|found| found.findings)
+    }
+
+    /// The same for several that each have images for every input: an answer for each, in their order.
+    /// What has one shape goes through the graph together, and fails together.
+    pub async fn infer_batch(&self, model: &str, batch: Vec<Vec<Images>>) -> Vec<Answer> {
+        let Some(model) = self.models.model(model).cloned() else {
+            let error = InferError::Permanent(format!("there is no model `{model}`"));
+            return batch.iter().map(|_| Err(error.clone())).collect();
+        };
+        let mut answers: Vec<Answer> = batch.iter().map(|_| Err(gone())).collect();
+        let mut members = Vec::with_capacity(batch.len());
+        for (at, images) in batch.into_iter().enumerate() {
+            match self.member(&model, images).await {
+                Ok(member) => members.push((at, member)),
+                Err(error) => answers[at] = Err(error),
+            }
+        }
+        let prepared = members.iter().map(|(_, member)| &*member.prepared);
+        for group in alike(prepared.enumerate()) {
+            let (places, group): (Vec<usize>, Vec<&Member>) =
+                group.into_iter().map(|number| (members[number].0, &members[number].1)).unzip();
+            for (at, answer) in places.into_iter().zip(self.together(&model, &group).await) {
+                answers[at] = answer;
+            }
+        }
+        answers
+    }
+
+    /// One run for all of them.
+    async fn together(&self, model: &Arc<Model>, group: &[&Member]) -> Vec<Answer> {
+        let tensors = match group {
+            [alone] => {
+                let tensors = self.tensors(model, alone.prepared.clone(), Some(&alone.images));
+                tensors.await.map(|all| vec![all])
+            }
+            _ => {
+                let stacked = stacked(group.iter().map(|member| &*member.prepared));
+                let tensors = self.tensors(model, Arc::new(stacked), None).await;
+                tensors
+                    .and_then(|all| apart(all, group.len()).map_err(|error| failed(model, &error)))
+            }
+        };
+        let each = match tensors {
+            Ok(each) => each,
+            Err(error) => return group.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut answers = Vec::with_capacity(group.len());
+        for ((at, member), tensors) in group.iter().enumerate().zip(each) {
+            let seat = Seat { at, of: group.len() };
+            answers.push(member.found(model, tensors, seat).await);
+        }
+        answers
+    }
+
+    async fn member(&self, model: &Arc<Model>, images: Vec<Images>) -> Result<Member, InferError> {
+        let images: Arc<[Images]> = images.into();
+        let prepared = self.prepared(model, &images, &self.how(model)).await?;
+        Ok(Member { images, prepared })
     }
 }
 
-impl Engine {
-    /// Prepares and runs; again with less at a time, and again on the CPU, where that may help.
-    async fn tensors(
-        &self,
-        model: &Arc<Model>,
-        images: &Arc<[Images]>,
-    ) -> Result<(Arc<Prepared>, Tensors), InferError> {
-        let mut how = How { gpu: self.site.gpu.clone(), batch: None };
-        if self.is_lost() && model.manifest.cpu {
-            how.gpu = None;
-        }
-        let mut prepared = self.prepared(model, images, &how).await?;
-        loop {
-            let error = match self.ask(model, prepared.clone(), how.clone()).await {
-                Ok(tensors) => return Ok((prepared, tensors)),
-                Err(error) => error,
-            };
-            let fault = Fault::of(&error.to_string());
-            let on = if how.gpu.is_some() { self.site.device() } else { Device::Cpu };
-            let windows = model.manifest.lead().windows.as_ref();
-            let batch = how.batch.or(windows.map(|windows| windows.batch)).unwrap_or(1);
-            let tried = Tried { on, batch, cpu: model.manifest.cpu };
-            let step = next(fault, tried);
-            if fault == Fault::Device && on != Device::Cpu {
-                self.lost.store(true, Ordering::Relaxed);
-            }
-            match step {
-                Next::Fail => return Err(error),
-                Next::Batch(fewer) => how.batch = Some(fewer),
-                Next::Cpu => {
-                    how.gpu = None;
-                    prepared = self.prepared(model, images, &how).await?;
-                }
-            }
-            tracing::error!(model = model.name, %error, next = ?step, "the run failed on {on}");
-        }
-    }
+/// What one caller is told.
+pub type Answer = Result<Found, InferError>;
 
-    async fn prepared(
-        &self,
-        model: &Arc<Model>,
-        images: &Arc<[Images]>,
-        how: &How,
-    ) -> Result<Arc<Prepared>, InferError> {
-        let (of, given) = (model.clone(), images.clone());
-        let gpu = how.gpu.clone().filter(|_| stays(model));
-        let prepare = move || match gpu.map(|gpu| Prepared::on(&gpu, &of, &given)) {
-            Some(Ok(prepared)) => Ok(prepared),
-            Some(Err(Unprepared::Device(error))) if error.fault != Fault::Graph => {
-                tracing::error!(model = of.name, %error, "prepared on the CPU: the device did not");
-                Prepared::new(&of, &given)
-            }
-            Some(Err(error)) => Err(error),
-            None => Prepared::new(&of, &given),
-        };
-        let prepared = elsewhere(model, prepare).await?;
-        prepared.map(Arc::new).map_err(|error| failed(model, &error))
-    }
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub findings: Findings,
+    pub seat: Seat,
+}
 
-    async fn ask(
-        &self,
-        model: &Arc<Model>,
-        prepared: Arc<Prepared>,
-        how: How,
-    ) -> Result<Tensors, InferError> {
-        let (reply, answer) = oneshot::channel();
-        let gone = || InferError::Transient("the engine has stopped".into());
-        let request = Request { model: model.clone(), prepared, how, reply };
-        self.queue.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+/// One of those that go through the graph together.
+struct Member {
+    images: Arc<[Images]>,
+    prepared: Arc<Prepared>,
+}
+
+impl Member {
+    async fn found(&self, model: &Arc<Model>, tensors: Tensors, seat: Seat) -> Answer {
+        let (of, images, prepared) = (model.clone(), self.images.clone(), self.prepared.clone());
+        let findings = elsewhere(model, move || match &of.manifest.lead().kind {
+            InputKind::Frames(wanted) => {
+                frames::interpret(&of, &images[0], &prepared, &tensors, wanted)
+            }
+            _ => interpret(&of, &images[0], &prepared, &tensors),
+        });
+        let findings = findings.await?.map_err(|error| failed(model, &error))?;
+        Ok(Found { findings, seat })
     }
+}
+
+fn gone() -> InferError {
+    InferError::Transient("the engine has stopped".into())
 }
 
 /// Where the models run. Each graph is opened once to compare it with its manifest.
@@ -250,7 +265,7 @@ async fn elsewhere<T: Send + 'static>(
 ) -> Result<T, InferError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| match error.is_panic() {
         true => panicked(model),
-        false => InferError::Transient("the engine has stopped".into()),
+        false => gone(),
     })
 }
 

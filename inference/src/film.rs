@@ -1,9 +1,14 @@
-//! One film out of a Part 10 file: its pixels after the modality LUT, or as a display would show them (PS3.3 C.11.1, C.11.2).
+//! Films and the frames of a cine out of a Part 10 file: after the modality LUT, or as a display would show them (PS3.3 C.11.1, C.11.2).
 
-use crate::decode::{self, DecodeError, Pixels, decode_elements};
+use crate::assembly::MOST_VOXELS;
+use crate::decode::{self, DecodeError, Frames, Pixels};
 use crate::elements::Elements;
-use crate::manifest::{Input, Intensity};
-use crate::slice::{self, SliceError, check_modality, rescaled};
+use crate::enhanced::{self, FRAME_VOI_LUT, Groups, PIXEL_VALUE_TRANSFORMATION};
+use crate::lossy::LOSSY_IMAGE_COMPRESSION;
+use crate::manifest::{Colour, Input, InputKind, Intensity, Limit};
+use crate::padding::{self, Padding};
+use crate::slice::{self, SliceError, check_modality, range, rescaled};
+use crate::tables;
 use crate::voxels::displayed::{Lut, Voi};
 use crate::voxels::error::VoxelError;
 use crate::voxels::intensity::{invert, window};
@@ -16,6 +21,7 @@ const VOI_LUT_FUNCTION: u32 = 0x0028_1056;
 const LUT_DESCRIPTOR: u32 = 0x0028_3002;
 const LUT_DATA: u32 = 0x0028_3006;
 const VOI_LUT_SEQUENCE: u32 = 0x0028_3010;
+const PRESENTATION_LUT_SHAPE: u32 = 0x2050_0020;
 
 /// What [`intensities`] and [`read`] have to know beside the pixels.
 pub(crate) const TAGS: &[u32] = &[
@@ -24,6 +30,8 @@ pub(crate) const TAGS: &[u32] = &[
     WINDOW_WIDTH,
     VOI_LUT_FUNCTION,
     VOI_LUT_SEQUENCE,
+    PRESENTATION_LUT_SHAPE,
+    LOSSY_IMAGE_COMPRESSION,
     slice::SOP_CLASS_UID,
     slice::SOP_INSTANCE_UID,
     slice::MODALITY,
@@ -43,8 +51,16 @@ pub enum FilmError {
     Table(&'static str),
     #[error("has a window of centre {centre} and width {width}, by which nothing can be shown")]
     Window { centre: f64, width: f64 },
-    #[error("has the VOI LUT Function {0}, which the standard does not have")]
-    Function(String),
+    #[error("has a VOI LUT Function that the standard does not have")]
+    Function,
+    #[error("has a Presentation LUT Shape that contradicts its Photometric Interpretation")]
+    Shape,
+    #[error("is grey (MONOCHROME1 or MONOCHROME2), the model takes colours")]
+    NotColour,
+    #[error("has more than {MOST_VOXELS} pixels in its {0} frames")]
+    TooLarge(usize),
+    #[error("has {found} frames, the model takes {limit}")]
+    Count { found: usize, limit: Limit },
     #[error(transparent)]
     Voxels(#[from] VoxelError),
 }
@@ -55,44 +71,130 @@ impl From<DecodeError> for FilmError {
     }
 }
 
-/// Blocks for as long as decoding takes: not for a thread that others wait for.
+/// Blocks for as long as decoding takes: not for a thread that others wait for. Frame by frame, so that
+/// beside the pixels that are given only one is decoded.
 pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
-    let wanted: Vec<u32> = TAGS.iter().chain(decode::TAGS).copied().collect();
+    let wanted = [TAGS, decode::TAGS, padding::TAGS, enhanced::TAGS].concat();
     let elements = Elements::read(part10, &wanted).map_err(DecodeError::from)?;
     check_modality(&elements, input)?;
     let sop_class = slice::uid(&elements, slice::SOP_CLASS_UID, "SOP Class UID")?;
     let sop_instance = slice::uid(&elements, slice::SOP_INSTANCE_UID, "SOP Instance UID")?;
-    let pixels = decode_elements(&elements)?;
-    let (rows, columns) = (pixels.rows, pixels.columns);
-    let values = intensities(&elements, input.intensity, pixels)?;
+    let of = Frames::of(&elements)?;
+    let (frames, [rows, columns]) = (of.count(), of.size());
+    let channels = if of.are_colour() { 3 } else { 1 };
+    check_kind(input, frames, channels)?;
+    let count = [frames, channels, rows].iter().try_fold(columns, |all, n| all.checked_mul(*n));
+    let count = count.filter(|count| *count <= MOST_VOXELS).ok_or(FilmError::TooLarge(frames))?;
+    let mut pixels = Vec::with_capacity(count);
+    let groups = Groups::read(&elements, frames)?;
+    for at in 0..frames {
+        let frame = of.frame(at)?;
+        pixels.extend(match &groups {
+            None => intensities(Shown::by(&elements), input, frame)?,
+            Some(groups) => of_group(&elements, groups, at, input, frame)?,
+        });
+    }
     let pixel_spacing = spacing(&elements);
-    Ok(Film { rows, columns, pixels: values, sop_class, sop_instance, pixel_spacing })
+    Ok(Film { frames, channels, rows, columns, pixels, sop_class, sop_instance, pixel_spacing })
 }
 
-/// Row by row, high where a display is bright.
+/// As many frames and as many channels as the model takes.
+fn check_kind(input: &Input, frames: usize, channels: usize) -> Result<(), FilmError> {
+    if matches!(input.kind, InputKind::Image(_)) && frames > 1 {
+        return Err(DecodeError::SeveralFrames(frames).into());
+    }
+    let limit = input.limits.frames;
+    if !limit.holds(frames as f64) {
+        return Err(FilmError::Count { found: frames, limit });
+    }
+    match (input.kind.image().map(|image| image.colour), channels) {
+        (Some(Colour::Rgb), 1) => Err(FilmError::NotColour),
+        (Some(Colour::Rgb | Colour::Any), _) | (_, 1) => Ok(()),
+        _ => Err(DecodeError::NotGrey.into()),
+    }
+}
+
+/// Where the attributes stand that say how a frame is shown: all in the image, or each in its functional group.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    image: &'a Elements<'a>,
+    /// Modality LUT, or Rescale Slope and Intercept.
+    values: &'a Elements<'a>,
+    /// VOI LUT or window.
+    window: &'a Elements<'a>,
+}
+
+impl<'a> Shown<'a> {
+    pub(crate) fn by(image: &'a Elements<'a>) -> Self {
+        Self { image, values: image, window: image }
+    }
+}
+
+/// A frame by its functional groups (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10), or by the image where it has them not.
+fn of_group(
+    image: &Elements,
+    groups: &Groups,
+    at: usize,
+    input: &Input,
+    frame: Pixels,
+) -> Result<Vec<f32>, FilmError> {
+    let rescale = [slice::RESCALE_INTERCEPT, slice::RESCALE_SLOPE, slice::RESCALE_TYPE];
+    let values = groups.found(at, PIXEL_VALUE_TRANSFORMATION, &rescale)?;
+    let wanted = [WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION];
+    let window = groups.found(at, FRAME_VOI_LUT, &wanted)?;
+    let (values, window) = (values.as_ref().unwrap_or(image), window.as_ref().unwrap_or(image));
+    intensities(Shown { image, values, window }, input, frame)
+}
+
+/// By channel and row, high where a display is bright. Padding is NaN where the model says what it takes
+/// for it.
 pub(crate) fn intensities(
-    elements: &Elements,
-    wanted: Intensity,
+    shown: Shown,
+    input: &Input,
     pixels: Pixels,
 ) -> Result<Vec<f32>, FilmError> {
-    let inverted = pixels.inverted;
-    let (mut values, [low, high]) = after_modality_lut(elements, &pixels)?;
-    drop(pixels);
-    if wanted != Intensity::Displayed {
-        if inverted {
-            invert(&mut values, low, high)?;
+    let displayed = input.intensity == Intensity::Displayed;
+    if pixels.channels == 3 {
+        return colours(&pixels, displayed);
+    }
+    check_shape(shown.image, pixels.inverted)?;
+    let (mut values, [low, high]) = after_modality_lut(shown.values, &pixels)?;
+    if displayed {
+        match voi(shown.window, low < 0.0)? {
+            Some(voi) => voi.apply(&mut values)?,
+            // Nothing says how it is to be shown: the least value that it may have is dark.
+            None => window(&mut values, low, high)?,
         }
-        return Ok(values);
     }
-    match voi(elements, low < 0.0)? {
-        Some(voi) => voi.apply(&mut values)?,
-        // Nothing says how it is to be shown: the least value that it may have is dark.
-        None => window(&mut values, low, high)?,
+    if pixels.inverted {
+        let [low, high] = if displayed { [0.0, 1.0] } else { [low, high] };
+        invert(&mut values, low, high)?;
     }
-    if inverted {
-        invert(&mut values, 0.0, 1.0)?;
+    if input.padding.is_some()
+        && let Some(padding) = Padding::read(shown.image, pixels.signed)
+    {
+        padding.mark(&pixels, &mut values);
     }
     Ok(values)
+}
+
+/// There is no modality LUT and no window of colours (PS3.3 C.11.1, C.11.2): their values are shown as they are.
+fn colours(pixels: &Pixels, displayed: bool) -> Result<Vec<f32>, FilmError> {
+    let mut values: Vec<f32> = pixels.values.iter().map(|value| *value as f32).collect();
+    if displayed {
+        window(&mut values, 0.0, ((1u32 << pixels.bits_stored) - 1) as f32)?;
+    }
+    Ok(values)
+}
+
+/// IDENTITY belongs to MONOCHROME2 and INVERSE to MONOCHROME1 (PS3.3 C.8.11.3.1.2): one of two that contradict
+/// each other is wrong, and nobody here knows which.
+fn check_shape(elements: &Elements, inverted: bool) -> Result<(), FilmError> {
+    match elements.text(PRESENTATION_LUT_SHAPE) {
+        Some("IDENTITY") if inverted => Err(FilmError::Shape),
+        Some("INVERSE") if !inverted => Err(FilmError::Shape),
+        _ => Ok(()),
+    }
 }
 
 /// With the ends of the range that stored values may have there.
@@ -100,8 +202,6 @@ fn after_modality_lut(
     elements: &Elements,
     pixels: &Pixels,
 ) -> Result<(Vec<f32>, [f32; 2]), FilmError> {
-    let half = 1i32 << (pixels.bits_stored - 1);
-    let stored = if pixels.signed { [-half, half - 1] } else { [0, 2 * half - 1] };
     let name = "Modality LUT Sequence";
     if let Some(table) = lut(elements, slice::MODALITY_LUT_SEQUENCE, name, pixels.signed)? {
         let mut values: Vec<f32> = pixels.values.iter().map(|value| *value as f32).collect();
@@ -109,10 +209,9 @@ fn after_modality_lut(
         return Ok((values, [0.0, table.most()]));
     }
     let (slope, intercept) = rescaled(elements)?.unwrap_or((1.0, 0.0));
-    let rescale = |value: i32| (f64::from(value) * slope + intercept) as f32;
-    let [one, other] = stored.map(rescale);
-    let values = pixels.values.iter().map(|value| rescale(*value)).collect();
-    Ok((values, [one.min(other), one.max(other)]))
+    let ends = range(pixels, (slope, intercept))?;
+    let rescale = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
+    Ok((pixels.values.iter().map(rescale).collect(), ends))
 }
 
 /// A table is taken before a window, and of several the first one (PS3.3 C.11.2.1: they are alternatives).
@@ -126,7 +225,7 @@ fn voi(elements: &Elements, signed: bool) -> Result<Option<Voi>, FilmError> {
         None | Some("LINEAR") => Voi::Linear { centre, width },
         Some("LINEAR_EXACT") => Voi::LinearExact { centre, width },
         Some("SIGMOID") => Voi::Sigmoid { centre, width },
-        Some(other) => return Err(FilmError::Function(other.chars().take(16).collect())),
+        Some(_) => return Err(FilmError::Function),
     };
     voi.apply(&mut []).map_err(|_| FilmError::Window { centre, width })?;
     Ok(Some(voi))
@@ -144,22 +243,7 @@ fn lut(
     let Some(item) = elements.item(sequence, &wanted).map_err(|_| wrong.clone())? else {
         return Ok(None);
     };
-    let (Some(descriptor), Some(data)) = (item.words(LUT_DESCRIPTOR), item.bytes(LUT_DATA)) else {
-        return Err(wrong);
-    };
-    let [count, first, bits] = descriptor[..] else { return Err(wrong) };
-    let count = if count == 0 { 1 << 16 } else { usize::from(count) };
-    // Entries of 8 bits may lie in one byte each.
-    let entries = match data.len() < 2 * count {
-        true => data.iter().map(|byte| u16::from(*byte)).collect(),
-        false => item.words(LUT_DATA).unwrap_or_default(),
-    };
-    let entries: Vec<u16> = entries.into_iter().take(count).collect();
-    if entries.len() < count || (data.len() < 2 * count && bits > 8) {
-        return Err(wrong);
-    }
-    let first = if signed { f32::from(first as i16) } else { f32::from(first) };
-    Lut::new(first, bits, entries).map(Some).map_err(|_| wrong)
+    tables::read(&item, wanted, signed).map(Some).ok_or(wrong)
 }
 
 /// Between rows, then between columns: calibrated ones first, else those at the detector.

@@ -1,6 +1,8 @@
 //! What came out of the graph, bound to what the manifest says it means.
 
+use crate::boxes::Detected;
 use crate::classes::answer;
+use crate::derived;
 use crate::manifest::{
     Figure, Group, Manifest, MeasurementOutput, MeasurementSource, SegmentationOutput,
 };
@@ -8,6 +10,7 @@ use crate::masks::{self, Classes};
 use crate::models::Model;
 use crate::prepare::Prepared;
 use crate::tensors::Tensors;
+use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::figures::of_values;
 use gantry_terms::findings::{Algorithm, Findings, Mask, Measurement, MeasurementGroup, NoValue};
 use gantry_terms::images::Images;
@@ -30,7 +33,16 @@ pub fn interpret(
         manifest.segmentations.iter().map(over).collect::<Result<_, _>>()?;
     let source = Source { manifest, images, tensors, masks: &masks };
     let groups = manifest.groups.iter().map(|group| source.measure(group));
-    let groups = groups.collect::<Result<_, _>>()?;
+    let mut groups: Vec<MeasurementGroup> = groups.collect::<Result<_, _>>()?;
+    let mut remarks = Vec::new();
+    for output in &manifest.detections {
+        let found = Detected::new(output, manifest.lead(), images, prepared, tensors)?;
+        remarks.extend(found.remark(output));
+        groups.extend(found.groups(output));
+    }
+    let derived = manifest.derived.iter();
+    let derived = derived
+        .map(|output| derived::over_images(output, manifest.lead(), images, prepared, tensors));
     Ok(Findings {
         algorithm: algorithm(model),
         procedure: manifest.procedure.clone(),
@@ -41,6 +53,8 @@ pub fn interpret(
             .zip(masks)
             .map(|(output, mask)| told(output, mask))
             .collect(),
+        derived: derived.collect::<Result<_, _>>()?,
+        remarks,
     })
 }
 
@@ -56,7 +70,7 @@ struct Source<'a> {
 fn algorithm(model: &Model) -> Algorithm {
     let entry = &model.manifest.algorithm;
     Algorithm {
-        name: model.name.clone(),
+        name: model.called().to_string(),
         title: entry.title.clone(),
         version: entry.version.clone(),
         manufacturer: entry.manufacturer.clone(),
@@ -86,6 +100,8 @@ impl Source<'_> {
             method: group.method.clone(),
             measurements,
             presence,
+            frame: None,
+            region: None,
         })
     }
 
@@ -113,7 +129,7 @@ impl Source<'_> {
         })
     }
 
-    /// Of an empty mask the volume is 0, and nothing else is a number.
+    /// Of an empty mask volume, sum and count are 0, and nothing else is a number.
     fn figure(&self, segmentation: &str, figure: Figure) -> Result<f64, String> {
         let mut outputs = self.manifest.segmentations.iter().zip(self.masks);
         let mask = outputs.find(|(output, _)| output.key == segmentation).map(|(_, mask)| mask);
@@ -126,6 +142,11 @@ impl Source<'_> {
             let voxels = mask.iter().filter(|inside| **inside).count();
             return Ok(voxels as f64 * geometry.voxel_volume() * of_mm3);
         }
+        if figure == Figure::Count {
+            let size = [geometry.slices, geometry.rows, geometry.columns];
+            let parts = Components::of(mask, size, Neighbours::Corners);
+            return Ok(parts.map_err(|error| error.to_string())?.sizes().len() as f64);
+        }
         let quantiles: Vec<f64> = match figure {
             Figure::Percentile(percent) => vec![percent / 100.0],
             _ => Vec::new(),
@@ -133,6 +154,9 @@ impl Source<'_> {
         let voxels = volume.voxels.iter().zip(mask);
         let inside = voxels.filter(|(value, inside)| **inside && !value.is_nan());
         let mut values: Vec<f32> = inside.map(|(value, _)| *value).collect();
+        if figure == Figure::Sum {
+            return Ok(values.iter().map(|value| f64::from(*value)).sum());
+        }
         let found = of_values(&mut values, &quantiles).map_err(|error| error.to_string())?;
         let Some(found) = found else { return Ok(f64::NAN) };
         Ok(match figure {
@@ -140,7 +164,7 @@ impl Source<'_> {
             Figure::Minimum => f64::from(found.least),
             Figure::Maximum => f64::from(found.most),
             Figure::Percentile(_) => found.percentiles.first().copied().unwrap_or(f64::NAN),
-            Figure::Mean | Figure::Volume(_) => found.mean,
+            Figure::Mean | Figure::Volume(_) | Figure::Sum | Figure::Count => found.mean,
         })
     }
 }

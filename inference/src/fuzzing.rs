@@ -1,41 +1,82 @@
 //! What must hold for whatever lies in a file: called by the fuzz target, and by a test with what it found.
 
-use crate::decode::{self, decode_elements, tags};
+use crate::assembly::Assembly;
+use crate::decode::{self, Frames, tags};
 use crate::elements::Elements;
-use crate::film;
-use crate::manifest::Intensity;
+use crate::film::{self, Shown};
+use crate::manifest::{Colour, FramesWanted, ImageWanted, Input, InputKind, Manifest, Tell};
+use crate::padding;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, Once, PoisonError};
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, Once, PoisonError};
 
 /// Larger pictures take a codec too long under a sanitizer; what goes wrong is the same.
 const MOST_PIXELS: usize = 1 << 18;
 
-/// A Part 10 file, its elements, its pixels and how they are shown.
+/// Frames are decoded one like the other: of a long cine these are enough.
+const MOST_FRAMES: usize = 8;
+
+/// A model that takes films, one that takes frames of any kind, and one that takes volumes.
+static INPUTS: LazyLock<Option<[Input; 3]>> = LazyLock::new(|| {
+    let read = |text: &str| Manifest::parse(Path::new("model.toml"), text).ok();
+    let films = read(include_str!("../tests/models/chest-film/model.toml"))?;
+    let volumes = read(include_str!("../../models/emphysema/model.toml"))?;
+    let (mut film, mut volume) = (films.lead().clone(), volumes.lead().clone());
+    (film.padding, volume.padding) = (Some(0.0), Some(0.0));
+    volume.modalities = ["CT", "MR"].map(String::from).to_vec();
+    let mut cine = film.clone();
+    if let InputKind::Image(image) = &film.kind {
+        let image = ImageWanted { colour: Colour::Any, ..image.clone() };
+        cine.kind = InputKind::Frames(FramesWanted { image, tell: Tell::Mean, batch: 1 });
+    }
+    cine.modalities = ["US", "CT", "MR"].map(String::from).to_vec();
+    Some([film, cine, volume])
+});
+
+/// A Part 10 file, its elements, its frames, how they are shown, and the volume that they make.
 pub fn decode(input: &[u8]) {
     telling_panics(|| check(input));
 }
 
-fn check(input: &[u8]) {
-    let wanted = [decode::TAGS, film::TAGS].concat();
-    let Ok(elements) = Elements::read(input, &wanted) else { return };
+fn check(file: &[u8]) {
+    let Some([film, cine, volume]) = &*INPUTS else { return };
+    let wanted = [decode::TAGS, film::TAGS, padding::TAGS].concat();
+    let Ok(elements) = Elements::read(file, &wanted) else { return };
     let size = |tag| usize::from(elements.unsigned(tag).unwrap_or(0));
     let (rows, columns) = (size(tags::ROWS), size(tags::COLUMNS));
-    if rows * columns > MOST_PIXELS {
+    if rows * columns * size(tags::SAMPLES_PER_PIXEL).max(1) > MOST_PIXELS {
         return;
     }
-    let Ok(pixels) = decode_elements(&elements) else { return };
-    assert_eq!((pixels.rows, pixels.columns), (rows, columns));
-    assert_eq!(pixels.values.len(), rows * columns);
-    let range = match (pixels.bits_allocated, pixels.signed) {
-        (8, false) => 0..=0xFF,
-        (8, true) => -0x80..=0x7F,
-        (_, false) => 0..=0xFFFF,
-        (_, true) => -0x8000..=0x7FFF,
-    };
-    assert!(pixels.values.iter().all(|value| range.contains(value)));
-    if let Ok(shown) = film::intensities(&elements, Intensity::Displayed, pixels) {
-        assert_eq!(shown.len(), rows * columns);
-        // A slope near the end of float32 makes NaN.
+    let Ok(frames) = Frames::of(&elements) else { return };
+    assert_eq!(frames.size(), [rows, columns]);
+    for at in 0..frames.count().min(MOST_FRAMES) {
+        check_frame(&elements, &frames, at, film);
+    }
+    if frames.count() <= MOST_FRAMES {
+        let _ = film::read(file, cine);
+        let mut assembly = Assembly::new(volume);
+        if assembly.add(file).is_ok()
+            && let Ok(volume) = assembly.finish()
+        {
+            assert_eq!(volume.voxels.len(), volume.geometry.voxels());
+            assert_eq!(volume.slices.len(), volume.geometry.slices);
+        }
+    }
+}
+
+fn check_frame(elements: &Elements, frames: &Frames, at: usize, film: &Input) {
+    let Ok(pixels) = frames.frame(at) else { return };
+    let count = pixels.channels * pixels.rows * pixels.columns;
+    assert_eq!(pixels.values.len(), count);
+    assert_eq!(pixels.channels, if frames.are_colour() { 3 } else { 1 });
+    let half = 1i32 << (pixels.bits_stored - 1);
+    let range = if pixels.signed { -half..=half - 1 } else { 0..=2 * half - 1 };
+    if !frames.are_colour() {
+        assert!(pixels.values.iter().all(|value| range.contains(value)));
+    }
+    if let Ok(shown) = film::intensities(Shown::by(elements), film, pixels) {
+        assert_eq!(shown.len(), count);
+        // Padding is NaN.
         assert!(shown.iter().all(|grey| (0.0..=1.0).contains(grey) || grey.is_nan()));
     }
 }

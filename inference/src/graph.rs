@@ -1,6 +1,6 @@
 //! A graph and its manifest have to mean the same tensors: opened by ONNX Runtime, then names, types and ranks compared.
 
-use crate::manifest::{Side, TensorWanted};
+use crate::manifest::{Side, TensorKind, TensorWanted};
 use crate::models::{self, Model};
 use crate::problem::{ModelProblem, suggestion};
 use crate::site::Site;
@@ -67,8 +67,18 @@ pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
     problems.into_iter().map(|text| ModelProblem::of_file(&model.graph, text)).collect()
 }
 
+fn elements(kind: TensorKind) -> &'static [TensorElementType] {
+    match kind {
+        TensorKind::Labels => &[TensorElementType::Uint8],
+        TensorKind::Classes => &[TensorElementType::Int64, TensorElementType::Int32],
+        TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores => {
+            &[TensorElementType::Float32]
+        }
+    }
+}
+
 fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<String> {
-    let TensorWanted { name, labels, sides } = wanted;
+    let TensorWanted { name, kind, sides, batch } = wanted;
     let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == *name) else {
         let nearest = suggestion(name, outlets.iter().map(Outlet::name));
         return Some(format!("the graph has no {side} `{name}`{nearest}"));
@@ -76,14 +86,18 @@ fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<Stri
     let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
         return Some(format!("the graph's {side} `{name}` is not a tensor"));
     };
-    let element = if *labels { TensorElementType::Uint8 } else { TensorElementType::Float32 };
-    if *ty != element {
-        return Some(format!("the graph's {side} `{name}` is {ty}, {element} is needed"));
+    let elements = elements(*kind);
+    if !elements.contains(ty) {
+        let elements: Vec<String> = elements.iter().map(ToString::to_string).collect();
+        let elements = elements.join(" or ");
+        return Some(format!("the graph's {side} `{name}` is {ty}, {elements} is needed"));
     }
-    let shape = match (side, sides.as_slice(), &shape[..]) {
+    let shape = match (batch, &shape[..]) {
         // Numbers of a batch of one are numbers.
-        ("output", [_], [batch, row]) if *batch <= 1 => std::slice::from_ref(row),
-        (_, _, shape) => shape,
+        (Some(batch), [first, rest @ ..]) if rest.len() == sides.len() && batch.fits(*first) => {
+            rest
+        }
+        (_, shape) => shape,
     };
     let (found, rank) = (shape.len(), sides.len());
     if found != rank {

@@ -1,6 +1,9 @@
 //! What a model takes and gives, as its manifest says: tensors, geometry limits, coded concepts. No model is known in code.
 
+mod batching;
+mod boxes;
 mod check;
+mod frames;
 mod grid;
 mod image;
 mod outputs;
@@ -8,11 +11,14 @@ mod steps;
 mod windows;
 mod written;
 
+pub use batching::Batching;
+pub use boxes::{BoxTensor, Column, DetectionOutput, Part, Zero};
+pub use frames::{FramesWanted, Tell};
 pub use grid::{Along, GridWanted, Interpolation};
-pub use image::{Crop, ImageWanted, Resizing};
+pub use image::{Colour, Crop, FilmPlace, ImageWanted, Resizing};
 pub use outputs::{
-    Activation, ClassificationOutput, Cleaning, Figure, MeasurementOutput, MeasurementSource,
-    Reading, SegmentationOutput,
+    Activation, Back, ClassificationOutput, Cleaning, DerivedOutput, Figure, MeasurementOutput,
+    MeasurementSource, Reading, SegmentationOutput,
 };
 pub use steps::Step;
 pub use windows::{Blending, Each, Pieces, WindowsWanted};
@@ -36,6 +42,8 @@ pub struct Manifest {
     pub time_out: Duration,
     /// Whether the CPU may run it where a device was meant to and can not.
     pub cpu: bool,
+    /// None: each job is a run of its own.
+    pub batching: Option<Batching>,
     pub algorithm: AlgorithmEntry,
     /// Procedure Reported (121058, DCM), CID 100.
     pub procedure: Code,
@@ -47,6 +55,8 @@ pub struct Manifest {
     pub classifications: Vec<ClassificationOutput>,
     /// In drawing order: the last one is drawn on top.
     pub segmentations: Vec<SegmentationOutput>,
+    pub detections: Vec<DetectionOutput>,
+    pub derived: Vec<DerivedOutput>,
 }
 
 /// What can be composed from the findings.
@@ -55,6 +65,7 @@ pub struct Manifest {
 pub enum ResultKind {
     StructuredReport,
     SecondaryCapture,
+    DerivedImages,
 }
 
 impl ResultKind {
@@ -63,6 +74,7 @@ impl ResultKind {
         match self {
             Self::StructuredReport => "structured-report",
             Self::SecondaryCapture => "secondary-capture",
+            Self::DerivedImages => "derived-images",
         }
     }
 }
@@ -78,12 +90,28 @@ pub struct AlgorithmEntry {
 }
 
 /// A tensor that the graph takes or gives, as the manifest means it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TensorWanted<'a> {
     pub name: &'a str,
-    /// uint8; else float32.
-    pub labels: bool,
+    pub kind: TensorKind<'a>,
     pub sides: Vec<Side>,
+    /// The side that may stand before them: of an output that has so much for each of a batch.
+    pub batch: Option<Side>,
+}
+
+/// What the elements of a tensor are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TensorKind<'a> {
+    /// float32.
+    Numbers,
+    /// uint8, one for each voxel.
+    Labels,
+    /// float32, a box in each row.
+    Boxes(&'a BoxTensor),
+    /// float32, one or more for each box.
+    Scores,
+    /// int32 or int64, one for each box.
+    Classes,
 }
 
 /// What is known of one dimension of a tensor before any image has come.
@@ -93,6 +121,8 @@ pub enum Side {
     Exactly(i64),
     AtLeast(i64),
     MultipleOf(i64),
+    /// The graph may not fix it.
+    Open,
 }
 
 impl Side {
@@ -105,6 +135,7 @@ impl Side {
         fixed < 0
             || match self {
                 Self::Any => true,
+                Self::Open => false,
                 Self::Exactly(side) => fixed == side,
                 Self::AtLeast(least) => fixed >= least,
                 Self::MultipleOf(side) => fixed % side.max(1) == 0,
@@ -119,6 +150,7 @@ impl std::fmt::Display for Side {
             Self::Exactly(side) => write!(f, "{side}"),
             Self::AtLeast(least) => write!(f, "{least} or more"),
             Self::MultipleOf(side) => write!(f, "a multiple of {side}"),
+            Self::Open => write!(f, "a batch that is left open"),
         }
     }
 }
@@ -137,29 +169,36 @@ impl Manifest {
         let numbers = self.measurements.iter().map(|measurement| measurement.key.as_str());
         let answers = self.classifications.iter().map(|answer| answer.key.as_str());
         let masks = self.segmentations.iter().map(|segmentation| segmentation.key.as_str());
-        numbers.chain(answers).chain(masks)
+        let boxes = self.detections.iter().map(|detection| detection.key.as_str());
+        let images = self.derived.iter().map(|derived| derived.key.as_str());
+        numbers.chain(answers).chain(masks).chain(boxes).chain(images)
     }
 
     /// The tensors that the graph takes.
     pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         self.inputs.iter().flat_map(|input| {
             let sides = self.sides(input, true);
-            let voxels = TensorWanted { name: &input.tensor, labels: false, sides };
-            let spacing = input.spacing_tensor.as_deref().map(|name| TensorWanted {
-                name,
-                labels: false,
-                sides: vec![Side::Exactly(3)],
-            });
-            std::iter::once(voxels).chain(spacing)
+            let numbers =
+                |name, sides| TensorWanted { name, kind: TensorKind::Numbers, sides, batch: None };
+            let spacing = input.spacing_tensor.as_deref();
+            let spacing = spacing.map(|name| numbers(name, vec![Side::Exactly(3)]));
+            std::iter::once(numbers(input.tensor.as_str(), sides)).chain(spacing)
         })
     }
 
     /// Each use of a tensor that the graph gives; one tensor may be used several times.
     pub fn given(&self) -> impl Iterator<Item = TensorWanted<'_>> {
-        let element = |name, index: usize| TensorWanted {
+        // A row for each film or frame, where several go through the graph together.
+        let several = match (&self.batching, &self.lead().kind) {
+            (Some(_), _) => Some(Side::Open),
+            (None, InputKind::Frames(frames)) if frames.batch > 1 => Some(Side::of(frames.batch)),
+            _ => None,
+        };
+        let element = move |name, index: usize| TensorWanted {
             name,
-            labels: false,
-            sides: vec![Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1))],
+            kind: TensorKind::Numbers,
+            sides: several.into_iter().chain([at_least(index)]).collect(),
+            batch: several.is_none().then_some(Side::Exactly(1)),
         };
         let numbers =
             self.measurements.iter().filter_map(move |measurement| match &measurement.source {
@@ -167,26 +206,67 @@ impl Manifest {
                 MeasurementSource::Mask { .. } => None,
             });
         let classes = self.classifications.iter().map(move |c| element(&c.tensor, c.class));
-        let masks = self.segmentations.iter().map(|segmentation| {
-            let mut sides = self.sides(self.lead(), false);
-            if let (Reading::HighestScore(class), Some(classes)) =
-                (segmentation.reading, sides.get_mut(1))
-            {
-                *classes = Side::AtLeast(i64::from(class) + 1);
-            }
-            let labels = matches!(segmentation.reading, Reading::Label(_));
-            TensorWanted { name: &segmentation.tensor, labels, sides }
+        let masks = self.segmentations.iter().map(|segmentation| self.of_mask(segmentation));
+        let boxes = self.detections.iter().flat_map(|detection| self.of_boxes(detection));
+        let images = self.derived.iter().map(|derived| TensorWanted {
+            name: &derived.tensor,
+            kind: TensorKind::Numbers,
+            sides: self.sides(self.lead(), false),
+            batch: None,
         });
-        numbers.chain(classes).chain(masks)
+        numbers.chain(classes).chain(masks).chain(boxes).chain(images)
+    }
+
+    fn of_mask<'a>(&'a self, segmentation: &'a SegmentationOutput) -> TensorWanted<'a> {
+        let mut sides = self.sides(self.lead(), false);
+        if let (Reading::HighestScore(class), Some(classes)) =
+            (segmentation.reading, sides.get_mut(1))
+        {
+            *classes = at_least(usize::from(class));
+        }
+        let kind = match segmentation.reading {
+            Reading::Label(_) => TensorKind::Labels,
+            Reading::HighestScore(_) | Reading::AtLeast(_) => TensorKind::Numbers,
+        };
+        TensorWanted { name: &segmentation.tensor, kind, sides, batch: None }
+    }
+
+    /// Boxes, scores, and labels where there are some.
+    fn of_boxes<'a>(
+        &self,
+        detection: &'a DetectionOutput,
+    ) -> impl Iterator<Item = TensorWanted<'a>> {
+        let windows = self.lead().windows.as_ref();
+        let batch = Some(Side::of(windows.map_or(1, |windows| windows.batch)));
+        let of = move |name, kind, sides| TensorWanted { name, kind, sides, batch };
+        let columns = Side::of(detection.boxes.columns.len());
+        let boxes = (&detection.boxes.tensor, TensorKind::Boxes(&detection.boxes));
+        let scores = match (&detection.labels, detection.class) {
+            (None, Some(class)) => vec![Side::Any, at_least(class)],
+            _ => vec![Side::Any],
+        };
+        let labels = detection.labels.as_ref();
+        let labels = labels.map(|name| of(name, TensorKind::Classes, vec![Side::Any]));
+        [
+            of(boxes.0, boxes.1, vec![Side::Any, columns]),
+            of(&detection.scores, TensorKind::Scores, scores),
+        ]
+        .into_iter()
+        .chain(labels)
     }
 
     /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
-        if let InputKind::Image(image) = &input.kind {
-            return image.sides();
+        match &input.kind {
+            InputKind::Image(image) => {
+                let batch = self.batching.map_or(Side::Exactly(1), |_| Side::Open);
+                return image.sides(batch, if goes_in { image.channels } else { 1 });
+            }
+            InputKind::Frames(frames) => return frames.sides(),
+            InputKind::Volume => {}
         }
         let grid = self.lead().grid.as_ref();
-        let size = grid.and_then(|grid| grid.size).map(|size| size.map(Side::of));
+        let size = grid.and_then(GridWanted::fixed_size).map(|size| size.map(Side::of));
         let multiple = grid.and_then(|grid| grid.multiple_of);
         let multiple = multiple.map(|of| of.map(|side| Side::MultipleOf(side as i64)));
         let block = size.or(multiple).unwrap_or([Side::Any; 3]);
@@ -200,7 +280,12 @@ impl Manifest {
     }
 }
 
-/// The volume or the film that the graph takes.
+/// Room for an element at this index.
+fn at_least(index: usize) -> Side {
+    Side::AtLeast(i64::try_from(index).unwrap_or(i64::MAX).saturating_add(1))
+}
+
+/// The volume, the film or the frames that the graph takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     /// As rules name the selection that fills it; `input` where there is only one.
@@ -213,6 +298,8 @@ pub struct Input {
     /// Takes float32 in the order of `axes`.
     pub tensor: String,
     pub intensity: Intensity,
+    /// What the graph sees where the images have padding (PS3.3 C.7.5.1.1.2); none: it goes through as it stands.
+    pub padding: Option<f32>,
     pub axes: Axes,
     /// Of a volume.
     pub slice_order: Option<SliceOrder>,
@@ -236,6 +323,19 @@ pub enum InputKind {
     Volume,
     /// One film.
     Image(ImageWanted),
+    /// The frames of one multi-frame image.
+    Frames(FramesWanted),
+}
+
+impl InputKind {
+    /// What is done to a film or to each frame.
+    pub fn image(&self) -> Option<&ImageWanted> {
+        match self {
+            Self::Volume => None,
+            Self::Image(image) => Some(image),
+            Self::Frames(frames) => Some(&frames.image),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -301,8 +401,14 @@ pub struct Limits {
     /// Distance of neighbouring slices in mm.
     pub slice_step: Limit,
     pub slices: Limit,
-    /// Angle between the slices and the axial plane.
+    /// Angle between the slices and the axial plane, and so on.
     pub degrees_from_axial: Limit,
+    pub degrees_from_coronal: Limit,
+    pub degrees_from_sagittal: Limit,
+    /// Of a cine.
+    pub frames: Limit,
+    /// What was compressed with loss is refused.
+    pub lossless: bool,
 }
 
 /// Both ends belong to it; a missing end has no limit.

@@ -1,6 +1,6 @@
 //! Masks out of a graph's tensors: read, cleaned on the model's grid, and brought back onto the images.
 
-use crate::manifest::{Axes, Cleaning, Reading, SegmentationOutput};
+use crate::manifest::{Axes, Back, Cleaning, Reading, SegmentationOutput};
 use crate::prepare::Place;
 use crate::tensors::{Scores, Tensors};
 use crate::voxels::argmax::{argmax, has_nan};
@@ -8,7 +8,7 @@ use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::error::VoxelError;
 use crate::voxels::holes;
-use crate::voxels::resample::nearest;
+use crate::voxels::resample::{linear, nearest};
 use std::collections::HashMap;
 
 /// Of each tensor of scores the class with the highest one, for each voxel: many masks are read of one.
@@ -23,12 +23,24 @@ pub fn over_images<'a>(
     tensors: &Tensors,
     classes: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
-    let mut mask = read(output, axes, place, tensors, classes)?;
-    clean(&mut mask, place.grid.size(), output.cleaning)?;
-    if place.grid.is_like(&place.images) {
+    let told = |error: VoxelError| error.to_string();
+    let stays = place.grid.is_like(&place.images);
+    if let (Back::Probability, Reading::AtLeast(least), false) =
+        (output.back, output.reading, stays)
+    {
+        let numbers = probabilities(&output.tensor, axes, place, tensors)?;
+        let block = Block::new(place.grid, numbers.to_vec()).map_err(told)?;
+        // Beyond the grid nothing is probable.
+        let there = linear(&block, &place.images, f32::NEG_INFINITY).map_err(told)?;
+        let mut mask = there.voxels().iter().map(|number| *number >= least).collect();
+        clean(&mut mask, place.images.size(), output.cleaning)?;
         return Ok(mask);
     }
-    let told = |error: VoxelError| error.to_string();
+    let mut mask = read(output, axes, place, tensors, classes)?;
+    clean(&mut mask, place.grid.size(), output.cleaning)?;
+    if stays {
+        return Ok(mask);
+    }
     let block = Block::new(place.grid, mask).map_err(told)?;
     Ok(nearest(&block, &place.images, false).map_err(told)?.into_voxels())
 }
@@ -43,22 +55,14 @@ fn read<'a>(
     let tensor = output.tensor.as_str();
     let expected = axes.shape(place.grid.size());
     let voxels = place.grid.voxels();
-    let check = |shape: &[i64], elements: usize| {
-        if shape == expected && elements == voxels {
-            return Ok(());
-        }
-        Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"))
-    };
     match output.reading {
         Reading::Label(value) => {
             let (shape, labels) = tensors.labels(tensor)?;
-            check(shape, labels.len())?;
+            fits(tensor, shape, labels.len(), axes, place)?;
             Ok(labels.iter().map(|label| *label == value).collect())
         }
         Reading::AtLeast(least) => {
-            let (shape, numbers) = tensors.numbers(tensor)?;
-            check(shape, numbers.len())?;
-            are_numbers(tensor, numbers)?;
+            let numbers = probabilities(tensor, axes, place, tensors)?;
             Ok(numbers.iter().map(|number| *number >= least).collect())
         }
         Reading::HighestScore(class) => {
@@ -92,8 +96,35 @@ fn read<'a>(
     }
 }
 
+/// A number for each voxel of the model's grid.
+pub fn probabilities<'t>(
+    tensor: &str,
+    axes: Axes,
+    place: &Place,
+    tensors: &'t Tensors,
+) -> Result<&'t [f32], String> {
+    let (shape, numbers) = tensors.numbers(tensor)?;
+    fits(tensor, shape, numbers.len(), axes, place)?;
+    are_numbers(tensor, numbers)?;
+    Ok(numbers)
+}
+
+fn fits(
+    tensor: &str,
+    shape: &[i64],
+    elements: usize,
+    axes: Axes,
+    place: &Place,
+) -> Result<(), String> {
+    let expected = axes.shape(place.grid.size());
+    if shape == expected && elements == place.grid.voxels() {
+        return Ok(());
+    }
+    Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"))
+}
+
 /// A NaN belongs to no class and reaches no limit: a mask without it would be wrong and look right.
-fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
+pub fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
     match has_nan(numbers) {
         true => Err(format!("the output `{tensor}` has values that are no numbers (NaN)")),
         false => Ok(()),

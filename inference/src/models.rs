@@ -1,5 +1,9 @@
 //! The models on disk: each folder below `models/` with its manifest and its graph, read and checked without ONNX Runtime.
 
+mod versions;
+
+pub use versions::{Catalogue, Faulty};
+
 use crate::manifest::Manifest;
 use crate::problem::{ModelProblem, suggestion};
 use sha2::{Digest, Sha256};
@@ -16,7 +20,7 @@ const LARGEST_GRAPH: u64 = (1 << 31) - 1;
 /// One model: what its manifest says and which graph it is.
 #[derive(Debug)]
 pub struct Model {
-    /// Its folder's name, as rules call it.
+    /// Its folder's name: what rules call it, and for a version beside that `@` and the version.
     pub name: String,
     pub manifest: Manifest,
     /// SHA-256 of the graph file, lower-case hexadecimal.
@@ -26,23 +30,33 @@ pub struct Model {
     pub graph: PathBuf,
 }
 
+impl Model {
+    /// What rules call it, whatever the version.
+    pub fn called(&self) -> &str {
+        called(&self.name)
+    }
+
+    /// As its manifest names it.
+    pub fn version(&self) -> &str {
+        &self.manifest.algorithm.version
+    }
+}
+
+/// The name of the model in that of a folder.
+pub fn called(folder: &str) -> &str {
+    folder.split('@').next().unwrap_or(folder)
+}
+
 /// All models by name.
 #[derive(Debug, Default)]
 pub struct Models(BTreeMap<String, Arc<Model>>);
 
 impl Models {
-    /// Reads every folder below `folder`. One faulty model is enough to give all problems of all
-    /// models instead: what runs is what the folder says, or nothing.
+    /// Reads every folder below `folder` but those of versions beside. One faulty model is enough to
+    /// give all problems of all models instead: what runs is what the folder says, or nothing.
     pub fn load(folder: &Path) -> Result<Self, Vec<ModelProblem>> {
-        let mut models = BTreeMap::new();
-        let mut problems = Vec::new();
-        for entry in folders(folder).map_err(|problem| vec![problem])? {
-            match load_model(&entry) {
-                Ok(model) => drop(models.insert(model.name.clone(), Arc::new(model))),
-                Err(faults) => problems.extend(faults),
-            }
-        }
-        if problems.is_empty() { Ok(Self(models)) } else { Err(problems) }
+        let catalogue = Catalogue::load(folder)?;
+        Ok(Self::of(catalogue.iter().filter(|model| !model.name.contains('@')).cloned()))
     }
 
     /// One model alone: its own folder.
@@ -50,6 +64,16 @@ impl Models {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         let model = load_model(&absolute)?;
         Ok(Self(BTreeMap::from([(model.name.clone(), Arc::new(model))])))
+    }
+
+    /// These, by their folders' names.
+    pub fn of(models: impl IntoIterator<Item = Arc<Model>>) -> Self {
+        Self(models.into_iter().map(|model| (model.name.clone(), model)).collect())
+    }
+
+    /// Takes the place of one of the same name.
+    pub fn insert(&mut self, model: Arc<Model>) {
+        self.0.insert(model.name.clone(), model);
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -99,6 +123,13 @@ fn load_model(folder: &Path) -> Result<Model, Vec<ModelProblem>> {
         vec![ModelProblem::of_file(&file, text)]
     })?;
     let manifest = Manifest::parse(&file, &source)?;
+    if let Some((_, version)) = name.split_once('@')
+        && version != manifest.algorithm.version
+    {
+        let is = &manifest.algorithm.version;
+        let text = format!("the folder is of version {version}, its manifest says {is}");
+        return Err(vec![ModelProblem::of_file(&file, text)]);
+    }
     let graph = folder.join(&manifest.graph);
     let digest = check_graph(&graph, &manifest).map_err(|problem| vec![problem])?;
     let manifest_digest = self::digest(source.as_bytes());
@@ -108,9 +139,17 @@ fn load_model(folder: &Path) -> Result<Model, Vec<ModelProblem>> {
 /// The name stands in rules, in results and in UIDs: it is kept plain.
 fn model_name(folder: &Path) -> Result<String, ModelProblem> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (model, version) = match name.split_once('@') {
+        Some((model, version)) => (model, Some(version)),
+        None => (name, None),
+    };
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+    if model.is_empty() || model.len() > 64 || !model.bytes().all(fits) {
         let text = "the folder's name is the model's name: 1 to 64 of a-z, 0-9, - and _";
+        return Err(ModelProblem::of_file(folder, text));
+    }
+    if version.is_some_and(|version| !versions::names_a_folder(version)) {
+        let text = "behind the @ stands the version: 1 to 64 of a-z, A-Z, 0-9, and . _ + -";
         return Err(ModelProblem::of_file(folder, text));
     }
     Ok(name.to_string())

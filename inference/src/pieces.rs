@@ -1,9 +1,10 @@
 //! A run in pieces: windows or slices go through the graph a few at a time, and what it answers becomes one tensor of the whole block.
 
 use crate::answers::{Failure, labels_of, numbers_of};
-use crate::manifest::{Axes, Pieces, WindowsWanted};
+use crate::manifest::{Axes, Pieces, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::prepare::Prepared;
+use crate::rows::{Batch, Rows};
 use crate::run::spacings;
 use crate::tensors::{Elements, Tensor, Tensors};
 use crate::voxels::argmax::has_nan;
@@ -28,7 +29,7 @@ pub fn run(
     let block_size = place.grid.size();
     let windows = wanted.over(block_size)?;
     let cut = Cut { model, prepared, block_size, wanted, windows: &windows };
-    let mut answers = cut.answers();
+    let (mut answers, mut rows) = (cut.answers(), cut.rows());
     let mut tensors: Vec<Vec<f32>> = vec![Vec::new(); model.manifest.inputs.len()];
     // A graph that fixes its batch gets the last piece again where there are too few.
     let fixed = batch_is_fixed(session, &model.manifest.lead().tensor);
@@ -47,11 +48,17 @@ pub fn run(
         for answer in &mut answers {
             answer.add(&cut, pieces.clone(), count, &outputs)?;
         }
+        let starts: Vec<_> = pieces.map(|piece| windows.start(piece)).collect();
+        let batch = Batch { starts: &starts, given: count, in_slices: cut.in_slices() };
+        rows.iter_mut().try_for_each(|rows| rows.add(&batch, &outputs))?;
     }
     let named =
         answers.into_iter().filter_map(|answer| Some((answer.name.to_string(), answer.whole?)));
     let axes = model.manifest.lead().axes;
-    Ok(Tensors(named.map(|(name, whole)| (name, whole.finish(axes, &cut))).collect()))
+    let of_voxels = named.map(|(name, whole)| (name, whole.finish(axes, &cut)));
+    let of_boxes =
+        rows.into_iter().map(|rows| (rows.name.to_string(), rows.finish(cut.in_slices())));
+    Ok(Tensors(of_voxels.chain(of_boxes).collect()))
 }
 
 pub fn batch_is_fixed(session: &Session, tensor: &str) -> bool {
@@ -110,15 +117,35 @@ impl<'a> Cut<'a> {
         Ok(())
     }
 
-    /// One for each tensor that the manifest names, none of them begun.
+    /// One for each tensor of voxels that the manifest names, none of them begun.
     fn answers(&self) -> Vec<Answer<'a>> {
         let mut answers: Vec<Answer> = Vec::new();
         for wanted in self.model.manifest.given() {
+            let labels = match wanted.kind {
+                TensorKind::Numbers => false,
+                TensorKind::Labels => true,
+                TensorKind::Boxes(_) | TensorKind::Scores | TensorKind::Classes => continue,
+            };
             if answers.iter().all(|answer| answer.name != wanted.name) {
-                answers.push(Answer { name: wanted.name, labels: wanted.labels, whole: None });
+                answers.push(Answer { name: wanted.name, labels, whole: None });
             }
         }
         answers
+    }
+
+    /// One for each tensor of boxes, and of what is told of each box.
+    fn rows(&self) -> Vec<Rows<'a>> {
+        let mut all: Vec<Rows> = Vec::new();
+        for rows in self.model.manifest.given().filter_map(|wanted| Rows::new(&wanted)) {
+            if all.iter().all(|other| other.name != rows.name) {
+                all.push(rows);
+            }
+        }
+        all
+    }
+
+    fn in_slices(&self) -> bool {
+        matches!(self.wanted.pieces, Pieces::Slices { .. })
     }
 
     fn importance(&self) -> Importance {

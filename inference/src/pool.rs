@@ -1,23 +1,27 @@
 //! The models of the node, each in a process of its own: one runs at a time, and together they keep to a budget of memory.
 
 mod residents;
+mod together;
 mod turns;
 
 pub use turns::Urgency;
 
+use crate::batch::Seat;
 use crate::device::{Device, placed};
-use crate::engine::{EngineError, EngineOptions, InferError};
+use crate::engine::{Answer, EngineError, EngineOptions, Found, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
-use crate::worker::process::{AskError, NotOpened, Process, Worker};
+use crate::worker::process::{NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use residents::Residents;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use turns::{Turns, Wish};
+use together::{Asked, How};
+use tokio::sync::oneshot;
+use turns::{Turn, Turns, Wish};
 
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
@@ -39,12 +43,24 @@ pub struct PoolOptions {
 /// Cheap to clone. When the last one is dropped, the processes end.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    models: Arc<Models>,
+    /// May become more while it runs.
+    models: Arc<Mutex<Models>>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
-    /// Of the models.
+    /// Of the models that were there at the start; others go to the first device.
     placed: Arc<BTreeMap<String, Device>>,
-    turns: Arc<BTreeMap<Device, Turns>>,
+    turns: Arc<BTreeMap<Device, Turns<Asked>>>,
+    /// Films that a model can take together, where more of them failed.
+    together: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// What came out, and how.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub findings: Findings,
+    /// Its share of the time since the turn came.
+    pub took: Duration,
+    pub seat: Seat,
 }
 
 /// How often a look is taken at how much a run takes.
@@ -55,12 +71,13 @@ impl Pool {
     /// all models come at once. Blocks for as long as that takes.
     pub fn start(models: Arc<Models>, options: PoolOptions) -> Result<Self, EngineError> {
         let pool = Self {
-            models: models.clone(),
+            models: Arc::new(Mutex::new(Models::of(models.iter().cloned()))),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
             turns: Arc::new(
                 options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect(),
             ),
             placed: Arc::new(placed(&sizes(&models), &options.devices)),
+            together: Arc::default(),
             options: Arc::new(options),
         };
         let mut problems = Vec::new();
@@ -82,6 +99,39 @@ impl Pool {
         if problems.is_empty() { Ok(pool) } else { Err(EngineError::Models(problems)) }
     }
 
+    /// A further model, which is opened when it is first asked for. What a process of that name has open
+    /// stays open.
+    pub fn add(&self, model: Arc<Model>) {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner).insert(model);
+    }
+
+    /// Opens a further model and runs it once, in a pool of its own beside what has the turn here: nobody
+    /// waits for that. It is added, open and warm, when that went well.
+    pub async fn try_out(
+        &self,
+        model: &Arc<Model>,
+        images: Vec<Images>,
+    ) -> Result<Findings, InferError> {
+        let (of, options) = (Models::of([model.clone()]), PoolOptions::clone(&self.options));
+        let apart = move || Self::start(Arc::new(of), options);
+        let apart = tokio::task::spawn_blocking(apart).await.map_err(|_| stopped())?;
+        let apart = apart.map_err(|error| InferError::Permanent(error.to_string()))?;
+        let voxels = images.iter().map(Images::count).sum();
+        let found = apart.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;
+        let (findings, _) = found?;
+        self.add(model.clone());
+        let worker = apart.residents().take(&model.name);
+        if let Some(worker) = worker {
+            self.back(model, worker, voxels);
+        }
+        Ok(findings)
+    }
+
+    /// The most bytes that a process of the model has taken so far; none where none has come back yet.
+    pub fn peak(&self, model: &str) -> Option<u64> {
+        self.residents().peak(model)
+    }
+
     /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
     /// told how long they took since the turn came. Who has waited elsewhere before says for how long.
     pub async fn infer(
@@ -91,41 +141,139 @@ impl Pool {
         urgency: Urgency,
         waited: Duration,
     ) -> Result<(Findings, Duration), InferError> {
-        let found = self.models.model(model).cloned();
-        let model =
-            found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
-        let now = Instant::now();
-        let since = now.checked_sub(waited).unwrap_or(now);
-        let turns = self.turns.get(&self.device(&model)).ok_or_else(stopped)?;
-        let _turn = turns.turn(Wish { urgency, model: model.name.clone(), since }).await;
-        let began = Instant::now();
-        let voxels = images.iter().map(Images::count).sum();
-        if let Some(why) = self.residents().refusal(&model.name, voxels) {
-            return Err(InferError::Permanent(why));
-        }
-        let worker = self.worker(&model).await?;
-        let findings = self.run(&model, worker, images, voxels).await?;
-        Ok((findings, began.elapsed()))
+        let told = self.ask(model, images, How::Alone, urgency, waited).await?;
+        Ok((told.findings, told.took))
     }
 
+    /// The same, but in one run with others of the model that wait, where its manifest has batches.
+    pub async fn infer_together(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
+        self.ask(model, images, How::Together, urgency, waited).await
+    }
+
+    /// The same to the last bit as it was once, when it ran in this seat: in a batch of as many, which are
+    /// copies of it.
+    pub async fn infer_again(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        urgency: Urgency,
+        seat: Seat,
+    ) -> Result<Findings, InferError> {
+        let told = self.ask(model, images, How::InSeat(seat), urgency, Duration::ZERO).await?;
+        Ok(told.findings)
+    }
+
+    /// The model that was loaded lately and whose routine runs go on therefore: who leases jobs in this
+    /// order has the next one ready.
+    pub fn row(&self) -> Option<String> {
+        self.turns.values().find_map(Turns::row)
+    }
+
+    async fn ask(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        how: How,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
+        let found =
+            self.models.lock().unwrap_or_else(PoisonError::into_inner).model(model).cloned();
+        let model =
+            found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
+        if images.iter().any(|images| images.numbers().len() != images.count()) {
+            let text = format!("the images for the model `{}` contradict themselves", model.name);
+            return Err(InferError::Permanent(text));
+        }
+        let turns = self.turns.get(&self.device(&model)).ok_or_else(stopped)?;
+        let now = Instant::now();
+        let since = now.checked_sub(waited).unwrap_or(now);
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let joins = how == How::Together;
+            let wish = Wish { urgency, model: model.name.clone(), since, joins };
+            let asked = Asked { images: images.clone(), how, at: now.into(), reply };
+            let leads = async {
+                let (turn, asked) = turns.turn(wish, asked).await;
+                self.lead(&model, &turn, asked, urgency).await
+            };
+            return tokio::select! {
+                biased;
+                told = answer => match told {
+                    Ok(told) => told,
+                    // Who took it along left.
+                    Err(_) => continue,
+                },
+                told = leads => told,
+            };
+        }
+    }
+
+    /// Its turn has come: it runs, and those that it takes along are told.
+    async fn lead(
+        &self,
+        model: &Arc<Model>,
+        turn: &Turn<Asked>,
+        first: Asked,
+        urgency: Urgency,
+    ) -> Result<Told, InferError> {
+        let all = self.gather(model, turn, first, urgency).await;
+        let began = Instant::now();
+        let answers = self.answers(model, turn, &all).await;
+        let took = began.elapsed() / u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let told =
+            |answer: Answer| answer.map(|Found { findings, seat }| Told { findings, took, seat });
+        let mut told = answers.into_iter().map(told);
+        let first = told.next().unwrap_or_else(|| Err(stopped()));
+        for (asked, told) in all.into_iter().skip(1).zip(told) {
+            // Who has left needs none.
+            let _ = asked.reply.send(told);
+        }
+        first
+    }
+
+    /// One run for all of them; an answer for each.
     async fn run(
         &self,
         model: &Arc<Model>,
-        worker: Worker,
-        images: Vec<Images>,
-        voxels: usize,
-    ) -> Result<Findings, InferError> {
+        turn: &Turn<Asked>,
+        batch: Vec<Vec<Images>>,
+    ) -> Vec<Answer> {
+        let count = batch.len();
+        let answers = self.try_run(model, turn, batch).await;
+        answers.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn try_run(
+        &self,
+        model: &Arc<Model>,
+        turn: &Turn<Asked>,
+        batch: Vec<Vec<Images>>,
+    ) -> Result<Vec<Answer>, InferError> {
+        let voxels = batch.iter().flatten().map(Images::count).sum();
+        if let Some(why) = self.residents().refusal(&model.name, voxels) {
+            return Err(InferError::Permanent(why));
+        }
+        let worker = self.worker(model, turn).await?;
         let process = worker.process();
         let _runs = Runs::begin(self, &model.name);
         let mut guard = KilledOnDrop(Some(process.clone()));
-        let limit = model.manifest.time_out + self.options.grace;
+        // Those whose tensors have other shapes run one after the other.
+        let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let limit = model.manifest.time_out.saturating_mul(runs) + self.options.grace;
         let of = model.clone();
         let run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
-            let answer = worker.ask(&of, &images);
-            (worker, answer)
+            let answers = worker.ask(&of, &batch);
+            (worker, answers)
         });
-        let (worker, answer) = tokio::select! {
+        let (worker, answers) = tokio::select! {
             ended = run => ended.map_err(|_| stopped())?,
             () = tokio::time::sleep(limit) => {
                 let (name, seconds) = (&model.name, limit.as_secs());
@@ -136,17 +284,20 @@ impl Pool {
             why = self.outgrown(model, &process, voxels) => return Err(InferError::Permanent(why)),
         };
         guard.0 = None;
-        match answer {
-            Ok(findings) => {
-                self.back(model, worker, voxels);
-                Ok(findings)
-            }
-            Err(AskError::Failed(error)) => {
-                self.back(model, worker, voxels);
-                Err(error)
-            }
-            Err(AskError::Ended(text)) => Err(InferError::Transient(text)),
-        }
+        let answers = answers.map_err(InferError::Transient)?;
+        self.back(model, worker, voxels);
+        Ok(answers)
+    }
+
+    fn most_together(&self, model: &str) -> usize {
+        let together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
+        together.get(model).copied().unwrap_or(usize::MAX)
+    }
+
+    fn at_most_together(&self, model: &str, most: usize) {
+        tracing::warn!(model, most, "larger batches fail: no more films than this go together");
+        let mut together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
+        together.insert(model.to_string(), most);
     }
 
     /// While it runs idle ones go as it grows. Comes back when it has outgrown the whole budget.
@@ -163,14 +314,19 @@ impl Pool {
     }
 
     /// The one that is open, or a new one.
-    async fn worker(&self, model: &Arc<Model>) -> Result<Worker, InferError> {
+    async fn worker(&self, model: &Arc<Model>, turn: &Turn<Asked>) -> Result<Worker, InferError> {
         let open = self.residents().take(&model.name);
         if let Some(worker) = open.filter(|worker| !worker.process().has_ended()) {
             unload(self.residents().make_room(&model.name, 0));
             return Ok(worker);
         }
+        turn.loads();
+        let began = Instant::now();
         let (pool, of) = (self.clone(), model.clone());
         let opened = tokio::task::spawn_blocking(move || pool.open(&of)).await;
+        let took = began.elapsed();
+        // What does not open is no reason to go on with it.
+        turn.loaded(if matches!(opened, Ok(Ok(_))) { took } else { Duration::ZERO });
         opened.map_err(|_| stopped())?.map_err(|error| match error {
             NotOpened::Faulty(text) => InferError::Permanent(text),
             NotOpened::NoRuntime(text) | NotOpened::NotNow(text) => InferError::Transient(text),
@@ -200,7 +356,8 @@ impl Pool {
     }
 
     fn device(&self, model: &Model) -> Device {
-        self.placed.get(&model.name).copied().unwrap_or_default()
+        let first = || self.options.devices.first().copied().unwrap_or_default();
+        self.placed.get(&model.name).copied().unwrap_or_else(first)
     }
 
     /// Idle again; what it took is remembered.

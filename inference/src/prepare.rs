@@ -1,11 +1,13 @@
-//! From images to the tensors that a model takes: volumes on the model's grid, films at its size, intensities scaled.
+//! From images to the tensors that a model takes: volumes on the model's grid, films and frames at its size, intensities scaled.
 
+use crate::assembly::MOST_VOXELS;
 use crate::cuda::{self, DeviceError, Gpu, OnDevice};
-use crate::manifest::{Input, InputKind};
+use crate::manifest::{ImageWanted, Input, InputKind};
 use crate::models::Model;
 use crate::voxels::block::Block;
 use crate::voxels::error::VoxelError;
 use crate::voxels::grid::Grid;
+use crate::voxels::intensity::put_padding;
 use crate::voxels::resample::linear;
 use gantry_terms::film::Film;
 use gantry_terms::images::Images;
@@ -54,6 +56,8 @@ pub enum Unprepared {
     Device(#[from] DeviceError),
     #[error("it has {wanted} inputs, and images for {found} were given")]
     Count { wanted: usize, found: usize },
+    #[error("its {0} frames have more than {MOST_VOXELS} numbers as the model takes them")]
+    TooLarge(usize),
     #[error(
         "the images for `{0}` are not of the kind that its manifest names: the node has to be mended"
     )]
@@ -140,11 +144,18 @@ fn lie_together(
 
 impl PreparedInput {
     fn of_film(input: &Input, film: &Film) -> Result<Self, Unprepared> {
-        let InputKind::Image(wanted) = &input.kind else {
-            return Err(Unprepared::Kind(input.name.clone()));
+        let wanted = match (&input.kind, film.frames) {
+            (InputKind::Image(wanted), 1) => wanted,
+            (InputKind::Frames(frames), 1..) => &frames.image,
+            _ => return Err(Unprepared::Kind(input.name.clone())),
         };
-        let (shape, pixels) = wanted.fill(film, [&input.image_steps, &input.steps])?;
-        Ok(Self { shape, spacing: None, voxels: Voxels::Made(pixels) })
+        let (shape, pixels) = frames_of(input, wanted, film)?;
+        Ok(Self::made(shape, pixels))
+    }
+
+    /// Of films.
+    pub fn made(shape: Vec<i64>, pixels: Vec<f32>) -> Self {
+        Self { shape, spacing: None, voxels: Voxels::Made(pixels) }
     }
 
     fn on(
@@ -201,8 +212,27 @@ impl PreparedInput {
 
 /// Whether the voxels of the images are what the input wants as they are.
 fn lies_ready(input: &Input, images: &Grid, onto: Option<Grid>) -> bool {
-    let stays = input.image_steps.is_empty() && input.steps.is_empty();
+    let stays = input.image_steps.is_empty() && input.steps.is_empty() && input.padding.is_none();
     stays && onto.map_or(input.grid.is_none(), |onto| onto.is_like(images))
+}
+
+/// The shape and the numbers of the tensor of all frames, one behind the other.
+fn frames_of(
+    input: &Input,
+    wanted: &ImageWanted,
+    film: &Film,
+) -> Result<(Vec<i64>, Vec<f32>), Unprepared> {
+    let size = [film.rows, film.columns];
+    let [rows, columns] = wanted.size_of(size);
+    let shape = [film.frames, wanted.channels, rows, columns];
+    let count = shape.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
+    let count = count.filter(|count| *count <= MOST_VOXELS);
+    let mut tensor = Vec::with_capacity(count.ok_or(Unprepared::TooLarge(film.frames))?);
+    let steps: [&[_]; 2] = [&input.image_steps, &input.steps];
+    for at in 0..film.frames {
+        tensor.extend(wanted.fill(size, film.frame(at), steps, input.padding)?);
+    }
+    Ok((shape.map(|side| side as i64).to_vec(), tensor))
 }
 
 /// Beyond its images an input that goes onto another one is as it is at its darkest.
@@ -221,5 +251,8 @@ fn made(
         block = wanted.fill(&block)?;
     }
     input.steps.iter().try_for_each(|step| step.apply(block.voxels_mut()))?;
+    if let Some(value) = input.padding {
+        put_padding(block.voxels_mut(), value);
+    }
     Ok(block)
 }

@@ -1,11 +1,12 @@
 //! One run of one graph on one volume, under watch: ended when it takes too long or when nobody waits for it.
 
-use crate::answers::{Failure, labels_of, numbers_of};
+use crate::answers::{Failure, classes_of, labels_of, numbers_of};
 use crate::cuda::Gpu;
 use crate::cuda::run::{OnGpu, Place};
 use crate::device::Fault;
 use crate::engine::InferError;
-use crate::manifest::WindowsWanted;
+use crate::frames;
+use crate::manifest::{InputKind, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::pieces;
 use crate::prepare::Prepared;
@@ -53,14 +54,17 @@ pub fn run<T: Send>(
         limit,
         reply,
         || options.terminate().is_ok(),
-        || match (gpu, &windows) {
-            (Some(gpu), windows) => {
+        || match (gpu, &windows, &model.manifest.lead().kind) {
+            (Some(gpu), windows, _) => {
                 let run = OnGpu { gpu, place: Place::Cuda, model, prepared };
                 run.run(session, &options, windows.as_ref())
             }
-            (None, None) => whole(session, &options, model, prepared),
+            (None, _, InputKind::Frames(wanted)) => {
+                frames::run(session, &options, model, prepared, wanted)
+            }
+            (None, None, _) => whole(session, &options, model, prepared),
             // What was terminated once ends the runs of all further pieces, too.
-            (None, Some(windows)) => pieces::run(session, &options, model, prepared, windows),
+            (None, Some(windows), _) => pieces::run(session, &options, model, prepared, windows),
         },
     );
     match (tensors, end) {
@@ -115,12 +119,19 @@ fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, Failure> {
         if tensors.0.contains_key(name) {
             continue;
         }
-        let (shape, elements) = if wanted.labels {
-            let (shape, labels) = labels_of(outputs, name)?;
-            (shape, Elements::Labels(labels.to_vec()))
-        } else {
-            let (shape, numbers) = numbers_of(outputs, name)?;
-            (shape, Elements::Numbers(numbers.to_vec()))
+        let (shape, elements) = match wanted.kind {
+            TensorKind::Labels => {
+                let (shape, labels) = labels_of(outputs, name)?;
+                (shape, Elements::Labels(labels.to_vec()))
+            }
+            TensorKind::Classes => {
+                let (shape, classes) = classes_of(outputs, name)?;
+                (shape, Elements::Classes(classes.into_owned()))
+            }
+            TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores => {
+                let (shape, numbers) = numbers_of(outputs, name)?;
+                (shape, Elements::Numbers(numbers.to_vec()))
+            }
         };
         tensors.0.insert(name.to_string(), Tensor { shape: shape.to_vec(), elements });
     }

@@ -1,8 +1,11 @@
-//! One slice: where it lies in the patient (PS3.3 C.7.6.2) and its pixels after the modality LUT (PS3.3 C.11.1).
+//! The slices of an image, one or a frame each: where it lies in the patient (PS3.3 C.7.6.2) and its pixels after the modality LUT (PS3.3 C.11.1).
 
-use crate::decode::{self, DecodeError, decode_elements};
+use crate::decode::{self, DecodeError, Frames, Pixels};
 use crate::elements::Elements;
+use crate::enhanced::{self, Groups};
+use crate::lossy::{LOSSY_IMAGE_COMPRESSION, is_lossy};
 use crate::manifest::{Input, Intensity};
+use crate::padding::{self, Padding};
 use gantry_terms::geometry::{cross, dot};
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::SliceSource;
@@ -35,6 +38,7 @@ const TAGS: &[u32] = &[
     RESCALE_SLOPE,
     RESCALE_TYPE,
     MODALITY_LUT_SEQUENCE,
+    LOSSY_IMAGE_COMPRESSION,
 ];
 
 /// Direction cosines are written with few digits: their lengths and the cosine of their angle may
@@ -61,6 +65,20 @@ pub enum SliceError {
     ModalityLut,
     #[error("is inverted (MONOCHROME1), which no slice of a volume may be")]
     Inverted,
+    #[error("was compressed with loss, which the model does not take")]
+    Lossy,
+    #[error(
+        "has a Rescale Slope or Rescale Intercept by which its values are no numbers of 32 bits"
+    )]
+    Rescale,
+    #[error("has {0} frames and no functional groups, which say where each of them lies")]
+    NoGroups(usize),
+    #[error("has not as many Per-frame Functional Groups as its {frames} frames")]
+    Groups { frames: usize },
+    #[error(
+        "has {count} {what}: which of them make the volume is not said, and nothing is guessed"
+    )]
+    Mixed { what: String, count: usize },
     #[error("has a Rescale Slope and others of the series have none, or the other way round")]
     MixedRescale,
 }
@@ -88,6 +106,19 @@ pub struct Slice {
 pub enum SliceName {
     Instance(i64),
     Given(usize),
+    /// Behind its place among the frames, counted from 1.
+    FrameOfInstance(u32, i64),
+    FrameOfGiven(u32, usize),
+}
+
+impl SliceName {
+    fn frame(self, frame: u32) -> Self {
+        match self {
+            Self::Instance(number) => Self::FrameOfInstance(frame, number),
+            Self::Given(place) => Self::FrameOfGiven(frame, place),
+            of_frame => of_frame,
+        }
+    }
 }
 
 impl std::fmt::Display for SliceName {
@@ -95,53 +126,111 @@ impl std::fmt::Display for SliceName {
         match self {
             Self::Instance(number) => write!(f, "instance number {number}"),
             Self::Given(place) => write!(f, "image {place} as given"),
+            Self::FrameOfInstance(frame, number) => {
+                write!(f, "frame {frame} of instance number {number}")
+            }
+            Self::FrameOfGiven(frame, place) => {
+                write!(f, "frame {frame} of image {place} as given")
+            }
         }
     }
 }
 
-impl Slice {
-    /// Reads a slice of the modality; the name in the error is the best one known by then.
-    pub fn read(
-        part10: &[u8],
-        place: usize,
-        input: &Input,
-    ) -> Result<Self, (SliceName, SliceError)> {
-        let given = SliceName::Given(place);
-        let wanted: Vec<u32> = TAGS.iter().chain(decode::TAGS).copied().collect();
-        let elements = Elements::read(part10, &wanted)
-            .map_err(|unreadable| (given, DecodeError::from(unreadable).into()))?;
-        let number = elements.decimal(INSTANCE_NUMBER).map(|n| SliceName::Instance(n as i64));
-        let name = number.unwrap_or(given);
-        Self::from_elements(&elements, name, input).map_err(|error| (name, error))
+/// Why a slice can not be used, behind the best name that is known by then.
+pub type Refused = (SliceName, SliceError);
+
+/// Reads the slices of an image, one after the other: the only one, or each frame of one with functional
+/// groups. No more than one of them is decoded before it is taken.
+pub fn read<E: From<Refused>>(
+    part10: &[u8],
+    place: usize,
+    input: &Input,
+    mut take: impl FnMut(Slice) -> Result<(), E>,
+) -> Result<(), E> {
+    let given = SliceName::Given(place);
+    let wanted = [TAGS, decode::TAGS, enhanced::TAGS, padding::TAGS].concat();
+    let elements = Elements::read(part10, &wanted)
+        .map_err(|unreadable| (given, DecodeError::from(unreadable).into()))?;
+    let number = elements.decimal(INSTANCE_NUMBER).map(|n| SliceName::Instance(n as i64));
+    let name = number.unwrap_or(given);
+    let image = Image::open(&elements, input).map_err(|error| (name, error))?;
+    for at in 0..image.frames.count() {
+        let name = if image.groups.is_some() { name.frame(at as u32 + 1) } else { name };
+        take(image.slice(at, name).map_err(|error| (name, error))?)?;
+    }
+    Ok(())
+}
+
+/// An image whose slices are read.
+struct Image<'a> {
+    elements: &'a Elements<'a>,
+    input: &'a Input,
+    frames: Frames<'a>,
+    groups: Option<Groups<'a>>,
+    sop_class: Uid,
+    sop_instance: Uid,
+}
+
+impl<'a> Image<'a> {
+    fn open(elements: &'a Elements<'a>, input: &'a Input) -> Result<Self, SliceError> {
+        check_modality(elements, input)?;
+        let frames = Frames::of(elements)?;
+        if frames.are_colour() {
+            return Err(DecodeError::NotGrey.into());
+        }
+        let groups = Groups::read(elements, frames.count())?;
+        match &groups {
+            Some(groups) => groups.check_one_stack()?,
+            None if frames.count() > 1 => return Err(SliceError::NoGroups(frames.count())),
+            None => {}
+        }
+        let sop_class = uid(elements, SOP_CLASS_UID, "SOP Class UID")?;
+        let sop_instance = uid(elements, SOP_INSTANCE_UID, "SOP Instance UID")?;
+        Ok(Self { elements, input, frames, groups, sop_class, sop_instance })
     }
 
-    fn from_elements(
-        elements: &Elements,
+    fn slice(&self, at: usize, name: SliceName) -> Result<Slice, SliceError> {
+        let Some(groups) = &self.groups else {
+            let image = self.elements;
+            return self.made(at, name, [image, image, image, image]);
+        };
+        let orientation = groups.of_frame(at, enhanced::PLANE_ORIENTATION, &[IMAGE_ORIENTATION])?;
+        let measures =
+            groups.of_frame(at, enhanced::PIXEL_MEASURES, &[PIXEL_SPACING, SLICE_THICKNESS])?;
+        let position = groups.of_frame(at, enhanced::PLANE_POSITION, &[IMAGE_POSITION])?;
+        let wanted = [RESCALE_INTERCEPT, RESCALE_SLOPE, RESCALE_TYPE];
+        let values = groups.of_frame(at, enhanced::PIXEL_VALUE_TRANSFORMATION, &wanted)?;
+        self.made(at, name, [&orientation, &measures, &position, &values])
+    }
+
+    /// By the attributes as they stand in the image or in each functional group.
+    fn made(
+        &self,
+        at: usize,
         name: SliceName,
-        input: &Input,
-    ) -> Result<Self, SliceError> {
-        check_modality(elements, input)?;
-        let (row_direction, column_direction) = orientation(elements)?;
-        let spacing: [f64; 2] = numbers(elements, PIXEL_SPACING, "Pixel Spacing")?;
+        [of_orientation, measures, of_position, of_values]: [&Elements; 4],
+    ) -> Result<Slice, SliceError> {
+        let (row_direction, column_direction) = orientation(of_orientation)?;
+        let spacing: [f64; 2] = numbers(measures, PIXEL_SPACING, "Pixel Spacing")?;
         if spacing.iter().any(|mm| *mm <= 0.0) {
             return Err(SliceError::Missing("Pixel Spacing"));
         }
         let source = SliceSource {
-            sop_class: uid(elements, SOP_CLASS_UID, "SOP Class UID")?,
-            sop_instance: uid(elements, SOP_INSTANCE_UID, "SOP Instance UID")?,
-            position: numbers(elements, IMAGE_POSITION, "Image Position (Patient)")?,
+            sop_class: self.sop_class.clone(),
+            sop_instance: self.sop_instance.clone(),
+            frame: self.groups.is_some().then_some(at as u32 + 1),
+            position: numbers(of_position, IMAGE_POSITION, "Image Position (Patient)")?,
         };
-        let rescale = match input.intensity {
-            Intensity::Hounsfield => Some(hounsfield(elements)?),
-            Intensity::Rescaled | Intensity::Displayed => rescaled(elements)?,
+        let rescale = match self.input.intensity {
+            Intensity::Hounsfield => Some(hounsfield(of_values)?),
+            Intensity::Rescaled | Intensity::Displayed => rescaled(of_values)?,
         };
-        let (slope, intercept) = rescale.unwrap_or((1.0, 0.0));
-        let pixels = decode_elements(elements)?;
+        let pixels = self.frames.frame(at)?;
         if pixels.inverted {
             return Err(SliceError::Inverted);
         }
-        let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
-        Ok(Self {
+        let frame_of_reference = self.elements.text(FRAME_OF_REFERENCE);
+        Ok(Slice {
             name,
             source,
             rows: pixels.rows,
@@ -149,18 +238,53 @@ impl Slice {
             row_direction,
             column_direction,
             pixel_spacing: spacing,
-            thickness: elements.decimal(SLICE_THICKNESS).filter(|mm| *mm > 0.0),
-            frame_of_reference: elements.text(FRAME_OF_REFERENCE).and_then(|t| Uid::parse(t).ok()),
+            thickness: measures.decimal(SLICE_THICKNESS).filter(|mm| *mm > 0.0),
+            frame_of_reference: frame_of_reference.and_then(|text| Uid::parse(text).ok()),
             rescaled: rescale.is_some(),
-            voxels: pixels.values.iter().map(intensity).collect(),
+            voxels: self.intensities(&pixels, rescale.unwrap_or((1.0, 0.0)))?,
         })
+    }
+
+    fn intensities(&self, pixels: &Pixels, rescale: (f64, f64)) -> Result<Vec<f32>, SliceError> {
+        range(pixels, rescale)?;
+        let (slope, intercept) = rescale;
+        let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
+        let mut voxels: Vec<f32> = pixels.values.iter().map(intensity).collect();
+        if self.input.padding.is_some()
+            && let Some(padding) = Padding::read(self.elements, pixels.signed)
+        {
+            padding.mark(pixels, &mut voxels);
+        }
+        Ok(voxels)
     }
 }
 
+/// The least and the highest value that stored values may become. Neither is so large that a sum of two is
+/// no number, and they are not the same.
+pub fn range(pixels: &Pixels, (slope, intercept): (f64, f64)) -> Result<[f32; 2], SliceError> {
+    let half = 1i32 << (pixels.bits_stored - 1);
+    let stored = if pixels.signed { [-half, half - 1] } else { [0, 2 * half - 1] };
+    let [one, other] = stored.map(|value| (f64::from(value) * slope + intercept) as f32);
+    let (low, high) = (one.min(other), one.max(other));
+    let fits = |end: f32| end.abs() <= f32::MAX / 4.0;
+    // A NaN fits nowhere.
+    match fits(low) && fits(high) && low < high {
+        true => Ok([low, high]),
+        false => Err(SliceError::Rescale),
+    }
+}
+
+/// And that it lost nothing, where the model wants that.
 pub fn check_modality(elements: &Elements, input: &Input) -> Result<(), SliceError> {
     let found = elements.text(MODALITY);
     let taken = input.modalities.iter().any(|modality| found == Some(modality));
-    taken.then_some(()).ok_or_else(|| SliceError::Modality(input.modalities.clone()))
+    if !taken {
+        return Err(SliceError::Modality(input.modalities.clone()));
+    }
+    match input.limits.lossless && is_lossy(elements) {
+        true => Err(SliceError::Lossy),
+        false => Ok(()),
+    }
 }
 
 /// Unit vectors along the rows and the columns, made exactly unit and perpendicular.

@@ -16,6 +16,7 @@ pub struct Tensor {
 pub enum Elements {
     Numbers(Vec<f32>),
     Labels(Vec<u8>),
+    Classes(Vec<i64>),
     /// Of scores of which only the highest is asked for, its class; the shape is that of the scores.
     Highest(Vec<u16>),
 }
@@ -33,7 +34,7 @@ impl Tensors {
     pub fn numbers(&self, name: &str) -> Result<(&[i64], &[f32]), String> {
         match self.tensor(name)? {
             Tensor { shape, elements: Elements::Numbers(numbers) } => Ok((shape, numbers)),
-            _ => Err(format!("the output `{name}` has labels, numbers are needed")),
+            _ => Err(format!("the output `{name}` has whole numbers, float32 is needed")),
         }
     }
 
@@ -65,7 +66,15 @@ impl Tensors {
     pub fn labels(&self, name: &str) -> Result<(&[i64], &[u8]), String> {
         match self.tensor(name)? {
             Tensor { shape, elements: Elements::Labels(labels) } => Ok((shape, labels)),
-            _ => Err(format!("the output `{name}` has numbers, labels are needed")),
+            _ => Err(format!("the output `{name}` has no labels (uint8), which are needed")),
+        }
+    }
+
+    /// The shape and the elements of a tensor of classes.
+    pub fn classes(&self, name: &str) -> Result<(&[i64], &[i64]), String> {
+        match self.tensor(name)? {
+            Tensor { shape, elements: Elements::Classes(classes) } => Ok((shape, classes)),
+            _ => Err(format!("the output `{name}` has no int32 or int64, which are needed")),
         }
     }
 

@@ -7,6 +7,8 @@
 pub mod area;
 pub mod argmax;
 pub mod block;
+pub mod boxes;
+pub mod colour;
 pub mod components;
 pub mod displayed;
 pub mod error;
@@ -15,6 +17,7 @@ pub mod grid;
 pub mod holes;
 pub mod image;
 pub mod intensity;
+pub mod nms;
 mod oblique;
 pub mod orientation;
 pub mod placing;

@@ -14,8 +14,11 @@ const UNDEFINED: u32 = u32::MAX;
 pub enum Pixels {
     Absent,
     Native(Range<usize>),
-    /// Each fragment, without the Basic Offset Table.
-    Encapsulated(Vec<Range<usize>>),
+    Encapsulated {
+        /// The Basic Offset Table (PS3.5 A.4), empty or not.
+        offsets: Range<usize>,
+        fragments: Vec<Range<usize>>,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -64,46 +67,63 @@ impl Walk<'_> {
         Ok((values, Pixels::Absent))
     }
 
-    /// The wanted values of the first item of a sequence, whose items begin here; none where it has no
-    /// item. Sequences inside are stepped over.
-    pub fn first_item(mut self, wanted: &[u32]) -> Result<Option<(Values, Encoding)>, Unreadable> {
-        if self.at == self.data.len() {
-            return Ok(None);
-        }
-        let item = self.header(self.encoding)?;
-        match item.tag {
-            ITEM => {}
-            SEQUENCE_END => return Ok(None),
-            _ => return Err(Unreadable::Malformed),
-        }
-        // A sequence as UN is in Implicit VR (PS3.5 6.2.2), whatever the file is in: then a length stands
-        // where a VR would.
-        let vr = self.data.get(self.at + 4..self.at + 6);
-        if vr.is_some_and(|vr| !vr.iter().all(u8::is_ascii_uppercase)) {
-            self.encoding.explicit = false;
-        }
-        let end = match item.length {
-            UNDEFINED => self.data.len(),
-            length => self.value(length)?.end,
-        };
-        if item.length != UNDEFINED {
-            self.at = end - item.length as usize;
-        }
-        let mut values = Values::new();
-        while self.at < end {
-            let header = self.header(self.encoding)?;
-            match (header.tag, header.length) {
-                (ITEM_END, _) => break,
-                (_, UNDEFINED) => self.skip_sequence(header.vr)?,
-                (tag, length) => {
-                    let range = self.value(length)?;
-                    if wanted.contains(&tag) {
-                        values.insert(tag, range);
-                    }
-                }
+    /// The wanted values of each item of a sequence, whose items begin here, up to so many items.
+    pub fn items(
+        mut self,
+        wanted: &[u32],
+        most: usize,
+    ) -> Result<Vec<(Values, Encoding)>, Unreadable> {
+        let mut items = Vec::new();
+        while self.at < self.data.len() && items.len() < most {
+            let item = self.header(self.encoding)?;
+            match item.tag {
+                ITEM => items.push(self.item(item.length, wanted)?),
+                SEQUENCE_END => break,
+                _ => return Err(Unreadable::Malformed),
             }
         }
-        Ok(Some((values, self.encoding)))
+        Ok(items)
+    }
+
+    /// To behind the item that begins here.
+    fn item(&mut self, length: u32, wanted: &[u32]) -> Result<(Values, Encoding), Unreadable> {
+        let mut encoding = self.encoding;
+        // A sequence as UN is in Implicit VR (PS3.5 6.2.2), whatever the file is in: then a length stands
+        // where a VR would.
+        let vr = self.data.get(self.at + 4..self.at + 6).filter(|_| length != 0);
+        let ends = self.data.get(self.at..self.at + 2) == Some(&[0xFE, 0xFF]);
+        if !ends && vr.is_some_and(|vr| !vr.iter().all(u8::is_ascii_uppercase)) {
+            encoding.explicit = false;
+        }
+        let end = match length {
+            UNDEFINED => self.data.len(),
+            length => {
+                let end = self.value(length)?.end;
+                self.at = end - length as usize;
+                end
+            }
+        };
+        let mut values = Values::new();
+        while self.at < end {
+            let header = self.header(encoding)?;
+            let start = self.at;
+            match (header.tag, header.length) {
+                (ITEM_END, _) => break,
+                (_, UNDEFINED) => {
+                    let outside = std::mem::replace(&mut self.encoding, encoding);
+                    self.skip_sequence(header.vr)?;
+                    self.encoding = outside;
+                }
+                (_, length) => self.skip(length)?,
+            }
+            if wanted.contains(&header.tag) {
+                values.insert(header.tag, start..self.at);
+            }
+        }
+        if length != UNDEFINED {
+            self.at = end;
+        }
+        Ok((values, encoding))
     }
 
     fn pixels(&mut self, length: u32) -> Result<Pixels, Unreadable> {
@@ -122,7 +142,8 @@ impl Walk<'_> {
         if items.is_empty() {
             return Err(Unreadable::Malformed); // not even a Basic Offset Table (PS3.5 A.4)
         }
-        Ok(Pixels::Encapsulated(items.split_off(1)))
+        let fragments = items.split_off(1);
+        Ok(Pixels::Encapsulated { offsets: items.remove(0), fragments })
     }
 
     /// To behind the delimiter of a sequence of undefined length. What is open is kept in a list,

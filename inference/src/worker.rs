@@ -3,8 +3,9 @@
 mod frame;
 pub mod process;
 
+use crate::batch::Seat;
 use crate::device::Device;
-use crate::engine::{Engine, EngineError, EngineOptions, InferError};
+use crate::engine::{Answer, Engine, EngineError, EngineOptions, Found, InferError};
 use crate::models::Models;
 use frame::{read_head, write_head};
 use gantry_terms::findings::Findings;
@@ -47,16 +48,18 @@ enum Opened {
     Faulty(String),
 }
 
-/// For each input its images. Their numbers follow, one after the other.
+/// For each of a batch, and of these for each input, its images. Their numbers follow, one after the
+/// other.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
-    images: Vec<Images>,
+    batch: Vec<Vec<Images>>,
 }
 
-/// The voxels of the masks follow, one after the other.
+/// One for each of the batch. The voxels of the masks follow, one after the other, and then the values of
+/// the images.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answered {
-    Found(Box<Findings>),
+    Found(Box<Findings>, Seat),
     Transient(String),
     Permanent(String),
 }
@@ -77,9 +80,10 @@ pub fn serve() -> io::Result<()> {
     };
     let (device, why) = engine.device();
     write_head(&mut node, &Opened::Ready(device, why.map(Into::into)))?;
-    while let Ok(Heard::Asked(images)) = asked.recv() {
-        let answer = runtime.block_on(engine.infer(&name, images));
-        reply(&mut node, answer)?;
+    while let Ok(Heard::Asked(batch)) = asked.recv() {
+        for answer in runtime.block_on(engine.infer_batch(&name, batch)) {
+            reply(&mut node, answer)?;
+        }
         if engine.is_lost() {
             // A new process may have the device again.
             break;
@@ -91,7 +95,7 @@ pub fn serve() -> io::Result<()> {
 /// From the node.
 enum Heard {
     Task(Task),
-    Asked(Vec<Images>),
+    Asked(Vec<Vec<Images>>),
 }
 
 /// Reads what is asked on a thread of its own, so that the end of the node is the end of a run too.
@@ -111,14 +115,15 @@ fn listen(node: UnixStream) -> io::Result<Receiver<Heard>> {
     Ok(asked)
 }
 
-fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Images>> {
-    let Asked { images } = read_head(node)?;
-    let with_numbers = |images: Images| {
+fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Vec<Images>>> {
+    let Asked { batch } = read_head(node)?;
+    let mut with_numbers = |images: Images| {
         let mut numbers = vec![0.0; images.count()];
         node.read_exact(numbers.as_mut_bytes())?;
         Ok(images.with_numbers(numbers))
     };
-    images.into_iter().map(with_numbers).collect()
+    let of_one = |images: Vec<Images>| images.into_iter().map(&mut with_numbers).collect();
+    batch.into_iter().map(of_one).collect()
 }
 
 fn open(task: Task) -> Result<(String, Engine), Opened> {
@@ -143,16 +148,17 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
     }
 }
 
-fn reply(node: &mut UnixStream, answer: Result<Findings, InferError>) -> io::Result<()> {
-    let (told, masks) = match answer {
-        Ok(mut findings) => {
-            let masks = findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels));
-            let masks: Vec<Vec<u8>> = masks.collect();
-            (Answered::Found(Box::new(findings)), masks)
-        }
-        Err(InferError::Transient(text)) => (Answered::Transient(text), Vec::new()),
-        Err(InferError::Permanent(text)) => (Answered::Permanent(text), Vec::new()),
+fn reply(node: &mut UnixStream, answer: Answer) -> io::Result<()> {
+    let (mut findings, seat) = match answer {
+        Ok(Found { findings, seat }) => (findings, seat),
+        Err(InferError::Transient(text)) => return write_head(node, &Answered::Transient(text)),
+        Err(InferError::Permanent(text)) => return write_head(node, &Answered::Permanent(text)),
     };
-    write_head(node, &told)?;
-    masks.iter().try_for_each(|mask| node.write_all(mask))
+    let masks: Vec<Vec<u8>> =
+        findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels)).collect();
+    let images: Vec<Vec<f32>> =
+        findings.derived.iter_mut().map(|image| std::mem::take(&mut image.values)).collect();
+    write_head(node, &Answered::Found(Box::new(findings), seat))?;
+    masks.iter().try_for_each(|mask| node.write_all(mask))?;
+    images.iter().try_for_each(|image| node.write_all(image.as_bytes()))
 }

@@ -79,6 +79,46 @@ fn a_tilted_gantry_is_refused_and_an_oblique_stack_is_not() {
 }
 
 #[test]
+fn the_plane_of_the_slices_and_loss_are_refused_where_the_manifest_says_so() {
+    let sagittal = Scan { orientation: [0.0, 1.0, 0.0, 0.0, 0.0, -1.0], ..Scan::default() };
+    let coronal = Scan { orientation: [1.0, 0.0, 0.0, 0.0, 0.0, -1.0], ..Scan::default() };
+    let limited = manifest("degrees-from-sagittal = { max = 20 }");
+    assert!(assemble(&limited, &sagittal.stack(4)).is_ok());
+    let expected = "the angle to the sagittal plane in degrees is 90, the model takes up to 20";
+    assert_eq!(assemble(&limited, &coronal.stack(4)).unwrap_err(), expected);
+    let limited = manifest("degrees-from-coronal = { max = 20 }");
+    assert!(assemble(&limited, &coronal.stack(4)).is_ok());
+    let expected = "the angle to the coronal plane in degrees is 90, the model takes up to 20";
+    assert_eq!(assemble(&limited, &sagittal.stack(4)).unwrap_err(), expected);
+    let mut more = Vec::new();
+    kit::modality::text(&mut more, 0x0028_2110, b"CS", "01");
+    let lossy = Scan { more, ..Scan::default() }.stack(4);
+    assert!(assemble(&manifest(""), &lossy).is_ok());
+    let expected = "instance number 1 was compressed with loss, which the model does not take";
+    assert_eq!(assemble(&manifest("lossy = false"), &lossy).unwrap_err(), expected);
+}
+
+#[test]
+fn padding_of_a_volume_counts_for_nothing_and_becomes_what_the_manifest_says() {
+    let source = kit::author::MANIFEST.replace(
+        "slice-order = \"along-normal\"\n",
+        "slice-order = \"along-normal\"\npadding = -5\nsteps = [{ min-max = {} }]\n",
+    );
+    let manifest = Manifest::parse(Path::new("model.toml"), &source).unwrap();
+    let mut more = Vec::new();
+    kit::modality::element(&mut more, 0x0028_0120, b"SS", &(-2000i16).to_le_bytes());
+    let mut slices = Scan { more, bits_stored: 16, signed: true, ..Scan::default() }.stack(4);
+    let mut pixels = vec![100; 256];
+    (pixels[0], pixels[1]) = (-2000i16 as u16, 0);
+    slices[2].pixels = pixels;
+    let volume = assemble(&manifest, &slices).unwrap();
+    assert!(volume.voxels[512].is_nan(), "no measurement");
+    assert_eq!(volume.voxels.iter().filter(|voxel| voxel.is_nan()).count(), 1);
+    let kept = assemble(&self::manifest(""), &slices).unwrap();
+    assert_eq!(kept.voxels[512], -3024.0, "as it stands where nothing is said");
+}
+
+#[test]
 fn slices_run_along_the_normal_whatever_the_orientation() {
     // Feet first, prone: rows run to the right, the normal points to the feet.
     let feet = Scan { orientation: [-1.0, 0.0, 0.0, 0.0, 1.0, 0.0], ..Scan::default() };
@@ -131,7 +171,12 @@ fn each_image_that_can_not_be_used_is_refused_with_what_it_lacks() {
     check(|s| s.position[1] = f64::NAN, "instance number 1 lacks a usable Image Position");
     check(|s| s.pixel_spacing = [0.0, 1.0], "instance number 1 lacks a usable Pixel Spacing");
     check(|s| s.frames = Some("30"), "instance number 1 has 30 frames");
-    check(|s| s.photometric = "RGB", "instance number 1 is not a grey image");
+    check(|s| s.photometric = "RGB", "instance number 1 is neither grey");
+    check(|s| (s.photometric, s.samples) = ("RGB", 3), "instance number 1 is not a grey image");
+    check(
+        |s| s.slope = "3e38".into(),
+        "instance number 1 has a Rescale Slope or Rescale Intercept by",
+    );
     check(|s| s.photometric = "MONOCHROME1", "instance number 1 is inverted (MONOCHROME1)");
     check(|s| s.bits_stored = 17, "instance number 1 has 17 bits stored of 16");
     check(|s| s.bits_stored = 0, "instance number 1 has 0 bits stored of 16");

@@ -130,14 +130,18 @@ fn a_film_that_can_not_be_used_is_refused_with_what_it_lacks() {
         assert!(!reason.contains("SECRET"), "no patient in a reason: {reason}");
     };
     check(|s| s.modality = "CT", "is of another modality than CR or DX, which the model takes");
-    check(|s| s.photometric = "RGB", "is not a grey image");
+    check(|s| s.photometric = "RGB", "is neither grey");
+    check(|s| (s.photometric, s.samples) = ("RGB", 3), "is not a grey image");
     check(|s| s.frames = Some("2"), "has 2 frames");
     check(|s| s.slope = "2".into(), "lacks a usable Rescale Intercept");
     check(
         |s| s.more = window("10", "0", None),
         "has a window of centre 10 and width 0, by which nothing can be shown",
     );
-    check(|s| s.more = window("10", "9", Some("CUBIC")), "has the VOI LUT Function CUBIC, which");
+    check(
+        |s| s.more = window("10", "9", Some("CUBIC")),
+        "has a VOI LUT Function that the standard does not have",
+    );
     check(
         |s| {
             s.more = table(VOI_LUT, 0, 300, 8, true);
@@ -166,6 +170,8 @@ fn a_film_becomes_a_tensor_as_by_pillow() {
     let mut random = Random(8);
     for (rows, columns) in [(40, 57), (131, 90), (28, 28)] {
         let film = Film {
+            frames: 1,
+            channels: 1,
             rows,
             columns,
             pixels: random.numbers(rows * columns, 0.0, 1.0),
@@ -178,8 +184,9 @@ fn a_film_becomes_a_tensor_as_by_pillow() {
         let manifest = manifest("\"bicubic\"", keys).unwrap();
         let input = manifest.lead();
         let InputKind::Image(wanted) = &input.kind else { panic!("a film") };
-        let (shape, tensor) = wanted.fill(&film, [&input.image_steps, &input.steps]).unwrap();
-        assert_eq!(shape, [1, 3, 28, 28]);
+        let steps: [&[_]; 2] = [&input.image_steps, &input.steps];
+        let tensor = wanted.fill([rows, columns], &film.pixels, steps, None).unwrap();
+        assert_eq!((wanted.size_of([rows, columns]), tensor.len()), ([28, 28], 3 * 28 * 28));
         question.put("film", &film.pixels).say("size", [rows, columns]);
         question.ask(include_str!("reference/film_tensor.py"));
         assert_near(&tensor, &question.answer("tensor"), 1e-6);

@@ -128,6 +128,56 @@ fn steps_come_in_their_order_before_and_on_the_grid() {
     assert_eq!(infer(&engine, volume).masks[0].voxels, expected);
 }
 
+/// Voxels that are padding count in no extreme, in no figure and in no voxel beside them, and are 7 at last.
+#[test]
+fn padding_is_kept_out_of_steps_and_figures_and_set_last() {
+    let grid = "[input.grid]\nspacing = [2.0, 0.7, 0.7]";
+    let mean = "[[measurement]]\nkey = \"mean\"\ngroup = \"all\"\nof = \"mask\"\nfigure = \"mean\"\n\
+                concept = { value = \"M\", scheme = \"99TEST\", meaning = \"Mean\" }\n\
+                unit = { value = \"1\", scheme = \"UCUM\", meaning = \"no units\" }\n";
+    for grid in ["", grid] {
+        let input = format!("padding = 7\nsteps = [{{ min-max = {{}} }}]\n{grid}");
+        let reading = "tensor = \"same\"\nat-least = 0.999";
+        let Some(engine) = kit::start(&author(&input, reading, mean)) else { return };
+        let mut volume = oblique();
+        volume.voxels.iter_mut().step_by(9).for_each(|voxel| *voxel = f32::NAN);
+        volume.voxels[1] = 300.0;
+        let inside = |voxel: &f32| u8::from(voxel.is_nan() || *voxel == 300.0);
+        let expected: Vec<u8> = volume.voxels.iter().map(inside).collect();
+        let findings = infer(&engine, volume);
+        assert_eq!(findings.masks[0].voxels, expected, "{grid}");
+        assert_eq!(value(&findings, "mean"), Ok(300.0), "of what is no padding");
+    }
+}
+
+#[test]
+fn a_block_is_cut_or_padded_to_a_size_and_its_voxels_stay_what_they_are() {
+    for size in ["[9, 4, 10]", "[3, 7, 3]", "[5, 7, 7]"] {
+        let input = format!("[input.grid]\ncrop-or-pad = {size}\noutside = 1000");
+        let Some(engine) = kit::start(&author(&input, "tensor = \"same\"\nat-least = 100", ""))
+        else {
+            return;
+        };
+        let volume = oblique();
+        let sides: Vec<usize> =
+            size.trim_matches(['[', ']']).split(", ").map(|side| side.parse().unwrap()).collect();
+        // Of a side that is cut, the middle.
+        let within = |axis: usize, at: usize| {
+            let old: usize = [5, 7, 7][axis];
+            let first = (old / 2).saturating_sub(sides[axis] / 2);
+            sides[axis] >= old || (first..first + sides[axis]).contains(&at)
+        };
+        let expected: Vec<u8> = (0..5 * 7 * 7)
+            .map(|at| {
+                let place = [at / 49, at / 7 % 7, at % 7];
+                let kept = (0..3).all(|axis| within(axis, place[axis]));
+                u8::from(kept && volume.voxels[at] >= 100.0)
+            })
+            .collect();
+        assert_eq!(infer(&engine, volume).masks[0].voxels, expected, "{size}");
+    }
+}
+
 #[test]
 fn figures_of_a_mask_are_of_the_images_and_not_of_what_the_graph_saw() {
     let figure = |key: &str, figure: &str| {

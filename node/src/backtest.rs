@@ -4,6 +4,7 @@ use crate::check;
 use crate::cli::BacktestArguments;
 use crate::config::Config;
 use crate::explain::when;
+use crate::models::state;
 use crate::output::say;
 use gantry_routing::backtest::{Change, Example, Load, Report, RuleReport};
 use gantry_routing::retell::Retell;
@@ -25,7 +26,8 @@ pub async fn run(arguments: &BacktestArguments) -> Result<ExitCode, Box<dyn std:
         config.rules.clone_from(rules);
     }
     let since = since(&arguments.since, Moment::now())?;
-    let checked = match check::check(&config) {
+    let changes = state::changes_before(&config.data).await;
+    let checked = match check::check(&config, &changes) {
         Ok(checked) => checked,
         Err(faults) => {
             eprintln!("{faults}");

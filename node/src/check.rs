@@ -2,6 +2,7 @@
 
 use crate::cli::CheckArguments;
 use crate::config::Config;
+use crate::models::state;
 use crate::output::line;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
@@ -9,16 +10,20 @@ use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
-use gantry_inference::models::Models;
-use gantry_routing::compose::{SECONDARY_CAPTURE, STRUCTURED_REPORT};
+use gantry_inference::models::{Catalogue, Model, Models};
+use gantry_routing::compose::{DERIVED_IMAGES, SECONDARY_CAPTURE, STRUCTURED_REPORT};
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
+use gantry_routing::versions::Versions;
+use gantry_store::model_changes::ChangeRow;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// What a node runs with, once it has been checked.
 pub struct Checked {
-    pub models: Models,
+    pub versions: Versions,
+    /// What lies on disk and is of no use, and costs nothing that is live.
+    pub warnings: Vec<String>,
     pub rules: RuleSet,
     /// What rules may name, for those that come later.
     pub world: World,
@@ -35,18 +40,22 @@ impl fmt::Display for Faults {
 }
 
 /// The command: exit status 0 when a node would start with these files.
-pub fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut config = Config::load(&arguments.config.config)?;
     if let Some(rules) = &arguments.rules {
         config.rules.clone_from(rules);
     }
-    let checked = match check(&config) {
+    let changes = state::changes_before(&config.data).await;
+    let checked = match check(&config, &changes) {
         Ok(checked) => checked,
         Err(faults) => {
             eprintln!("{faults}");
             return Ok(ExitCode::FAILURE);
         }
     };
+    for warning in &checked.warnings {
+        line!("warning: {warning}");
+    }
     for warning in checked.rules.warnings() {
         line!("warning: {warning}");
     }
@@ -60,7 +69,7 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::E
         line!("warning: passcodes cross the network as they are: {}", passcodes.join(", "));
     }
     line!("configuration  good: {} peers", config.peers.len());
-    line!("models         good: {}", listed(checked.models.names()));
+    line!("models         good: {}", listed(checked.versions.live().map(|model| model.called())));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));
     line!("rules digest   {}", checked.rules.digest());
@@ -74,33 +83,24 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::error::E
             return Ok(ExitCode::FAILURE);
         }
     }
-    check_graphs(&config, checked.models)
+    check_graphs(&config, Models::of(checked.versions.live().cloned()))
 }
 
-/// Reads models and rules. Needs no ONNX Runtime.
-pub fn check(config: &Config) -> Result<Checked, Faults> {
-    let mut faults = Vec::new();
-    let models = match Models::load(&config.models) {
-        Ok(models) => Some(models),
-        Err(problems) => {
-            faults.extend(problems.iter().map(ToString::to_string));
-            None
-        }
-    };
+/// Reads models, in the versions that were taken last, and rules. Needs no ONNX Runtime.
+pub fn check(config: &Config, changes: &[ChangeRow]) -> Result<Checked, Faults> {
     // With broken models every rule that names one would look wrong too.
-    let Some(models) = models else { return Err(Faults(faults)) };
+    let in_words = |problems: Vec<_>| Faults(problems.iter().map(ToString::to_string).collect());
+    let catalogue = Catalogue::load(&config.models).map_err(in_words)?;
+    let state::Resolved { versions, warnings } =
+        state::resolve(&catalogue, changes).map_err(Faults)?;
     if let Some(halfway) = rolled_back_halfway(&config.rules) {
         return Err(Faults(vec![halfway]));
     }
-    let world = world(config, &models);
+    let world = world(config, versions.live());
     let rules = OnDisk::look(&config.rules).and_then(|on_disk| rules::read(&on_disk, &world));
     match rules {
-        Ok(rules) if faults.is_empty() => Ok(Checked { models, rules, world }),
-        Ok(_) => Err(Faults(faults)),
-        Err(fault) => {
-            faults.push(fault);
-            Err(Faults(faults))
-        }
+        Ok(rules) => Ok(Checked { versions, warnings, rules, world }),
+        Err(fault) => Err(Faults(vec![fault])),
     }
 }
 
@@ -121,9 +121,9 @@ fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std
 }
 
 /// What rules may name: the models that are there and the peers that can receive.
-pub fn world(config: &Config, models: &Models) -> World {
-    let facts = models.names().filter_map(|name| models.model(name)).map(|model| ModelFacts {
-        name: model.name.clone(),
+pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) -> World {
+    let facts = live.map(|model| ModelFacts {
+        name: model.called().to_string(),
         inputs: model.manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
     });
@@ -139,6 +139,7 @@ fn result_name(kind: ResultKind) -> &'static str {
     match kind {
         ResultKind::StructuredReport => STRUCTURED_REPORT,
         ResultKind::SecondaryCapture => SECONDARY_CAPTURE,
+        ResultKind::DerivedImages => DERIVED_IMAGES,
     }
 }
 

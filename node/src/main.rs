@@ -46,11 +46,11 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments.config).await,
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Status(it) if it.metrics => metrics::print(&it.config.config).await,
         Command::Status(it) => status::run(&it.config.config).await,
-        Command::Models(arguments) => models::run(&arguments.command),
+        Command::Models(arguments) => models::run(&arguments.command).await,
         Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Reproduce(arguments) => reproduce::run(&arguments).await,

@@ -2,13 +2,14 @@
 
 use crate::cli::ReproduceArguments;
 use crate::config::Config;
-use crate::explain::{short, when};
+use crate::explain::{named, short, when};
 use crate::output::line;
 use crate::serve::{start_engine, station};
-use gantry_inference::models::Models;
+use gantry_inference::models::{Catalogue, Model, Models};
 use gantry_results::object::ResultObject;
 use gantry_routing::compose::Composer;
 use gantry_routing::reproduce::{Again, Reproduce};
+use gantry_routing::versions::is_pinned;
 use gantry_store::error::StoreError;
 
 use gantry_store::header::{keyword, read_data_set_header, read_header};
@@ -35,9 +36,8 @@ pub async fn run(arguments: &ReproduceArguments) -> Result<ExitCode, Box<dyn Err
     let mut all_the_same = true;
     for row in &jobs {
         line!(
-            "{} ({}) for \"{}\", revision {}, finished at {}",
-            row.job.model,
-            short(&row.job.model_digest),
+            "{} for \"{}\", revision {}, finished at {}",
+            named(&row.job),
             row.job.rule,
             row.job.revision,
             row.finished_at.map(when).unwrap_or_default()
@@ -92,19 +92,46 @@ async fn again(config: &Config, reader: &Reader, job: &Job) -> Result<Again, Box
     if reader.inputs_are_others(job.id).await? {
         return Err("an image that it read is gone, or was replaced by other bytes".into());
     }
-    let folder = config.models.join(&job.model);
-    let models = Models::one(&folder).map_err(|problems| {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        texts.join("\n")
-    })?;
-    let models = Arc::new(models);
-    let engine = match start_engine(config, models.clone())? {
+    let model = version_of(config, job)?;
+    let models = Models::of([model.clone()]);
+    let engine = match start_engine(config, Arc::new(models))? {
         (Some(engine), _) => engine,
         (None, why) => return Err(why.unwrap_or_default().into()),
     };
     let composer = Composer { station: station(config) };
-    let reproduce = Reproduce { reader: reader.clone(), models, engine, composer };
+    let reproduce = Reproduce { reader: reader.clone(), model, engine, composer };
     Ok(reproduce.run(job).await?)
+}
+
+/// The one that the job names, live or not; without such a one what would have to be brought back.
+fn version_of(config: &Config, job: &Job) -> Result<Arc<Model>, String> {
+    let catalogue = Catalogue::of_model(&config.models, &job.model).map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        texts.join("\n")
+    })?;
+    let mut versions = catalogue.versions(&job.model);
+    if let Some(model) = versions.find(|model| is_pinned(model, job)) {
+        return Ok(model.clone());
+    }
+    let same_graph = |model: &&Arc<Model>| model.digest == job.model_digest;
+    if let Some(other) = catalogue.versions(&job.model).find(same_graph) {
+        return Err(format!(
+            "the manifest is another than then: it is {} in {} now",
+            short(&other.manifest_digest),
+            other.name
+        ));
+    }
+    let there: Vec<&str> = catalogue.versions(&job.model).map(|model| model.version()).collect();
+    let there = if there.is_empty() { "none".into() } else { there.join(", ") };
+    let version = job.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let manifest =
+        job.manifest_digest.as_deref().map(|digest| format!(", manifest {}", short(digest)));
+    Err(format!(
+        "the model {}{version} (graph {}{}) is not in the models folder any more; versions there: {there}",
+        job.model,
+        short(&job.model_digest),
+        manifest.unwrap_or_default()
+    ))
 }
 
 /// Whether all that was made is as it was kept.

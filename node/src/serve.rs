@@ -8,6 +8,7 @@ use crate::dimse::acceptor;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::metrics;
+use crate::models::{state, watch as versions};
 use crate::receive::Receive;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
@@ -22,8 +23,10 @@ use gantry_routing::complete::associations::Associations;
 use gantry_routing::compose::Composer;
 use gantry_routing::drive::Drive;
 use gantry_routing::in_force::InForce;
+use gantry_routing::versions::VersionsInForce;
 use gantry_routing::wait::Stop;
 use gantry_store::events::Event;
+use gantry_store::model_changes::ChangeRow;
 use gantry_store::options::StoreOptions;
 use gantry_store::queue::AGEING;
 use gantry_store::store::Store;
@@ -65,6 +68,8 @@ pub struct Node {
     stations: tokio::task::JoinHandle<()>,
     /// Changed rules.
     watching: tokio::task::JoinHandle<()>,
+    /// Versions of models.
+    choosing: tokio::task::JoinHandle<()>,
     /// Where they are served.
     metrics: Option<tokio::task::JoinHandle<()>>,
 }
@@ -91,9 +96,8 @@ pub enum StartError {
 impl Node {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let checked = check::check(&config).map_err(|all| StartError::Checked(all.to_string()))?;
-        let models = Arc::new(checked.models);
-        let (engine, without_models) = start_engine(&config, models.clone())?;
+        let changes = state::changes_before(&config.data).await;
+        let checked = checked(&config, &changes)?;
         let listener = TcpListener::bind(&config.listen.address).await.map_err(|source| {
             StartError::Listen { address: config.listen.address.clone(), source }
         })?;
@@ -110,8 +114,27 @@ impl Node {
         })?;
         let store_failed =
             |source| StartError::Store { folder: config.data.display().to_string(), source };
+        // An index of an earlier version could not be asked before it was opened.
+        let now = store.model_changes(None).await.map_err(store_failed)?;
+        let checked = if now == changes { checked } else { self::checked(&config, &now)? };
+        let live = Models::of(checked.versions.live().cloned());
+        let (engine, without_models) = match start_engine(&config, Arc::new(live)) {
+            Ok(started) => started,
+            Err(error) => {
+                store.close().await;
+                return Err(error);
+            }
+        };
+        if let Some(engine) = &engine {
+            let live = |name: &str| checked.versions.live().any(|model| model.name == name);
+            let others = checked.versions.all().filter(|model| !live(&model.name));
+            others.for_each(|model| engine.add(model.clone()));
+        }
         store.release_leases().await.map_err(store_failed)?;
         watch::started(&store, &checked.rules).await.map_err(store_failed)?;
+        for warning in &checked.warnings {
+            tracing::warn!(station = "infer", warning, "a version is not usable");
+        }
         if let Some(why) = &without_models {
             say_that_models_do_not_run(&store, why).await;
         }
@@ -120,20 +143,32 @@ impl Node {
         let (stop_stations, stop) = Stop::new();
         let associations = Arc::new(Associations::new(Moment::now()));
         let in_force = InForce::new(checked.rules);
+        let versions = VersionsInForce::new(checked.versions);
+        let world = versions::WorldNow::new(checked.world);
         let drive = Drive {
             store: store.clone(),
             times: times_of(&config),
             associations: associations.clone(),
             rules: in_force.clone(),
-            models,
+            models: versions.clone(),
             peers: Arc::new(config.peers.keys().cloned().collect()),
             study_quiet: config.complete.study_quiet,
-            engine,
+            engine: engine.clone(),
+            ahead: config.inference.ahead,
             composer: Composer { station: station(&config) },
         };
         let stations = tokio::spawn(drive.run(stop));
         let stop_edge = CancellationToken::new();
-        let (folder, world) = (config.rules.clone(), Arc::new(checked.world));
+        let watch = versions::Watch {
+            store: store.clone(),
+            config: config.clone(),
+            versions,
+            rules: in_force.clone(),
+            world: world.clone(),
+            engine,
+        };
+        let choosing = tokio::spawn(watch.run(stop_edge.clone()));
+        let folder = config.rules.clone();
         let watch = Watch { store: store.clone(), in_force, folder, world };
         let watching = tokio::spawn(watch.run(stop_edge.clone()));
         let metrics = metrics.map(|listener| {
@@ -174,6 +209,7 @@ impl Node {
             retain,
             stations,
             watching,
+            choosing,
             metrics,
         })
     }
@@ -184,6 +220,7 @@ impl Node {
         let _ = self.edge.await;
         let _ = self.recording.await;
         let _ = self.watching.await;
+        let _ = self.choosing.await;
         if let Some(metrics) = self.metrics {
             let _ = metrics.await;
         }
@@ -195,6 +232,10 @@ impl Node {
         }
         self.store.close().await;
     }
+}
+
+fn checked(config: &Config, changes: &[ChangeRow]) -> Result<check::Checked, StartError> {
+    check::check(config, changes).map_err(|all| StartError::Checked(all.to_string()))
 }
 
 /// Where `[admin] metrics` says, if it does.

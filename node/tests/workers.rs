@@ -42,6 +42,7 @@ fn volume_of(voxels: usize) -> Arc<Volume> {
     let slice = SliceSource {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: uid("1.2.3.4"),
+        frame: None,
         position: [0.0; 3],
     };
     let mut voxels = vec![0.0; geometry.voxels()];
@@ -132,6 +133,8 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
             assert_eq!(score, "600\n", "the kernel ends it before the node");
         }
 
+        memory_comes_in_large_pages(&pool).await;
+
         // The service is stopped: the node still finishes what it has in hand.
         signal("TERM");
         assert_eq!(asked(&pool, "one").await, Ok(30.0));
@@ -169,6 +172,30 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
 
         a_budget_is_kept(&library).await;
     });
+}
+
+/// Where the system gives them to who asks: what a run takes is there in no time, and not page by page.
+async fn memory_comes_in_large_pages(pool: &Pool) {
+    let given = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    if given.is_ok_and(|given| given.contains("[never]")) {
+        return;
+    }
+    let voxels = 8 << 20;
+    let large = vec![volume_of(voxels).into()];
+    pool.infer("one", large, Urgency::Routine, Duration::ZERO).await.unwrap();
+    let largest = workers().into_iter().max_by_key(|worker| peak(*worker)).unwrap();
+    let all = std::fs::read_to_string(format!("/proc/{largest}/smaps_rollup")).unwrap();
+    let kib = |key: &str| -> u64 {
+        let line = all.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    println!(
+        "{} of {} KiB in large pages, at most {}",
+        kib("AnonHugePages:"),
+        kib("Rss:"),
+        peak(largest) >> 10
+    );
+    assert!(kib("AnonHugePages:") > 16 << 10, "{all}");
 }
 
 async fn a_budget_is_kept(library: &Path) {

@@ -89,6 +89,11 @@ pub const UNDETERMINED: Concept = sct("373068000", "Undetermined");
 pub const NOT_A_NUMBER: Concept = dcm("114000", "Not a number");
 pub const MEASUREMENT_FAILURE: Concept = dcm("114006", "Measurement failure");
 
+// TID 1410 and TID 1411: where a finding is
+pub const IMAGE_REGION: Concept = dcm("111030", "Image Region");
+pub const GEOMETRIC_PURPOSE: Concept = dcm("130400", "Geometric purpose of region");
+pub const BOUNDED_BY: Concept = sct("75958009", "Bounded by");
+
 // UCUM units of the image library
 pub const MILLIMETER: Concept = ucum("mm", "mm");
 pub const PIXELS: Concept = ucum("{pixels}", "Pixels");

@@ -80,6 +80,16 @@ impl DataSet {
         self
     }
 
+    pub fn remove(&mut self, tag: Tag) {
+        self.0.remove_element(tag);
+    }
+
+    /// The items of a sequence; none when it is absent or empty.
+    pub fn sequence(&self, tag: Tag) -> Vec<DataSet> {
+        let items = self.element(tag).and_then(|element| element.items()).unwrap_or(&[]);
+        items.iter().map(|item| DataSet(item.clone())).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.iter().next().is_none()
     }
@@ -119,13 +129,16 @@ pub fn referenced(sop_class: &Uid, sop_instance: &Uid) -> DataSet {
     item
 }
 
+/// One frame of an instance, counted from 1 (PS3.3 10.3); without a number all of it.
+pub fn referenced_frame(sop_class: &Uid, sop_instance: &Uid, frame: Option<u32>) -> DataSet {
+    let mut item = referenced(sop_class, sop_instance);
+    if let Some(frame) = frame {
+        item.text(tags::REFERENCED_FRAME_NUMBER, &frame.to_string());
+    }
+    item
+}
+
 /// VR of a standard attribute.
 pub fn vr_of(tag: Tag) -> VR {
     StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed())
-}
-
-impl From<InMemDicomObject> for DataSet {
-    fn from(object: InMemDicomObject) -> Self {
-        Self(object)
-    }
 }

@@ -11,6 +11,7 @@ use crate::text::fitted;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
+use gantry_terms::region::{Place, Region};
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
 
@@ -49,6 +50,18 @@ impl<'a> Subject<'a> {
         findings: &'a Findings,
     ) -> Result<Self, ComposeError> {
         let wrong = |what: &str| Err(ComposeError::Mismatch(what.to_owned()));
+        let regions = findings.groups.iter().filter_map(|group| group.region.as_ref());
+        let of_film = |region: &Region| matches!(region.place, Place::Film(_));
+        let numbers = match measured {
+            Measured::Volume(volume) => volume.voxels.len(),
+            Measured::Film(film) => film.pixels.len(),
+        };
+        if findings.derived.iter().any(|image| image.values.len() != numbers) {
+            return wrong("an image that was made has not as many pixels as its source");
+        }
+        if regions.clone().any(|region| of_film(region) != matches!(measured, Measured::Film(_))) {
+            return wrong("a region lies on a film in a volume, or the other way round");
+        }
         let volume = match measured {
             Measured::Volume(volume) => volume,
             Measured::Film(_) if findings.masks.is_empty() => return Ok(Self { source, findings }),
@@ -125,9 +138,9 @@ impl Job<'_> {
     }
 
     /// The title is cut so that the mark behind it stays.
-    fn series_description(&self, what: &str) -> String {
+    pub fn series_description(&self, what: &str) -> String {
         let mark = if self.subject.findings.algorithm.research_only { " (RUO)" } else { "" };
-        let room = 64 - what.len() - mark.len() - 1;
+        let room = 64usize.saturating_sub(what.chars().count() + mark.len() + 1);
         let title: String = fitted(VR::LO, &self.subject.findings.algorithm.title);
         let title: String = title.chars().take(room).collect();
         format!("{} {what}{mark}", title.trim_end())
@@ -136,6 +149,12 @@ impl Job<'_> {
     fn equipment(&self, stamp: &Stamp, data_set: &mut DataSet) {
         self.station(data_set);
         data_set.text(tags::STATION_NAME, &self.provenance.station.name);
+        let contributing = self.scanner().into_iter().chain([self.node(stamp)]).collect();
+        data_set.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, contributing);
+    }
+
+    /// This node, as what it did to the images.
+    pub fn node(&self, stamp: &Stamp) -> DataSet {
         let mut node = DataSet::new();
         self.station(&mut node);
         let at = format!("{}{}{}", stamp.date, stamp.time, stamp.offset);
@@ -143,8 +162,7 @@ impl Job<'_> {
         node.values(tags::CONTRIBUTION_DATE_TIME, vec![at])
             .text(tags::CONTRIBUTION_DESCRIPTION, &self.marked(rule))
             .code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &PROCESSING_EQUIPMENT.into());
-        let contributing = self.scanner().into_iter().chain([node]).collect();
-        data_set.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, contributing);
+        node
     }
 
     fn station(&self, data_set: &mut DataSet) {

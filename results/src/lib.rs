@@ -1,7 +1,8 @@
-//! Findings in, DICOM objects out: the structured report and the picture that a job sends into the patient's own study.
+//! Findings in, DICOM objects out: the structured report, the picture and the derived images that a job sends into the patient's own study.
 
 mod codes;
 mod data_set;
+pub mod derived_image;
 mod header;
 pub mod measured;
 pub mod object;
@@ -11,6 +12,7 @@ pub mod source;
 pub mod structured_report;
 mod text;
 
+pub use derived_image::derived_images;
 pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
 pub use provenance::{Provenance, Station};

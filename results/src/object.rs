@@ -26,6 +26,11 @@ pub enum ComposeError {
         "the findings do not fit the images that they are about: {0}; this is a fault of the node"
     )]
     Mismatch(String),
+    #[error(
+        "derived images are made of images with one grey frame each, and these are others; the model's rule \
+         has to select other images, or ask for other results"
+    )]
+    NotOneFrame,
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod attributes;
 mod reading;
+mod whole;
 
 use crate::data_set::DataSet;
 use crate::object::ComposeError;
 use crate::source::attributes::{COPIED, Need, Scope};
+pub(crate) use crate::source::whole::whole;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::mem::InMemElement;
@@ -83,8 +85,7 @@ impl Source {
 
     /// The items of a sequence; none when it is absent or empty.
     pub(crate) fn items(&self, tag: Tag) -> Vec<DataSet> {
-        let items = self.attributes.element(tag).and_then(|e| e.items());
-        items.unwrap_or(&[]).iter().map(|item| DataSet::from(item.clone())).collect()
+        self.attributes.sequence(tag)
     }
 
     /// Copies the attributes of one scope. Type 2 attributes that the source lacks are written
@@ -113,7 +114,7 @@ fn first_text(data_set: &DataSet, tag: Tag) -> Option<String> {
     texts(data_set, tag).into_iter().next()
 }
 
-fn texts(data_set: &DataSet, tag: Tag) -> Vec<String> {
+pub(crate) fn texts(data_set: &DataSet, tag: Tag) -> Vec<String> {
     data_set.element(tag).map_or_else(Vec::new, texts_of)
 }
 

@@ -2,6 +2,7 @@
 
 mod content;
 mod image_library;
+mod regions;
 mod tree;
 
 use crate::codes::IMAGING_MEASUREMENT_REPORT;

@@ -7,7 +7,7 @@ use gantry_results::structured_report;
 use gantry_terms::findings::{Findings, NoValue, Presence};
 use kit::film::{Radiograph, findings, radiograph};
 use kit::phantom::Phantom;
-use kit::reading::{Object, code, content, items, open, referenced};
+use kit::reading::{Object, code, content, items, open, referenced, text};
 use kit::{model, validators};
 
 fn said(certainty: Result<f64, NoValue>, presence: Option<Presence>) -> Findings {
@@ -42,6 +42,26 @@ fn what_was_looked_for_is_told_with_whether_it_is_there() {
         assert_eq!(code(content(group, "121052")[0], tags::CONCEPT_CODE_SEQUENCE), expected);
         assert_eq!(referenced(group), [radiograph.film.sop_instance.to_string()]);
     }
+}
+
+#[test]
+fn what_was_found_in_one_frame_refers_to_that_frame() {
+    let radiograph = radiograph();
+    let mut found = said(Ok(87.5), Some(Presence::Present));
+    let mut other = found.groups[0].clone();
+    (found.groups[0].frame, other.frame) = (Some(2), Some(11));
+    found.groups.push(other);
+    let result = report(&radiograph, &found);
+    let object = open(&result);
+    let groups = content(content(&object, "126010")[0], "125007");
+    let frames = groups.iter().map(|group| {
+        let source = content(group, "121112")[0];
+        text(&items(source, tags::REFERENCED_SOP_SEQUENCE)[0], tags::REFERENCED_FRAME_NUMBER)
+    });
+    assert_eq!(frames.collect::<Vec<_>>(), ["2", "11"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = kit::file(folder.path(), "report.dcm", &result);
+    assert_eq!(validators::report_complaints(&path), Vec::<String>::new());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
 use crate::job_error::JobError;
+use bytes::Bytes;
+use gantry_results::derived_image::derived_images;
 use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
@@ -21,11 +23,19 @@ use std::sync::Arc;
 /// The kinds of result that a rule may ask for, as written in `send.as`.
 pub const STRUCTURED_REPORT: &str = "structured-report";
 pub const SECONDARY_CAPTURE: &str = "secondary-capture";
+pub const DERIVED_IMAGES: &str = "derived-images";
 
 /// Composes results in the name of this node.
 #[derive(Clone)]
 pub struct Composer {
     pub station: Station,
+}
+
+/// What results are about.
+struct Of {
+    source: Arc<Source>,
+    /// Part 10 files, where some result is made of them.
+    originals: Arc<Vec<Bytes>>,
 }
 
 /// What was composed and kept, and where it is to go.
@@ -73,6 +83,11 @@ impl Composer {
             return Err(JobError::Permanent("no images".into()));
         };
         let mut source = source(reader, lead).await?;
+        let originals = match job.send_as.iter().any(|kind| kind == DERIVED_IMAGES) {
+            true => originals(reader, lead).await?,
+            false => Vec::new(),
+        };
+        let originals = Arc::new(originals);
         for other in others {
             let other = self::source(reader, other).await?;
             let modality = other.modality();
@@ -82,8 +97,9 @@ impl Composer {
         let source = Arc::new(source);
         let mut objects = Vec::with_capacity(job.send_as.len());
         for kind in &job.send_as {
-            let made = self.make(kind, job, source.clone(), lead.clone(), findings.clone());
-            objects.push(made.await?);
+            let of = Of { source: source.clone(), originals: originals.clone() };
+            let made = self.make(kind, job, of, lead.clone(), findings.clone());
+            objects.extend(made.await?);
         }
         Ok(objects)
     }
@@ -92,11 +108,16 @@ impl Composer {
         &self,
         kind: &str,
         job: &Job,
-        source: Arc<Source>,
+        of: Of,
         images: Images,
         findings: Findings,
-    ) -> Result<ResultObject, JobError> {
-        let slot = if kind == STRUCTURED_REPORT { 0 } else { 1 };
+    ) -> Result<Vec<ResultObject>, JobError> {
+        let Of { source, originals } = of;
+        let slot = match kind {
+            STRUCTURED_REPORT => 0,
+            SECONDARY_CAPTURE => 1,
+            _ => 2,
+        };
         let provenance = Provenance {
             station: self.station.clone(),
             rule: job.rule.clone(),
@@ -106,16 +127,20 @@ impl Composer {
             slot,
         };
         let no_builder = JobError::Permanent(format!("no builder for result {kind:?}"));
-        let work: Box<dyn FnOnce() -> Result<ResultObject, ComposeError> + Send> =
-            match (kind, images) {
-                (STRUCTURED_REPORT, images) => {
-                    Box::new(move || structured_report(&source, &images, &findings, &provenance))
-                }
-                (SECONDARY_CAPTURE, Images::Volume(volume)) => {
-                    Box::new(move || secondary_capture(&source, &volume, &findings, &provenance))
-                }
-                _ => return Err(no_builder),
-            };
+        type Made = Result<Vec<ResultObject>, ComposeError>;
+        let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
+        let work: Box<dyn FnOnce() -> Made + Send> = match (kind, images) {
+            (STRUCTURED_REPORT, images) => {
+                Box::new(move || one(structured_report(&source, &images, &findings, &provenance)))
+            }
+            (SECONDARY_CAPTURE, Images::Volume(volume)) => {
+                Box::new(move || one(secondary_capture(&source, &volume, &findings, &provenance)))
+            }
+            (DERIVED_IMAGES, images) => Box::new(move || {
+                derived_images(&source, originals.as_slice(), &images, &findings, &provenance)
+            }),
+            _ => return Err(no_builder),
+        };
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
@@ -138,6 +163,18 @@ impl Composer {
         let kept = store.keep(Incoming { identity, part10 }).await;
         kept.map(|_| ()).map_err(|error| JobError::Transient(error.to_string()))
     }
+}
+
+/// Of the leading input, in its order.
+async fn originals(reader: &Reader, images: &Images) -> Result<Vec<Bytes>, JobError> {
+    let mut originals = Vec::new();
+    for (_, sop_instance) in images.sources() {
+        let part10 = reader.object(sop_instance).await?;
+        originals.push(part10.ok_or_else(|| {
+            JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
+        })?);
+    }
+    Ok(originals)
 }
 
 /// The attributes to copy come from the film, or the first slice of the volume.

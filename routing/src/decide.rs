@@ -4,8 +4,8 @@ use crate::facts::{self, Peers};
 use crate::failing::{AGAIN, Failing};
 use crate::in_force::InForce;
 use crate::rules::{Judgement, On, Priority as RulePriority, Selected};
+use crate::versions::{Versions, VersionsInForce};
 use crate::wait::Stop;
-use gantry_inference::models::Models;
 use gantry_store::decisions::{
     Level, NewDecision, NewDecisions, NewForward, NewJob, NewStudyDecisions,
 };
@@ -18,14 +18,13 @@ use gantry_store::study::StudyRow;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::slice;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 pub struct Decider {
     pub store: Store,
     pub rules: InForce,
-    pub models: Arc<Models>,
+    pub models: VersionsInForce,
     pub peers: Peers,
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
@@ -154,7 +153,7 @@ impl Decider {
             rules_digest: rules.digest().to_string(),
             rules_text: rules.text(),
             at: Moment::now(),
-            decisions: self.decisions(judgements, &uids),
+            decisions: self.decisions(&series.uid, judgements, &uids),
             images: uids,
         };
         self.tell(self.store.decide(decisions).await?);
@@ -177,19 +176,20 @@ impl Decider {
             rules_digest: rules.digest().to_string(),
             rules_text: rules.text(),
             at: Moment::now(),
-            decisions: self.decisions(judgements, &uids),
+            decisions: self.decisions(&study.uid, judgements, &uids),
             images: uids,
         };
         self.tell(self.store.decide_study(decisions).await?);
         Ok(())
     }
 
-    /// Of `images`, in the order in which they were judged.
-    fn decisions(&self, judgements: Vec<Judgement>, images: &[Uid]) -> Vec<NewDecision> {
+    /// On a series or a study, of its `images`, in the order in which they were judged.
+    fn decisions(&self, on: &Uid, judgements: Vec<Judgement>, images: &[Uid]) -> Vec<NewDecision> {
         for judgement in &judgements {
             tracing::info!(rule = judgement.rule, runs = judgement.runs, "decided");
         }
-        judgements.into_iter().map(|judgement| decision(judgement, images, &self.models)).collect()
+        let judged = Judged { on, images, versions: &self.models.now() };
+        judgements.into_iter().map(|judgement| judged.decision(judgement)).collect()
     }
 
     fn tell(&self, decided: bool) {
@@ -218,55 +218,68 @@ fn uids(series: &[SeriesImages]) -> Vec<Uid> {
     images.map(|image| image.identity.sop_instance.clone()).collect()
 }
 
-fn decision(judgement: Judgement, images: &[Uid], models: &Models) -> NewDecision {
-    let taken = judgement.selected.iter().flat_map(|selected| selected.images.among(images));
-    let selected: Vec<Uid> = taken.cloned().collect();
-    let forwarded = judgement.runs && !judgement.then.shadow;
-    let forward = judgement.then.forward.iter().filter(|_| forwarded).map(|to| NewForward {
-        peer: to.to.clone(),
-        instances: selected.clone(),
-        changes: to.changes.clone(),
-    });
-    NewDecision {
-        forward: forward.collect(),
-        level: match judgement.on {
-            On::Instance => Level::Instance,
-            On::Series => Level::Series,
-            On::Study => Level::Study,
-        },
-        trace: serde_json::to_value(&judgement.conditions).unwrap_or_default(),
-        fates: serde_json::to_value(&judgement.fates).unwrap_or_default(),
-        jobs: if judgement.runs { jobs(&judgement, images, &selected, models) } else { Vec::new() },
-        rule: judgement.rule,
-        runs: judgement.runs,
-        reason: judgement.reason,
-    }
+/// What was judged, and the versions that the models have then.
+struct Judged<'a> {
+    /// The series or the study.
+    on: &'a Uid,
+    images: &'a [Uid],
+    versions: &'a Versions,
 }
 
-/// One for all that was selected; of a rule on instances one for each image.
-fn jobs(judgement: &Judgement, images: &[Uid], selected: &[Uid], models: &Models) -> Vec<NewJob> {
-    let then = &judgement.then;
-    let Some(model) = &then.run else { return Vec::new() };
-    let job = NewJob {
-        model: model.clone(),
-        model_digest: models.model(model).map(|m| m.digest.clone()).unwrap_or_default(),
-        priority: match then.priority {
-            RulePriority::Stat => Priority::Stat,
-            RulePriority::Routine => Priority::Routine,
-        },
-        shadow: then.shadow,
-        selected: selected.to_vec(),
-        selections: judgement.selected.iter().map(|selected| named(selected, images)).collect(),
-        send_to: then.send_to.clone(),
-        send_as: then.send_as.clone(),
-        once: judgement.on == On::Instance,
-    };
-    match judgement.on {
-        On::Instance => selected
-            .iter()
-            .map(|image| NewJob { selected: vec![image.clone()], ..job.clone() })
-            .collect(),
-        On::Series | On::Study => vec![job],
+impl Judged<'_> {
+    fn decision(&self, judgement: Judgement) -> NewDecision {
+        let taken = judgement.selected.iter().flat_map(|one| one.images.among(self.images));
+        let selected: Vec<Uid> = taken.cloned().collect();
+        let forwarded = judgement.runs && !judgement.then.shadow;
+        let forward = judgement.then.forward.iter().filter(|_| forwarded).map(|to| NewForward {
+            peer: to.to.clone(),
+            instances: selected.clone(),
+            changes: to.changes.clone(),
+        });
+        NewDecision {
+            forward: forward.collect(),
+            level: match judgement.on {
+                On::Instance => Level::Instance,
+                On::Series => Level::Series,
+                On::Study => Level::Study,
+            },
+            trace: serde_json::to_value(&judgement.conditions).unwrap_or_default(),
+            fates: serde_json::to_value(&judgement.fates).unwrap_or_default(),
+            jobs: if judgement.runs { self.jobs(&judgement, &selected) } else { Vec::new() },
+            rule: judgement.rule,
+            runs: judgement.runs,
+            reason: judgement.reason,
+        }
+    }
+
+    /// One for all that was selected; of a rule on instances one for each image.
+    fn jobs(&self, judgement: &Judgement, selected: &[Uid]) -> Vec<NewJob> {
+        let then = &judgement.then;
+        let Some(model) = &then.run else { return Vec::new() };
+        let (model_digest, pinned) = self.versions.pin(model, self.on).unwrap_or_default();
+        let of_rule = judgement.selected.iter();
+        let job = NewJob {
+            model: model.clone(),
+            model_digest,
+            pinned,
+            priority: match then.priority {
+                RulePriority::Stat => Priority::Stat,
+                RulePriority::Routine => Priority::Routine,
+            },
+            shadow: then.shadow,
+            selected: selected.to_vec(),
+            selections: of_rule.map(|selected| named(selected, self.images)).collect(),
+            send_to: then.send_to.clone(),
+            send_as: then.send_as.clone(),
+            once: judgement.on == On::Instance,
+        };
+        match judgement.on {
+            On::Instance => selected
+                .iter()
+                .map(|image| NewJob { selected: vec![image.clone()], ..job.clone() })
+                .collect(),
+            On::Series | On::Study => vec![job],
+        }
     }
 }
 

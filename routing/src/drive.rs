@@ -1,5 +1,7 @@
 //! Starts the stations between the index and the outbox, and stops them together.
 
+use crate::ahead::Ahead;
+use crate::ahead::kept::Kept;
 use crate::complete::associations::Associations;
 use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
@@ -7,8 +9,10 @@ use crate::decide::Decider;
 use crate::facts::Peers;
 use crate::in_force::InForce;
 use crate::infer;
+use crate::room::Room;
+use crate::shadow::Shadows;
+use crate::versions::VersionsInForce;
 use crate::wait::Stop;
-use gantry_inference::models::Models;
 use gantry_inference::pool::Pool;
 use gantry_store::store::Store;
 use std::sync::Arc;
@@ -24,12 +28,15 @@ pub struct Drive {
     pub associations: Arc<Associations>,
     /// May be replaced while the stations run.
     pub rules: InForce,
-    pub models: Arc<Models>,
+    /// May change while the stations run.
+    pub models: VersionsInForce,
     pub peers: Peers,
     /// Behind the last image of a study, until rules on studies are asked.
     pub study_quiet: Duration,
     /// `None` when there is no ONNX Runtime: then jobs wait, and everything else goes on.
     pub engine: Option<Pool>,
+    /// Bytes of voxels that may be read before the jobs on them are there; 0: none are.
+    pub ahead: u64,
     pub composer: Composer,
 }
 
@@ -45,19 +52,36 @@ impl Drive {
         ));
         let decider = Decider {
             store: self.store.clone(),
-            rules: self.rules,
+            rules: self.rules.clone(),
             models: self.models.clone(),
-            peers: self.peers,
+            peers: self.peers.clone(),
             study_quiet: self.study_quiet,
             started: Instant::now(),
         };
         stations.spawn(decider.run(stop.clone()));
         if let Some(engine) = self.engine {
+            let shadows = Shadows {
+                store: self.store.clone(),
+                models: self.models.clone(),
+                engine: engine.clone(),
+            };
+            stations.spawn(shadows.run(stop.clone()));
+            let kept = Arc::new(Kept::new(self.ahead));
+            let ahead = Ahead {
+                store: self.store.clone(),
+                rules: self.rules,
+                models: self.models.clone(),
+                peers: self.peers,
+                kept: kept.clone(),
+            };
+            stations.spawn(ahead.run(stop.clone()));
             let work = infer::Work {
                 store: self.store,
                 models: self.models,
                 engine,
                 composer: self.composer,
+                ahead: kept,
+                room: Room::new(),
             };
             stations.spawn(work.run(stop));
         }

@@ -1,24 +1,23 @@
-//! Station infer: leases a job, reads its images into volumes or a film, lets the model find, and hands the findings to compose.
+//! Station infer: leases a job, reads its images into volumes, a film or frames, lets the model find, and hands the findings to compose.
 
+use crate::ahead::kept::Kept;
 use crate::compose::Composer;
 use crate::job_error::JobError;
+use crate::overlap;
+use crate::reading::Reading;
+use crate::room::Room;
+use crate::versions::{VersionsInForce, candidate};
 use crate::wait::{Stop, sleep_until};
-use bytes::Bytes;
-use gantry_inference::assembly::Assembly;
+use gantry_inference::batch::Seat;
 use gantry_inference::engine::InferError;
-use gantry_inference::film;
-use gantry_inference::manifest::{Input, InputKind};
-use gantry_inference::models::{Model, Models};
-use gantry_inference::pool::{Pool, Urgency};
-use gantry_store::jobs::{FinishedJob, Job, Priority};
-use gantry_store::reader::Reader;
+use gantry_inference::models::{Model, called};
+use gantry_inference::pool::{Pool, Told, Urgency};
+use gantry_store::error::StoreError;
+use gantry_store::jobs::{Batch, FinishedJob, Job, Priority, Role};
 use gantry_store::store::Store;
-use gantry_terms::film::Film;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
-use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -34,7 +33,8 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// While one runs on each device the next one is read. Each holds its volume in memory.
+/// While one runs on each device the next one is read. Each holds its volume in memory, or the films of one
+/// batch.
 const READ_AHEAD: usize = 1;
 /// Beside them, so that a stat job waits for no more than the run that it meets.
 const STAT_BESIDE: usize = 1;
@@ -42,9 +42,12 @@ const STAT_BESIDE: usize = 1;
 /// Works through the jobs.
 pub struct Work {
     pub store: Store,
-    pub models: Arc<Models>,
+    pub models: VersionsInForce,
     pub engine: Pool,
     pub composer: Composer,
+    /// What was read before the job was there.
+    pub ahead: Arc<Kept>,
+    pub room: Room,
 }
 
 impl Work {
@@ -55,8 +58,8 @@ impl Work {
         while !stop.is_stopped() {
             let mut bell = work.store.bell();
             bell.borrow_and_update();
-            if let Some(job) = work.lease(in_hand.len()).await {
-                in_hand.spawn(work.clone().in_hand(job));
+            if let Some(jobs) = work.lease(in_hand.len()).await {
+                in_hand.spawn(work.clone().in_hand(jobs));
                 continue;
             }
             // Jobs that were put off come due without a ring; with full hands their time is not come.
@@ -74,8 +77,17 @@ impl Work {
         in_hand.join_all().await;
     }
 
+    /// All of them, which are of one model.
+    async fn in_hand(self: Arc<Self>, jobs: Vec<Job>) {
+        let mut all = JoinSet::new();
+        for job in jobs {
+            all.spawn(self.clone().guarded(job));
+        }
+        all.join_all().await;
+    }
+
     /// A defect of this node costs the job, and no other one: it fails with a reason.
-    async fn in_hand(self: Arc<Self>, job: Job) {
+    async fn guarded(self: Arc<Self>, job: Job) {
         let (work, of) = (self.clone(), job.clone());
         if tokio::spawn(async move { work.work_on(of).await }).await.is_err() {
             let why = "the node panicked while it worked on this job: its log says where";
@@ -88,19 +100,45 @@ impl Work {
         self.engine.devices() + READ_AHEAD
     }
 
-    /// The next job, if there is one that may begin beside so many.
-    async fn lease(&self, in_hand: usize) -> Option<Job> {
-        let leased = match in_hand {
-            _ if in_hand < self.at_once() => self.store.lease_job("engine", LEASE).await,
-            _ if in_hand < self.at_once() + STAT_BESIDE => {
-                self.store.lease_stat_job("engine", LEASE).await
-            }
-            _ => return None,
-        };
-        leased.unwrap_or_else(|error| {
+    /// The next job, if there is one that may begin beside so many, and those that go with it.
+    async fn lease(&self, in_hand: usize) -> Option<Vec<Job>> {
+        self.try_lease(in_hand).await.unwrap_or_else(|error| {
             tracing::error!(station = "infer", %error, "cannot lease a job");
             None
         })
+    }
+
+    async fn try_lease(&self, in_hand: usize) -> Result<Option<Vec<Job>>, StoreError> {
+        let leased = match in_hand {
+            _ if in_hand < self.at_once() => {
+                let row = self.engine.row();
+                let row = row.as_deref().map(called);
+                self.store.lease_job_in_row(row, "engine", LEASE).await?
+            }
+            _ if in_hand < self.at_once() + STAT_BESIDE => {
+                self.store.lease_stat_job("engine", LEASE).await?
+            }
+            _ => None,
+        };
+        let Some(first) = leased else { return Ok(None) };
+        let along = match self.most_together(&first) {
+            0 | 1 => Vec::new(),
+            // Without them it goes alone.
+            most => {
+                let along = self.store.lease_along(&first, most - 1, "engine", LEASE).await;
+                along.unwrap_or_else(|error| {
+                    tracing::error!(station = "infer", %error, "cannot lease further jobs");
+                    Vec::new()
+                })
+            }
+        };
+        Ok(Some(std::iter::once(first).chain(along).collect()))
+    }
+
+    fn most_together(&self, job: &Job) -> usize {
+        let versions = self.models.now();
+        let batching = versions.pinned(job).ok().and_then(|model| model.manifest.batching);
+        batching.map_or(1, |batching| batching.most)
     }
 
     async fn work_on(&self, job: Job) {
@@ -128,33 +166,89 @@ impl Work {
                 "the node ended {MOST_CRASHES} times while this job ran; see its log"
             )));
         }
-        let model = model_of(&self.models, job)?;
+        let versions = self.models.now();
+        let model = versions.pinned(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let images = inputs(&self.store, job, model).await?;
-        let assembled = started.elapsed();
-        let urgency = match job.priority {
-            Priority::Stat => Urgency::Stat,
-            Priority::Routine => Urgency::Routine,
+        let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
+        let ((images, ahead), _place) = match self.most_together(job) {
+            1 => (reading.images().await?, None),
+            _ => {
+                let films = async { reading.images().await.map(|(images, _)| images) };
+                let (images, place) = self.room.read(films).await?;
+                ((images, 0), place)
+            }
         };
-        tracing::info!(?urgency, "waits for its turn");
-        let waited = Moment::now().since(job.decided_at);
-        let findings = self.engine.infer(&job.model, images.clone(), urgency, waited).await;
-        let (findings, ran) = findings.map_err(infer_error)?;
+        let assembled = started.elapsed();
+        let found = self.find(job, model, &images).await.map_err(infer_error)?;
+        let Told { findings, took: ran, seat } = found;
+        if self.most_together(job) > 1 {
+            self.store.set_job_batch(job.id, batch_of(seat)).await?;
+        }
         let waited = started.elapsed().saturating_sub(assembled + ran);
-        tracing::info!(?assembled, ?waited, model = ?ran, "inferred");
+        tracing::info!(ahead, ?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
+        self.keep_masks(job, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),
             deliveries: results.deliveries,
             results: results.instances,
             seconds: ran.as_secs_f64(),
+            peak: self.engine.peak(&model.name),
         };
         Ok(self.store.finish_job(job.id, finished).await?)
     }
 
+    /// Runs the model. What was found once may have been kept: then it is found again as it was.
+    async fn find(&self, job: &Job, model: &Model, images: &[Images]) -> Result<Told, InferError> {
+        let urgency = match job.priority {
+            Priority::Stat => Urgency::Stat,
+            Priority::Routine => Urgency::Routine,
+        };
+        tracing::info!(?urgency, "waits for its turn");
+        let images = images.to_vec();
+        if let Some(batch) = job.batch {
+            let (began, seat) = (Instant::now(), seat_of(batch));
+            let findings = self.engine.infer_again(&model.name, images, urgency, seat).await?;
+            return Ok(Told { findings, took: began.elapsed(), seat });
+        }
+        let waited = Moment::now().since(job.decided_at);
+        self.engine.infer_together(&model.name, images, urgency, waited).await
+    }
+
+    /// For the candidate that runs on the same images when there is time.
+    async fn keep_masks(&self, job: &Job, findings: &Findings) -> Result<(), StoreError> {
+        if findings.masks.is_empty() || !self.store.is_shadowed(job.id).await? {
+            return Ok(());
+        }
+        let masks = findings.masks.clone();
+        let kept = move || masks.iter().filter_map(overlap::kept).collect::<Vec<_>>();
+        // Without them the overlap is not told, and nothing else is missing.
+        let kept = tokio::task::spawn_blocking(kept).await.unwrap_or_default();
+        self.store.keep_masks(job.id, &kept).await
+    }
+
+    /// Whether the live version has the job now: a candidate that fails costs no result.
+    async fn is_given_to_live(&self, job: &Job, error: &JobError) -> bool {
+        if job.role != Role::Canary {
+            return false;
+        }
+        let versions = self.models.now();
+        let Some(chosen) = versions.chosen(&job.model) else { return false };
+        let live = candidate(&chosen.live);
+        let given = self.store.give_to_live(job.id, &live, &error.to_string()).await;
+        if let Err(error) = &given {
+            tracing::error!(%error, "a job could not be given to the live version");
+        }
+        given.unwrap_or(false)
+    }
+
     async fn fail(&self, job: &Job, error: JobError) {
+        if self.is_given_to_live(job, &error).await {
+            tracing::warn!(%error, version = job.version, "the candidate failed, the live version runs");
+            return;
+        }
         let pause = Duration::from_secs(10 * u64::from(job.attempts.min(MOST_ATTEMPTS)).pow(2));
         let again = match &error {
             JobError::Transient(_) if job.attempts < MOST_ATTEMPTS => {
@@ -169,95 +263,20 @@ impl Work {
     }
 }
 
+fn batch_of(Seat { at, of }: Seat) -> Batch {
+    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Batch { at: small(at), of: small(of) }
+}
+
+pub(crate) fn seat_of(Batch { at, of }: Batch) -> Seat {
+    Seat { at: at as usize, of: of as usize }
+}
+
 pub(crate) fn infer_error(error: InferError) -> JobError {
     match error {
         InferError::Transient(why) => JobError::Transient(why),
         InferError::Permanent(why) => JobError::Permanent(why),
     }
-}
-
-/// The decision names a digest: another graph under the same name is another model.
-pub(crate) fn model_of<'m>(models: &'m Models, job: &Job) -> Result<&'m Arc<Model>, JobError> {
-    let model = models.model(&job.model).ok_or_else(|| {
-        JobError::Permanent(format!("model {} is no longer in the models folder", job.model))
-    })?;
-    if model.digest != job.model_digest {
-        return Err(JobError::Permanent(format!(
-            "model {} was replaced after this decision, so the result would not be what was decided",
-            job.model
-        )));
-    }
-    Ok(model)
-}
-
-/// One for each input of the model, in its order.
-pub(crate) async fn inputs(
-    reader: &Reader,
-    job: &Job,
-    model: &Model,
-) -> Result<Vec<Images>, JobError> {
-    let inputs = &model.manifest.inputs;
-    let mut images = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let selected = match &job.selections {
-            None if inputs.len() == 1 => &job.selected,
-            Some(selections) if selections.contains_key(&input.name) => &selections[&input.name],
-            _ => {
-                return Err(JobError::Permanent(format!(
-                    "the rule selected nothing for the input {} of the model {}: name its \
-                     selections as the model's manifest names its inputs",
-                    input.name, job.model
-                )));
-            }
-        };
-        images.push(match &input.kind {
-            InputKind::Volume => assemble(reader, selected, input).await?.into(),
-            InputKind::Image(_) => film(reader, selected, input).await?.into(),
-        });
-    }
-    Ok(images)
-}
-
-/// Reads the selected images one after the other, so that only one file is in memory beside the volume.
-async fn assemble(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Volume, JobError> {
-    let mut assembly = Assembly::new(input);
-    for sop_instance in selected {
-        let part10 = part10_of(reader, sop_instance).await?;
-        let (back, added) = tokio::task::spawn_blocking(move || {
-            let added = assembly.add(&part10);
-            (assembly, added)
-        })
-        .await
-        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?;
-        assembly = back;
-        added.map_err(|error| JobError::Permanent(error.to_string()))?;
-    }
-    tokio::task::spawn_blocking(move || assembly.finish())
-        .await
-        .map_err(|error| JobError::Permanent(format!("assembling panicked: {error}")))?
-        .map_err(|error| JobError::Permanent(error.to_string()))
-}
-
-/// The only image that the rule selected.
-async fn film(reader: &Reader, selected: &[Uid], input: &Input) -> Result<Film, JobError> {
-    let [sop_instance] = selected else {
-        let count = selected.len();
-        return Err(JobError::Permanent(format!(
-            "the model takes one image and the rule selected {count}: let it run on each image \
-             (on = \"instance\"), or select one, by its ViewPosition for instance"
-        )));
-    };
-    let (part10, input) = (part10_of(reader, sop_instance).await?, input.clone());
-    tokio::task::spawn_blocking(move || film::read(&part10, &input))
-        .await
-        .map_err(|error| JobError::Permanent(format!("reading an image panicked: {error}")))?
-        .map_err(|error| JobError::Permanent(format!("image {sop_instance} {error}")))
-}
-
-async fn part10_of(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {
-    reader.object(sop_instance).await?.ok_or_else(|| {
-        JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
-    })
 }
 
 /// What `explain` and `status` show of the findings: whether each is there, and key, number and unit.

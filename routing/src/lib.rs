@@ -1,5 +1,6 @@
 //! Decides and drives: which series are complete, what the rules say of them, and the jobs that follow.
 
+pub mod ahead;
 pub mod backtest;
 pub mod complete;
 pub mod compose;
@@ -10,7 +11,12 @@ mod failing;
 pub mod in_force;
 pub mod infer;
 pub mod job_error;
+pub mod overlap;
+mod reading;
 pub mod reproduce;
 pub mod retell;
+mod room;
 pub mod rules;
+pub mod shadow;
+pub mod versions;
 pub mod wait;

@@ -5,6 +5,7 @@ use gantry_routing::decide::Decider;
 use gantry_routing::facts::Peers;
 use gantry_routing::in_force::InForce;
 use gantry_routing::rules::{RuleSet, SourceFile, World};
+use gantry_routing::versions::{Versions, VersionsInForce};
 use gantry_routing::wait::Stop;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
@@ -17,7 +18,6 @@ use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -56,7 +56,9 @@ fn decider(store: &Store, models: &Path) -> Decider {
     Decider {
         store: store.clone(),
         rules: InForce::new(rules),
-        models: Arc::new(Models::load(models).unwrap_or_else(|problems| panic!("{problems:?}"))),
+        models: VersionsInForce::new(Versions::all_live(
+            &Models::load(models).unwrap_or_else(|problems| panic!("{problems:?}")),
+        )),
         peers: Peers::default(),
         study_quiet: Duration::from_millis(10),
         started: Instant::now(),

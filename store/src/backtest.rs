@@ -163,7 +163,8 @@ impl Reader {
             "SELECT model,
                  (SELECT json_group_array(seconds) FROM
                       (SELECT seconds FROM jobs WHERE jobs.model = models.model
-                           AND state = 'finished' AND seconds IS NOT NULL
+                           AND state = 'finished' AND role <> 'shadow'
+                           AND seconds IS NOT NULL
                        ORDER BY finished_at DESC LIMIT 200)) AS seconds
              FROM (SELECT DISTINCT model FROM jobs WHERE state = 'finished') AS models",
         )

@@ -6,6 +6,7 @@ use crate::forwards::Forwards;
 use crate::jobs::inputs_of;
 use crate::queue;
 use crate::rows;
+use crate::shadows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -278,14 +279,14 @@ async fn add_job(
     if job.once && is_made(connection, subject, kept, job).await? {
         return Ok(());
     }
-    sqlx::query(concat!(
+    let id: i64 = sqlx::query_scalar(concat!(
         "INSERT INTO jobs (decision, level, study, series, revision, last_asked, rule,
              rules_digest, model, model_digest, priority, shadow, selected, selections, send_to,
-             send_as, decided_at, state, due_at, inputs)
+             send_as, decided_at, state, due_at, version, manifest_digest, role, inputs)
          VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-             'queued', $16, ",
+             'queued', $16, nullif($17, ''), nullif($18, ''), $19, ",
         inputs_of!("$12"),
-        ")"
+        ") RETURNING id"
     ))
     .bind(kept.id)
     .bind(kept.decision.level.text())
@@ -303,8 +304,14 @@ async fn add_job(
     .bind(rows::to_json(&job.send_to)?)
     .bind(rows::to_json(&job.send_as)?)
     .bind(subject.at.0)
-    .execute(&mut *connection)
+    .bind(&job.pinned.version)
+    .bind(&job.pinned.manifest_digest)
+    .bind(job.pinned.role.text())
+    .fetch_one(&mut *connection)
     .await?;
+    if let Some(candidate) = &job.pinned.beside {
+        shadows::add(connection, id, candidate).await?;
+    }
     Ok(queue::has_turn(connection, job.priority, &job.model).await?)
 }
 
@@ -319,7 +326,8 @@ async fn is_made(
     let asked = sqlx::query(concat!(
         "UPDATE jobs SET last_asked = $5
          WHERE level = 'instance' AND selected = $1 AND series = $2 AND rule = $3
-             AND model_digest = $4 AND state IN ('queued', 'running', 'finished')
+             AND model_digest = $4 AND ifnull(manifest_digest, $9) = $9
+             AND role <> 'shadow' AND state IN ('queued', 'running', 'finished')
              AND shadow = $6 AND send_to = $7 AND send_as = $8
              AND inputs IS ",
         inputs_of!("$1")
@@ -332,6 +340,7 @@ async fn is_made(
     .bind(job.shadow)
     .bind(rows::to_json(&job.send_to)?)
     .bind(rows::to_json(&job.send_as)?)
+    .bind(&job.pinned.manifest_digest)
     .execute(&mut *connection)
     .await?;
     if asked.rows_affected() > 0 {
@@ -341,7 +350,7 @@ async fn is_made(
         "UPDATE jobs SET state = 'superseded', finished_at = $5,
              reason = 'its rule asks for something else of the image now'
          WHERE level = 'instance' AND selected = $1 AND series = $2 AND rule = $3
-             AND revision < $4 AND state = 'queued'",
+             AND revision < $4 AND state = 'queued' AND role <> 'shadow'",
     )
     .bind(rows::to_json(&job.selected)?)
     .bind(subject.series)

@@ -1,7 +1,7 @@
 //! What the rules said about a series or a study, and about which images.
 
 use crate::error::StoreError;
-use crate::jobs::Priority;
+use crate::jobs::{Priority, Role};
 use crate::reader::Reader;
 use crate::rows;
 use gantry_terms::changes::Changes;
@@ -69,6 +69,29 @@ pub struct NewJob {
     /// On the level of images: not made again where one of the same rule, model digest and bytes
     /// waits, runs or has finished, so that a late image costs no other one a second run.
     pub once: bool,
+    /// Beside the graph's digest.
+    pub pinned: Pinned,
+}
+
+/// Which version of its model a job runs, and whether another one runs beside it.
+#[derive(Debug, Clone, Default)]
+pub struct Pinned {
+    /// As the manifest names it.
+    pub version: String,
+    /// SHA-256 of the manifest, lower-case hexadecimal; empty where it is not known.
+    pub manifest_digest: String,
+    /// Live or canary.
+    pub role: Role,
+    /// The candidate that runs on the same images afterwards.
+    pub beside: Option<Candidate>,
+}
+
+/// A version of a model that is tried.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub version: String,
+    pub model_digest: String,
+    pub manifest_digest: String,
 }
 
 /// Instances that go to a peer, as they came or with changes.

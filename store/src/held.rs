@@ -12,7 +12,8 @@ pub enum Need {
     /// Its series or its study is not decided, or the series is one of another study, so that it
     /// never will be.
     Decision,
-    /// A job on its series or its study is queued or runs; for a result, any of its study.
+    /// A job on its series or its study is queued or runs; for a result, any of its study. A shadow
+    /// holds nothing: without its images it ends.
     Job,
     /// A job that the latest revision of its series or study asked for failed: the admin must act.
     /// One that failed when an image of it was evicted already keeps nothing.
@@ -86,17 +87,21 @@ macro_rules! of_needed {
                      (SELECT 1 FROM studies WHERE studies.uid = here.study
                       AND studies.state = 'waiting') THEN 'undecided'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
-                              AND jobs.state IN ('queued', 'running')) THEN 'job'
+                              AND jobs.state IN ('queued', 'running')
+                              AND jobs.role <> 'shadow') THEN 'job'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.study = here.study
                               AND (origin = 'made' OR jobs.level = 'study')
-                              AND jobs.state IN ('queued', 'running')) THEN 'job'
+                              AND jobs.state IN ('queued', 'running')
+                              AND jobs.role <> 'shadow') THEN 'job'
                  WHEN EXISTS (SELECT 1 FROM jobs WHERE jobs.series = here.series
                               AND jobs.state = 'failed' AND NOT jobs.images_gone
+                              AND jobs.role <> 'shadow'
                               AND jobs.last_asked = series.revision) THEN 'failed'
                  WHEN origin = 'received' AND EXISTS
                      (SELECT 1 FROM jobs JOIN studies ON studies.uid = jobs.study
                       WHERE jobs.study = here.study AND jobs.level = 'study'
                       AND jobs.state = 'failed' AND NOT jobs.images_gone
+                              AND jobs.role <> 'shadow'
                       AND jobs.last_asked = studies.revision) THEN 'failed'
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
                               AND outbox.state = 'queued') THEN 'queued'

@@ -123,6 +123,14 @@ pub(crate) async fn open_to_read(store: &Path, most: u32) -> Result<SqlitePool, 
     }
 }
 
+/// One connection of another process that writes a row beside the node's own, which waits for it as
+/// it waits for the node's: every transaction begins as one that writes.
+pub(crate) async fn open_beside(store: &Path) -> Result<SqlitePool, StoreError> {
+    open_to_read(store, 1).await?.close().await;
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    Ok(pool.connect_with(options(store).create_if_missing(false)).await?)
+}
+
 /// Puts the entries into the index, in one transaction with how far their segments are in it.
 /// A record that is there already stays as it is, and a later one of the same instance takes its
 /// place.

@@ -30,6 +30,17 @@ pub enum Priority {
     Routine,
 }
 
+/// What a job is to the versions of its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    #[default]
+    Live,
+    /// By the candidate, in the place of the live version.
+    Canary,
+    /// By the candidate, beside a job of the live version: its findings are kept and nothing is sent.
+    Shadow,
+}
+
 /// A job that was leased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -44,7 +55,14 @@ pub struct Job {
     pub rules_digest: String,
     pub model: String,
     pub model_digest: String,
+    /// As the manifest names it, and the manifest's SHA-256; none where that was not noted yet.
+    pub version: Option<String>,
+    pub manifest_digest: Option<String>,
+    pub role: Role,
+    /// Of a shadow: the job that it runs beside.
+    pub beside: Option<i64>,
     pub priority: Priority,
+    /// By its rule, or by its role: nothing is sent.
     pub shadow: bool,
     pub selected: Vec<Uid>,
     /// The same by the names of the selections; none where the only one has no name.
@@ -54,6 +72,15 @@ pub struct Job {
     pub decided_at: Moment,
     /// This one included.
     pub attempts: u32,
+    /// How it went through its graph the last time, if its model takes several jobs at once.
+    pub batch: Option<Batch>,
+}
+
+/// Which of how many that went through a graph together; from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    pub at: u32,
+    pub of: u32,
 }
 
 /// What a job has come to.
@@ -65,6 +92,8 @@ pub struct FinishedJob {
     pub deliveries: Vec<NewDelivery>,
     /// Time that the model ran.
     pub seconds: f64,
+    /// The most bytes that processes of the model have taken so far, if that is known.
+    pub peak: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +121,25 @@ pub struct JobRow {
     pub seconds: Option<f64>,
     pub findings: Option<serde_json::Value>,
     pub results: Vec<Uid>,
+    pub peak: Option<u64>,
+    /// What the candidate failed with, where the live version runs in its place since.
+    pub candidate_failed: Option<String>,
+}
+
+impl Role {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
+        }
+    }
+
+    fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+        let text: &str = rows::column(row, "role")?;
+        let known = [Self::Live, Self::Canary, Self::Shadow];
+        known.into_iter().find(|role| role.text() == text).ok_or(StoreError::Unreadable("role"))
+    }
 }
 
 impl Priority {
@@ -173,12 +221,14 @@ impl Reader {
         found.as_ref().map(job_row).transpose()
     }
 
-    /// When the next queued job is due or the next lease runs out.
+    /// When the next queued job is due or the next lease runs out; shadows aside.
     pub async fn next_job_due(&self) -> Result<Option<Moment>, StoreError> {
-        let due: Option<i64> =
-            sqlx::query_scalar("SELECT min(due_at) FROM jobs WHERE state IN ('queued', 'running')")
-                .fetch_one(&self.pool)
-                .await?;
+        let due: Option<i64> = sqlx::query_scalar(
+            "SELECT min(due_at) FROM jobs
+             WHERE state IN ('queued', 'running') AND role <> 'shadow'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok(due.map(Moment))
     }
 }
@@ -192,6 +242,17 @@ impl Store {
             .execute(&self.shared.write)
             .await?;
         self.shared.progress.ring();
+        Ok(())
+    }
+
+    /// Kept before what was found is: a second run that takes the same seat finds the same to the last bit.
+    pub async fn set_job_batch(&self, id: i64, batch: Batch) -> Result<(), StoreError> {
+        sqlx::query("UPDATE jobs SET batch_at = $2, batch_of = $3 WHERE id = $1")
+            .bind(id)
+            .bind(batch.at)
+            .bind(batch.of)
+            .execute(&self.shared.write)
+            .await?;
         Ok(())
     }
 
@@ -218,7 +279,7 @@ impl Store {
         }
         let done = sqlx::query(
             "UPDATE jobs SET state = 'finished', station = NULL, reason = NULL, finished_at = $2,
-                 seconds = $3, findings = $4, results = $5
+                 seconds = $3, findings = $4, results = $5, peak = $6
              WHERE id = $1 AND state <> 'finished'",
         )
         .bind(id)
@@ -226,6 +287,7 @@ impl Store {
         .bind(finished.seconds)
         .bind(rows::to_json(&finished.findings)?)
         .bind(rows::to_json(&finished.results)?)
+        .bind(finished.peak.and_then(|bytes| i64::try_from(bytes).ok()))
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {
@@ -297,6 +359,12 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         Some(_) => Some(rows::json(row, "selections")?),
         None => None,
     };
+    let batch = match rows::column::<Option<i64>>(row, "batch_of")? {
+        Some(_) => {
+            Some(Batch { at: rows::small(row, "batch_at")?, of: rows::small(row, "batch_of")? })
+        }
+        None => None,
+    };
     Ok(Job {
         id: rows::column(row, "id")?,
         level: Level::of(row)?,
@@ -307,6 +375,10 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         rules_digest: rows::column(row, "rules_digest")?,
         model: rows::column(row, "model")?,
         model_digest: rows::column(row, "model_digest")?,
+        version: rows::column(row, "version")?,
+        manifest_digest: rows::column(row, "manifest_digest")?,
+        role: Role::of(row)?,
+        beside: rows::column(row, "beside")?,
         priority: match rows::column::<i64>(row, "priority")? {
             0 => Priority::Stat,
             _ => Priority::Routine,
@@ -318,10 +390,11 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         send_as: rows::json(row, "send_as")?,
         decided_at: rows::moment(row, "decided_at")?,
         attempts: rows::small(row, "attempts")?,
+        batch,
     })
 }
 
-fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
+pub(crate) fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
     let findings = match rows::column::<Option<&str>>(row, "findings")? {
         Some(_) => Some(rows::json(row, "findings")?),
         None => None,
@@ -344,5 +417,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
         seconds: rows::column(row, "seconds")?,
         findings,
         results: rows::json(row, "results")?,
+        peak: rows::column::<Option<i64>>(row, "peak")?.map(i64::unsigned_abs),
+        candidate_failed: rows::column(row, "candidate_failed")?,
     })
 }

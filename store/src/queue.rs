@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const AGEING: Duration = Duration::from_secs(30 * 60);
 
 /// Of each model its oldest job that is due and was decided by a moment; of these the one whose model
-/// was served least lately. A job whose lease ran out is due again.
+/// is in a row, or else was served least lately. A job whose lease ran out is due again.
 const NEXT: &str = "SELECT waiting.id, waiting.decided_at
      FROM turns JOIN jobs AS waiting ON waiting.id =
          (SELECT id FROM jobs
@@ -20,12 +20,19 @@ const NEXT: &str = "SELECT waiting.id, waiting.decided_at
               AND model = turns.model AND decided_at <= $2 AND due_at <= $3
           ORDER BY decided_at, id LIMIT 1)
      WHERE turns.priority = $1
-     ORDER BY turns.turn, waiting.decided_at, waiting.id LIMIT 1";
+     ORDER BY turns.model IS NOT $4, turns.turn, waiting.decided_at, waiting.id LIMIT 1";
 
 const LAST_SERVED: &str = "SELECT priority FROM turns WHERE turn > 0 ORDER BY turn DESC LIMIT 1";
 
 const SERVED: &str = "UPDATE turns SET turn = (SELECT max(turn) + 1 FROM turns)
      WHERE priority = $1 AND model = $2";
+
+const ALONG: &str = "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
+         lease_owner = $1, due_at = $2, started_at = $3
+     WHERE id IN (SELECT id FROM jobs
+         WHERE state IN ('queued', 'running') AND priority = $4 AND model = $5 AND due_at <= $3
+         ORDER BY decided_at, id LIMIT $6)
+     RETURNING *";
 
 struct Next {
     id: i64,
@@ -35,7 +42,18 @@ struct Next {
 impl Store {
     /// The next job that is due, for so long.
     pub async fn lease_job(&self, owner: &str, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.lease_at_least(Priority::Routine, owner, lease).await
+        self.lease_at_least(Priority::Routine, None, owner, lease).await
+    }
+
+    /// The same; of routine jobs rather one of the model that is in a row: it was loaded for the job
+    /// before, and its turn goes on.
+    pub async fn lease_job_in_row(
+        &self,
+        row: Option<&str>,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Option<Job>, StoreError> {
+        self.lease_at_least(Priority::Routine, row, owner, lease).await
     }
 
     /// The same, but only of priority stat.
@@ -44,18 +62,53 @@ impl Store {
         owner: &str,
         lease: Duration,
     ) -> Result<Option<Job>, StoreError> {
-        self.lease_at_least(Priority::Stat, owner, lease).await
+        self.lease_at_least(Priority::Stat, None, owner, lease).await
+    }
+
+    /// Up to so many of the jobs that follow this one in the order of its model and priority: they belong
+    /// to the same turn.
+    pub async fn lease_along(
+        &self,
+        first: &Job,
+        most: usize,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Vec<Job>, StoreError> {
+        let now = Moment::now();
+        let leased = sqlx::query(ALONG)
+            .bind(owner)
+            .bind(now.plus(lease).0)
+            .bind(now.0)
+            .bind(first.priority.number())
+            .bind(&first.model)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&self.shared.write)
+            .await?;
+        let mut jobs: Vec<Job> = leased.iter().map(job).collect::<Result<_, _>>()?;
+        jobs.sort_by_key(|job| (job.decided_at, job.id));
+        if !jobs.is_empty() {
+            self.shared.progress.ring();
+        }
+        Ok(jobs)
     }
 
     async fn lease_at_least(
         &self,
         priority: Priority,
+        row: Option<&str>,
         owner: &str,
         lease: Duration,
     ) -> Result<Option<Job>, StoreError> {
         let now = Moment::now();
+        let wanted = Wanted { least: priority, row, now };
+        // Most looks find nothing: they do not wait for who writes, nor keep him waiting.
+        let mut looking = self.shared.reader.pool.acquire().await?;
+        if wanted.next(&mut looking).await?.is_none() {
+            return Ok(None);
+        }
+        drop(looking);
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let Some(next) = next(&mut transaction, priority, now).await? else { return Ok(None) };
+        let Some(next) = wanted.next(&mut transaction).await? else { return Ok(None) };
         let leased = sqlx::query(
             "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
                  lease_owner = $1, due_at = $2, started_at = $3
@@ -93,41 +146,50 @@ pub(crate) async fn has_turn(
     Ok(())
 }
 
-async fn next(
-    connection: &mut SqliteConnection,
+/// What is leased.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
     least: Priority,
+    /// A model.
+    row: Option<&'a str>,
     now: Moment,
-) -> Result<Option<Next>, StoreError> {
-    let stat = next_of(connection, Priority::Stat, now, now).await?;
-    let Some(stat) = stat else {
-        return match least {
-            Priority::Stat => Ok(None),
-            Priority::Routine => {
-                next_of(connection, Priority::Routine, Moment(i64::MAX), now).await
-            }
-        };
-    };
-    if least == Priority::Stat || !stat_was_last(connection).await? {
-        return Ok(Some(stat));
-    }
-    let by = now.minus(AGEING).min(stat.decided_at);
-    let aged = next_of(connection, Priority::Routine, by, now).await?;
-    Ok(Some(aged.unwrap_or(stat)))
 }
 
-async fn next_of(
-    connection: &mut SqliteConnection,
-    priority: Priority,
-    decided_by: Moment,
-    now: Moment,
-) -> Result<Option<Next>, StoreError> {
-    let found: Option<(i64, i64)> = sqlx::query_as(NEXT)
-        .bind(priority.number())
-        .bind(decided_by.0)
-        .bind(now.0)
-        .fetch_optional(connection)
-        .await?;
-    Ok(found.map(|(id, decided_at)| Next { id, decided_at: Moment(decided_at) }))
+impl Wanted<'_> {
+    async fn next(self, connection: &mut SqliteConnection) -> Result<Option<Next>, StoreError> {
+        let Some(stat) = self.next_of(connection, Priority::Stat, self.now).await? else {
+            return match self.least {
+                Priority::Stat => Ok(None),
+                Priority::Routine => {
+                    self.next_of(connection, Priority::Routine, Moment(i64::MAX)).await
+                }
+            };
+        };
+        if self.least == Priority::Stat || !stat_was_last(connection).await? {
+            return Ok(Some(stat));
+        }
+        let by = self.now.minus(AGEING).min(stat.decided_at);
+        let aged = self.next_of(connection, Priority::Routine, by).await?;
+        Ok(Some(aged.unwrap_or(stat)))
+    }
+
+    async fn next_of(
+        self,
+        connection: &mut SqliteConnection,
+        priority: Priority,
+        decided_by: Moment,
+    ) -> Result<Option<Next>, StoreError> {
+        // Of those who are urgent no one waits for a row.
+        let row = self.row.filter(|_| priority == Priority::Routine);
+        let found: Option<(i64, i64)> = sqlx::query_as(NEXT)
+            .bind(priority.number())
+            .bind(decided_by.0)
+            .bind(self.now.0)
+            .bind(row)
+            .fetch_optional(connection)
+            .await?;
+        Ok(found.map(|(id, decided_at)| Next { id, decided_at: Moment(decided_at) }))
+    }
 }
 
 async fn stat_was_last(connection: &mut SqliteConnection) -> Result<bool, StoreError> {

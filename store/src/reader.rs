@@ -73,7 +73,13 @@ impl Reader {
         Ok(self.object_and_digest(sop_instance).await?.map(|(object, _)| object))
     }
 
-    pub(crate) async fn object_and_digest(
+    /// The digest of an instance's data set as it is kept now.
+    pub async fn digest(&self, sop_instance: &Uid) -> Result<Option<Digest>, StoreError> {
+        Ok(self.location(sop_instance).await?.map(|(_, digest)| digest))
+    }
+
+    /// The Part 10 file as [`Reader::object`] gives it, and the digest of its data set.
+    pub async fn object_and_digest(
         &self,
         sop_instance: &Uid,
     ) -> Result<Option<(Bytes, Digest)>, StoreError> {

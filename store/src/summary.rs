@@ -67,14 +67,15 @@ const SERIES: &str = "SELECT count(*) FILTER (WHERE state = 'receiving') AS rece
          count(*) FILTER (WHERE state = 'decided') AS decided,
          count(*) FILTER (WHERE state = 'made') AS made
      FROM series INDEXED BY series_by_state";
-const JOBS: &str = "SELECT model, count(*) FILTER (WHERE state = 'queued') AS queued,
-         count(*) FILTER (WHERE state = 'running') AS running,
-         count(*) FILTER (WHERE state = 'finished') AS finished,
-         count(*) FILTER (WHERE state = 'failed') AS failed,
-         count(*) FILTER (WHERE state = 'superseded') AS superseded,
+const JOBS: &str =
+    "SELECT model, count(*) FILTER (WHERE state = 'queued' AND role <> 'shadow') AS queued,
+         count(*) FILTER (WHERE state = 'running' AND role <> 'shadow') AS running,
+         count(*) FILTER (WHERE state = 'finished' AND role <> 'shadow') AS finished,
+         count(*) FILTER (WHERE state = 'failed' AND role <> 'shadow') AS failed,
+         count(*) FILTER (WHERE state = 'superseded' AND role <> 'shadow') AS superseded,
          (SELECT reason FROM jobs AS failed INDEXED BY jobs_trouble
           WHERE failed.model = jobs.model AND state IN ('failed', 'queued')
-              AND reason IS NOT NULL ORDER BY id DESC LIMIT 1) AS last_reason
+              AND reason IS NOT NULL AND role <> 'shadow' ORDER BY id DESC LIMIT 1) AS last_reason
      FROM jobs INDEXED BY jobs_counts GROUP BY model ORDER BY model";
 const OUTBOX: &str = "SELECT peer, count(*) FILTER (WHERE state = 'queued') AS queued,
          count(*) FILTER (WHERE state = 'delivered') AS delivered,

@@ -107,7 +107,8 @@ async fn how_long_a_model_takes_is_the_median_of_its_last_jobs() {
     for seconds in seconds {
         let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
         let (results, deliveries) = (Vec::new(), Vec::new());
-        let finished = FinishedJob { findings: json!([]), results, deliveries, seconds };
+        let finished =
+            FinishedJob { findings: json!([]), results, deliveries, seconds, peak: None };
         store.finish_job(leased.id, finished).await.expect("noted");
         medians.push(store.model_seconds().await.expect("asked")["lung"]);
     }

@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob, Pinned};
 use gantry_store::events::Event;
 use gantry_store::jobs::{FinishedJob, JobState, Priority};
 use gantry_store::outbox::{DeliveryState, NewDelivery};
@@ -41,6 +41,7 @@ fn job(priority: Priority) -> NewJob {
         send_as: vec!["sr".into(), "sc".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     }
 }
 
@@ -92,6 +93,7 @@ fn finished(results: Vec<Uid>) -> FinishedJob {
         deliveries: results.iter().map(delivery).collect(),
         results,
         seconds: 0.5,
+        peak: None,
     }
 }
 

@@ -4,7 +4,7 @@ mod modality;
 
 use bytes::Bytes;
 use gantry_store::completion::Changed;
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob, Pinned};
 use gantry_store::export::{Selector, export};
 use gantry_store::header::part10_head;
 use gantry_store::incoming::{Incoming, Kept, Origin};
@@ -72,6 +72,7 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         send_as: vec!["sr".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     };
     let decision = NewDecision {
         level: Level::Series,
@@ -256,6 +257,7 @@ async fn a_job_that_may_have_read_replaced_bytes_delivers_nothing() {
         results: vec![uid("1.2.3")],
         deliveries: Vec::new(),
         seconds: 1.0,
+        peak: None,
     };
     store.finish_job(job.id, finished.clone()).await.expect("noted");
     let row = store.job(job.id).await.expect("asked").expect("there");

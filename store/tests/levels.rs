@@ -45,7 +45,7 @@ async fn due(store: &Store, quiet_before: Moment) -> Vec<Uid> {
 
 fn finished() -> FinishedJob {
     let (results, deliveries) = (Vec::new(), Vec::new());
-    FinishedJob { findings: json!([]), results, deliveries, seconds: 1.0 }
+    FinishedJob { findings: json!([]), results, deliveries, seconds: 1.0, peak: None }
 }
 
 async fn lease(store: &Store) -> i64 {

@@ -4,7 +4,7 @@ mod modality;
 
 use gantry_store::decisions::Level;
 use gantry_store::error::StoreError;
-use gantry_store::jobs::JobState;
+use gantry_store::jobs::{JobState, Role};
 use gantry_store::outbox::DeliveryState;
 use gantry_store::store::Store;
 use gantry_store::study::StudyState;
@@ -122,6 +122,7 @@ async fn assert_carried_over(store: &Store) {
         (JobState::Finished, Some(0.5), &Some(json!([1])))
     );
     assert_eq!((row.results.len(), row.finished_at), (1, Some(Moment(103))));
+    assert_eq!((job.role, &job.version, &job.manifest_digest), (Role::Live, &None, &None));
     let jobs = store.jobs(&series(2)).await.expect("asked");
     let states: Vec<JobState> = jobs.iter().map(|row| row.state).collect();
     assert_eq!(states, [JobState::Superseded, JobState::Queued]);

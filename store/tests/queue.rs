@@ -2,13 +2,16 @@
 
 mod modality;
 
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob, Pinned};
+use gantry_store::jobs::Batch;
 use gantry_store::jobs::Priority::{self, Routine, Stat};
 use gantry_store::queue::AGEING;
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use modality::{image, instance, series, store};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use std::time::Duration;
 use tempfile::tempdir;
 
@@ -25,6 +28,7 @@ fn decision((model, priority): &(&str, Priority)) -> NewDecision {
         send_as: vec!["sr".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     };
     NewDecision {
         level: Level::Series,
@@ -153,5 +157,85 @@ async fn a_place_that_is_kept_for_stat_jobs_takes_no_routine_job_however_old() {
         assert_eq!(job.priority, Stat);
     }
     assert_eq!(store.lease_stat_job("a", MINUTE).await.expect("asked"), None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_in_a_row_goes_on_but_holds_up_nothing_urgent() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    decided(&store, 1, ago(MINUTE * 9), &[("lung", Routine); 3]).await;
+    decided(&store, 2, ago(MINUTE * 8), &[("brain", Routine); 2]).await;
+    decided(&store, 3, ago(MINUTE * 7), &[("bone", Stat), ("lung", Stat)]).await;
+    let mut models = Vec::new();
+    for row in [Some("lung"), Some("lung"), Some("lung"), Some("lung"), Some("heart"), None, None] {
+        let job = store.lease_job_in_row(row, "a", MINUTE).await.expect("asked").expect("a job");
+        models.push((job.priority, job.model));
+    }
+    // Those that were never served, of one series: either may be first.
+    models[..2].sort_by(|one, other| one.1.cmp(&other.1));
+    let expected = [
+        (Stat, "bone"),
+        (Stat, "lung"),
+        (Routine, "lung"),
+        (Routine, "lung"),
+        (Routine, "brain"), // the row is of a model that has nothing to do
+        (Routine, "lung"),
+        (Routine, "brain"),
+    ];
+    let expected = expected.map(|(priority, model)| (priority, model.to_string()));
+    assert_eq!(models, expected);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn jobs_that_go_along_are_of_the_same_model_and_priority_in_their_order_and_one_turn() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    decided(&store, 1, ago(MINUTE * 9), &[("film", Routine)]).await;
+    decided(&store, 2, ago(MINUTE * 8), &[("film", Routine), ("lung", Routine)]).await;
+    decided(&store, 3, ago(MINUTE * 7), &[("film", Stat), ("film", Routine)]).await;
+    decided(&store, 4, ago(MINUTE * 6), &[("film", Routine); 2]).await;
+    let stat = store.lease_stat_job("a", MINUTE).await.expect("asked").expect("a job");
+    assert_eq!(store.lease_along(&stat, 9, "a", MINUTE).await.expect("asked"), []);
+    let first = store.lease_job_in_row(Some("film"), "a", MINUTE).await.expect("asked");
+    let first = first.expect("a job");
+    let along = store.lease_along(&first, 3, "a", MINUTE).await.expect("asked");
+    let of_series = |job: &gantry_store::jobs::Job| job.series.clone().expect("of a series");
+    let found: Vec<_> = std::iter::once(&first).chain(&along).map(of_series).collect();
+    assert_eq!(found, [series(1), series(2), series(3), series(4)]);
+    assert!(along.iter().all(|job| (job.model.as_str(), job.attempts) == ("film", 1)));
+    assert_eq!(next(&store, 2).await, named(&[("lung", 2), ("film", 4)]));
+    assert_eq!(store.lease_job("a", MINUTE).await.expect("asked"), None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_does_not_wait_for_who_writes() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    decided(&store, 1, ago(MINUTE), &[("lung", Routine)]).await;
+    next(&store, 1).await;
+    let index = SqliteConnectOptions::new().filename(folder.path().join("index.db"));
+    let mut writes = index.connect().await.expect("the index");
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut writes).await.expect("its turn to write");
+    assert_eq!(store.lease_job("a", MINUTE).await.expect("asked"), None);
+    assert_eq!(store.lease_stat_job("a", MINUTE).await.expect("asked"), None);
+    sqlx::raw_sql("ROLLBACK").execute(&mut writes).await.expect("it writes no more");
+    writes.close().await.expect("closed");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn how_a_job_went_through_its_graph_is_known_to_who_makes_its_results_again() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    decided(&store, 1, ago(MINUTE), &[("film", Routine)]).await;
+    let job = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    assert_eq!(job.batch, None);
+    let batch = Batch { at: 2, of: 16 };
+    store.set_job_batch(job.id, batch).await.expect("kept");
+    let row = store.job(job.id).await.expect("asked").expect("there");
+    assert_eq!(row.job.batch, Some(batch));
     store.close().await;
 }

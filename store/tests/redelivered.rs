@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob, Pinned};
 use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
 use gantry_store::jobs::{FinishedJob, JobState, Priority};
 use gantry_store::options::{Duplicates, StoreOptions};
@@ -46,6 +46,7 @@ async fn decide(store: &Store, at: Moment) {
         send_as: vec!["sr".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     };
     let forward = NewForward {
         peer: "PACS".into(),
@@ -128,6 +129,7 @@ async fn a_job_whose_image_was_replaced_delivers_nothing_when_the_clock_has_step
         results: Vec::new(),
         deliveries: Vec::new(),
         seconds: 1.0,
+        peak: None,
     };
     store.finish_job(job, finished.clone()).await.expect("noted");
     let row = store.job(job).await.expect("asked").expect("there");

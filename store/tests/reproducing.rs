@@ -24,7 +24,7 @@ async fn finish(store: &Store, result: Uid) -> i64 {
     let leased = store.lease_job("a", Duration::from_secs(60)).await.expect("asked");
     let id = leased.expect("a job").id;
     let (findings, results, deliveries) = (json!([]), vec![result], Vec::new());
-    let finished = FinishedJob { findings, results, deliveries, seconds: 1.0 };
+    let finished = FinishedJob { findings, results, deliveries, seconds: 1.0, peak: None };
     store.finish_job(id, finished).await.expect("noted");
     id
 }

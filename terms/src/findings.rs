@@ -1,6 +1,7 @@
-//! What a model found in images: measurements, answers and masks, each bound to coded concepts, and who found it.
+//! What a model found in images: measurements, answers, places, masks and images, each bound to coded concepts, and who found it.
 
 use crate::code::Code;
+use crate::region::Region;
 use serde::{Deserialize, Serialize};
 
 /// All that one run of a model says about its images.
@@ -9,9 +10,13 @@ pub struct Findings {
     pub algorithm: Algorithm,
     /// Procedure Reported of TID 1500 (CID 100), by the manifest.
     pub procedure: Code,
-    /// Each group becomes one Measurement Group (TID 1501) of the report, in this order.
+    /// Each group becomes one Measurement Group of the report (TID 1501; 1410 or 1411 with a region), in this order.
     pub groups: Vec<MeasurementGroup>,
     pub masks: Vec<Mask>,
+    /// Images that the model made of its images.
+    pub derived: Vec<Derived>,
+    /// What is told beside the findings, as in "nodule: the best 20 of 35 boxes".
+    pub remarks: Vec<String>,
 }
 
 /// Who made the findings (PS3.16 TID 4019).
@@ -46,6 +51,10 @@ pub struct MeasurementGroup {
     pub measurements: Vec<Measurement>,
     /// Whether the finding is there, if the model says so.
     pub presence: Option<Presence>,
+    /// The frame that it was found in, counted from 1, if it was found in one of several.
+    pub frame: Option<u32>,
+    /// Where it is, if it was found at one place.
+    pub region: Option<Region>,
 }
 
 /// The answer to whether a finding is there (PS3.16 CID 240).
@@ -94,4 +103,19 @@ pub struct Mask {
     /// 1 inside, 0 outside. Written apart from the rest: they are many.
     #[serde(skip)]
     pub voxels: Vec<u8>,
+}
+
+/// An image for each image of the source: same order, rows and columns, at the same places.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Derived {
+    pub key: String,
+    /// What the series is called.
+    pub label: String,
+    /// Derivation Code Sequence (0008,9215), CID 7203.
+    pub derivation: Code,
+    /// What one step of the stored values is, and what 0 stands for; none: as the source has it.
+    pub rescale: Option<[f64; 2]>,
+    /// In the unit of the source's intensities. Written apart from the rest: they are many.
+    #[serde(skip)]
+    pub values: Vec<f32>,
 }

@@ -1,9 +1,10 @@
-//! What one input of a model is given: a series as a volume, or one film.
+//! What one input of a model is given: a series as a volume, or one film, or the frames of a cine.
 
 use crate::film::Film;
 use crate::uid::Uid;
 use crate::volume::Volume;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Cheap to clone.
@@ -14,11 +15,13 @@ pub enum Images {
 }
 
 impl Images {
-    /// SOP Class UID and SOP Instance UID of each image, in the order of the slices.
+    /// SOP Class UID and SOP Instance UID of each image once, in the order of the slices.
     pub fn sources(&self) -> Vec<(&Uid, &Uid)> {
         match self {
             Self::Volume(volume) => {
-                volume.slices.iter().map(|slice| (&slice.sop_class, &slice.sop_instance)).collect()
+                let mut seen = HashSet::new();
+                let slices = volume.slices.iter().filter(|slice| seen.insert(&slice.sop_instance));
+                slices.map(|slice| (&slice.sop_class, &slice.sop_instance)).collect()
             }
             Self::Film(film) => vec![(&film.sop_class, &film.sop_instance)],
         }
@@ -36,7 +39,7 @@ impl Images {
     pub fn count(&self) -> usize {
         match self {
             Self::Volume(volume) => volume.geometry.voxels(),
-            Self::Film(film) => film.rows * film.columns,
+            Self::Film(film) => film.count(),
         }
     }
 

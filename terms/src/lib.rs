@@ -10,6 +10,7 @@ pub mod geometry;
 pub mod header;
 pub mod images;
 pub mod moment;
+pub mod region;
 pub mod storage_classes;
 pub mod transfer_syntaxes;
 pub mod uid;

@@ -5,7 +5,8 @@ use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 
 /// Voxels in slice, row, column order (`[(slice * rows + row) * columns + column]`),
-/// after the modality LUT (PS3.3 C.11.1): for CT, Hounsfield units.
+/// after the modality LUT (PS3.3 C.11.1): for CT, Hounsfield units. NaN is padding (PS3.3 C.7.5.1.1.2),
+/// where the model says what it takes for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Volume {
     pub geometry: Geometry,
@@ -18,11 +19,13 @@ pub struct Volume {
     pub frame_of_reference: Option<Uid>,
 }
 
-/// The instance that a slice came from.
+/// The instance that a slice came from, or the frame of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceSource {
     pub sop_class: Uid,
     pub sop_instance: Uid,
+    /// Of an image with functional groups (PS3.3 C.7.6.16), counted from 1.
+    pub frame: Option<u32>,
     /// Image Position (Patient) of this very slice in mm.
     pub position: [f64; 3],
 }

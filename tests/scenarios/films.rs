@@ -124,3 +124,34 @@ fn two_films_for_a_model_that_takes_one_are_told_and_not_guessed_between() {
     let explained = node.wait_until_explained(&series, reason, PATIENCE);
     assert!(explained.contains("failed"), "{explained}");
 }
+
+#[test]
+fn films_that_wait_together_are_one_run_and_each_report_is_made_again_to_the_byte() {
+    let Some((models, folder)) = brought() else { return };
+    let manifest = models.path().join("chest-film/model.toml");
+    let written = std::fs::read_to_string(&manifest).expect("a manifest");
+    let batching = "[batching]\nmost = 16\nwait-ms = 500\n\n[algorithm]";
+    std::fs::write(&manifest, written.replacen("[algorithm]", batching, 1)).expect("written");
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(models.path()).rules("films.toml", EACH);
+    let node = setup.scanner("CR1").pacs(&pacs).start();
+    let entries = std::fs::read_dir(folder.join("pneumoniamnist_val")).expect("films");
+    let mut names: Vec<PathBuf> = entries.map(|entry| entry.expect("a film").path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "dcm"));
+    let films: Vec<Instance> =
+        names.iter().map(|path| film(&folder, &path.to_string_lossy())).collect();
+    send(&node, &films);
+    let received = pacs.wait_for(films.len(), PATIENCE);
+    let log = node.log();
+    let ran: Vec<&str> = log.lines().filter(|line| line.contains("inferred")).collect();
+    assert_eq!(ran.len(), films.len());
+    assert!(
+        ran.iter().any(|line| !line.trim_end().ends_with("together=1")),
+        "each film alone:\n{log}"
+    );
+    for report in &received {
+        let again = node.gantry(&["reproduce", &report.sop_instance]);
+        let same = format!("{} is the same, byte for byte", report.sop_instance);
+        assert!(again.success && again.out.contains(&same), "{again:?}");
+    }
+}

@@ -51,12 +51,17 @@ fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     let models = tempfile::TempDir::new().expect("a temporary folder");
     copied_models(models.path());
     let setup = Setup::new().models(models.path()).rules("phantom.toml", RULE).scanner("CT1");
-    let node = setup.pacs(&pacs).store("duplicates = \"replace\"").start();
+    // Quiet for so long that images are read before their series is complete.
+    let setup = setup.quiet_seconds(5.0).store("duplicates = \"replace\"");
+    let node = setup.pacs(&pacs).start();
     let chest = phantom::chest("reproduced");
     send(&node, &chest.instances);
     let results = pacs.wait_for(2, PATIENCE);
     let report = results.iter().find(|file| file.is_report()).expect("a structured report");
     let report = report.sop_instance.clone();
+    let log = node.log();
+    let inferred = log.lines().find(|line| line.contains("inferred")).expect("it says how it went");
+    assert!(inferred.contains("ahead=") && !inferred.contains("ahead=0"), "{inferred}");
 
     let again = node.gantry(&["reproduce", &report]);
     let same = |uid: &str| format!("{uid} is the same, byte for byte");

@@ -22,9 +22,10 @@ pub fn has_kernels(input: &Input) -> bool {
         windows: _,
         spacing_tensor: _,
         limits: _,
+        padding,
     } = input;
     let mut steps = image_steps.iter().chain(steps);
-    *kind == InputKind::Volume && steps.all(|step| step.has_kernel())
+    *kind == InputKind::Volume && padding.is_none() && steps.all(|step| step.has_kernel())
 }
 
 /// On the grid `onto` of the leading input, or on what the input wants.

@@ -5,7 +5,7 @@ pub use super::driver::Place;
 use super::driver::{Gpu, OnDevice};
 use super::making::has_kernels;
 use crate::answers::{Failure, labels_of, numbers_of};
-use crate::manifest::{Axes, Pieces, Reading, WindowsWanted};
+use crate::manifest::{Axes, Pieces, Reading, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::prepare::{Prepared, PreparedInput};
 use crate::tensors::{Elements, Tensor, Tensors};
@@ -29,7 +29,11 @@ pub fn stays(model: &Model) -> bool {
     let manifest = &model.manifest;
     let in_pieces = manifest.lead().windows.is_some();
     manifest.inputs.iter().all(has_kernels)
-        && !(in_pieces && manifest.given().any(|wanted| wanted.labels))
+        && manifest.given().all(|wanted| match wanted.kind {
+            TensorKind::Numbers => true,
+            TensorKind::Labels => !in_pieces,
+            TensorKind::Classes | TensorKind::Boxes(_) | TensorKind::Scores => false,
+        })
 }
 
 impl<'a> OnGpu<'a> {
@@ -186,7 +190,8 @@ impl<'a> OnGpu<'a> {
         let mut ways: Vec<(&'a str, Way)> = Vec::new();
         for wanted in self.model.manifest.given() {
             if ways.iter().all(|(name, _)| *name != wanted.name) {
-                let way = if wanted.labels { Way::Labels } else { Way::Numbers };
+                let labels = matches!(wanted.kind, TensorKind::Labels);
+                let way = if labels { Way::Labels } else { Way::Numbers };
                 ways.push((wanted.name, way));
             }
         }

@@ -1,6 +1,9 @@
 //! From what an author wrote to what it means: every problem of a manifest with its place.
 
+mod batching;
+mod boxes;
 mod classes;
+mod derived;
 mod image;
 mod input;
 mod outputs;
@@ -52,7 +55,8 @@ fn has_several_inputs(source: &str) -> bool {
     let inputs =
         toml::from_str::<Head>(source).ok().and_then(|head| head.input).unwrap_or_default();
     let is_name = |(key, value): (&String, &toml::Value)| {
-        value.is_table() && !["grid", "image", "limits", "windows"].contains(&key.as_str())
+        value.is_table()
+            && !["frames", "grid", "image", "limits", "windows"].contains(&key.as_str())
     };
     !inputs.is_empty() && inputs.iter().all(is_name)
 }
@@ -148,6 +152,7 @@ impl Check<'_> {
         self.references(&written);
         self.pieces(&written);
         self.films(&written);
+        self.films_together(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
             self.fault(
@@ -182,6 +187,7 @@ impl Check<'_> {
             results: written.results.into_inner(),
             time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
             cpu: written.cpu,
+            batching: written.batching.map(|batching| self.batching(batching)),
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),
             inputs: self.inputs(written.input),
@@ -193,6 +199,8 @@ impl Check<'_> {
                 .map(|c| self.classification(c))
                 .collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
+            detections: written.detections.into_iter().map(|d| self.detection(d)).collect(),
+            derived: written.images.into_iter().map(|image| self.derived(image)).collect(),
         }
     }
 

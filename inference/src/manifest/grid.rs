@@ -19,6 +19,8 @@ pub struct GridWanted {
     /// mm.
     pub spacing: Option<[f64; 3]>,
     pub size: Option<[usize; 3]>,
+    /// Instead of both: as many voxels as the images have them, cut or padded around the centre.
+    pub crop_or_pad: Option<[usize; 3]>,
     /// The block is padded on both sides until these divide its size.
     pub multiple_of: Option<[usize; 3]>,
     pub interpolation: Interpolation,
@@ -65,6 +67,11 @@ impl Multiple {
 }
 
 impl GridWanted {
+    /// As many voxels as there are, whatever the images are.
+    pub fn fixed_size(&self) -> Option<[usize; 3]> {
+        self.size.or(self.crop_or_pad)
+    }
+
     /// The grid for images that lie like this.
     pub fn over(&self, images: &Grid) -> Result<Grid, VoxelError> {
         if let (Along::Patient, Some([side, ..]), Some([spacing, ..]), Some(orientation)) =
@@ -76,6 +83,9 @@ impl GridWanted {
             Some(orientation) => images.reoriented(orientation),
             None => *images,
         };
+        if let Some(size) = self.crop_or_pad {
+            return turned.centre_crop_or_pad(size);
+        }
         let grid = match (self.spacing, self.size) {
             (None, None) => turned,
             (Some(spacing), None) => turned.with_spacing(spacing)?,

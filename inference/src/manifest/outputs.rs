@@ -1,4 +1,4 @@
-//! What the graph gives and what it means: numbers, answers, masks, and figures taken of masks.
+//! What the graph gives and what it means: numbers, answers, masks, figures taken of masks, and images.
 
 use gantry_terms::code::Code;
 use serde::Deserialize;
@@ -67,8 +67,11 @@ pub enum Figure {
     StandardDeviation,
     Minimum,
     Maximum,
+    Sum,
     /// 0 to 100.
     Percentile(f64),
+    /// Parts that hang together by faces, edges or corners.
+    Count,
 }
 
 /// Names of figures in manifests; a percentile is `percentile = 95`.
@@ -80,6 +83,8 @@ pub enum FigureName {
     StandardDeviation,
     Minimum,
     Maximum,
+    Sum,
+    Count,
 }
 
 /// One mask over the images.
@@ -89,6 +94,7 @@ pub struct SegmentationOutput {
     pub label: String,
     pub tensor: String,
     pub reading: Reading,
+    pub back: Back,
     pub cleaning: Cleaning,
     pub category: Code,
     pub property: Code,
@@ -107,7 +113,18 @@ pub enum Reading {
     AtLeast(f32),
 }
 
-/// What is taken away from a mask or put into it, in this order, before it is brought back onto the images.
+/// What is brought from the model's grid back onto the images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Back {
+    /// The mask, cleaned: each voxel of the images has what the nearest one of the grid has.
+    #[default]
+    Mask,
+    /// The probabilities, trilinearly: the mask is made and cleaned on the images.
+    Probability,
+}
+
+/// What is taken away from a mask or put into it, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cleaning {
     /// Parts that hang together by faces, edges or corners and have fewer voxels are taken away.
@@ -116,4 +133,20 @@ pub struct Cleaning {
     pub largest_component: bool,
     /// What is closed in on all sides is filled.
     pub fill_holes: bool,
+}
+
+/// Images that the graph makes of its images, one for each of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivedOutput {
+    pub key: String,
+    pub label: String,
+    /// A float32 tensor in the shape of the input, with one channel.
+    pub tensor: String,
+    /// A number of the tensor times `scale` and more by `offset` is in the unit of the images.
+    pub scale: f64,
+    pub offset: f64,
+    /// Slope and intercept of the stored values; none: those of the images.
+    pub rescale: Option<[f64; 2]>,
+    /// CID 7203.
+    pub derivation: Code,
 }

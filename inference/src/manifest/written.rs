@@ -1,10 +1,13 @@
 //! A manifest as its author wrote it: the keys that exist, their types, and where each value stands in the file.
 
+use super::boxes::{Column, Zero};
 use super::grid::Multiple;
-use super::image::{Crop, Resizing};
-use super::outputs::FigureName;
+use super::image::{Colour, Crop, Resizing};
+use super::outputs::{Back, FigureName};
 use super::windows::{Blending, Each};
-use super::{Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step};
+use super::{
+    Activation, Along, Axes, Intensity, Interpolation, ResultKind, SliceOrder, Step, Tell,
+};
 use gantry_terms::code::Code;
 use serde::Deserialize;
 use toml::Spanned;
@@ -21,6 +24,7 @@ pub struct Written<I> {
     pub time_out: Spanned<f64>,
     #[serde(default = "allowed")]
     pub cpu: bool,
+    pub batching: Option<Spanned<WrittenBatching>>,
     pub algorithm: WrittenAlgorithm,
     pub procedure: Spanned<Code>,
     /// [`WrittenInput`], or several by their names.
@@ -33,6 +37,10 @@ pub struct Written<I> {
     pub classifications: Vec<WrittenClassification>,
     #[serde(default, rename = "segmentation")]
     pub segmentations: Vec<WrittenSegmentation>,
+    #[serde(default, rename = "detection")]
+    pub detections: Vec<WrittenDetection>,
+    #[serde(default, rename = "image")]
+    pub images: Vec<WrittenDerived>,
 }
 
 fn allowed() -> bool {
@@ -51,6 +59,7 @@ impl<I> Written<I> {
             results: self.results,
             time_out: self.time_out,
             cpu: self.cpu,
+            batching: self.batching,
             algorithm: self.algorithm,
             procedure: self.procedure,
             input: inputs(self.input),
@@ -58,8 +67,18 @@ impl<I> Written<I> {
             measurements: self.measurements,
             classifications: self.classifications,
             segmentations: self.segmentations,
+            detections: self.detections,
+            images: self.images,
         }
     }
+}
+
+/// What each key means stands at [`super::Batching`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenBatching {
+    pub most: Spanned<usize>,
+    pub wait_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -81,10 +100,12 @@ pub struct WrittenInput {
     pub modality: Spanned<Modalities>,
     pub tensor: Spanned<String>,
     pub intensity: Spanned<Intensity>,
+    pub padding: Option<Spanned<f32>>,
     pub axes: Spanned<Axes>,
     /// Of a volume.
     pub slice_order: Option<Spanned<SliceOrder>>,
     pub image: Option<Spanned<WrittenImage>>,
+    pub frames: Option<Spanned<WrittenFrames>>,
     pub grid: Option<Spanned<WrittenGrid>>,
     pub windows: Option<Spanned<WrittenWindows>>,
     #[serde(default)]
@@ -101,6 +122,7 @@ pub struct WrittenInput {
 pub enum WrittenKind {
     Volume,
     Image,
+    Frames,
 }
 
 /// `modality = "CR"`, or a list.
@@ -118,10 +140,20 @@ pub struct WrittenImage {
     pub size: Option<Spanned<[usize; 2]>>,
     #[serde(default)]
     pub crop: Crop,
+    #[serde(default)]
+    pub colour: Colour,
     pub interpolation: Option<Spanned<Resizing>>,
     pub channels: Option<Spanned<usize>>,
     pub mean: Option<Spanned<Vec<f32>>>,
     pub sd: Option<Spanned<Vec<f32>>>,
+}
+
+/// What each key means stands at [`super::FramesWanted`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenFrames {
+    pub tell: Tell,
+    pub batch: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +164,7 @@ pub struct WrittenGrid {
     pub orientation: Option<Spanned<String>>,
     pub spacing: Option<Spanned<[f64; 3]>>,
     pub size: Option<Spanned<[usize; 3]>>,
+    pub crop_or_pad: Option<Spanned<[usize; 3]>>,
     pub multiple_of: Option<Spanned<Multiple>>,
     #[serde(default)]
     pub interpolation: Interpolation,
@@ -158,6 +191,10 @@ pub struct WrittenLimits {
     pub slice_step: Option<Spanned<WrittenRange>>,
     pub slices: Option<Spanned<WrittenRange>>,
     pub degrees_from_axial: Option<Spanned<WrittenRange>>,
+    pub degrees_from_coronal: Option<Spanned<WrittenRange>>,
+    pub degrees_from_sagittal: Option<Spanned<WrittenRange>>,
+    pub frames: Option<Spanned<WrittenRange>>,
+    pub lossy: Option<bool>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -217,6 +254,7 @@ pub struct WrittenSegmentation {
     pub value: Option<Spanned<u8>>,
     pub class: Option<Spanned<u16>>,
     pub at_least: Option<Spanned<f32>>,
+    pub back: Option<Spanned<Back>>,
     pub least_voxels: Option<Spanned<usize>>,
     #[serde(default)]
     pub largest_component: bool,
@@ -226,4 +264,48 @@ pub struct WrittenSegmentation {
     pub property: Spanned<Code>,
     pub colour: Spanned<String>,
     pub draw_order: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenDetection {
+    pub key: Spanned<String>,
+    pub label: Spanned<String>,
+    pub boxes: Spanned<String>,
+    pub columns: Spanned<Vec<Column>>,
+    #[serde(default)]
+    pub zero: Zero,
+    pub scores: Spanned<String>,
+    pub labels: Option<Spanned<String>>,
+    pub class: Option<Spanned<usize>>,
+    pub activation: Spanned<Activation>,
+    pub score_at_least: Spanned<f64>,
+    pub overlap_at_most: Spanned<f64>,
+    pub most_boxes: Spanned<usize>,
+    pub finding: Spanned<Code>,
+    pub site: Option<Spanned<Code>>,
+    pub method: Option<Spanned<Code>>,
+    pub concept: Spanned<Code>,
+    pub unit: Spanned<Code>,
+    pub colour: Spanned<String>,
+}
+
+/// `[[image]]`: images made of images.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenDerived {
+    pub key: Spanned<String>,
+    pub label: Spanned<String>,
+    pub tensor: Spanned<String>,
+    pub scale: Option<Spanned<f64>>,
+    pub offset: Option<Spanned<f64>>,
+    pub rescale: Option<Spanned<WrittenRescale>>,
+    pub derivation: Spanned<Code>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRescale {
+    pub slope: f64,
+    pub intercept: f64,
 }

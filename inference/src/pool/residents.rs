@@ -124,6 +124,11 @@ impl<W> Residents<W> {
         bytes > self.budget
     }
 
+    /// The most bytes that its processes took while they kept to the budget.
+    pub(super) fn peak(&self, model: &str) -> Option<u64> {
+        self.models.get(model).map(|resident| resident.peak).filter(|peak| *peak > 0)
+    }
+
     fn resident(&mut self, model: &str) -> &mut Resident<W> {
         let unknown = || Resident { idle: None, runs: false, used: 0, peak: 0, too_large: None };
         self.models.entry(model.to_string()).or_insert_with(unknown)

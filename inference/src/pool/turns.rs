@@ -3,7 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+
+/// A model that had to be loaded goes on for so many times as long as that took: where not all models fit,
+/// loading is a fifth of the work at most.
+const ROW: u32 = 4;
+/// But no longer than this, however long loading took: other models wait.
+const LONGEST_ROW: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Urgency {
@@ -11,27 +17,52 @@ pub enum Urgency {
     Routine,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Turns(Arc<Mutex<State>>);
+/// Whose turn it is. `P` is what each brings along.
+#[derive(Debug)]
+pub(super) struct Turns<P>(Arc<Shared<P>>);
 
 #[derive(Debug)]
-struct State {
+struct Shared<P> {
+    state: Mutex<State<P>>,
+    /// One came.
+    came: Notify,
+}
+
+#[derive(Debug)]
+struct State<P> {
     /// A routine run that has waited for so long goes before a stat run that came after it, but not two
     /// in a row. The queue of jobs goes by the same.
     ageing: Duration,
     taken: bool,
     /// In the order in which they came.
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiting<P>>,
     /// The number of the turn that a model had last.
     served: HashMap<(Urgency, String), u64>,
     turns: u64,
     stat_was_last: bool,
+    row: Option<Row>,
+}
+
+/// Runs of one model, one after the other.
+#[derive(Debug)]
+struct Row {
+    model: String,
+    goes_on: GoesOn,
 }
 
 #[derive(Debug)]
-struct Waiting {
+enum GoesOn {
+    /// It was loaded already: other models cost no more than this one.
+    No,
+    Loading,
+    Until(Instant),
+}
+
+#[derive(Debug)]
+struct Waiting<P> {
     wish: Wish,
-    call: oneshot::Sender<Turn>,
+    brought: P,
+    call: oneshot::Sender<(Turn<P>, P)>,
 }
 
 /// What a turn is wanted for.
@@ -40,45 +71,63 @@ pub(super) struct Wish {
     pub urgency: Urgency,
     pub model: String,
     pub since: Instant,
+    /// Others of the model may take it along.
+    pub joins: bool,
 }
 
 /// Whoever holds it has the turn.
 #[derive(Debug)]
-pub(super) struct Turn(Option<Turns>);
+pub(super) struct Turn<P>(Option<Turns<P>>);
 
-impl Turns {
+impl<P> Clone for Turns<P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<P> Turns<P> {
     pub(super) fn new(ageing: Duration) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = Mutex::new(State {
             ageing,
             taken: false,
             waiting: Vec::new(),
             served: HashMap::new(),
             turns: 0,
             stat_was_last: false,
-        })))
+            row: None,
+        });
+        Self(Arc::new(Shared { state, came: Notify::new() }))
     }
 
-    pub(super) async fn turn(&self, wish: Wish) -> Turn {
+    /// With what was brought. Never comes back for who was taken along by another one.
+    pub(super) async fn turn(&self, wish: Wish, brought: P) -> (Turn<P>, P) {
         let called = {
             let mut state = self.state();
             if !state.taken {
                 state.taken = true;
                 state.note(wish);
-                return Turn(Some(self.clone()));
+                return (Turn(Some(self.clone())), brought);
             }
             let (call, called) = oneshot::channel();
-            state.waiting.push(Waiting { wish, call });
+            state.waiting.push(Waiting { wish, brought, call });
+            self.0.came.notify_one();
             called
         };
         match called.await {
             Ok(turn) => turn,
-            // A call is only dropped after it was made, or when nobody waits for it.
+            // A call is only dropped after it was made, when nobody waits for it, or by who takes along.
             Err(_) => std::future::pending().await,
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The model of which the next routine run should be, if it has one.
+    pub(super) fn row(&self) -> Option<String> {
+        let state = self.state();
+        state.row_at(Instant::now()).map(str::to_string)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State<P>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self) {
@@ -89,30 +138,109 @@ impl Turns {
                 state.taken = false;
                 return;
             };
-            let Waiting { wish, call } = state.waiting.remove(at);
+            let Waiting { wish, brought, call } = state.waiting.remove(at);
             state.note(wish);
             drop(state);
-            match call.send(Turn(Some(self.clone()))) {
+            match call.send((Turn(Some(self.clone())), brought)) {
                 Ok(()) => return,
                 // Nobody waits there any more. It may not end as a turn that was had.
-                Err(mut turn) => turn.0 = None,
+                Err((mut turn, _)) => turn.0 = None,
             }
         }
     }
 }
 
-impl State {
+impl<P> Turn<P> {
+    /// What those brought that want the same, up to so many, the most urgent ones first: their turn is
+    /// this one. None of them is less urgent, so that they make nobody wait who would not.
+    pub(super) fn take_along(&self, model: &str, urgency: Urgency, most: usize) -> Vec<P> {
+        let Some(turns) = &self.0 else { return Vec::new() };
+        let mut state = turns.state();
+        let mut along = Vec::new();
+        for of in [Urgency::Stat, Urgency::Routine] {
+            let fits = |waiting: &Waiting<P>| {
+                let Waiting { wish, call, .. } = waiting;
+                let same = wish.joins && wish.model == model && wish.urgency == of;
+                same && of <= urgency && !call.is_closed()
+            };
+            while along.len() < most
+                && let Some(at) = state.waiting.iter().position(fits)
+            {
+                along.push(state.waiting.remove(at).brought);
+            }
+        }
+        along
+    }
+
+    /// Anybody else waits.
+    pub(super) fn keeps_waiting(&self) -> bool {
+        let waits = |turns: &Turns<P>| turns.state().waiting.iter().any(|w| !w.call.is_closed());
+        self.0.as_ref().is_some_and(waits)
+    }
+
+    /// Until one comes. One that came since the last time counts.
+    pub(super) async fn somebody_comes(&self) {
+        if let Some(turns) = &self.0 {
+            turns.0.came.notified().await;
+        }
+    }
+
+    /// The model has to be loaded for it.
+    pub(super) fn loads(&self) {
+        self.row(|goes_on| match goes_on {
+            GoesOn::No => *goes_on = GoesOn::Loading,
+            // Once for a row: a model that ends each of its processes keeps nobody waiting by that.
+            GoesOn::Loading | GoesOn::Until(_) => {}
+        });
+    }
+
+    /// That took so long. What it cost is made use of.
+    pub(super) fn loaded(&self, took: Duration) {
+        self.row(|goes_on| {
+            if matches!(goes_on, GoesOn::Loading) {
+                *goes_on = GoesOn::Until(Instant::now() + (took * ROW).min(LONGEST_ROW));
+            }
+        });
+    }
+
+    fn row(&self, change: impl FnOnce(&mut GoesOn)) {
+        if let Some(turns) = &self.0
+            && let Some(row) = &mut turns.state().row
+        {
+            change(&mut row.goes_on);
+        }
+    }
+}
+
+impl<P> State<P> {
     fn note(&mut self, Wish { urgency, model, .. }: Wish) {
         self.turns += 1;
+        // Who was to load it may have left before it was there.
+        let same = |row: &&Row| row.model == model && !matches!(row.goes_on, GoesOn::Loading);
+        if self.row.as_ref().filter(same).is_none() {
+            self.row = Some(Row { model: model.clone(), goes_on: GoesOn::No });
+        }
         self.served.insert((urgency, model), self.turns);
         self.stat_was_last = urgency == Urgency::Stat;
+    }
+
+    fn row_at(&self, now: Instant) -> Option<&str> {
+        let Row { model, goes_on } = self.row.as_ref()?;
+        let goes_on = match goes_on {
+            GoesOn::No => false,
+            GoesOn::Loading => true,
+            GoesOn::Until(end) => now < *end,
+        };
+        goes_on.then_some(model)
     }
 
     /// The place of who goes next.
     fn first(&self, now: Instant) -> Option<usize> {
         let all = |_: &Wish| true;
-        let Some(stat) = self.first_of(Urgency::Stat, all) else {
-            return self.first_of(Urgency::Routine, all);
+        let row = self.row_at(now);
+        // Of those who are urgent no one waits for a row.
+        let Some(stat) = self.first_of(Urgency::Stat, None, all) else {
+            return self.first_of(Urgency::Routine, row, all);
         };
         if !self.stat_was_last {
             return Some(stat);
@@ -121,22 +249,28 @@ impl State {
         let aged = |wish: &Wish| {
             wish.since <= came && now.saturating_duration_since(wish.since) >= self.ageing
         };
-        self.first_of(Urgency::Routine, aged).or(Some(stat))
+        self.first_of(Urgency::Routine, row, aged).or(Some(stat))
     }
 
-    /// Of those the one whose model was served least lately; of one model who came first.
-    fn first_of(&self, urgency: Urgency, counts: impl Fn(&Wish) -> bool) -> Option<usize> {
+    /// Of those one whose model is in a row, or else whose model was served least lately; of one model who
+    /// came first.
+    fn first_of(
+        &self,
+        urgency: Urgency,
+        row: Option<&str>,
+        counts: impl Fn(&Wish) -> bool,
+    ) -> Option<usize> {
         let wishes = self.waiting.iter().map(|waiting| &waiting.wish).enumerate();
         let counted = wishes.filter(|(_, wish)| wish.urgency == urgency && counts(wish));
         let first = counted.min_by_key(|(at, wish)| {
             let served = self.served.get(&(urgency, wish.model.clone()));
-            (served.copied().unwrap_or(0), *at)
+            (row != Some(wish.model.as_str()), served.copied().unwrap_or(0), *at)
         });
         first.map(|(at, _)| at)
     }
 }
 
-impl Drop for Turn {
+impl<P> Drop for Turn<P> {
     fn drop(&mut self) {
         if let Some(turns) = &self.0 {
             turns.next();
@@ -154,19 +288,19 @@ mod tests {
 
     fn wish(urgency: Urgency, model: &str, waited: u64) -> Wish {
         let since = Instant::now().checked_sub(Duration::from_secs(waited)).unwrap();
-        Wish { urgency, model: model.into(), since }
+        Wish { urgency, model: model.into(), since, joins: true }
     }
 
     /// The order in which they go that came in this one, each with the seconds that it has waited.
     async fn order(came: &[(Urgency, &'static str, u64)]) -> Vec<&'static str> {
         let turns = Turns::new(AGEING);
-        let running = turns.turn(wish(Routine, "running", 0)).await;
+        let running = turns.turn(wish(Routine, "running", 0), ()).await;
         let (went, mut order) = tokio::sync::mpsc::unbounded_channel();
         for &(urgency, name, waited) in came {
             let model = name.split(' ').next().unwrap();
             let (turns, went, wish) = (turns.clone(), went.clone(), wish(urgency, model, waited));
             let waiting = tokio::spawn(async move {
-                let _turn = turns.turn(wish).await;
+                let _turn = turns.turn(wish, ()).await;
                 went.send(name).unwrap();
             });
             tokio::task::yield_now().await;
@@ -181,7 +315,7 @@ mod tests {
         while let Some(name) = order.recv().await {
             found.push(name);
         }
-        drop(turns.turn(wish(Routine, "any", 0)).await);
+        drop(turns.turn(wish(Routine, "any", 0), ()).await);
         found
     }
 
@@ -228,5 +362,123 @@ mod tests {
     async fn one_that_left_has_had_no_turn() {
         let came = [(Routine, "a leaves", 9), (Routine, "a 1", 8), (Routine, "b 1", 7)];
         assert_eq!(order(&came).await, ["a 1", "b 1"]);
+    }
+
+    /// The models of routine runs in their order, of which `a`, `b` and `c` have so many each. The first
+    /// turn of a model behind another one loads it, which takes so long.
+    async fn rows(loading: Duration, of_each: usize) -> Vec<String> {
+        let turns = Turns::new(AGEING);
+        let running = turns.turn(wish(Routine, "running", 0), String::new()).await;
+        let order = Arc::new(Mutex::new(Vec::<String>::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for name in ["a", "b", "c"].into_iter().cycle().take(3 * of_each) {
+            let (turns, order) = (turns.clone(), order.clone());
+            tasks.spawn(async move {
+                let (turn, brought) = turns.turn(wish(Routine, name, 9), name.to_string()).await;
+                let last = order.lock().unwrap().last().cloned();
+                if last.as_deref() != Some(name) {
+                    turn.loads();
+                    turn.loaded(loading);
+                }
+                order.lock().unwrap().push(brought);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(running);
+        tasks.join_all().await;
+        Arc::into_inner(order).unwrap().into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_model_that_was_loaded_for_it_goes_on_as_long_as_that_is_worth_it_and_no_longer() {
+        // Loading took a minute: all that wait go in one row.
+        let found = rows(Duration::from_secs(60), 3).await;
+        assert_eq!(found, ["a", "a", "a", "b", "b", "b", "c", "c", "c"]);
+        // It took nothing: one of each.
+        let found = rows(Duration::ZERO, 2).await;
+        assert_eq!(found, ["a", "b", "c", "a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn a_row_ends_with_its_time_and_with_another_model_and_holds_up_nothing_urgent() {
+        let turns = Turns::new(AGEING);
+        let begun = turns.turn(wish(Routine, "a", 0), ()).await;
+        assert_eq!(turns.row(), None, "it was loaded before");
+        begun.0.loads();
+        assert_eq!(turns.row().as_deref(), Some("a"));
+        begun.0.loaded(Duration::from_secs(1));
+        assert_eq!(turns.row().as_deref(), Some("a"));
+        let later = Instant::now() + Duration::from_secs(5);
+        {
+            let state = turns.state();
+            let in_time = Instant::now() + Duration::from_secs(3);
+            assert_eq!(state.row_at(in_time), Some("a"));
+            assert_eq!(state.row_at(later), None, "four times as long as loading");
+        }
+        // Its process ended and it is loaded once more: the row does not begin anew.
+        begun.0.loads();
+        begun.0.loaded(Duration::from_secs(3600));
+        assert_eq!(turns.state().row_at(later), None, "once for a row");
+
+        let others = [(Routine, "a"), (Stat, "b"), (Routine, "c")];
+        let (went, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for (urgency, model) in others {
+            let (turns, went) = (turns.clone(), went.clone());
+            tokio::spawn(async move {
+                let _turn = turns.turn(wish(urgency, model, 9), ()).await;
+                went.send((model, turns.row())).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(begun);
+        assert_eq!(order.recv().await, Some(("b", None)), "it is urgent, and the row is over");
+        assert_eq!(order.recv().await, Some(("c", None)), "served less lately than a");
+        assert_eq!(order.recv().await, Some(("a", None)));
+    }
+
+    #[tokio::test]
+    async fn a_turn_takes_along_those_that_want_the_same_and_are_not_less_urgent() {
+        let turns = Turns::new(AGEING);
+        let (turn, _) = turns.turn(wish(Routine, "a", 0), "leads").await;
+        assert!(!turn.keeps_waiting());
+        let came = [
+            (Routine, "a", "a 1", true),
+            (Routine, "b", "b 1", true),
+            (Routine, "a", "a apart", false),
+            (Stat, "a", "a stat", true),
+            (Routine, "a", "a 2", true),
+            (Routine, "a", "a leaves", true),
+            (Routine, "a", "a 3", true),
+        ];
+        for (urgency, model, name, joins) in came {
+            let (turns, wish) = (turns.clone(), Wish { joins, ..wish(urgency, model, 9) });
+            let waiting = tokio::spawn(async move { turns.turn(wish, name).await.1 });
+            turn.somebody_comes().await;
+            if name.ends_with("leaves") {
+                waiting.abort();
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(turn.keeps_waiting());
+        assert_eq!(turn.take_along("a", Stat, 9), ["a stat"], "an urgent one takes no other");
+        assert_eq!(turn.take_along("a", Routine, 2), ["a 1", "a 2"]);
+        assert_eq!(turn.take_along("a", Routine, 9), ["a 3"]);
+        assert!(turn.take_along("a", Routine, 9).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_row_is_never_longer_than_a_minute_and_is_none_where_who_loads_leaves() {
+        let turns = Turns::new(AGEING);
+        let begun = turns.turn(wish(Routine, "a", 0), ()).await;
+        begun.0.loads();
+        begun.0.loaded(Duration::from_secs(3600));
+        let later = Instant::now() + LONGEST_ROW + Duration::from_secs(1);
+        assert_eq!(turns.state().row_at(later), None, "others wait");
+        drop(begun);
+        let leaves = turns.turn(wish(Routine, "b", 0), ()).await;
+        leaves.0.loads();
+        drop(leaves);
+        let _next = turns.turn(wish(Routine, "b", 0), ()).await;
+        assert_eq!(turns.row(), None);
     }
 }

@@ -48,10 +48,17 @@ impl Lut {
         ((1u32 << self.bits) - 1) as f32
     }
 
-    pub fn apply(&self, values: &mut [f32]) {
-        let last = self.entries.len() - 1;
+    pub fn bits(&self) -> u16 {
+        self.bits
+    }
+
+    pub fn entry(&self, value: f32) -> u16 {
         // A cast of what is below 0 gives 0.
-        each(values, |x| f32::from(self.entries[((x - self.first) as usize).min(last)]));
+        self.entries[((value - self.first) as usize).min(self.entries.len() - 1)]
+    }
+
+    pub fn apply(&self, values: &mut [f32]) {
+        each(values, |x| f32::from(self.entry(x)));
     }
 }
 

@@ -143,6 +143,11 @@ pub fn invert(values: &mut [f32], low: f32, high: f32) -> Result<(), VoxelError>
     Ok(())
 }
 
+/// What was padding, NaN until here, becomes a number that a graph can take.
+pub fn put_padding(values: &mut [f32], value: f32) {
+    each(values, |x| if x.is_nan() { value } else { x });
+}
+
 fn mean_and_deviation(values: &[f32], over: Over) -> Option<(f64, f64)> {
     let sums = of_parts(values, |part| {
         let of = part.iter().filter(|x| over.holds(**x));

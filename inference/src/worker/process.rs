@@ -3,11 +3,10 @@
 use super::frame::{read_head, write_head};
 use super::{Answered, Asked, Opened, Task};
 use crate::device::Device;
-use crate::engine::{EngineOptions, InferError};
+use crate::engine::{Answer, EngineOptions, Found, InferError};
 use crate::models::Model;
-use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -89,7 +88,7 @@ impl Worker {
             NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
         };
         let (node, worker) = UnixStream::pair().map_err(not_now)?;
-        let child = Command::new(program)
+        let child = with_large_pages(&mut Command::new(program))
             .arg0("gantry")
             .arg("worker")
             .stdin(Stdio::from(OwnedFd::from(worker)))
@@ -136,34 +135,19 @@ impl Worker {
         self.process.clone()
     }
 
-    /// Blocks until the findings are there. A process that ended or made no sense is told as such, and
-    /// is of no use afterwards.
-    pub fn ask(&mut self, model: &Model, images: &[Images]) -> Result<Findings, AskError> {
-        let answered = self.talk(images);
-        let broken = |_| AskError::Ended(self.how_it_ended(model, "ran"));
-        answered.map_err(broken)?.map_err(AskError::Failed)
+    /// Blocks until there is an answer for each of the batch. Else the process ended, or made no sense and
+    /// was ended: the reason, and it is of no use afterwards.
+    pub fn ask(&mut self, model: &Model, batch: &[Vec<Images>]) -> Result<Vec<Answer>, String> {
+        self.talk(batch).map_err(|_| self.how_it_ended(model, "ran"))
     }
 
-    fn talk(&mut self, images: &[Images]) -> io::Result<Result<Findings, InferError>> {
-        let mut to = BufWriter::with_capacity(1 << 20, &self.node);
-        write_head(&mut to, &Asked { images: images.to_vec() })?;
-        for images in images {
-            to.write_all(images.numbers().as_bytes())?;
+    fn talk(&mut self, batch: &[Vec<Images>]) -> io::Result<Vec<Answer>> {
+        write_head(&mut self.node, &Asked { batch: batch.to_vec() })?;
+        for images in batch.iter().flatten() {
+            self.node.write_all(images.numbers().as_bytes())?;
         }
-        to.flush()?;
-        let mut from = BufReader::with_capacity(1 << 20, &self.node);
-        Ok(match read_head(&mut from)? {
-            Answered::Transient(text) => Err(InferError::Transient(text)),
-            Answered::Permanent(text) => Err(InferError::Permanent(text)),
-            Answered::Found(mut findings) => {
-                let voxels = images.first().map_or(0, Images::count);
-                for mask in &mut findings.masks {
-                    mask.voxels = vec![0; voxels];
-                    from.read_exact(&mut mask.voxels)?;
-                }
-                Ok(*findings)
-            }
-        })
+        let mut from = BufReader::new(&self.node);
+        batch.iter().map(|images| answer(&mut from, images)).collect()
     }
 
     fn why_not_opened(&self, model: &Model, error: &io::Error) -> String {
@@ -195,13 +179,32 @@ impl Drop for Worker {
     }
 }
 
-/// Why there are no findings.
-#[derive(Debug)]
-pub enum AskError {
-    /// The model said so, and its process goes on.
-    Failed(InferError),
-    /// The process is gone.
-    Ended(String),
+fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
+    Ok(match read_head(from)? {
+        Answered::Transient(text) => Err(InferError::Transient(text)),
+        Answered::Permanent(text) => Err(InferError::Permanent(text)),
+        Answered::Found(mut findings, seat) => {
+            let voxels = images.first().map_or(0, Images::count);
+            for mask in &mut findings.masks {
+                mask.voxels = vec![0; voxels];
+                from.read_exact(&mut mask.voxels)?;
+            }
+            for image in &mut findings.derived {
+                image.values = vec![0.0; voxels];
+                from.read_exact(image.values.as_mut_bytes())?;
+            }
+            Ok(Found { findings: *findings, seat })
+        }
+    })
+}
+
+/// Memory in pages of 2 MiB, where the system has them for who asks: most of what it costs to take voxels
+/// over is to be given new pages of 4 KiB for them, one by one. For the allocators of ONNX Runtime and of this
+/// program; what the admin says of them stays.
+fn with_large_pages(command: &mut Command) -> &mut Command {
+    let asks =
+        [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1")];
+    command.envs(asks.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
 }
 
 fn folder_of(model: &Model) -> PathBuf {

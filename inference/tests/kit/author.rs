@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// ONNX element types (TensorProto.DataType).
 pub const FLOAT: u64 = 1;
 pub const UINT8: u64 = 2;
+pub const INT64: u64 = 7;
 pub const DOUBLE: u64 = 11;
 
 /// A model that gives the square roots of the voxels.
@@ -98,6 +99,35 @@ pub fn batch_graph() -> Vec<u8> {
     model(&graph)
 }
 
+/// Takes images `[batch, channel, row, column]`, of any batch or of one, and gives the pixels of each as a row of
+/// `numbers`.
+pub fn rows_graph(batch: Option<u64>) -> Vec<u8> {
+    let first = |name: &str| {
+        let mut dimension = Vec::new();
+        match batch {
+            Some(batch) => number(&mut dimension, 1, batch),
+            None => bytes(&mut dimension, 2, name.as_bytes()),
+        }
+        dimension
+    };
+    let shape = |name: &str, rank: usize| {
+        let mut shape = Vec::new();
+        bytes(&mut shape, 1, &first(name));
+        for axis in 1..rank {
+            let mut dimension = Vec::new();
+            bytes(&mut dimension, 2, format!("{name}{axis}").as_bytes());
+            bytes(&mut shape, 1, &dimension);
+        }
+        shape
+    };
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["voxels"], "numbers", Some(("axis", 1)));
+    bytes(&mut graph, 2, b"rows");
+    bytes(&mut graph, 11, &tensor_of("voxels", FLOAT, &shape("voxels", 4)));
+    bytes(&mut graph, 12, &tensor_of("numbers", FLOAT, &shape("numbers", 2)));
+    model(&graph)
+}
+
 /// Takes `voxels` in five dimensions and gives the `labels` that they are as uint8, the `same` again,
 /// and `scores` of two classes: of the second the voxels, of the first their negative.
 pub fn volume_graph() -> Vec<u8> {
@@ -130,6 +160,66 @@ pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
     bytes(&mut graph, 5, &place);
     bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
     bytes(&mut graph, 12, &tensor("first", FLOAT, 5));
+    model(&graph)
+}
+
+/// What the chest film classifier's manifest says, of a graph that answers to films of so many rows and
+/// columns by [`film_graph`], several at once.
+pub fn films_together(side: usize, batching: &str) -> Author {
+    let manifest = include_str!("../models/chest-film/model.toml");
+    let pinned = manifest.lines().find(|line| line.starts_with("sha256")).unwrap();
+    let manifest = manifest
+        .replace(pinned, "")
+        .replace("cxr_pneumonia28.onnx", "model.onnx")
+        .replace("[28, 28]", &format!("[{side}, {side}]"))
+        .replace("[algorithm]", &format!("{batching}\n\n[algorithm]"));
+    Author { manifest, graph: film_graph(side * side) }
+}
+
+/// Of each pixel what it counts for the answer of [`film_graph`], and for the mean.
+pub fn film_weights(pixels: usize) -> Vec<[f32; 2]> {
+    let of = |at: usize| (at * 7919 % 1009) as f32 / 1009.0 - 0.5;
+    (0..pixels).map(|at| [of(at) * 0.3, 1.0 / pixels as f32]).collect()
+}
+
+/// Takes any number of films of so many pixels as `image` and gives a row for each: `sums` of its pixels by
+/// [`film_weights`], and their `probability` by the logistic function.
+pub fn film_graph(pixels: usize) -> Vec<u8> {
+    film_graph_with(pixels, &tensor("image", FLOAT, 4), 2)
+}
+
+/// The same that says its batch is 1, or that gives numbers without rows.
+pub fn film_graph_of_one(pixels: usize, rows: bool) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for side in 0..4 {
+        let mut dimension = Vec::new();
+        match side {
+            0 if rows => number(&mut dimension, 1, 1),
+            _ => bytes(&mut dimension, 2, format!("side{side}").as_bytes()),
+        }
+        bytes(&mut shape, 1, &dimension);
+    }
+    film_graph_with(pixels, &tensor_of("image", FLOAT, &shape), if rows { 2 } else { 1 })
+}
+
+fn film_graph_with(pixels: usize, image: &[u8], rank: usize) -> Vec<u8> {
+    let mut weights = Vec::new();
+    [pixels, 2].iter().for_each(|side| number(&mut weights, 1, *side as u64));
+    number(&mut weights, 2, FLOAT);
+    bytes(&mut weights, 8, b"weights");
+    let numbers: Vec<f32> = film_weights(pixels).into_iter().flatten().collect();
+    bytes(&mut weights, 9, &numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>());
+    let mut graph = Vec::new();
+    node(&mut graph, "Flatten", &["image"], "row", Some(("axis", 1)));
+    node(&mut graph, "MatMul", &["row", "weights"], "sums", None);
+    node(&mut graph, "Sigmoid", &["sums"], "rows", None);
+    let last = if rank == 2 { "Identity" } else { "Squeeze" };
+    node(&mut graph, last, &["rows"], "probability", None);
+    bytes(&mut graph, 2, b"films");
+    bytes(&mut graph, 5, &weights);
+    bytes(&mut graph, 11, image);
+    bytes(&mut graph, 12, &tensor("sums", FLOAT, 2));
+    bytes(&mut graph, 12, &tensor("probability", FLOAT, rank));
     model(&graph)
 }
 
@@ -235,6 +325,51 @@ pub fn pair_graph() -> Vec<u8> {
     bytes(&mut graph, 11, &tensor("first", FLOAT, 5));
     bytes(&mut graph, 11, &tensor("second", FLOAT, 5));
     bytes(&mut graph, 12, &tensor("difference", FLOAT, 5));
+    model(&graph)
+}
+
+/// What a graph says whatever it sees: the boxes, scores and labels of its author.
+pub struct Said {
+    pub boxes: Vec<f32>,
+    /// Numbers of a box.
+    pub width: usize,
+    /// One for each box, or so many in a row.
+    pub scores: Vec<f32>,
+    pub labels: Vec<i64>,
+}
+
+/// Takes `voxels` of this rank and gives `boxes`, `scores` and `labels`, and the voxels as the `same`.
+pub fn boxes_graph(rank: usize, said: &Said) -> Vec<u8> {
+    let count = said.boxes.len() / said.width;
+    let of_box = said.scores.len() / count.max(1);
+    let scores = if of_box <= 1 { vec![count] } else { vec![count, of_box] };
+    let floats =
+        |numbers: &[f32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let labels: Vec<u8> = said.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    let constants = [
+        ("boxes", FLOAT, vec![count, said.width], floats(&said.boxes)),
+        ("scores", FLOAT, scores, floats(&said.scores)),
+        ("labels", INT64, vec![said.labels.len()], labels),
+    ];
+    let mut graph = Vec::new();
+    for (name, ..) in &constants {
+        node(&mut graph, "Identity", &[&format!("of-{name}")], name, None);
+    }
+    node(&mut graph, "Identity", &["voxels"], "same", None);
+    bytes(&mut graph, 2, b"boxes");
+    for (name, element, sides, raw) in &constants {
+        let mut constant = Vec::new();
+        sides.iter().for_each(|side| number(&mut constant, 1, *side as u64));
+        number(&mut constant, 2, *element);
+        bytes(&mut constant, 8, format!("of-{name}").as_bytes());
+        bytes(&mut constant, 9, raw);
+        bytes(&mut graph, 5, &constant);
+    }
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
+    for (name, element, sides, _) in &constants {
+        bytes(&mut graph, 12, &tensor(name, *element, sides.len()));
+    }
+    bytes(&mut graph, 12, &tensor("same", FLOAT, rank));
     model(&graph)
 }
 

@@ -117,6 +117,7 @@ pub fn air(slices: usize, side: usize) -> Volume {
     let source = |at: usize| SliceSource {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.2").unwrap(),
         sop_instance: Uid::parse(&format!("1.2.3.{at}")).unwrap(),
+        frame: None,
         position: [0.0, 0.0, 2.0 * at as f64],
     };
     Volume {

@@ -19,6 +19,7 @@ pub struct Scan {
     pub signed: bool,
     pub slope: String,
     pub intercept: String,
+    pub samples: u16,
     pub photometric: &'static str,
     pub frames: Option<&'static str>,
     /// A Modality LUT Sequence without items, of undefined length or of none.
@@ -50,6 +51,7 @@ impl Default for Scan {
             signed: false,
             slope: "1".into(),
             intercept: "-1024".into(),
+            samples: 1,
             photometric: "MONOCHROME2",
             frames: None,
             lut: None,
@@ -100,8 +102,11 @@ impl Scan {
         text(into, 0x0020_0032, b"DS", &list(&self.position));
         text(into, 0x0020_0037, b"DS", &list(&self.orientation));
         text(into, 0x0020_0052, b"UI", self.frame_of_reference);
-        number(into, 0x0028_0002, 1);
+        number(into, 0x0028_0002, self.samples);
         text(into, 0x0028_0004, b"CS", self.photometric);
+        if self.samples > 1 {
+            number(into, 0x0028_0006, 0);
+        }
         if let Some(frames) = self.frames {
             text(into, 0x0028_0008, b"IS", frames);
         }

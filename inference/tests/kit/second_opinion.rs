@@ -32,6 +32,11 @@ impl Question {
         self
     }
 
+    /// A file that a script wrote.
+    pub fn file(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.folder.path().join(name)).unwrap()
+    }
+
     pub fn put_mask(&self, name: &str, mask: &[bool]) -> &Self {
         self.put(name, &mask.iter().map(|holds| f32::from(u8::from(*holds))).collect::<Vec<_>>())
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// Where the system does not say how much memory it has.
 const UNKNOWN: u64 = 8 << 30;
+const MOST_MIB: u64 = 1 << 24;
 
 #[derive(Debug, Clone)]
 pub struct InferenceConfig {
@@ -15,13 +16,16 @@ pub struct InferenceConfig {
     pub devices: Wanted,
     /// By TensorRT what it can do of a graph, on a device.
     pub tensorrt: bool,
+    /// Bytes of voxels that may be read while their series arrive.
+    pub ahead: u64,
 }
 
 impl Default for InferenceConfig {
-    /// Half of the machine, or of what its control group may take.
+    /// Half of the machine, or of what its control group may take; and a sixteenth.
     fn default() -> Self {
-        let memory = machine::memory().map_or(UNKNOWN, |bytes| bytes / 2);
-        Self { memory, devices: Wanted::Auto, tensorrt: false }
+        let machine = machine::memory().unwrap_or(2 * UNKNOWN);
+        let (devices, tensorrt) = (Wanted::Auto, false);
+        Self { memory: machine / 2, devices, tensorrt, ahead: machine / 16 }
     }
 }
 
@@ -29,6 +33,7 @@ impl Default for InferenceConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct WrittenInference {
     memory_mib: Option<u64>,
+    ahead_mib: Option<u64>,
     devices: Option<WrittenDevices>,
     tensorrt: bool,
 }
@@ -43,26 +48,30 @@ enum WrittenDevices {
 
 impl WrittenInference {
     pub(super) fn mean(&self, problems: &mut Vec<String>) -> InferenceConfig {
-        let mut config = InferenceConfig { tensorrt: self.tensorrt, ..InferenceConfig::default() };
-        match self.memory_mib {
-            Some(mib) if !(64..=1 << 24).contains(&mib) => problems.push(format!(
-                "inference.memory-mib = {mib}: this must lie between 64 and {}",
-                1 << 24
-            )),
-            Some(mib) => config.memory = mib << 20,
-            None => {}
-        }
-        match self.devices.as_ref().map(WrittenDevices::mean) {
-            Some(Ok(devices)) => config.devices = devices,
-            Some(Err(problem)) => problems.push(problem),
-            None => {}
-        }
-        if config.tensorrt && config.devices == Wanted::These(vec![Device::Cpu]) {
+        let default = InferenceConfig::default();
+        let mut bytes = |key: &str, written: Option<u64>, least: u64, default: u64| match written {
+            Some(mib) if !(least..=MOST_MIB).contains(&mib) => {
+                problems.push(format!(
+                    "inference.{key} = {mib}: this must lie between {least} and {MOST_MIB}"
+                ));
+                default
+            }
+            Some(mib) => mib << 20,
+            None => default,
+        };
+        let memory = bytes("memory-mib", self.memory_mib, 64, default.memory);
+        let ahead = bytes("ahead-mib", self.ahead_mib, 0, default.ahead);
+        let devices = self.devices.as_ref().map_or(Ok(Wanted::Auto), WrittenDevices::mean);
+        let devices = devices.unwrap_or_else(|problem| {
+            problems.push(problem);
+            Wanted::Auto
+        });
+        if self.tensorrt && devices == Wanted::These(vec![Device::Cpu]) {
             problems.push(
                 "inference.tensorrt needs a CUDA device, and inference.devices is cpu".into(),
             );
         }
-        config
+        InferenceConfig { memory, devices, tensorrt: self.tensorrt, ahead }
     }
 }
 

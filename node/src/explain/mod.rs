@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::output::say;
 use gantry_store::error::StoreError;
 use gantry_store::export::Selector;
+use gantry_store::jobs::Job;
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
@@ -83,6 +84,15 @@ pub fn when(moment: Moment) -> String {
         Some(utc) => utc.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string(),
         None => "an impossible time".into(),
     }
+}
+
+/// The model of a job with its version, and its graph and manifest by the first letters of their digests.
+pub fn named(job: &Job) -> String {
+    let version = job.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let manifest = job.manifest_digest.as_deref();
+    let manifest =
+        manifest.map(|digest| format!(", manifest {}", short(digest))).unwrap_or_default();
+    format!("{}{version} ({}{manifest})", job.model, short(&job.model_digest))
 }
 
 pub fn short(digest: &str) -> &str {

@@ -1,8 +1,8 @@
 //! What followed from the decisions: jobs with the time of each step, results, and deliveries.
 
-use super::{Explainer, short, when};
+use super::{Explainer, named, when};
 use gantry_store::error::StoreError;
-use gantry_store::jobs::{JobRow, JobState};
+use gantry_store::jobs::{JobRow, JobState, Role};
 use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
 use std::collections::BTreeMap;
 
@@ -103,15 +103,22 @@ fn tell_delivery(text: &mut String, delivery: &DeliveryRow) {
 }
 
 fn tell_job(text: &mut String, row: &JobRow) {
-    let shadow = if row.job.shadow { ", shadow: nothing is sent" } else { "" };
+    let shadow = match row.job.role {
+        Role::Shadow => ", beside the live version: nothing is sent",
+        Role::Canary => ", canary: in the place of the live version",
+        Role::Live if row.job.shadow => ", shadow: nothing is sent",
+        Role::Live => "",
+    };
     text.push_str(&format!(
-        "  infer     {} ({}) for \"{}\", revision {}{shadow}: {}\n",
-        row.job.model,
-        short(&row.job.model_digest),
+        "  infer     {} for \"{}\", revision {}{shadow}: {}\n",
+        named(&row.job),
         row.job.rule,
         row.job.revision,
         state(row)
     ));
+    if let Some(failed) = &row.candidate_failed {
+        text.push_str(&format!("            the candidate failed before: {failed}\n"));
+    }
     for found in row.findings.iter().filter_map(|findings| findings.as_array()).flatten() {
         let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
         let value = match (found["value"].as_f64(), found["presence"].as_str()) {

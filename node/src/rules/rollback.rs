@@ -4,9 +4,11 @@ use super::folder::{MARKER, OnDisk, is_rolling_back};
 use super::{command, short};
 use crate::check;
 use crate::config::Config;
+use crate::models::state;
 use crate::output::line;
-use gantry_inference::models::Models;
+use gantry_inference::models::Catalogue;
 use gantry_routing::rules::{RuleSet, SourceFile};
+use gantry_store::model_changes::ChangeRow;
 use gantry_store::reader::Reader;
 use gantry_store::rule_sets::{Cause, KeptRules, LoadOutcome, RuleFile};
 use std::fs::{self, File, Permissions};
@@ -47,7 +49,8 @@ pub(super) async fn run(config: &Config, prefix: Option<&str>) -> Result<ExitCod
         Some(prefix) => command::one(&reader, prefix).await?,
         None => before(&reader, &on_disk).await?,
     };
-    let rules = check_again(config, &wanted)?;
+    let changes = reader.model_changes(None).await?;
+    let rules = check_again(config, &wanted, &changes)?;
     let plan = Plan::new(&on_disk, &wanted);
     if plan.is_empty() {
         unmark(&config.rules)?;
@@ -110,7 +113,11 @@ async fn before(reader: &Reader, on_disk: &OnDisk) -> Result<KeptRules, Failure>
 }
 
 /// Models and peers may be others than when the rules were in force.
-fn check_again(config: &Config, wanted: &KeptRules) -> Result<RuleSet, Failure> {
+fn check_again(
+    config: &Config,
+    wanted: &KeptRules,
+    changes: &[ChangeRow],
+) -> Result<RuleSet, Failure> {
     if wanted.files.is_empty() {
         return Err(
             "these are no rules at all, and a running node does not take an empty folder: \
@@ -118,17 +125,18 @@ fn check_again(config: &Config, wanted: &KeptRules) -> Result<RuleSet, Failure> 
                 .into(),
         );
     }
-    let models = Models::load(&config.models).map_err(|problems| {
+    let catalogue = Catalogue::load(&config.models).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         problems.join("\n\n")
     })?;
+    let resolved = state::resolve(&catalogue, changes).map_err(|faults| faults.join("\n\n"))?;
     let path = |file: &RuleFile| match Path::new(&file.name).file_name() {
         Some(name) if name == file.name.as_str() => Ok(config.rules.join(name)),
         _ => Err(format!("{:?} is no name of a file", file.name)),
     };
     let file = |file: &RuleFile| Ok(SourceFile { path: path(file)?, text: file.text.clone() });
     let files = wanted.files.iter().map(file).collect::<Result<Vec<_>, String>>()?;
-    RuleSet::parse(files, &check::world(config, &models)).map_err(|problems| {
+    RuleSet::parse(files, &check::world(config, resolved.versions.live())).map_err(|problems| {
         format!(
             "{problems}\n\nthe rules {} do not fit what the node has today: nothing was changed",
             short(&wanted.digest)

@@ -2,8 +2,9 @@
 
 use super::folder::{OnDisk, is_rolling_back, rolled_back_halfway};
 use super::{kept, rollback, short};
+use crate::models::watch::WorldNow;
 use gantry_routing::in_force::InForce;
-use gantry_routing::rules::{RuleSet, World};
+use gantry_routing::rules::RuleSet;
 use gantry_store::error::StoreError;
 use gantry_store::events::Event;
 use gantry_store::rule_sets::Cause;
@@ -28,8 +29,7 @@ pub struct Watch {
     pub store: Store,
     pub in_force: InForce,
     pub folder: PathBuf,
-    /// What rules may name; it changes with a restart only.
-    pub world: Arc<World>,
+    pub world: WorldNow,
 }
 
 /// What was seen, or why nothing can be.
@@ -113,7 +113,7 @@ impl Watch {
             let folder = self.folder.display();
             return Err(vec![format!("{folder} holds no file of rules any more")]);
         }
-        let (files, world) = (seen.texts()?, self.world.clone());
+        let (files, world) = (seen.texts()?, self.world.now());
         let read = tokio::task::spawn_blocking(move || RuleSet::parse(files, &world)).await;
         match read {
             Ok(Ok(rules)) => Ok(rules),

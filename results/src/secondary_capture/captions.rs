@@ -3,7 +3,7 @@
 use crate::header::{RESEARCH_ONLY, Subject};
 use crate::secondary_capture::picture::{Area, Colour, Picture, advance, line_height};
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup};
+use gantry_terms::findings::{Measurement, MeasurementGroup, Presence};
 
 const WHITE: Colour = [255, 255, 255];
 const BLACK: Colour = [0, 0, 0];
@@ -43,9 +43,23 @@ impl Captions {
         let several = subject.findings.groups.len() > 1;
         for group in &subject.findings.groups {
             upper.extend(group.measurements.iter().map(|m| figure(group, m, several)));
+            if group.measurements.is_empty() && group.presence == Some(Presence::Absent) {
+                upper.push(line(format!("{}: none found", group.label), WHITE));
+            }
         }
         let masks = subject.findings.masks.iter();
-        let legend = masks.map(|m| Line { swatch: true, ..line(m.label.clone(), m.colour) });
+        let masks = masks.map(|m| (m.label.clone(), m.colour));
+        let mut named: Vec<(String, Colour)> = masks.collect();
+        for group in &subject.findings.groups {
+            let (Some(region), Some(finding)) = (&group.region, &group.finding) else { continue };
+            let outlined = (finding.meaning.clone(), region.colour);
+            // Many of one kind have one colour.
+            if !named.contains(&outlined) {
+                named.push(outlined);
+            }
+        }
+        let legend =
+            named.into_iter().map(|(label, colour)| Line { swatch: true, ..line(label, colour) });
         let sides = [patient_direction(row.map(|c| -c)), patient_direction(row)];
         Self { upper, lower: legend.collect(), sides }
     }

@@ -1,10 +1,11 @@
-//! The masks over the windowed source: what a frame shows before and after the words are on it.
+//! The masks and outlines over the windowed source: what a frame shows before and after the words are on it.
 
 use crate::header::Subject;
 use crate::secondary_capture::captions::Captions;
-use crate::secondary_capture::picture::Picture;
+use crate::secondary_capture::picture::{Colour, Picture};
 use crate::secondary_capture::window::Window;
 use gantry_terms::findings::Mask;
+use gantry_terms::region::{Outline, Place};
 use gantry_terms::volume::Volume;
 
 /// Text needs this many pixels across to be read.
@@ -21,6 +22,7 @@ pub struct Overlay<'a> {
     /// How many pixels of the frame one pixel of the source becomes, in each direction.
     pub factor: usize,
     captions: Captions,
+    outlines: Vec<(Colour, Outline)>,
 }
 
 impl<'a> Overlay<'a> {
@@ -30,7 +32,15 @@ impl<'a> Overlay<'a> {
         let factor = wanted.min(TALLEST / geometry.rows).max(1);
         let window = Window::choose(subject.source, volume, subject.findings);
         let captions = Captions::new(&subject, geometry.row_direction);
-        Self { subject, volume, window, factor, captions }
+        let regions = subject.findings.groups.iter().filter_map(|group| group.region.as_ref());
+        let outlines = regions.flat_map(|region| match &region.place {
+            Place::Patient(found) => {
+                let outlines = found.outlines(geometry).into_iter();
+                outlines.map(|outline| (region.colour, outline)).collect()
+            }
+            Place::Film(_) => Vec::new(),
+        });
+        Self { subject, volume, window, factor, captions, outlines: outlines.collect() }
     }
 
     pub fn slices(&self) -> usize {
@@ -51,6 +61,9 @@ impl<'a> Overlay<'a> {
         self.draw_source(slice, &mut picture);
         for mask in &self.subject.findings.masks {
             self.draw_mask(mask, slice, &mut picture);
+        }
+        for (colour, outline) in self.outlines.iter().filter(|(_, of)| of.slice == slice) {
+            self.draw_outline(*colour, &outline.corners, &mut picture);
         }
         let slices = self.volume.geometry.slices;
         self.captions.draw(&mut picture, &format!("Slice {} of {slices}", slice + 1));
@@ -88,6 +101,22 @@ impl<'a> Overlay<'a> {
                         && inside(x, y - 1)
                         && inside(x, y + 1));
                 picture.blend(x, y, mask.colour, if border { 255 } else { TINT });
+            }
+        }
+    }
+
+    /// A line along the border, within the picture.
+    fn draw_outline(&self, colour: Colour, corners: &[[f64; 2]], picture: &mut Picture) {
+        let (wide, high) = ((picture.width - 1) as f64, (picture.height - 1) as f64);
+        for (at, to) in corners.iter().enumerate() {
+            let from = corners[(at + corners.len() - 1) % corners.len()];
+            let way = [0, 1].map(|a| (to[a] - from[a]) * self.factor as f64);
+            let steps = (2.0 * way[0].abs().max(way[1].abs())).ceil().max(1.0);
+            for step in 0..=steps as usize {
+                let part = step as f64 / steps;
+                let [x, y] = [0, 1].map(|a| from[a] * self.factor as f64 + part * way[a]);
+                let (x, y) = (x.floor().clamp(0.0, wide), y.floor().clamp(0.0, high));
+                picture.blend(x as usize, y as usize, colour, 255);
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::text::copied;
 use dicom_core::header::HasLength;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dicom_encoding::Endianness;
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom_parser::dataset::DataToken;
 use dicom_parser::dataset::read::{DataSetReader, DataSetReaderOptions, Error, ValueReadStrategy};
@@ -20,14 +21,26 @@ const LAST: Tag = tags::FILLER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST;
 const DEEPEST: usize = 16;
 const MALFORMED: ComposeError = ComposeError::SourceMalformed("an element cannot be read");
 
-type Raw = BTreeMap<Tag, RawValue>;
+pub(super) type Raw = BTreeMap<Tag, RawValue>;
 
-enum RawValue {
-    Bytes(Vec<u8>),
+pub(super) enum RawValue {
+    /// With the VR that the file has it in.
+    Bytes(VR, Vec<u8>),
     Items(Vec<Raw>),
 }
 
 pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
+    let (raw, _) = elements(part10, LAST)?;
+    let wanted = raw.into_iter().filter(|(tag, _)| {
+        READ.contains(tag)
+            || COPIED.iter().any(|c| c.tag == *tag)
+            || *tag == tags::SPECIFIC_CHARACTER_SET
+    });
+    Ok(decoded(&wanted.collect(), &CharacterSets::default(), 0))
+}
+
+/// Every element up to the last one that is wanted, and the order of the bytes in them.
+pub(super) fn elements(part10: &[u8], last: Tag) -> Result<(Raw, Endianness), ComposeError> {
     if part10.get(128..132) != Some(b"DICM") {
         return Err(ComposeError::SourceMalformed("it is no DICOM file"));
     }
@@ -44,13 +57,8 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
     options.value_read = ValueReadStrategy::Raw;
     let reader =
         DataSetReader::new_with_ts_options(bytes, syntax, options).map_err(|_| MALFORMED)?;
-    let raw = level(&mut Tokens { reader, longest: part10.len() }, 0)?;
-    let wanted = raw.into_iter().filter(|(tag, _)| {
-        READ.contains(tag)
-            || COPIED.iter().any(|c| c.tag == *tag)
-            || *tag == tags::SPECIFIC_CHARACTER_SET
-    });
-    Ok(decoded(&wanted.collect(), &CharacterSets::default(), 0))
+    let raw = level(&mut Tokens { reader, longest: part10.len(), last }, 0)?;
+    Ok((raw, syntax.endianness()))
 }
 
 /// Transfer syntax and data set (PS3.10 7.1). By hand, because dicom-object reserves whatever
@@ -79,6 +87,7 @@ struct Tokens<I> {
     reader: I,
     /// No header attribute can be longer than the file that it came in.
     longest: usize,
+    last: Tag,
 }
 
 impl<I: Iterator<Item = Result<DataToken, Error>>> Tokens<I> {
@@ -87,7 +96,7 @@ impl<I: Iterator<Item = Result<DataToken, Error>>> Tokens<I> {
     }
 }
 
-/// Elements up to the end of the item, or up to [`LAST`] at the top.
+/// Elements up to the end of the item, or up to the last one at the top.
 fn level<I>(tokens: &mut Tokens<I>, depth: usize) -> Result<Raw, ComposeError>
 where
     I: Iterator<Item = Result<DataToken, Error>>,
@@ -98,15 +107,16 @@ where
     let mut raw = Raw::new();
     while let Some(token) = tokens.next()? {
         match token {
-            DataToken::ElementHeader(header) if depth == 0 && header.tag > LAST => break,
-            DataToken::SequenceStart { tag, .. } if depth == 0 && tag > LAST => break,
+            DataToken::ElementHeader(header) if depth == 0 && header.tag > tokens.last => break,
+            DataToken::SequenceStart { tag, .. } if depth == 0 && tag > tokens.last => break,
             DataToken::PixelSequenceStart if depth == 0 => break,
             DataToken::ElementHeader(header) => {
                 if header.length().get().is_none_or(|length| length as usize > tokens.longest) {
                     return Err(MALFORMED);
                 }
                 if let Some(DataToken::PrimitiveValue(value)) = tokens.next()? {
-                    raw.insert(header.tag, RawValue::Bytes(value.to_bytes().into_owned()));
+                    let value = value.to_bytes().into_owned();
+                    raw.insert(header.tag, RawValue::Bytes(header.vr, value));
                 }
             }
             DataToken::SequenceStart { tag, .. } => {
@@ -139,7 +149,7 @@ where
 /// may be absent.
 fn decoded(raw: &Raw, outer: &CharacterSets, depth: usize) -> DataSet {
     let sets = match raw.get(&tags::SPECIFIC_CHARACTER_SET) {
-        Some(RawValue::Bytes(bytes)) => CharacterSets::from_attribute(bytes),
+        Some(RawValue::Bytes(_, bytes)) => CharacterSets::from_attribute(bytes),
         _ => outer.clone(),
     };
     let mut data_set = DataSet::new();
@@ -152,7 +162,7 @@ fn decoded(raw: &Raw, outer: &CharacterSets, depth: usize) -> DataSet {
                     data_set.items(*tag, items);
                 }
             }
-            (RawValue::Bytes(bytes), vr) if vr != VR::SQ => {
+            (RawValue::Bytes(_, bytes), vr) if vr != VR::SQ => {
                 let values = values(*tag, vr, bytes, &sets).unwrap_or_default();
                 if depth == 0 || values.iter().any(|value| !value.is_empty()) {
                     data_set.values(*tag, values);
@@ -166,7 +176,7 @@ fn decoded(raw: &Raw, outer: &CharacterSets, depth: usize) -> DataSet {
 
 /// The values that may be copied. A bad one takes the whole attribute with it, so that the
 /// others do not change their places.
-fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets) -> Option<Vec<String>> {
+pub(super) fn values(tag: Tag, vr: VR, bytes: &[u8], sets: &CharacterSets) -> Option<Vec<String>> {
     let plain = CharacterSets::default();
     let texts = match vr {
         VR::PN | VR::LO | VR::SH | VR::UC => sets.values(bytes),

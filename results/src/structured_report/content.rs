@@ -15,6 +15,7 @@ pub enum Relation {
     HasConceptModifier,
     HasObservationContext,
     HasAcquisitionContext,
+    SelectedFrom,
 }
 
 impl Relation {
@@ -24,6 +25,7 @@ impl Relation {
             Self::HasConceptModifier => "HAS CONCEPT MOD",
             Self::HasObservationContext => "HAS OBS CONTEXT",
             Self::HasAcquisitionContext => "HAS ACQ CONTEXT",
+            Self::SelectedFrom => "SELECTED FROM",
         }
     }
 }
@@ -60,6 +62,19 @@ pub fn image(purpose: Option<Code>, reference: DataSet) -> DataSet {
     let mut item = item(Relation::Contains, "IMAGE", purpose);
     item.item(tags::REFERENCED_SOP_SEQUENCE, reference);
     item
+}
+
+/// A closed line on an image, by column and row: 0 is the outer edge of the first pixel (PS3.3 C.18.6.1.1).
+pub fn outline(name: impl Into<Code>, corners: &[[f64; 2]], image: DataSet) -> DataSet {
+    let closed = corners.iter().chain(corners.first());
+    let points: Vec<f32> = closed.flat_map(|at| at.map(|pixels| pixels as f32)).collect();
+    let mut source = item(Relation::SelectedFrom, "IMAGE", None);
+    source.item(tags::REFERENCED_SOP_SEQUENCE, image);
+    let mut outline = item(Relation::Contains, "SCOORD", Some(name.into()));
+    outline
+        .put(DataElement::new(tags::GRAPHIC_DATA, VR::FL, PrimitiveValue::F32(points.into())))
+        .text(tags::GRAPHIC_TYPE, "POLYLINE");
+    with_children(outline, vec![source])
 }
 
 /// A number with its unit, or the reason why there is none (PS3.3 C.18.1).

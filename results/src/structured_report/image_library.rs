@@ -1,7 +1,7 @@
 //! The images that were measured (PS3.16 TID 1600): what they share told once, and where each of them lies.
 
 use crate::codes::*;
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::{DataSet, referenced, referenced_frame};
 use crate::header::Job;
 use crate::measured::Measured;
 use crate::object::ComposeError;
@@ -12,22 +12,30 @@ use gantry_terms::uid::Uid;
 use gantry_terms::volume::{SliceSource, Volume};
 use std::collections::BTreeMap;
 
-/// One group with one IMAGE for each instance (TID 1601), and one for each further series. A library of a thousand slices stays
+/// One group with one IMAGE for each instance (TID 1601), or for each frame that has a place, and one for each further series. A library of a thousand slices stays
 /// small because only the position is told for each.
 pub fn image_library(job: &Job, measured: Measured) -> Result<DataSet, ComposeError> {
     let mut rows = descriptors(job)?;
-    let mut slices: BTreeMap<&Uid, &SliceSource> = BTreeMap::new();
+    let mut slices: BTreeMap<&Uid, Vec<&SliceSource>> = BTreeMap::new();
     match measured {
         Measured::Film(film) => rows.extend(of_film(film)?),
         Measured::Volume(volume) => {
             rows.extend(of_volume(job, volume)?);
-            slices.extend(volume.slices.iter().map(|slice| (&slice.sop_instance, slice)));
+            for slice in &volume.slices {
+                slices.entry(&slice.sop_instance).or_default().push(slice);
+            }
         }
     }
     for instance in &job.subject.source.instances {
-        let image = content::image(None, referenced(&instance.sop_class, &instance.sop_instance));
-        let position = slices.get(&instance.sop_instance).map(|slice| position(slice));
-        rows.push(content::with_children(image, position.transpose()?.unwrap_or_default()));
+        let (class, uid) = (&instance.sop_class, &instance.sop_instance);
+        let Some(slices) = slices.get(uid) else {
+            rows.push(content::image(None, referenced(class, uid)));
+            continue;
+        };
+        for slice in slices {
+            let image = content::image(None, referenced_frame(class, uid, slice.frame));
+            rows.push(content::with_children(image, position(slice)?));
+        }
     }
     let mut groups = vec![content::container(Contains, IMAGE_LIBRARY_GROUP, rows)];
     for other in &job.subject.source.others {

@@ -1,12 +1,13 @@
 //! The content of the report, row by row in the order of PS3.16 TID 1500.
 
 use crate::codes::*;
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::{DataSet, referenced_frame};
 use crate::header::Job;
 use crate::measured::Measured;
 use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use crate::structured_report::image_library::image_library;
+use crate::structured_report::regions;
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
 
@@ -20,7 +21,7 @@ pub fn report(job: &Job, measured: Measured) -> Result<Vec<DataSet>, ComposeErro
         &job.subject.findings.procedure,
     ));
     rows.push(image_library(job, measured)?);
-    rows.push(measurements(job)?);
+    rows.push(measurements(job, measured)?);
     Ok(rows)
 }
 
@@ -41,10 +42,10 @@ fn observer(job: &Job) -> Vec<DataSet> {
     .collect()
 }
 
-fn measurements(job: &Job) -> Result<DataSet, ComposeError> {
+fn measurements(job: &Job, measured: Measured) -> Result<DataSet, ComposeError> {
     let mut rows = algorithm(job);
     for (index, group) in job.subject.findings.groups.iter().enumerate() {
-        rows.push(measurement_group(job, index, group)?);
+        rows.push(measurement_group(job, measured, index, group)?);
     }
     Ok(content::container(Contains, IMAGING_MEASUREMENTS, rows))
 }
@@ -67,13 +68,16 @@ fn algorithm(job: &Job) -> Vec<DataSet> {
     if algorithm.research_only {
         rows.push(parameter("intended use", crate::header::RESEARCH_ONLY));
     }
+    let remarks = &job.subject.findings.remarks;
+    rows.extend(remarks.iter().map(|remark| text(ALGORITHM_PARAMETERS, remark)));
     rows.push(content::code(HasConceptModifier, ALGORITHM_FAMILY, &algorithm.family));
     rows.into_iter().filter(content::has_value).collect()
 }
 
-/// TID 1501.
+/// TID 1501; with a region TID 1410, or 1411 where that is on several images.
 fn measurement_group(
     job: &Job,
+    measured: Measured,
     index: usize,
     group: &MeasurementGroup,
 ) -> Result<DataSet, ComposeError> {
@@ -87,25 +91,39 @@ fn measurement_group(
         content::uid(HasObservationContext, TRACKING_UNIQUE_IDENTIFIER, &tracking),
     ];
     rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
+    let outlines = match &group.region {
+        Some(region) => regions::outlines(job, measured, region)?,
+        None => Vec::new(),
+    };
+    let identifier = match outlines.len() {
+        0 => "1501",
+        1 => "1410",
+        _ => "1411",
+    };
+    let placed = !outlines.is_empty();
+    if placed {
+        rows.push(content::code(Contains, GEOMETRIC_PURPOSE, &BOUNDED_BY.into()));
+    }
+    rows.extend(outlines);
     rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
     rows.extend(modifier(FINDING_SITE, &group.site));
     for measurement in &group.measurements {
         rows.push(number(measurement)?);
     }
-    rows.extend(only_source(job));
+    rows.extend(only_source(job, group.frame).filter(|_| !placed));
     rows.extend(group.presence.map(presence));
     let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
-    content::template(&mut container, "1501");
+    content::template(&mut container, identifier);
     Ok(container)
 }
 
-/// Source of Measurement tells something only where one image is the source; for a stack it
+/// Source of Measurement tells something only where one image, or one frame of it, is the source; for a stack it
 /// would repeat the image library in every group.
-fn only_source(job: &Job) -> Option<DataSet> {
+fn only_source(job: &Job, frame: Option<u32>) -> Option<DataSet> {
     match job.subject.source.instances.as_slice() {
         [only] => Some(content::image(
             Some(SOURCE_OF_MEASUREMENT.into()),
-            referenced(&only.sop_class, &only.sop_instance),
+            referenced_frame(&only.sop_class, &only.sop_instance, frame),
         )),
         _ => None,
     }

@@ -80,6 +80,7 @@ fn volume(objects: &[&Object]) -> Volume {
             .map(|object| SliceSource {
                 sop_class: uid(object, tags::SOP_CLASS_UID),
                 sop_instance: uid(object, tags::SOP_INSTANCE_UID),
+                frame: None,
                 position: position(object),
             })
             .collect(),

@@ -1,6 +1,7 @@
 //! A computed radiograph of a chest, as its header and as a film.
 
 use crate::kit::phantom::{Phantom, text};
+use crate::kit::reading::Object;
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use gantry_results::{Reference, Source};
@@ -10,6 +11,7 @@ use gantry_terms::findings::{Findings, Measurement, MeasurementGroup, NoValue, P
 use gantry_terms::uid::Uid;
 
 const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
+const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 
 pub struct Radiograph {
     pub file: Vec<u8>,
@@ -18,10 +20,31 @@ pub struct Radiograph {
 }
 
 pub fn radiograph() -> Radiograph {
+    of_class(CR, "CR", |_| {})
+}
+
+/// A digital one that is dark where its numbers are high.
+pub fn digital() -> Radiograph {
+    of_class(DX, "DX", |object| {
+        for (tag, vr, value) in [
+            (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1"),
+            (tags::PRESENTATION_LUT_SHAPE, VR::CS, "INVERSE"),
+            (tags::RESCALE_INTERCEPT, VR::DS, "0"),
+            (tags::RESCALE_SLOPE, VR::DS, "1"),
+            (tags::RESCALE_TYPE, VR::LO, "US"),
+            (tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY"),
+            (tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00"),
+        ] {
+            text(object, tag, vr, value);
+        }
+    })
+}
+
+fn of_class(class: &'static str, modality: &'static str, edit: fn(&mut Object)) -> Radiograph {
     let phantom = Phantom { frame_of_reference: None, ..Phantom::axial(1, 40, 50) };
-    let phantom = phantom.edited(|object| {
-        text(object, tags::SOP_CLASS_UID, VR::UI, CR);
-        text(object, tags::MODALITY, VR::CS, "CR");
+    let phantom = phantom.edited(move |object| {
+        text(object, tags::SOP_CLASS_UID, VR::UI, class);
+        text(object, tags::MODALITY, VR::CS, modality);
         text(object, tags::VIEW_POSITION, VR::CS, "PA");
         text(object, tags::PATIENT_ORIENTATION, VR::CS, "L\\F");
         for tag in [
@@ -32,13 +55,16 @@ pub fn radiograph() -> Radiograph {
         ] {
             object.remove_element(tag);
         }
+        edit(object);
     });
     let (files, volume) = phantom.files();
-    let sop_class = Uid::parse(CR).expect("a UID");
+    let sop_class = Uid::parse(class).expect("a UID");
     let sop_instance = volume.slices[0].sop_instance.clone();
     let reference = Reference { sop_class: sop_class.clone(), sop_instance: sop_instance.clone() };
     let source = Source::read(&files[0], vec![reference]).expect("a readable source");
     let film = Film {
+        frames: 1,
+        channels: 1,
         rows: 40,
         columns: 50,
         pixels: vec![0.5; 2000],
@@ -68,6 +94,8 @@ pub fn findings(
             value: certainty,
         }],
         presence,
+        frame: None,
+        region: None,
     };
     Findings { groups: vec![group], masks: Vec::new(), ..of }
 }

@@ -53,6 +53,8 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 density,
             ],
             presence: None,
+            frame: None,
+            region: None,
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -64,6 +66,8 @@ pub fn groups() -> Vec<MeasurementGroup> {
                 number("laa-volume", volume, millilitre, Err(NoValue::MeasurementFailure)),
             ],
             presence: None,
+            frame: None,
+            region: None,
         },
     ]
 }
@@ -87,6 +91,8 @@ pub fn findings(volume: &Volume) -> Findings {
         procedure: Code::new("25045-6", "LN", "CT unspecified body region"),
         groups: groups(),
         masks: masks(lung, low),
+        derived: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Then {
     pub run: Option<String>,
     /// Peers that get the model's results.
     pub send_to: Vec<String>,
-    /// The kinds of result that are made: `structured-report`, `secondary-capture`.
+    /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`.
     pub send_as: Vec<String>,
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,

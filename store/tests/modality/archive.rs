@@ -3,7 +3,7 @@
 use super::decider::decide_study;
 use super::{identity, image_of, instance, options, series, study};
 use bytes::Bytes;
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob};
+use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewForward, NewJob, Pinned};
 use gantry_store::disk::Disk;
 use gantry_store::evict::Round;
 use gantry_store::incoming::{Identity, Incoming, Kept, Origin};
@@ -91,6 +91,7 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         send_as: vec!["sr".into()],
         selections: None,
         once: false,
+        pinned: Pinned::default(),
     };
     let decision = NewDecision {
         level: Level::Series,
@@ -140,7 +141,8 @@ pub async fn finish(store: &Store, results: Vec<Uid>) {
         priority: Priority::Routine,
     };
     let deliveries = results.iter().map(to_pacs).collect();
-    let finished = FinishedJob { findings: json!({}), results, deliveries, seconds: 1.0 };
+    let finished =
+        FinishedJob { findings: json!({}), results, deliveries, seconds: 1.0, peak: None };
     store.finish_job(job.id, finished).await.expect("noted");
 }
 

@@ -1,7 +1,9 @@
 //! Whoever decides: completes what arrived and says what rules of any level would say.
 
 use super::{instance, series};
-use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob, NewStudyDecisions};
+use gantry_store::decisions::{
+    Level, NewDecision, NewDecisions, NewJob, NewStudyDecisions, Pinned,
+};
 use gantry_store::incoming::Origin;
 use gantry_store::jobs::{JobRow, JobState, Priority};
 use gantry_store::store::Store;
@@ -24,6 +26,7 @@ pub fn job(level: Level, selected: Vec<Uid>) -> NewJob {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         once: level == Level::Instance,
+        pinned: Pinned::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::ClassificationOutput;
 use super::super::written::{Inputs, Written, WrittenClassification};
 use super::Check;
+use gantry_terms::code::Code;
 use std::collections::BTreeSet;
 use toml::Spanned;
 
@@ -27,14 +28,20 @@ impl Check<'_> {
         }
     }
 
+    /// What 1 is in the unit of a probability.
+    pub(super) fn scale_of(&mut self, unit: &Spanned<Code>) -> f64 {
+        let code = unit.get_ref();
+        let known = UNITS.iter().find(|(value, _)| code.scheme == "UCUM" && code.value == *value);
+        let text = "the unit of a probability is `1` or `%`, of the scheme UCUM";
+        self.require(known.is_some(), unit.span(), text);
+        known.map_or(1.0, |(_, scale)| *scale)
+    }
+
     pub(super) fn classification(
         &mut self,
         written: WrittenClassification,
     ) -> ClassificationOutput {
-        let unit = written.unit.get_ref();
-        let known = UNITS.iter().find(|(value, _)| unit.scheme == "UCUM" && unit.value == *value);
-        let text = "the unit of a probability is `1` or `%`, of the scheme UCUM";
-        self.require(known.is_some(), written.unit.span(), text);
+        let scale = self.scale_of(&written.unit);
         let present_at_least = *written.present_at_least.get_ref();
         let absent = written.absent_below.as_ref();
         let absent_below = absent.map_or(present_at_least, |below| *below.get_ref());
@@ -55,7 +62,7 @@ impl Check<'_> {
             absent_below,
             concept: self.code(written.concept),
             unit: self.code(written.unit),
-            scale: known.map_or(1.0, |(_, scale)| *scale),
+            scale,
         }
     }
 }

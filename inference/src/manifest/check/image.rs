@@ -1,7 +1,11 @@
-//! What a manifest says of a film, and which keys are for volumes only.
+//! What a manifest says of a film or of frames, and which keys are for volumes only.
 
-use super::super::written::{Inputs, Written, WrittenImage, WrittenInput, WrittenKind};
-use super::super::{Axes, ImageWanted, Intensity, Resizing, ResultKind};
+use super::super::written::{
+    Inputs, Written, WrittenFrames, WrittenImage, WrittenInput, WrittenKind,
+};
+use super::super::{
+    Axes, Colour, FramesWanted, ImageWanted, Intensity, Resizing, ResultKind, Tell,
+};
 use super::Check;
 use crate::decode::MOST_PIXELS;
 use crate::voxels::intensity::per_channel;
@@ -10,6 +14,9 @@ use toml::Spanned;
 
 /// Grey once, or as red, green and blue.
 const CHANNELS: [usize; 2] = [1, 3];
+
+/// Frames at a time.
+const MOST_AT_A_TIME: usize = 64;
 
 impl Check<'_> {
     pub(super) fn image(&mut self, written: Option<Spanned<WrittenImage>>) -> ImageWanted {
@@ -25,19 +32,41 @@ impl Check<'_> {
             let text = "there is no `size` to interpolate for";
             self.require(written.size.is_some(), interpolation.span(), text);
         }
-        let channels = written.channels.as_ref().map_or(1, |channels| *channels.get_ref());
+        let usual = if written.colour == Colour::Grey { 1 } else { 3 };
+        let channels = written.channels.as_ref().map_or(usual, |channels| *channels.get_ref());
         if let Some(written) = &written.channels {
             let text = "a film goes in as 1 channel, or as 3 that are the same";
             self.require(CHANNELS.contains(&channels), written.span(), text);
         }
+        if let (Some(one), 3) = (&written.channels, usual) {
+            let text = "red, green and blue are 3 channels";
+            self.require(channels == 3, one.span(), text);
+        }
         let interpolation = written.interpolation.as_ref();
         ImageWanted {
             crop: written.crop,
+            colour: written.colour,
             size: written.size.as_ref().map(|size| *size.get_ref()),
             interpolation: interpolation.map_or(Resizing::default(), |how| *how.get_ref()),
             channels: channels.clamp(1, 3),
             normalised: self.normalised(written, channels),
         }
+    }
+
+    pub(super) fn frames(
+        &mut self,
+        written: Option<Spanned<WrittenFrames>>,
+        image: ImageWanted,
+    ) -> FramesWanted {
+        let written = written.map(Spanned::into_inner);
+        let tell = written.as_ref().map_or(Tell::Each, |written| written.tell);
+        let batch = written.and_then(|written| written.batch).map_or(1, |batch| {
+            let fits = (1..=MOST_AT_A_TIME).contains(batch.get_ref());
+            let text = format!("a batch is 1 to {MOST_AT_A_TIME} frames at a time");
+            self.require(fits, batch.span(), &text);
+            (*batch.get_ref()).clamp(1, MOST_AT_A_TIME)
+        });
+        FramesWanted { image, tell, batch }
     }
 
     /// The arithmetic itself knows which numbers it can work with.
@@ -66,7 +95,7 @@ impl Check<'_> {
 
     /// What the kinds of the inputs ask of the rest of the manifest.
     pub(super) fn films(&mut self, written: &Written<Inputs>) {
-        let is_film = |input: &WrittenInput| *input.kind.get_ref() == WrittenKind::Image;
+        let is_film = |input: &WrittenInput| *input.kind.get_ref() != WrittenKind::Volume;
         for (_, input) in &written.input {
             match is_film(input) {
                 true => self.film(input, written.input.len()),
@@ -83,6 +112,25 @@ impl Check<'_> {
             let text = "masks are of volumes: a film has classifications and measurements";
             self.fault(segmentation.key.span(), text);
         }
+        self.neither_boxes_nor_images(written);
+    }
+
+    /// Where they lie is known of one grey film, and not of frames or of colours.
+    fn neither_boxes_nor_images(&mut self, written: &Written<Inputs>) {
+        let of_kind = |kind| written.input.iter().any(|(_, input)| *input.kind.get_ref() == kind);
+        let image =
+            |(_, input): &(_, WrittenInput)| input.image.as_ref().map(|i| i.get_ref().colour);
+        let coloured = written.input.iter().filter_map(image).any(|colour| colour != Colour::Grey);
+        let boxes = written.detections.iter().map(|detection| detection.key.span());
+        let images = written.images.iter().map(|image| image.key.span());
+        if of_kind(WrittenKind::Frames) {
+            let text =
+                "of frames there are classifications and measurements, neither boxes nor images";
+            boxes.chain(images).for_each(|span| self.fault(span, text));
+        } else if coloured {
+            let text = "an image is derived of a grey film: colour = \"grey\"";
+            images.for_each(|span| self.fault(span, text));
+        }
     }
 
     fn film(&mut self, input: &WrittenInput, inputs: usize) {
@@ -94,6 +142,7 @@ impl Check<'_> {
         let hounsfield = *input.intensity.get_ref() == Intensity::Hounsfield;
         let text = "a film has no Hounsfield units: `displayed` or `rescaled`";
         self.require(!hounsfield, input.intensity.span(), text);
+        self.of_frames(input);
         for (key, span) in of_volumes(input) {
             let text =
                 format!("`{key}` is for volumes, a film has rows and columns: [input.image]");
@@ -101,7 +150,25 @@ impl Check<'_> {
         }
     }
 
+    /// One of the two kinds of films has what the other has not.
+    fn of_frames(&mut self, input: &WrittenInput) {
+        let are_frames = *input.kind.get_ref() == WrittenKind::Frames;
+        let keys = [
+            input.frames.as_ref().map(Spanned::span),
+            input.limits.frames.as_ref().map(Spanned::span),
+        ];
+        if are_frames && input.frames.is_none() {
+            let text = "[input.frames] is missing: it says what is told of the frames, tell = \"each\", \
+                        \"mean\" or \"max\"";
+            self.fault(input.kind.span(), text);
+        }
+        for span in keys.into_iter().flatten().filter(|_| !are_frames) {
+            self.fault(span, "this is for the frames of a cine: kind = \"frames\"");
+        }
+    }
+
     fn volume(&mut self, input: &WrittenInput) {
+        self.of_frames(input);
         let text = "the key `slice-order` is missing";
         self.require(input.slice_order.is_some(), input.kind.span(), text);
         let displayed = *input.intensity.get_ref() == Intensity::Displayed;
@@ -125,6 +192,8 @@ fn of_volumes(input: &WrittenInput) -> impl Iterator<Item = (&'static str, Range
         ("slice-step", limits.slice_step.as_ref().map(Spanned::span)),
         ("slices", limits.slices.as_ref().map(Spanned::span)),
         ("degrees-from-axial", limits.degrees_from_axial.as_ref().map(Spanned::span)),
+        ("degrees-from-coronal", limits.degrees_from_coronal.as_ref().map(Spanned::span)),
+        ("degrees-from-sagittal", limits.degrees_from_sagittal.as_ref().map(Spanned::span)),
     ]
     .into_iter()
     .filter_map(|(key, span)| Some((key, span?)))

@@ -69,6 +69,10 @@ impl Check<'_> {
         let kind = match written.kind.get_ref() {
             WrittenKind::Volume => InputKind::Volume,
             WrittenKind::Image => InputKind::Image(self.image(written.image)),
+            WrittenKind::Frames => {
+                let image = self.image(written.image);
+                InputKind::Frames(self.frames(written.frames, image))
+            }
         };
         Input {
             name: name.map_or_else(|| INPUT.to_string(), |name| self.key(&name)),
@@ -77,6 +81,11 @@ impl Check<'_> {
             modalities: self.modalities(written.modality),
             tensor: self.text("tensor", &written.tensor, 255),
             intensity: written.intensity.into_inner(),
+            padding: written.padding.map(|padding| {
+                let text = "`padding` is a finite number";
+                self.require(padding.get_ref().is_finite(), padding.span(), text);
+                padding.into_inner()
+            }),
             axes: written.axes.into_inner(),
             slice_order: written.slice_order.map(Spanned::into_inner),
             grid,
@@ -89,6 +98,10 @@ impl Check<'_> {
                 slice_step: self.limit(written.limits.slice_step),
                 slices: self.limit(written.limits.slices),
                 degrees_from_axial: self.limit(written.limits.degrees_from_axial),
+                degrees_from_coronal: self.limit(written.limits.degrees_from_coronal),
+                degrees_from_sagittal: self.limit(written.limits.degrees_from_sagittal),
+                frames: self.limit(written.limits.frames),
+                lossless: written.limits.lossy == Some(false),
             },
         }
     }
@@ -120,12 +133,21 @@ impl Check<'_> {
             let fits = spacing.get_ref().iter().all(|mm| mm.is_finite() && *mm > 0.0);
             self.require(fits, spacing.span(), "a spacing is three numbers of mm above 0");
         }
-        if let Some(size) = &written.size {
+        for size in [&written.size, &written.crop_or_pad].into_iter().flatten() {
             let voxels = size.get_ref().iter().try_fold(1usize, |all, side| all.checked_mul(*side));
             let fits = voxels.is_some_and(|voxels| (1..=MOST_VOXELS).contains(&voxels));
             let text =
                 format!("a size is three numbers above 0, at most {MOST_VOXELS} voxels in all");
             self.require(fits, size.span(), &text);
+        }
+        if let Some(size) = &written.crop_or_pad {
+            let alone = written.spacing.is_none()
+                && written.size.is_none()
+                && written.multiple_of.is_none()
+                && written.along == Along::Images;
+            let text = "`crop-or-pad` keeps the voxels of the images: without `spacing`, `size`, \
+                        `multiple-of` and along = \"patient\"";
+            self.require(alone, size.span(), text);
         }
         let multiple_of = written.multiple_of.as_ref().map(|multiple| {
             let each = multiple.get_ref().of_each();
@@ -140,6 +162,7 @@ impl Check<'_> {
             orientation,
             spacing: written.spacing.map(Spanned::into_inner),
             size: written.size.map(Spanned::into_inner),
+            crop_or_pad: written.crop_or_pad.map(Spanned::into_inner),
             multiple_of,
             interpolation: written.interpolation,
             outside: written.outside,

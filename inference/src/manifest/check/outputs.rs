@@ -5,7 +5,7 @@ use super::super::written::{
     Inputs, Written, WrittenInput, WrittenMeasurement, WrittenSegmentation,
 };
 use super::super::{
-    Axes, Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+    Axes, Back, Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
 };
 use super::Check;
 use crate::problem::{ModelProblem, suggestion};
@@ -24,8 +24,10 @@ impl Check<'_> {
         let mut outputs = BTreeSet::new();
         let measurements = written.measurements.iter().map(|m| &m.key);
         let classifications = written.classifications.iter().map(|c| &c.key);
-        let numbers = measurements.chain(classifications);
-        for key in numbers.chain(written.segmentations.iter().map(|s| &s.key)) {
+        let masks = written.segmentations.iter().map(|s| &s.key);
+        let boxes = written.detections.iter().map(|d| &d.key);
+        let images = written.images.iter().map(|image| &image.key);
+        for key in measurements.chain(classifications).chain(masks).chain(boxes).chain(images) {
             let first = outputs.insert(key.get_ref().as_str());
             self.require(first, key.span(), "this key is taken by an output above");
         }
@@ -39,6 +41,8 @@ impl Check<'_> {
             }
         }
         self.answers(written);
+        self.boxes(written);
+        self.images(written);
         let masks: BTreeSet<&str> =
             written.segmentations.iter().map(|s| s.key.get_ref().as_str()).collect();
         for of in written.measurements.iter().filter_map(|m| m.of.as_ref()) {
@@ -63,7 +67,8 @@ impl Check<'_> {
             );
         }
         if outputs.is_empty() {
-            let text = "a model gives at least one [[measurement]], [[classification]] or [[segmentation]]";
+            let text = "a model gives at least one [[measurement]], [[classification]], \
+                        [[segmentation]], [[detection]] or [[image]]";
             self.problems.push(ModelProblem::of_file(self.file, text));
         }
     }
@@ -122,6 +127,14 @@ impl Check<'_> {
             FigureName::StandardDeviation => Figure::StandardDeviation,
             FigureName::Minimum => Figure::Minimum,
             FigureName::Maximum => Figure::Maximum,
+            FigureName::Sum => Figure::Sum,
+            FigureName::Count => {
+                let unit = &written.unit.get_ref().value;
+                let counts = unit == "1" || unit.starts_with('{');
+                let text = "a count is in 1, or in what is counted, as in {nodules}";
+                self.require(counts, written.unit.span(), text);
+                Figure::Count
+            }
             FigureName::Volume => {
                 let unit = &written.unit.get_ref().value;
                 let known = VOLUMES.iter().find(|(name, _)| name == unit);
@@ -153,6 +166,14 @@ impl Check<'_> {
         }
     }
 
+    fn back(&mut self, written: &WrittenSegmentation) -> Back {
+        let Some(back) = &written.back else { return Back::default() };
+        let fits = *back.get_ref() == Back::Mask || written.at_least.is_some();
+        let text = "probabilities are what `at-least` reads: labels and classes come back as masks";
+        self.require(fits, back.span(), text);
+        *back.get_ref()
+    }
+
     fn cleaning(&mut self, written: &WrittenSegmentation) -> Cleaning {
         if let Some(least) = written.least_voxels.as_ref() {
             self.require(*least.get_ref() > 0, least.span(), "`least-voxels` is a number above 0");
@@ -172,6 +193,7 @@ impl Check<'_> {
             label: self.text("label", &written.label, 64),
             tensor: self.text("tensor", &written.tensor, 255),
             reading: self.reading(&written),
+            back: self.back(&written),
             cleaning: self.cleaning(&written),
             category: self.code(written.category),
             property: self.code(written.property),
@@ -180,7 +202,8 @@ impl Check<'_> {
     }
 }
 
-fn colour(text: &str) -> Option<[u8; 3]> {
+/// `#rrggbb`.
+pub(super) fn colour(text: &str) -> Option<[u8; 3]> {
     let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     Some([byte(0)?, byte(2)?, byte(4)?])

@@ -141,7 +141,8 @@ impl Check<'_> {
 fn each_voxel_once(lead: &WrittenInput, windows: &WrittenWindows) -> bool {
     let Some(grid) = &lead.grid else { return false };
     let (Some(window), Some(overlap)) = (&windows.size, &windows.overlap) else { return false };
-    let size = grid.get_ref().size.as_ref().map(|size| *size.get_ref());
+    let grid_size = grid.get_ref().size.as_ref().or(grid.get_ref().crop_or_pad.as_ref());
+    let size = grid_size.map(|size| *size.get_ref());
     let multiple = grid.get_ref().multiple_of.as_ref().map(|m| m.get_ref());
     let sides = size.or(multiple.copied().map(Multiple::of_each));
     let divides = |sides: [usize; 3]| {

@@ -1,0 +1,58 @@
+//! What a manifest says of the images that a model makes.
+
+use super::super::written::{Inputs, Written, WrittenDerived, WrittenInput};
+use super::super::{DerivedOutput, Intensity, ResultKind};
+use super::Check;
+use toml::Spanned;
+
+impl Check<'_> {
+    /// Images and the result that they go out as name each other.
+    pub(super) fn images(&mut self, written: &Written<Inputs>) {
+        let wanted = written.results.get_ref().contains(&ResultKind::DerivedImages);
+        let text = "derived images are those of an [[image]]: there is none";
+        let there = !written.images.is_empty();
+        self.require(there || !wanted, written.results.span(), text);
+        if let (Some(image), false) = (written.images.first(), wanted) {
+            let text = "an image goes out as \"derived-images\": name it among the results";
+            self.fault(image.key.span(), text);
+        }
+        let displayed = |input: &WrittenInput| *input.intensity.get_ref() == Intensity::Displayed;
+        if written.input.iter().any(|(_, input)| displayed(input)) {
+            for image in written.images.iter().filter(|image| image.rescale.is_none()) {
+                let text = "what a display shows goes from 0 to 1: say by a `rescale` how it is stored, as \
+                            in { slope = 0.000244140625, intercept = 0 }";
+                self.fault(image.key.span(), text);
+            }
+        }
+    }
+
+    pub(super) fn derived(&mut self, written: WrittenDerived) -> DerivedOutput {
+        let number = |written: &Option<Spanned<f64>>, usual| {
+            written.as_ref().map_or(usual, |number| *number.get_ref())
+        };
+        let (scale, offset) = (number(&written.scale, 1.0), number(&written.offset, 0.0));
+        if let Some(written) = &written.scale {
+            let fits = scale.is_finite() && scale != 0.0;
+            self.require(fits, written.span(), "a scale is a number other than 0");
+        }
+        if let Some(written) = &written.offset {
+            self.require(offset.is_finite(), written.span(), "an offset is a finite number");
+        }
+        let rescale = written.rescale.map(|rescale| {
+            let [slope, intercept] = [rescale.get_ref().slope, rescale.get_ref().intercept];
+            let fits = slope.is_finite() && slope > 0.0 && intercept.is_finite();
+            let text = "stored values times `slope`, above 0, and `intercept` are the values";
+            self.require(fits, rescale.span(), text);
+            [slope, intercept]
+        });
+        DerivedOutput {
+            key: self.key(&written.key),
+            label: self.text("label", &written.label, 48),
+            tensor: self.text("tensor", &written.tensor, 255),
+            scale,
+            offset,
+            rescale,
+            derivation: self.code(written.derivation),
+        }
+    }
+}

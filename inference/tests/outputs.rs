@@ -1,0 +1,250 @@
+//! Masks and images that come back from a model's own grid, and figures of masks, beside SimpleITK and scipy.
+
+mod kit;
+
+use gantry_inference::engine::{Engine, InferError};
+use gantry_inference::manifest::Manifest;
+use gantry_inference::voxels::grid::Grid;
+use gantry_terms::film::Film;
+use gantry_terms::findings::Findings;
+use gantry_terms::images::Images;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::Volume;
+use kit::author::{Author, MANIFEST, Said, boxes_graph, volume_graph};
+use kit::second_opinion::{Question, Random, assert_near};
+use std::path::Path;
+
+const GRID: &str = "[input.grid]\nspacing = [3.1, 1.5, 1.1]";
+
+fn code(key: &str, value: &str) -> String {
+    format!("{key} = {{ value = \"{value}\", scheme = \"UCUM\", meaning = \"A\" }}\n")
+}
+
+fn mask(reading: &str) -> String {
+    format!(
+        "[[segmentation]]\nkey = \"mask\"\nlabel = \"Mask\"\n{reading}\n{}{}colour = \"#ff0080\"\ndraw-order = 1\n",
+        code("category", "1"),
+        code("property", "1")
+    )
+}
+
+fn figure(name: &str, unit: &str) -> String {
+    format!(
+        "[[measurement]]\nkey = \"{name}\"\ngroup = \"all\"\nof = \"mask\"\nfigure = \"{name}\"\n{}{}",
+        code("concept", "N"),
+        code("unit", unit)
+    )
+}
+
+fn image(more: &str) -> String {
+    let derivation = code("derivation", "113087");
+    format!(
+        "[[image]]\nkey = \"smooth\"\nlabel = \"Smooth\"\ntensor = \"same\"\n{more}\n{derivation}"
+    )
+}
+
+/// A manifest on volumes in five dimensions, with keys for its input, and these outputs.
+fn manifest(input: &str, outputs: &[String]) -> String {
+    let numbers = MANIFEST.find("[[group]]").unwrap();
+    let group = "[[group]]\nkey = \"all\"\nlabel = \"Everything\"\n";
+    let outputs = outputs.concat();
+    let head = MANIFEST[..numbers]
+        .replace("\"slice-row-column\"", "\"batch-channel-slice-row-column\"")
+        .replace(
+            "slice-order = \"along-normal\"\n",
+            &format!("slice-order = \"along-normal\"\n{input}\n"),
+        );
+    let head = match outputs.contains("[[image]]") {
+        true => head.replace("[\"structured-report\"]", "[\"derived-images\"]"),
+        false => head,
+    };
+    let group = if outputs.contains("group = ") { group } else { "" };
+    format!("{head}{group}{outputs}")
+}
+
+fn start(input: &str, outputs: &[String]) -> Option<Engine> {
+    kit::start(&Author { manifest: manifest(input, outputs), graph: volume_graph() })
+}
+
+fn infer(engine: &Engine, images: impl Into<Images>) -> Result<Findings, InferError> {
+    kit::wait(engine.infer("tiny", vec![images.into()]))
+}
+
+/// Numbers from 0 to 250 on slices across the body.
+fn oblique() -> Volume {
+    let mut volume = kit::air(6, 11);
+    volume.geometry.row_direction = [0.8, 0.6, 0.0];
+    volume.geometry.column_direction = [0.0, 0.0, -1.0];
+    volume.geometry.origin = [-20.0, 13.0, 400.0];
+    volume.voxels = Random(3).numbers(6 * 11 * 11, 0.0, 250.0);
+    volume
+}
+
+/// Lays the images and the grid that the model sees before SimpleITK.
+fn ask(question: &Question, volume: &Volume, script: &str) {
+    let images = Grid::of(&volume.geometry).unwrap();
+    let grid = images.with_spacing([3.1, 1.5, 1.1]).unwrap();
+    question.put("voxels", &volume.voxels).say_grid("images", &images).say_grid("grid", &grid);
+    question.ask(script);
+}
+
+#[test]
+fn masks_of_every_reading_come_back_as_by_simpleitk() {
+    let Some(question) = Question::new() else { return };
+    let volume = oblique();
+    ask(&question, &volume, include_str!("reference/outputs.py"));
+    for (reading, name) in [
+        ("tensor = \"labels\"\nvalue = 120", "label"),
+        ("tensor = \"scores\"\nclass = 1", "class"),
+        ("tensor = \"same\"\nat-least = 120.0", "mask"),
+        ("tensor = \"same\"\nat-least = 120.0\nback = \"mask\"", "mask"),
+        ("tensor = \"same\"\nat-least = 120.0\nback = \"probability\"", "probability"),
+    ] {
+        let Some(engine) = start(GRID, &[mask(reading)]) else { return };
+        let own = &infer(&engine, volume.clone()).unwrap().masks[0].voxels;
+        let (other, near) = (question.answer(name), question.answer(&format!("{name} near")));
+        assert!(other.contains(&1.0), "{reading}: something is inside");
+        for (at, own) in own.iter().enumerate() {
+            // Where a number is that of the limit, rounding decides.
+            assert!(f64::from(*own) == other[at] || near[at] == 1.0, "{reading}: voxel {at}");
+        }
+        let off = own.iter().zip(&other).filter(|(own, other)| f64::from(**own) != **other).count();
+        assert!(off <= 2, "{reading}: {off} voxels");
+    }
+}
+
+#[test]
+fn a_mask_of_probabilities_is_cleaned_where_it_lies_on_the_images() {
+    let reading =
+        "tensor = \"same\"\nat-least = 50.0\nback = \"probability\"\nlargest-component = true";
+    let Some(engine) = start("[input.grid]\norientation = \"SPL\"", &[mask(reading)]) else {
+        return;
+    };
+    let mut volume = kit::air(4, 9);
+    volume.voxels.fill(0.0);
+    [0, 1, 9, 200].into_iter().for_each(|at| volume.voxels[at] = 99.0);
+    let findings = infer(&engine, volume).unwrap();
+    let inside: Vec<usize> = (0..4 * 81).filter(|at| findings.masks[0].voxels[*at] == 1).collect();
+    assert_eq!(inside, [0, 1, 9]);
+}
+
+#[test]
+fn parts_are_counted_and_values_summed_as_by_scipy() {
+    let Some(question) = Question::new() else { return };
+    let volume = oblique();
+    ask(&question, &volume, include_str!("reference/outputs.py"));
+    let outputs = [
+        mask("tensor = \"same\"\nat-least = 200.0"),
+        figure("count", "{parts}"),
+        figure("sum", "1"),
+    ];
+    let Some(engine) = start("", &outputs) else { return };
+    let findings = infer(&engine, volume).unwrap();
+    let own: Vec<f32> =
+        findings.groups[0].measurements.iter().map(|m| m.value.unwrap() as f32).collect();
+    assert_near(&own, &question.answer("figures"), 1e-6);
+    let nothing =
+        [mask("tensor = \"same\"\nat-least = 999.0"), outputs[1].clone(), outputs[2].clone()];
+    let Some(engine) = start("", &nothing) else { return };
+    let findings = infer(&engine, oblique()).unwrap();
+    let own: Vec<f64> = findings.groups[0].measurements.iter().map(|m| m.value.unwrap()).collect();
+    assert_eq!(own, [0.0, 0.0]);
+}
+
+#[test]
+fn an_image_comes_back_as_it_was_and_resampled_as_by_simpleitk() {
+    let Some(question) = Question::new() else { return };
+    let volume = oblique();
+    ask(&question, &volume, include_str!("reference/outputs.py"));
+    let turned = "[input.grid]\norientation = \"LIA\"\nmultiple-of = 8";
+    for input in ["", turned] {
+        let steps = "image-steps = [{ window = { low = -50, high = 450 } }]";
+        let back = image("scale = 500\noffset = -50");
+        let Some(engine) = start(&format!("{steps}\n{input}"), &[back]) else { return };
+        let findings = infer(&engine, volume.clone()).unwrap();
+        let expected: Vec<f64> = volume.voxels.iter().map(|voxel| f64::from(*voxel)).collect();
+        assert_near(&findings.derived[0].values, &expected, 1e-6);
+        assert_eq!(findings.derived[0].label, "Smooth");
+    }
+    let Some(engine) = start(GRID, &[image("")]) else { return };
+    let findings = infer(&engine, volume).unwrap();
+    assert_near(&findings.derived[0].values, &question.answer("back"), 1e-5);
+}
+
+#[test]
+fn what_the_model_did_not_see_stays_as_it_was() {
+    let cut = "[input.grid]\nspacing = [2.0, 0.7, 0.7]\nsize = [4, 5, 5]";
+    let Some(engine) = start(cut, &[image("offset = 1000")]) else { return };
+    let mut volume = kit::air(6, 11);
+    volume.voxels = Random(3).numbers(6 * 11 * 11, 0.0, 250.0);
+    let findings = infer(&engine, volume.clone()).unwrap();
+    let seen = |at: usize| {
+        let [slice, row, column] = [at / 121, at / 11 % 11, at % 11];
+        (1..5).contains(&slice) && (3..8).contains(&row) && (3..8).contains(&column)
+    };
+    for (at, (own, before)) in findings.derived[0].values.iter().zip(&volume.voxels).enumerate() {
+        let expected = if seen(at) { before + 1000.0 } else { *before };
+        assert!((own - expected).abs() < 1e-3, "{at}: {own}, not {expected}");
+    }
+}
+
+#[test]
+fn a_film_comes_back_to_its_own_pixels() {
+    let text = include_str!("models/chest-film/model.toml");
+    let head = &text[..text.find("[input]").unwrap()];
+    let head: String = head
+        .lines()
+        .filter(|line| !line.starts_with("sha256"))
+        .fold(String::new(), |head, line| head + line + "\n");
+    let head = head
+        .replace("cxr_pneumonia28.onnx", "model.onnx")
+        .replace("[\"structured-report\"]", "[\"derived-images\"]");
+    let manifest = format!(
+        "{head}[input]\nkind = \"image\"\nmodality = \"CR\"\ntensor = \"voxels\"\nintensity = \"rescaled\"\n\
+         axes = \"batch-channel-row-column\"\n[input.image]\ncrop = \"centre-square\"\n{}",
+        image("offset = 1000")
+    );
+    let said = Said { boxes: Vec::new(), width: 4, scores: Vec::new(), labels: Vec::new() };
+    let Some(engine) = kit::start(&Author { manifest, graph: boxes_graph(4, &said) }) else {
+        return;
+    };
+    let film = Film {
+        frames: 1,
+        channels: 1,
+        rows: 5,
+        columns: 8,
+        pixels: (0..40).map(|at| at as f32).collect(),
+        sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.1").unwrap(),
+        sop_instance: Uid::parse("1.2.3").unwrap(),
+        pixel_spacing: None,
+    };
+    let findings = infer(&engine, film).unwrap();
+    // The square of five begins at column 1.
+    let expected: Vec<f64> = (0..40)
+        .map(|at| f64::from(at) + if (1..6).contains(&(at % 8)) { 1000.0 } else { 0.0 })
+        .collect();
+    assert_near(&findings.derived[0].values, &expected, 1e-7);
+}
+
+#[test]
+fn every_fault_of_an_image_is_told() {
+    let check = |from: &str, to: &str, expected: &str| {
+        let text = manifest("", &[image("scale = 2")]);
+        assert!(text.contains(from), "{from}");
+        let problems = Manifest::parse(Path::new("model.toml"), &text.replacen(from, to, 1));
+        let problems: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{problems:?}");
+    };
+    check("scale = 2", "scale = 0", "a scale is a number other than 0");
+    check("scale = 2", "rescale = { slope = 0, intercept = 1 }", "stored values times `slope`");
+    let named = "an image goes out as \"derived-images\": name it among the results";
+    check("[\"derived-images\"]", "[\"structured-report\"]", named);
+    let text = manifest("", &[mask("tensor = \"labels\"")]);
+    let text = text.replacen("[\"structured-report\"]", "[\"derived-images\"]", 1);
+    let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
+    assert!(problems[0].to_string().contains("derived images are those of an [[image]]"));
+    let back = "back = \"probability\"";
+    let text = manifest("", &[mask(&format!("tensor = \"labels\"\nvalue = 1\n{back}"))]);
+    let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
+    assert!(problems[0].to_string().contains("probabilities are what `at-least` reads"));
+}

@@ -1,0 +1,178 @@
+//! Images that a model made of images, as a new series of the same modality beside the originals (PS3.3 C.7.6.1.1.2, C.12.4).
+
+mod stored;
+
+use crate::codes::SOURCE_IMAGE;
+use crate::data_set::{DataSet, referenced};
+use crate::derived_image::stored::{Form, Pixels, Window};
+use crate::header::{Job, Subject};
+use crate::measured::Measured;
+use crate::object::{ComposeError, ResultObject};
+use crate::provenance::{Provenance, Stamp, zone};
+use crate::source::{Reference, Source, texts, whole};
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use gantry_terms::findings::{Derived, Findings};
+use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use gantry_terms::uid::Uid;
+
+/// What said something of the original's pixels, or of the original alone.
+const GONE: &[Tag] = &[
+    tags::SMALLEST_IMAGE_PIXEL_VALUE,
+    tags::LARGEST_IMAGE_PIXEL_VALUE,
+    tags::SMALLEST_PIXEL_VALUE_IN_SERIES,
+    tags::LARGEST_PIXEL_VALUE_IN_SERIES,
+    tags::ICON_IMAGE_SEQUENCE,
+    tags::MODALITY_LUT_SEQUENCE,
+    tags::CONTENT_SEQUENCE,
+    tags::MAC_PARAMETERS_SEQUENCE,
+];
+
+/// Objects whose Image Type says PRIMARY for whatever is no copy of a screen (PS3.3 C.8.11.3.1.1).
+const ALWAYS_PRIMARY: &[&str] = &["DX", "MG", "IO"];
+
+/// For each kind of image that the findings have one object for each original, in their order: one series
+/// for each kind. `originals` are the Part 10 files of the source's instances, whose pixels are not read.
+/// The same inputs give the same bytes.
+pub fn derived_images<'a>(
+    source: &Source,
+    originals: &[impl AsRef<[u8]>],
+    measured: impl Into<Measured<'a>>,
+    findings: &Findings,
+    provenance: &Provenance,
+) -> Result<Vec<ResultObject>, ComposeError> {
+    let measured = measured.into();
+    let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
+    if originals.len() != source.instances.len() {
+        return Err(ComposeError::Mismatch("not every original is there".into()));
+    }
+    let frames = match measured {
+        Measured::Volume(volume) => volume.geometry.slices,
+        Measured::Film(film) => film.pixels.len() / (film.rows * film.columns).max(1),
+    };
+    if frames != originals.len() {
+        return Err(ComposeError::NotOneFrame);
+    }
+    let headers = originals.iter().map(|original| whole(original.as_ref()));
+    let headers = headers.collect::<Result<Vec<DataSet>, _>>()?;
+    let mut objects = Vec::with_capacity(findings.derived.len() * originals.len());
+    for (number, derived) in findings.derived.iter().enumerate() {
+        let form = Form::choose(&headers, measured, derived)?;
+        let series = Series { job, measured, derived, number, form };
+        for (slice, header) in headers.iter().enumerate() {
+            objects.push(series.image(slice, header)?);
+        }
+    }
+    Ok(objects)
+}
+
+struct Series<'a> {
+    job: Job<'a>,
+    measured: Measured<'a>,
+    derived: &'a Derived,
+    /// Of the findings' kinds of images.
+    number: usize,
+    form: Form,
+}
+
+impl Series<'_> {
+    fn image(&self, slice: usize, original: &DataSet) -> Result<ResultObject, ComposeError> {
+        let instance = &self.job.subject.source.instances[slice];
+        let mut image = original.clone();
+        GONE.iter().for_each(|tag| image.remove(*tag));
+        let offset = texts(original, tags::TIMEZONE_OFFSET_FROM_UTC).into_iter().next();
+        let offset = offset.as_deref().filter(|offset| zone(offset).is_some());
+        let stamp = self.job.provenance.stamp(offset)?;
+        let (sop_instance, series) = (self.instance_uid(instance), self.series_uid());
+        image.text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192");
+        self.identity(slice, &stamp, &mut image);
+        image
+            .uid(tags::SOP_CLASS_UID, &instance.sop_class)
+            .uid(tags::SOP_INSTANCE_UID, &sop_instance)
+            .uid(tags::SERIES_INSTANCE_UID, &series)
+            .uid(tags::STUDY_INSTANCE_UID, &self.job.subject.source.study);
+        self.origin(instance, &stamp, &mut image);
+        let pixels = Pixels::of(original, self.measured, slice)?;
+        self.form.write(&pixels, self.derived, &mut image)?;
+        Ok(ResultObject {
+            sop_class: instance.sop_class.clone(),
+            sop_instance,
+            series,
+            study: self.job.subject.source.study.clone(),
+            transfer_syntax: Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN)
+                .map_err(|_| ComposeError::Encoding("a syntax UID"))?,
+            data_set: image.encode()?,
+        })
+    }
+
+    fn series_uid(&self) -> Uid {
+        self.job.uid(&format!("derived {} series", self.derived.key))
+    }
+
+    fn instance_uid(&self, original: &Reference) -> Uid {
+        self.job.uid(&format!("derived {} {}", self.derived.key, original.sop_instance))
+    }
+
+    /// SOP Common, General Series and General Image: what is new. The equipment stays the scanner's.
+    fn identity(&self, slice: usize, stamp: &Stamp, image: &mut DataSet) {
+        for tag in [tags::INSTANCE_CREATION_DATE, tags::SERIES_DATE, tags::CONTENT_DATE] {
+            image.text(tag, &stamp.date);
+        }
+        for tag in [tags::INSTANCE_CREATION_TIME, tags::SERIES_TIME, tags::CONTENT_TIME] {
+            image.text(tag, &stamp.time);
+        }
+        let number = 900 + usize::from(self.job.provenance.slot) + self.number;
+        let image_type = self.image_type(image);
+        image
+            .uid(tags::INSTANCE_CREATOR_UID, &self.job.provenance.station.observer_uid)
+            .text(tags::SERIES_NUMBER, &number.to_string())
+            .text(tags::INSTANCE_NUMBER, &(slice + 1).to_string())
+            .text(tags::SERIES_DESCRIPTION, &self.job.series_description(&self.derived.label))
+            .texts(tags::IMAGE_TYPE, &image_type);
+    }
+
+    /// The pixels changed, after the examination; the values behind stay, and CT and MR must have a third.
+    fn image_type(&self, image: &DataSet) -> Vec<String> {
+        let modality = self.job.subject.source.modality();
+        let primary = ALWAYS_PRIMARY.contains(&modality.as_str());
+        let mut values = vec!["DERIVED".to_owned()];
+        values.push(if primary { "PRIMARY" } else { "SECONDARY" }.to_owned());
+        values.extend(texts(image, tags::IMAGE_TYPE).into_iter().skip(2));
+        match modality.as_str() {
+            "CT" if values.len() < 3 => values.push("AXIAL".to_owned()),
+            "MR" if values.len() < 3 => values.push("OTHER".to_owned()),
+            _ => {}
+        }
+        values
+    }
+
+    /// General Reference and Common Instance Reference, and who made it of what.
+    fn origin(&self, original: &Reference, stamp: &Stamp, image: &mut DataSet) {
+        let mut of = referenced(&original.sop_class, &original.sop_instance);
+        of.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
+            .text(tags::SPATIAL_LOCATIONS_PRESERVED, "YES");
+        let mut series = DataSet::new();
+        series.uid(tags::SERIES_INSTANCE_UID, &self.job.subject.source.series).item(
+            tags::REFERENCED_INSTANCE_SEQUENCE,
+            referenced(&original.sop_class, &original.sop_instance),
+        );
+        let mut equipment = image.sequence(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE);
+        equipment.push(self.job.node(stamp));
+        let text = format!("{}: {}", self.job.subject.algorithm(), self.derived.label);
+        image
+            .item(tags::SOURCE_IMAGE_SEQUENCE, of)
+            .item(tags::REFERENCED_SERIES_SEQUENCE, series)
+            .text(tags::DERIVATION_DESCRIPTION, &self.job.marked(text))
+            .code(tags::DERIVATION_CODE_SEQUENCE, &self.derived.derivation)
+            .items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, equipment);
+    }
+}
+
+impl Window {
+    fn write(&self, image: &mut DataSet) -> Result<(), ComposeError> {
+        image
+            .decimals(tags::WINDOW_CENTER, &[self.centre])?
+            .decimals(tags::WINDOW_WIDTH, &[self.width])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! What a model finds at a place, and images that it makes, on their way through the node: boxes in the report, a derived series beside the originals.
+
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use kit::instance::{Instance, ReceivedFile};
+use kit::modality::Association;
+use kit::node::{AE_TITLE, Node, Setup};
+use kit::pacs::Pacs;
+use kit::template::encode;
+use kit::validators::{assert_as_valid_as, report_tree};
+use kit::{need, phantom};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+const RULE: &str = r#"
+[[rule]]
+name = "balls in phantoms"
+
+[rule.select]
+Modality = "CT"
+PatientID = "PHANTOM"
+
+[rule.then]
+run  = "bright-balls"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images"] }
+"#;
+
+/// A ball of metal: the numbers of the images that it is in, where its middle is, its radius in pixels, and
+/// how bright it is in HU.
+struct Ball {
+    images: [usize; 2],
+    row: i32,
+    column: i32,
+    radius: i32,
+    brightness: u16,
+}
+
+const BALLS: [Ball; 2] = [
+    Ball { images: [5, 8], row: 150, column: 60, radius: 7, brightness: 2400 },
+    Ball { images: [11, 11], row: 190, column: 260, radius: 11, brightness: 1800 },
+];
+
+impl Ball {
+    /// The same in each of its images: a cylinder.
+    fn put_into(&self, image: &Instance) -> Instance {
+        let mut object = image.object();
+        let pixels = object.element(tags::PIXEL_DATA).expect("pixels");
+        let mut words = pixels.to_multi_int::<u16>().expect("16 bits");
+        let columns: i32 =
+            object.element(tags::COLUMNS).expect("there").to_int().expect("a number");
+        for (at, word) in words.iter_mut().enumerate() {
+            let (row, column) = (at as i32 / columns, at as i32 % columns);
+            let (down, along) = (row - self.row, column - self.column);
+            if down * down + along * along <= self.radius * self.radius {
+                *word = self.brightness + 1024;
+            }
+        }
+        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into())));
+        let transfer_syntax = EXPLICIT_VR_LITTLE_ENDIAN.into();
+        Instance { data_set: encode(object), transfer_syntax, ..image.clone() }
+    }
+
+    /// From outer edge to outer edge: column, row, column, row.
+    fn edges(&self) -> [f64; 4] {
+        let Self { row, column, radius, .. } = self;
+        [column - radius, row - radius, column + radius + 1, row + radius + 1].map(f64::from)
+    }
+}
+
+/// A folder of models with this one in it.
+fn model(python: &Path) -> tempfile::TempDir {
+    let models = tempfile::tempdir().expect("a temporary folder");
+    let folder = models.path().join("bright-balls");
+    std::fs::create_dir_all(&folder).expect("a fresh folder can be written");
+    let manifest = need::root().join("tests/scenarios/models/bright-balls.toml");
+    std::fs::copy(manifest, folder.join("model.toml")).expect("the manifest can be copied");
+    let script = include_str!("../kit/ball_model.py");
+    said(python, script, &[&folder.join("model.onnx")], &[]);
+    models
+}
+
+fn said(python: &Path, script: &str, paths: &[&Path], more: &[&str]) -> String {
+    let mut command = Command::new(python);
+    command.args(["-W", "ignore", "-c", script]).args(paths).args(more);
+    let output = command.output().expect("Python starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn send(node: &Node, images: &[Instance]) {
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
+    for image in images {
+        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
+    }
+    association.release();
+}
+
+#[test]
+fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_their_own() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let models = model(&python);
+    let mut chest = phantom::small_chest("detected");
+    for ball in &BALLS {
+        for image in ball.images[0]..=ball.images[1] {
+            chest.instances[image] = ball.put_into(&chest.instances[image]);
+        }
+    }
+    let sources = tempfile::tempdir().expect("a temporary folder");
+    Instance::write_all(&chest.instances, sources.path());
+
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(models.path()).rules("balls.toml", RULE).scanner("CT1");
+    let node = setup.pacs(&pacs).start();
+    send(&node, &chest.instances);
+    let images = chest.instances.len();
+    let received = pacs.wait_for(images + 2, PATIENCE);
+
+    let source = ReceivedFile::first_of(sources.path());
+    for result in &received {
+        assert_as_valid_as(&result.path, &source.path);
+        assert_eq!(result.study, source.study, "results stand in the patient's own study");
+    }
+    assert_eq!(received.iter().filter(|file| file.is_capture()).count(), 1);
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    report_tree(&report.path);
+    let told = said(&python, include_str!("../kit/regions.py"), &[&report.path], &[]);
+    assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+
+    let derived: Vec<&ReceivedFile> =
+        received.iter().filter(|file| file.modality == "CT").collect();
+    let derived: Vec<_> = derived.into_iter().filter(|file| !file.is_capture()).collect();
+    assert_eq!(derived.len(), images);
+    let series: BTreeSet<&str> = derived.iter().map(|file| file.series.as_str()).collect();
+    assert_eq!(series.len(), 1, "one series");
+    assert!(!series.contains(source.series.as_str()), "beside the originals");
+    let beside = tempfile::tempdir().expect("a temporary folder");
+    for (number, file) in derived.iter().enumerate() {
+        let to = beside.path().join(format!("{number:04}.dcm"));
+        std::fs::copy(&file.path, to).expect("copied");
+    }
+    let script = include_str!("../kit/beside.py");
+    let other = said(&python, script, &[sources.path(), beside.path()], &["0.5"]);
+    assert_eq!(other, "");
+
+    let explained = node.explain(&chest.series);
+    assert!(explained.contains("Certainty of Finding: 80.000 %"), "{explained}");
+    assert!(explained.contains("Lesion: absent"), "{explained}");
+    let again = node.gantry(&["reproduce", &chest.series]);
+    assert!(again.success, "{again:?}");
+    assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 2, "{again:?}");
+    node.gantry(&["status"]);
+    assert_eq!(pacs.received().len(), images + 2, "derived images start nothing by themselves");
+}
+
+/// Each region as a line: label, image, edges, number; each answer: label, answer.
+fn regions(told: &str) -> BTreeSet<String> {
+    let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(told).expect("JSON");
+    let word = |value: &serde_json::Value| match (value.as_f64(), value.as_str()) {
+        (Some(number), _) => format!("{number:.3}"),
+        (None, text) => text.unwrap_or_default().to_string(),
+    };
+    rows.iter().map(|row| row.iter().map(word).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The brighter ball is the more probable one, and nothing is brighter than bone.
+fn expected(images: &[Instance]) -> BTreeSet<String> {
+    let mut lines = BTreeSet::from(["Brighter than bone Absent".to_string()]);
+    for (number, ball) in BALLS.iter().enumerate() {
+        for image in &images[ball.images[0]..=ball.images[1]] {
+            let edges = ball.edges().map(|pixels| format!("{pixels:.3}")).join(" ");
+            let probability = f64::from(ball.brightness) / 3000.0 * 100.0;
+            let label = format!("Ball {}", number + 1);
+            lines.insert(format!("{label} {} {edges} {probability:.3}", image.sop_instance));
+        }
+    }
+    lines
+}
