@@ -48,7 +48,7 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
     check(
         "[\"structured-report\"]",
         "[\"pdf\"]",
-        "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`",
+        "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`, `derived-images`",
     );
     check(
         "\"model.onnx\"",
