@@ -101,6 +101,7 @@ fn pool(folder: &Path) -> Pool {
     let options = PoolOptions {
         program: "/proc/self/exe".into(),
         engine: EngineOptions::default(),
+        devices: vec![gantry_inference::device::Device::Cpu],
         memory: 8 << 30,
         ageing: Duration::from_secs(1800),
         grace: Duration::from_secs(60),

@@ -6,6 +6,7 @@
 mod kit;
 
 use gantry_inference::assembly::{Assembly, ImageSlices, Room};
+use gantry_inference::device::Device;
 use gantry_inference::engine::EngineOptions;
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
@@ -218,6 +219,7 @@ fn pool_of(models: Arc<Models>) -> Pool {
     let options = PoolOptions {
         program: "/proc/self/exe".into(),
         engine: EngineOptions::default(),
+        devices: vec![Device::Cpu],
         memory: 16 << 30,
         ageing: Duration::from_secs(1800),
         grace: Duration::from_secs(60),

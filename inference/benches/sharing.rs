@@ -5,6 +5,7 @@
 mod author;
 
 use author::{Author, MANIFEST, slow_graph};
+use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
@@ -133,6 +134,7 @@ impl Bench {
         let options = PoolOptions {
             program: "/proc/self/exe".into(),
             engine: EngineOptions::default(),
+            devices: vec![Device::Cpu],
             memory,
             ageing: Duration::from_secs(1800),
             grace: Duration::from_secs(60),

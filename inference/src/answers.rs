@@ -1,5 +1,6 @@
 //! What a graph answered: its outputs by name and type, and why there is none.
 
+use crate::cuda::DeviceError;
 use crate::voxels::error::VoxelError;
 use ort::session::SessionOutputs;
 use ort::value::DynValue;
@@ -12,11 +13,19 @@ pub enum Failure {
     Runtime(ort::Error),
     /// The graph does not keep its manifest: the model's author must act.
     Graph(String),
+    /// The device did not do it.
+    Device(DeviceError),
 }
 
 impl From<ort::Error> for Failure {
     fn from(error: ort::Error) -> Self {
         Self::Runtime(error)
+    }
+}
+
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(error)
     }
 }
 

@@ -72,6 +72,7 @@ pub fn apart(tensors: Tensors, count: usize) -> Result<Vec<Tensors>, String> {
             let elements = match &elements {
                 Elements::Numbers(numbers) => Elements::Numbers(row(numbers, at, count)),
                 Elements::Labels(labels) => Elements::Labels(row(labels, at, count)),
+                Elements::Highest(classes) => Elements::Highest(row(classes, at, count)),
                 Elements::Classes(classes) => Elements::Classes(row(classes, at, count)),
             };
             own.0.insert(name.clone(), Tensor { shape: shape.clone(), elements });

@@ -1,6 +1,9 @@
 //! One thread owns ONNX Runtime's sessions and takes images from one bounded queue; callers wait for their findings.
 
+mod recovering;
+
 use crate::batch::{Seat, alike, apart, stacked};
+use crate::device::Device;
 use crate::findings::interpret;
 use crate::frames;
 use crate::graph;
@@ -8,8 +11,9 @@ use crate::manifest::InputKind;
 use crate::models::{Model, Models};
 use crate::prepare::Prepared;
 use crate::problem::ModelProblem;
-use crate::run::run;
+use crate::run::{How, run};
 use crate::runtime::{self, RuntimeError};
+use crate::site::Site;
 use crate::tensors::Tensors;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -19,6 +23,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many requests may wait. What each is about is held in memory, so few: who comes later waits with an
@@ -31,6 +36,9 @@ pub struct EngineOptions {
     pub library: Option<PathBuf>,
     /// Threads of one run; without it as many as there are cores.
     pub threads: Option<usize>,
+    pub device: Device,
+    /// By NVIDIA's TensorRT what it can do of a graph on a device.
+    pub tensorrt: bool,
 }
 
 /// Why no model can run.
@@ -65,6 +73,11 @@ pub enum InferError {
 pub struct Engine {
     models: Arc<Models>,
     queue: mpsc::Sender<Request>,
+    site: Site,
+    /// Why it is not the device that was asked for.
+    why: Option<Arc<str>>,
+    /// The device has failed, and nothing more may be expected of it in this process.
+    lost: Arc<AtomicBool>,
 }
 
 /// Where a caller waits; closed when it has left.
@@ -74,6 +87,7 @@ type Reply = oneshot::Sender<Result<Tensors, InferError>>;
 struct Request {
     model: Arc<Model>,
     prepared: Arc<Prepared>,
+    how: How,
     reply: Reply,
 }
 
@@ -83,18 +97,24 @@ impl Engine {
     pub fn start(models: Arc<Models>, options: EngineOptions) -> Result<Self, EngineError> {
         let library = runtime::find_library(options.library.as_deref())?;
         let environment = runtime::environment(&library)?;
-        let problems: Vec<_> =
-            models.iter().flat_map(|model| check(&environment, model, &options)).collect();
-        if !problems.is_empty() {
-            return Err(EngineError::Models(problems));
-        }
+        let (site, why) = settle(&environment, &models, &options)?;
         let (queue, requests) = mpsc::channel(QUEUE);
-        let owner =
-            Owner { environment, threads: options.threads, sessions: HashMap::new(), requests };
+        let owner = Owner { environment, sessions: HashMap::new(), site: site.clone(), requests };
         let thread = std::thread::Builder::new().name("inference".into());
         thread.spawn(move || owner.work()).map_err(EngineError::Thread)?;
         tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
-        Ok(Self { models, queue })
+        let why = why.map(Arc::from);
+        Ok(Self { models, queue, site, why, lost: Arc::default() })
+    }
+
+    /// What it runs on, and why it is not what was asked for.
+    pub fn device(&self) -> (Device, Option<&str>) {
+        (self.site.device(), self.why.as_deref())
+    }
+
+    /// Whether its device has failed for good: a new process may have it again.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Prepares the images for each input of the model, waits for its turn, then for the run. Dropping the
@@ -119,7 +139,7 @@ impl Engine {
         let mut answers: Vec<Answer> = batch.iter().map(|_| Err(gone())).collect();
         let mut members = Vec::with_capacity(batch.len());
         for (at, images) in batch.into_iter().enumerate() {
-            match Member::new(&model, images).await {
+            match self.member(&model, images).await {
                 Ok(member) => members.push((at, member)),
                 Err(error) => answers[at] = Err(error),
             }
@@ -138,10 +158,13 @@ impl Engine {
     /// One run for all of them.
     async fn together(&self, model: &Arc<Model>, group: &[&Member]) -> Vec<Answer> {
         let tensors = match group {
-            [alone] => self.tensors(model, alone.prepared.clone()).await.map(|all| vec![all]),
+            [alone] => {
+                let tensors = self.tensors(model, alone.prepared.clone(), Some(&alone.images));
+                tensors.await.map(|all| vec![all])
+            }
             _ => {
                 let stacked = stacked(group.iter().map(|member| &*member.prepared));
-                let tensors = self.tensors(model, Arc::new(stacked)).await;
+                let tensors = self.tensors(model, Arc::new(stacked), None).await;
                 tensors
                     .and_then(|all| apart(all, group.len()).map_err(|error| failed(model, &error)))
             }
@@ -158,15 +181,10 @@ impl Engine {
         answers
     }
 
-    async fn tensors(
-        &self,
-        model: &Arc<Model>,
-        prepared: Arc<Prepared>,
-    ) -> Result<Tensors, InferError> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request { model: model.clone(), prepared, reply };
-        self.queue.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+    async fn member(&self, model: &Arc<Model>, images: Vec<Images>) -> Result<Member, InferError> {
+        let images: Arc<[Images]> = images.into();
+        let prepared = self.prepared(model, &images, &self.how(model)).await?;
+        Ok(Member { images, prepared })
     }
 }
 
@@ -186,14 +204,6 @@ struct Member {
 }
 
 impl Member {
-    async fn new(model: &Arc<Model>, images: Vec<Images>) -> Result<Self, InferError> {
-        let images: Arc<[Images]> = images.into();
-        let (of, given) = (model.clone(), images.clone());
-        let prepared = elsewhere(model, move || Prepared::new(&of, &given)).await?;
-        let prepared = Arc::new(prepared.map_err(|error| failed(model, &error))?);
-        Ok(Self { images, prepared })
-    }
-
     async fn found(&self, model: &Arc<Model>, tensors: Tensors, seat: Seat) -> Answer {
         let (of, images, prepared) = (model.clone(), self.images.clone(), self.prepared.clone());
         let findings = elsewhere(model, move || match &of.manifest.lead().kind {
@@ -209,6 +219,43 @@ impl Member {
 
 fn gone() -> InferError {
     InferError::Transient("the engine has stopped".into())
+}
+
+/// Where the models run. Each graph is opened once to compare it with its manifest.
+fn settle(
+    environment: &Environment,
+    models: &Models,
+    options: &EngineOptions,
+) -> Result<(Site, Option<String>), EngineError> {
+    let problems = |site: &Site| -> Vec<ModelProblem> {
+        models.iter().flat_map(|model| check(environment, model, site)).collect()
+    };
+    let on_cpu = Site { threads: options.threads, ..Site::default() };
+    let found = problems(&on_cpu);
+    if !found.is_empty() {
+        return Err(EngineError::Models(found));
+    }
+    if options.device == Device::Cpu {
+        return Ok((on_cpu, None));
+    }
+    // What opens on the CPU and not there is for want of the device, not the author's fault.
+    let why = match Site::open(options) {
+        Ok(site) => match problems(&site).first() {
+            None => return Ok((site, None)),
+            Some(problem) => problem.text.clone(),
+        },
+        Err(error) => error.to_string(),
+    };
+    match models.iter().find(|model| !model.manifest.cpu) {
+        None => Ok((on_cpu, Some(why))),
+        Some(model) => {
+            let text = format!(
+                "it can not run on {}, and `cpu = false` allows no other: {why}",
+                options.device
+            );
+            Err(EngineError::Models(vec![ModelProblem::of_file(&model.graph, text)]))
+        }
+    }
 }
 
 /// Work on voxels, beside the threads that others wait for.
@@ -230,8 +277,8 @@ fn panicked(model: &Model) -> InferError {
     InferError::Permanent(format!("the model `{}` made the engine panic", model.name))
 }
 
-fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> Vec<ModelProblem> {
-    match graph::open(environment, model, options.threads) {
+fn check(environment: &Environment, model: &Model, site: &Site) -> Vec<ModelProblem> {
+    match graph::open(environment, model, site) {
         Ok(session) => graph::check(&session, model),
         Err(problem) => vec![problem],
     }
@@ -240,19 +287,19 @@ fn check(environment: &Environment, model: &Model, options: &EngineOptions) -> V
 /// What lives on the owner thread only.
 struct Owner {
     environment: Environment,
-    threads: Option<usize>,
-    /// By the model's name, opened at its first run.
-    sessions: HashMap<String, Session>,
+    /// By the model's name and by where, opened at its first run there. Dropped before the device.
+    sessions: HashMap<(String, Device), Session>,
+    site: Site,
     requests: mpsc::Receiver<Request>,
 }
 
 impl Owner {
     fn work(mut self) {
-        while let Some(Request { model, prepared, reply }) = self.requests.blocking_recv() {
+        while let Some(Request { model, prepared, how, reply }) = self.requests.blocking_recv() {
             if reply.is_closed() {
                 continue; // nobody waits any more
             }
-            let tensors = guarded(&model, || self.run(&model, &prepared, &reply));
+            let tensors = guarded(&model, || self.run(&model, &prepared, &how, &reply));
             // The caller may have left meanwhile: then the tensors are of no use to anyone.
             let _ = reply.send(tensors);
         }
@@ -262,18 +309,21 @@ impl Owner {
         &mut self,
         model: &Model,
         prepared: &Prepared,
+        how: &How,
         reply: &Reply,
     ) -> Result<Tensors, InferError> {
+        let site = if how.gpu.is_some() { self.site.clone() } else { self.site.on_cpu() };
+        let key = (model.name.clone(), site.device());
         // Taken out while it runs: after a panic it is not used again.
-        let session = self.sessions.remove(&model.name);
-        let mut session = session.map_or_else(|| self.open(model), Ok)?;
-        let tensors = run(&mut session, model, prepared, reply);
-        self.sessions.insert(model.name.clone(), session);
+        let session = self.sessions.remove(&key);
+        let mut session = session.map_or_else(|| self.open(model, &site), Ok)?;
+        let tensors = run(&mut session, model, prepared, how, reply);
+        self.sessions.insert(key, session);
         tensors
     }
 
-    fn open(&self, model: &Model) -> Result<Session, InferError> {
-        graph::open(&self.environment, model, self.threads)
+    fn open(&self, model: &Model, site: &Site) -> Result<Session, InferError> {
+        graph::open(&self.environment, model, site)
             .map_err(|problem| InferError::Permanent(problem.to_string()))
     }
 }

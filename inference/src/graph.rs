@@ -3,6 +3,7 @@
 use crate::manifest::{Side, TensorKind, TensorWanted};
 use crate::models::{self, Model};
 use crate::problem::{ModelProblem, suggestion};
+use crate::site::Site;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
@@ -12,7 +13,7 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 pub fn open(
     environment: &Environment,
     model: &Model,
-    threads: Option<usize>,
+    site: &Site,
 ) -> Result<Session, ModelProblem> {
     let problem = |text: String| ModelProblem::of_file(&model.graph, text);
     let bytes = std::fs::read(&model.graph)
@@ -20,7 +21,7 @@ pub fn open(
     if models::digest(&bytes) != model.digest {
         return Err(problem("the graph has changed since the node started: restart it".into()));
     }
-    build(environment, &bytes, threads).map_err(|reason| {
+    build(environment, &bytes, site).map_err(|reason| {
         problem(format!(
             "the graph of the model `{}` does not open in ONNX Runtime ({}): export it again as \
              an ONNX file, or take its folder away",
@@ -31,15 +32,15 @@ pub fn open(
 }
 
 /// Errors of the builder carry the builder, which may not leave its thread: only their text does.
-fn build(
-    environment: &Environment,
-    bytes: &[u8],
-    threads: Option<usize>,
-) -> Result<Session, String> {
+fn build(environment: &Environment, bytes: &[u8], site: &Site) -> Result<Session, String> {
     let builder = Session::builder(environment).map_err(|error| error.to_string())?;
     // Idle workers would otherwise spin beside the receiving tasks.
     let builder = builder.with_intra_op_spinning(false).map_err(|error| error.to_string())?;
-    let mut builder = match threads {
+    let builder = match site.providers() {
+        none if none.is_empty() => builder,
+        providers => builder.with_execution_providers(providers).map_err(|e| e.to_string())?,
+    };
+    let mut builder = match site.threads {
         Some(threads) => builder.with_intra_threads(threads).map_err(|error| error.to_string())?,
         None => builder,
     };

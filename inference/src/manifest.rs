@@ -40,6 +40,8 @@ pub struct Manifest {
     pub results: Vec<ResultKind>,
     /// How long one run may take.
     pub time_out: Duration,
+    /// Whether the CPU may run it where a device was meant to and can not.
+    pub cpu: bool,
     /// None: each job is a run of its own.
     pub batching: Option<Batching>,
     pub algorithm: AlgorithmEntry,

@@ -2,7 +2,7 @@
 
 use crate::manifest::{Axes, Back, Cleaning, Reading, SegmentationOutput};
 use crate::prepare::Place;
-use crate::tensors::Tensors;
+use crate::tensors::{Scores, Tensors};
 use crate::voxels::argmax::{argmax, has_nan};
 use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
@@ -66,7 +66,7 @@ fn read<'a>(
             Ok(numbers.iter().map(|number| *number >= least).collect())
         }
         Reading::HighestScore(class) => {
-            let (shape, scores) = tensors.numbers(tensor)?;
+            let (shape, scores) = tensors.scores(tensor)?;
             let classes = shape.get(1).copied().unwrap_or_default();
             let with_classes = |at: usize| if at == 1 { classes } else { expected[at] };
             let fits = expected.len() == 5
@@ -79,6 +79,12 @@ fn read<'a>(
                      {class} classes over {expected:?}"
                 ));
             }
+            let scores = match scores {
+                Scores::All(scores) => scores,
+                Scores::Highest(labels) => {
+                    return Ok(labels.iter().map(|label| *label == class).collect());
+                }
+            };
             if !known.0.contains_key(tensor) {
                 are_numbers(tensor, scores)?;
                 let highest = argmax(scores, voxels).map_err(|error| error.to_string())?;

@@ -7,6 +7,7 @@ mod turns;
 pub use turns::Urgency;
 
 use crate::batch::Seat;
+use crate::device::{Device, placed};
 use crate::engine::{Answer, EngineError, EngineOptions, Found, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
@@ -14,7 +15,7 @@ use crate::worker::process::{NotOpened, Process, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use residents::Residents;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +27,10 @@ use turns::{Turn, Turns, Wish};
 pub struct PoolOptions {
     /// What is started as `program worker`, and calls [`crate::worker::serve`] then.
     pub program: PathBuf,
+    /// For each model's process; its device is one of `devices`.
     pub engine: EngineOptions,
+    /// What models run on, one run at a time on each; at least one.
+    pub devices: Vec<Device>,
     /// Bytes that all processes may take together.
     pub memory: u64,
     /// A routine run that has waited for so long goes before newer stat runs, one at a time.
@@ -43,7 +47,9 @@ pub struct Pool {
     models: Arc<Mutex<Models>>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
-    turns: Turns<Asked>,
+    /// Of the models that were there at the start; others go to the first device.
+    placed: Arc<BTreeMap<String, Device>>,
+    turns: Arc<BTreeMap<Device, Turns<Asked>>>,
     /// Films that a model can take together, where more of them failed.
     together: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -67,12 +73,21 @@ impl Pool {
         let pool = Self {
             models: Arc::new(Mutex::new(Models::of(models.iter().cloned()))),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
-            turns: Turns::new(options.ageing),
+            turns: Arc::new(
+                options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect(),
+            ),
+            placed: Arc::new(placed(&sizes(&models), &options.devices)),
             together: Arc::default(),
             options: Arc::new(options),
         };
         let mut problems = Vec::new();
         for model in models.iter() {
+            if !model.manifest.cpu && pool.device(model) == Device::Cpu {
+                let text = "its manifest says `cpu = false`, and models run on the CPU here: `gantry doctor` \
+                            says why; give the node a CUDA device, or take the model away";
+                problems.push(ModelProblem::of_file(&model.graph, text));
+                continue;
+            }
             match pool.open(model) {
                 Ok(worker) => pool.back(model, worker, 0),
                 Err(NotOpened::NoRuntime(text)) => return Err(EngineError::Unavailable(text)),
@@ -157,7 +172,7 @@ impl Pool {
     /// The model that was loaded lately and whose routine runs go on therefore: who leases jobs in this
     /// order has the next one ready.
     pub fn row(&self) -> Option<String> {
-        self.turns.row()
+        self.turns.values().find_map(Turns::row)
     }
 
     async fn ask(
@@ -176,6 +191,7 @@ impl Pool {
             let text = format!("the images for the model `{}` contradict themselves", model.name);
             return Err(InferError::Permanent(text));
         }
+        let turns = self.turns.get(&self.device(&model)).ok_or_else(stopped)?;
         let now = Instant::now();
         let since = now.checked_sub(waited).unwrap_or(now);
         loop {
@@ -184,7 +200,7 @@ impl Pool {
             let wish = Wish { urgency, model: model.name.clone(), since, joins };
             let asked = Asked { images: images.clone(), how, at: now.into(), reply };
             let leads = async {
-                let (turn, asked) = self.turns.turn(wish, asked).await;
+                let (turn, asked) = turns.turn(wish, asked).await;
                 self.lead(&model, &turn, asked, urgency).await
             };
             return tokio::select! {
@@ -246,6 +262,7 @@ impl Pool {
         }
         let worker = self.worker(model, turn).await?;
         let process = worker.process();
+        let _runs = Runs::begin(self, &model.name);
         let mut guard = KilledOnDrop(Some(process.clone()));
         // Those whose tensors have other shapes run one after the other.
         let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -299,7 +316,7 @@ impl Pool {
     /// The one that is open, or a new one.
     async fn worker(&self, model: &Arc<Model>, turn: &Turn<Asked>) -> Result<Worker, InferError> {
         let open = self.residents().take(&model.name);
-        if let Some(worker) = open {
+        if let Some(worker) = open.filter(|worker| !worker.process().has_ended()) {
             unload(self.residents().make_room(&model.name, 0));
             return Ok(worker);
         }
@@ -319,9 +336,28 @@ impl Pool {
     fn open(&self, model: &Model) -> Result<Worker, NotOpened> {
         unload(self.residents().make_room(&model.name, 0));
         let Self { options, .. } = self;
-        let worker = Worker::start(&options.program, model, &options.engine)?;
-        tracing::info!(model = model.name, "the model is loaded in a process of its own");
+        let engine = EngineOptions { device: self.device(model), ..options.engine.clone() };
+        let worker = Worker::start(&options.program, model, &engine)?;
+        match worker.device() {
+            (on, None) => {
+                tracing::info!(model = model.name, %on, "the model is loaded in a process of its own");
+            }
+            (on, Some(why)) => {
+                let wanted = engine.device;
+                tracing::warn!(model = model.name, %on, %wanted, why, "not on its device");
+            }
+        }
         Ok(worker)
+    }
+
+    /// How many there are, each of which runs one model at a time.
+    pub fn devices(&self) -> usize {
+        self.options.devices.len()
+    }
+
+    fn device(&self, model: &Model) -> Device {
+        let first = || self.options.devices.first().copied().unwrap_or_default();
+        self.placed.get(&model.name).copied().unwrap_or_else(first)
     }
 
     /// Idle again; what it took is remembered.
@@ -339,6 +375,12 @@ impl Pool {
     }
 }
 
+/// Bytes of their graphs.
+pub fn sizes(models: &Models) -> BTreeMap<String, u64> {
+    let bytes = |model: &Model| std::fs::metadata(&model.graph).map_or(0, |about| about.len());
+    models.iter().map(|model| (model.name.clone(), bytes(model))).collect()
+}
+
 fn stopped() -> InferError {
     InferError::Transient("the engine has stopped".into())
 }
@@ -348,6 +390,22 @@ fn unload(gone: Vec<(String, Worker)>) {
     for (model, worker) in gone {
         tracing::info!(model, "unloaded: the memory is needed");
         drop(worker);
+    }
+}
+
+/// A run, for those on other devices, for as long as this is there.
+struct Runs(Arc<Mutex<Residents<Worker>>>, String);
+
+impl Runs {
+    fn begin(pool: &Pool, model: &str) -> Self {
+        pool.residents().running(model, true);
+        Self(pool.residents.clone(), model.into())
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).running(&self.1, false);
     }
 }
 

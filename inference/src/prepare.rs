@@ -1,6 +1,7 @@
 //! From images to the tensors that a model takes: volumes on the model's grid, films and frames at its size, intensities scaled.
 
 use crate::assembly::MOST_VOXELS;
+use crate::cuda::{self, DeviceError, Gpu, OnDevice};
 use crate::manifest::{ImageWanted, Input, InputKind};
 use crate::models::Model;
 use crate::voxels::block::Block;
@@ -43,6 +44,7 @@ enum Voxels {
     /// As the images have them.
     OfImages(Arc<Volume>),
     Made(Vec<f32>),
+    OnDevice(OnDevice),
 }
 
 /// Why volumes are not what the model takes. All of them are permanent.
@@ -50,6 +52,8 @@ enum Voxels {
 pub enum Unprepared {
     #[error(transparent)]
     Voxels(#[from] VoxelError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error("it has {wanted} inputs, and images for {found} were given")]
     Count { wanted: usize, found: usize },
     #[error("its images have not as many values as they say")]
@@ -76,6 +80,15 @@ impl Prepared {
     /// Of the images for each input, in the manifest's order. Works on all cores for as long as that
     /// takes: not for a thread that others wait for.
     pub fn new(model: &Model, images: &[Images]) -> Result<Self, Unprepared> {
+        Self::of(model, images, None)
+    }
+
+    /// The same on a device, for a model whose tensors stay there.
+    pub fn on(gpu: &Gpu, model: &Model, images: &[Images]) -> Result<Self, Unprepared> {
+        Self::of(model, images, Some(gpu))
+    }
+
+    fn of(model: &Model, images: &[Images], gpu: Option<&Gpu>) -> Result<Self, Unprepared> {
         let inputs = &model.manifest.inputs;
         if images.len() != inputs.len() {
             return Err(Unprepared::Count { wanted: inputs.len(), found: images.len() });
@@ -89,10 +102,14 @@ impl Prepared {
                 (InputKind::Volume, Images::Volume(volume)) => Ok(volume),
                 _ => Err(Unprepared::Kind(input.name.clone())),
             });
-        Self::of_volumes(inputs, &volumes.collect::<Result<Vec<_>, _>>()?)
+        Self::of_volumes(inputs, &volumes.collect::<Result<Vec<_>, _>>()?, gpu)
     }
 
-    fn of_volumes(inputs: &[Input], volumes: &[&Arc<Volume>]) -> Result<Self, Unprepared> {
+    fn of_volumes(
+        inputs: &[Input],
+        volumes: &[&Arc<Volume>],
+        gpu: Option<&Gpu>,
+    ) -> Result<Self, Unprepared> {
         let wanted = inputs.len();
         let [lead, ..] = volumes else { return Err(Unprepared::Count { wanted, found: 0 }) };
         let mut prepared: Vec<PreparedInput> = Vec::with_capacity(wanted);
@@ -104,7 +121,10 @@ impl Prepared {
                 let names = (input.name.clone(), inputs[0].name.clone());
                 lie_together(volume, lead, names)?;
             }
-            let (own, of_input) = PreparedInput::new(input, volume, onto)?;
+            let (own, of_input) = match gpu {
+                Some(gpu) => PreparedInput::on(gpu, input, volume, onto)?,
+                None => PreparedInput::new(input, volume, onto)?,
+            };
             grid = if prepared.is_empty() { own } else { grid };
             prepared.push(of_input);
         }
@@ -140,6 +160,22 @@ impl PreparedInput {
         Self { shape, spacing: None, voxels: Voxels::Made(pixels) }
     }
 
+    fn on(
+        gpu: &Gpu,
+        input: &Input,
+        volume: &Volume,
+        onto: Option<Grid>,
+    ) -> Result<(Grid, Self), Unprepared> {
+        let images = Grid::of(&volume.geometry)?;
+        let (grid, voxels) = match lies_ready(input, &images, onto) {
+            true => (images, gpu.upload(&volume.voxels)?),
+            false => cuda::made(gpu, input, images, &volume.voxels, onto)?,
+        };
+        let shape = input.axes.shape(grid.size());
+        let spacing = Some(grid.spacing().map(|mm| mm as f32));
+        Ok((grid, Self { shape, spacing, voxels: Voxels::OnDevice(voxels) }))
+    }
+
     /// With the grid that its voxels lie on: `onto`, or what the input wants.
     fn new(
         input: &Input,
@@ -147,10 +183,7 @@ impl PreparedInput {
         onto: Option<Grid>,
     ) -> Result<(Grid, Self), VoxelError> {
         let images = Grid::of(&volume.geometry)?;
-        let stays =
-            input.image_steps.is_empty() && input.steps.is_empty() && input.padding.is_none();
-        let lies = onto.map_or(input.grid.is_none(), |onto| onto.is_like(&images));
-        let (grid, voxels) = if stays && lies {
+        let (grid, voxels) = if lies_ready(input, &images, onto) {
             (images, Voxels::OfImages(volume.clone()))
         } else {
             let made = made(input, images, volume.voxels.clone(), onto)?;
@@ -161,12 +194,28 @@ impl PreparedInput {
         Ok((grid, Self { shape, spacing, voxels }))
     }
 
+    /// On the host: none where they lie on a device.
     pub fn voxels(&self) -> &[f32] {
         match &self.voxels {
             Voxels::OfImages(volume) => &volume.voxels,
             Voxels::Made(voxels) => voxels,
+            Voxels::OnDevice(_) => &[],
         }
     }
+
+    /// Those that were made on a device, and are nowhere else.
+    pub fn on_device(&self) -> Option<&OnDevice> {
+        match &self.voxels {
+            Voxels::OnDevice(voxels) => Some(voxels),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the voxels of the images are what the input wants as they are.
+fn lies_ready(input: &Input, images: &Grid, onto: Option<Grid>) -> bool {
+    let stays = input.image_steps.is_empty() && input.steps.is_empty() && input.padding.is_none();
+    stays && onto.map_or(input.grid.is_none(), |onto| onto.is_like(images))
 }
 
 /// The shape and the numbers of the tensor of all frames, one behind the other.

@@ -1,9 +1,12 @@
 //! One run of one graph on one volume, under watch: ended when it takes too long or when nobody waits for it.
 
 use crate::answers::{Failure, classes_of, labels_of, numbers_of};
+use crate::cuda::Gpu;
+use crate::cuda::run::{OnGpu, Place};
+use crate::device::Fault;
 use crate::engine::InferError;
 use crate::frames;
-use crate::manifest::{InputKind, TensorKind};
+use crate::manifest::{InputKind, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::pieces;
 use crate::prepare::Prepared;
@@ -11,6 +14,7 @@ use crate::tensors::{Elements, Tensor, Tensors};
 use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -21,26 +25,46 @@ const WATCH: Duration = Duration::from_millis(50);
 /// What goes into a graph, by name.
 pub type Given<'a> = Vec<(Cow<'a, str>, SessionInputValue<'a>)>;
 
+/// How a run is made: where, and of pieces how many at a time where it is not as the manifest says.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// None: the CPU.
+    pub gpu: Option<Arc<Gpu>>,
+    pub batch: Option<usize>,
+}
+
 /// Blocks until the graph has run, on the whole of the volume or on each of its pieces, or was ended.
 pub fn run<T: Send>(
     session: &mut Session,
     model: &Model,
     prepared: &Prepared,
+    how: &How,
     reply: &oneshot::Sender<T>,
 ) -> Result<Tensors, InferError> {
     let options = RunOptions::new().map_err(|error| failure(model, &error))?;
     let limit = model.manifest.time_out;
+    let smaller = |wanted: &WindowsWanted| {
+        let batch = how.batch.unwrap_or(wanted.batch);
+        WindowsWanted { batch, ..*wanted }
+    };
+    let windows = model.manifest.lead().windows.as_ref().map(smaller);
+    let on_device = prepared.inputs.iter().all(|input| input.on_device().is_some());
+    let gpu = how.gpu.as_deref().filter(|_| on_device);
     let (tensors, end) = watched(
         limit,
         reply,
         || options.terminate().is_ok(),
-        || match (&model.manifest.lead().windows, &model.manifest.lead().kind) {
-            (_, InputKind::Frames(wanted)) => {
+        || match (gpu, &windows, &model.manifest.lead().kind) {
+            (Some(gpu), windows, _) => {
+                let run = OnGpu { gpu, place: Place::Cuda, model, prepared };
+                run.run(session, &options, windows.as_ref())
+            }
+            (None, _, InputKind::Frames(wanted)) => {
                 frames::run(session, &options, model, prepared, wanted)
             }
-            (None, _) => whole(session, &options, model, prepared),
+            (None, None, _) => whole(session, &options, model, prepared),
             // What was terminated once ends the runs of all further pieces, too.
-            (Some(windows), _) => pieces::run(session, &options, model, prepared, windows),
+            (None, Some(windows), _) => pieces::run(session, &options, model, prepared, windows),
         },
     );
     match (tensors, end) {
@@ -56,6 +80,7 @@ pub fn run<T: Send>(
         (Err(_), Some(End::NobodyWaits)) => {
             Err(InferError::Transient("the run was ended because nobody waited for it".into()))
         }
+        (Err(Failure::Device(error)), None) => Err(failure(model, &error)),
         (Err(Failure::Runtime(error)), None) => Err(failure(model, &error)),
     }
 }
@@ -155,13 +180,12 @@ fn watched<T, A: Send>(
     })
 }
 
-/// Memory may be there next time; what else ONNX Runtime says will be the same.
-fn failure(model: &Model, error: &ort::Error) -> InferError {
+/// Memory and a device may be there next time; what else ONNX Runtime says will be the same.
+fn failure(model: &Model, error: &dyn std::fmt::Display) -> InferError {
     let text = format!("the model `{}` failed in ONNX Runtime: {error}", model.name);
-    if text.contains("allocate") || text.contains("bad_alloc") {
-        InferError::Transient(text)
-    } else {
-        InferError::Permanent(text)
+    match Fault::of(&text) {
+        Fault::OutOfMemory | Fault::Device => InferError::Transient(text),
+        Fault::Graph => InferError::Permanent(text),
     }
 }
 

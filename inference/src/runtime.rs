@@ -94,3 +94,29 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, RuntimeError> {
     *loaded = Some((library.into(), environment.clone()));
     Ok(environment)
 }
+
+/// What a library is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    pub library: PathBuf,
+    /// As its file is named, links followed: `1.24.1`; empty where that has none. It is one that can be used.
+    pub version: String,
+    /// Whether it was built with NVIDIA's providers. Their own libraries may still be missing.
+    pub cuda: bool,
+    pub tensorrt: bool,
+}
+
+/// Loads it, as an engine would.
+pub fn about(configured: Option<&Path>) -> Result<About, RuntimeError> {
+    use ort::ep::{CUDA, ExecutionProvider, TensorRT};
+    let library = find_library(configured)?;
+    environment(&library)?;
+    let named = std::fs::canonicalize(&library).unwrap_or_else(|_| library.clone());
+    let digits: Vec<String> = version(&named).iter().map(ToString::to_string).collect();
+    Ok(About {
+        library,
+        version: digits.join("."),
+        cuda: CUDA::is_available().unwrap_or(false),
+        tensorrt: TensorRT::is_available().unwrap_or(false),
+    })
+}

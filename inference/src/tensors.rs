@@ -17,6 +17,16 @@ pub enum Elements {
     Numbers(Vec<f32>),
     Labels(Vec<u8>),
     Classes(Vec<i64>),
+    /// Of scores of which only the highest is asked for, its class; the shape is that of the scores.
+    Highest(Vec<u16>),
+}
+
+/// What is known of scores.
+#[derive(Debug, Clone, Copy)]
+pub enum Scores<'a> {
+    All(&'a [f32]),
+    /// The class with the highest of each voxel.
+    Highest(&'a [u16]),
 }
 
 impl Tensors {
@@ -37,6 +47,19 @@ impl Tensors {
         Err(format!(
             "the output `{name}` has the shape {shape:?}, the manifest means index {index}"
         ))
+    }
+
+    /// The shape of a tensor of scores, and what is known of them.
+    pub fn scores(&self, name: &str) -> Result<(&[i64], Scores<'_>), String> {
+        match self.tensor(name)? {
+            Tensor { shape, elements: Elements::Numbers(numbers) } => {
+                Ok((shape, Scores::All(numbers)))
+            }
+            Tensor { shape, elements: Elements::Highest(classes) } => {
+                Ok((shape, Scores::Highest(classes)))
+            }
+            _ => Err(format!("the output `{name}` has labels, numbers are needed")),
+        }
     }
 
     /// The shape and the elements of a tensor of labels.

@@ -21,6 +21,7 @@ pub mod nms;
 mod oblique;
 pub mod orientation;
 pub mod placing;
+pub(crate) mod plan;
 pub mod quantile;
 pub mod resample;
 mod separable;

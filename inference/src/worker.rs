@@ -4,6 +4,7 @@ mod frame;
 pub mod process;
 
 use crate::batch::Seat;
+use crate::device::Device;
 use crate::engine::{Answer, Engine, EngineError, EngineOptions, Found, InferError};
 use crate::models::Models;
 use frame::{read_head, write_head};
@@ -30,6 +31,8 @@ struct Task {
     folder: PathBuf,
     library: Option<PathBuf>,
     threads: Option<usize>,
+    device: Device,
+    tensorrt: bool,
     /// Of the graph and of its manifest, as the node has read them.
     digest: String,
     manifest_digest: String,
@@ -37,7 +40,8 @@ struct Task {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Opened {
-    Ready,
+    /// On this device; with the reason where it is not the one that was asked for.
+    Ready(Device, Option<String>),
     /// The machine lacks what models need.
     NoRuntime(String),
     /// The model does not keep its manifest, or is another one by now.
@@ -74,10 +78,15 @@ pub fn serve() -> io::Result<()> {
         Ok(opened) => opened,
         Err(told) => return write_head(&mut node, &told),
     };
-    write_head(&mut node, &Opened::Ready)?;
+    let (device, why) = engine.device();
+    write_head(&mut node, &Opened::Ready(device, why.map(Into::into)))?;
     while let Ok(Heard::Asked(batch)) = asked.recv() {
         for answer in runtime.block_on(engine.infer_batch(&name, batch)) {
             reply(&mut node, answer)?;
+        }
+        if engine.is_lost() {
+            // A new process may have the device again.
+            break;
         }
     }
     Ok(())
@@ -118,7 +127,7 @@ fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Vec<Images>>> {
 }
 
 fn open(task: Task) -> Result<(String, Engine), Opened> {
-    let Task { folder, library, threads, digest, manifest_digest } = task;
+    let Task { folder, library, threads, device, tensorrt, digest, manifest_digest } = task;
     let models = Models::one(&folder).map_err(|problems| {
         Opened::Faulty(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })?;
@@ -130,7 +139,8 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
         let text = format!("{folder}: the model has changed since the node started: restart it");
         return Err(Opened::Faulty(text));
     };
-    let engine = Engine::start(Arc::new(models), EngineOptions { library, threads });
+    let options = EngineOptions { library, threads, device, tensorrt };
+    let engine = Engine::start(Arc::new(models), options);
     match engine {
         Ok(engine) => Ok((model.name.clone(), engine)),
         Err(error @ EngineError::NoRuntime(_)) => Err(Opened::NoRuntime(error.to_string())),

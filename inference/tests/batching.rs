@@ -216,7 +216,11 @@ fn a_graph_that_fixes_its_batch_or_gives_no_row_for_each_film_stops_the_start() 
         let folder = tempfile::tempdir().unwrap();
         let author = Author { graph, ..films_together(SIDE, MANY) };
         let models = Arc::new(Models::load(&author.write(folder.path())).unwrap());
-        let options = EngineOptions { library: Some(library.clone()), threads: Some(1) };
+        let options = EngineOptions {
+            library: Some(library.clone()),
+            threads: Some(1),
+            ..EngineOptions::default()
+        };
         let error = Engine::start(models, options).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };

@@ -334,6 +334,7 @@ fn a_graph_whose_boxes_are_no_boxes_does_not_start() {
         let options = gantry_inference::engine::EngineOptions {
             library: Some(library.clone()),
             threads: Some(1),
+            ..Default::default()
         };
         let error = Engine::start(std::sync::Arc::new(models), options).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

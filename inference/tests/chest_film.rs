@@ -104,7 +104,8 @@ fn a_film_and_a_graph_of_another_size_do_not_meet() {
     let folder = tempfile::tempdir().unwrap();
     let Some(models) = models(folder.path(), "[28, 28]", "[32, 32]") else { return };
     let Some(library) = kit::library() else { return };
-    let options = gantry_inference::engine::EngineOptions { library: Some(library), threads: None };
+    let options =
+        gantry_inference::engine::EngineOptions { library: Some(library), ..Default::default() };
     let error = Engine::start(models, options).unwrap_err().to_string();
     let expected = "the graph's input `image` has any x 1 x 28 x 28 elements, the manifest means 1 x 1 x 32 x 32";
     assert!(error.contains(expected), "{error}");

@@ -13,7 +13,8 @@ use std::sync::Arc;
 fn start(author: &Author, library: PathBuf) -> Result<Engine, String> {
     let folder = tempfile::tempdir().unwrap();
     let models = Models::load(&author.write(folder.path())).unwrap();
-    let options = EngineOptions { library: Some(library), threads: Some(1) };
+    let options =
+        EngineOptions { library: Some(library), threads: Some(1), ..EngineOptions::default() };
     // The graph is read again at its first run: the folder stays.
     let shown = format!("{}/", folder.keep().display());
     Engine::start(Arc::new(models), options).map_err(|e| e.to_string().replace(&shown, ""))
@@ -161,7 +162,8 @@ fn without_a_library_the_engine_says_where_it_looked() {
     let error = find_library(Some(&nowhere)).unwrap_err();
     assert_eq!(error, RuntimeError::NotFound { searched: vec![nowhere.clone()] });
     assert!(error.to_string().contains("/nowhere/libonnxruntime.so"), "{error}");
-    let options = EngineOptions { library: Some(nowhere), threads: None };
+    let options =
+        EngineOptions { library: Some(nowhere), threads: None, ..EngineOptions::default() };
     let error = Engine::start(Arc::new(Models::default()), options).unwrap_err();
     assert!(matches!(error, EngineError::NoRuntime(_)), "{error}");
 }

@@ -312,7 +312,11 @@ fn sides_that_a_graph_fixes_are_those_that_the_manifest_makes() {
         let reading = format!("tensor = \"same\"\n{reading}");
         let author = Author { graph: fixed_graph(sides), ..author(grid, &reading, "") };
         let models = Arc::new(Models::load(&author.write(folder.path())).unwrap());
-        let options = EngineOptions { library: Some(library.clone()), threads: Some(1) };
+        let options = EngineOptions {
+            library: Some(library.clone()),
+            threads: Some(1),
+            ..EngineOptions::default()
+        };
         let told = Engine::start(models, options).err().map(|error| error.to_string());
         match expected {
             None => assert_eq!(told, None),

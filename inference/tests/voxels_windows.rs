@@ -155,3 +155,11 @@ fn a_slice_comes_with_its_neighbours_and_at_the_ends_with_the_outermost_again() 
     assert!(with_neighbours(&block, [4, 1, 2], 0, 1, &mut [0.0; 5]).is_err());
     assert!(with_neighbours(&block, [4, 1, 3], 0, 0, &mut [0.0; 3]).is_err());
 }
+
+#[test]
+fn a_window_that_is_longer_than_the_block_by_one_voxel_is_padded_too() {
+    let windows = Windows::over([1, 2, 3], [1, 2, 4], 0.5).unwrap();
+    let mut window = vec![7.0; 8];
+    windows.cut(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 0, -3.0, &mut window).unwrap();
+    assert_eq!(window, [1.0, 2.0, 3.0, -3.0, 4.0, 5.0, 6.0, -3.0]);
+}

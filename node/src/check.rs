@@ -6,6 +6,8 @@ use crate::models::state;
 use crate::output::line;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
+use gantry_inference::cuda;
+use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::{Catalogue, Model, Models};
@@ -71,6 +73,16 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));
     line!("rules digest   {}", checked.rules.digest());
+    match cuda::devices(&config.inference.devices) {
+        Ok(chosen) => {
+            let devices: Vec<String> = chosen.devices.iter().map(Device::to_string).collect();
+            line!("devices        good: {}", devices.join(", "));
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     check_graphs(&config, Models::of(checked.versions.live().cloned()))
 }
 
@@ -94,7 +106,7 @@ pub fn check(config: &Config, changes: &[ChangeRow]) -> Result<Checked, Faults> 
 
 /// Opens each graph, where there is a runtime to do so.
 fn check_graphs(config: &Config, models: Models) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
+    let options = EngineOptions { library: config.onnxruntime.clone(), ..EngineOptions::default() };
     match Engine::start(Arc::new(models), options) {
         Ok(_) => line!("graphs         good: each has what its manifest says"),
         Err(error @ EngineError::NoRuntime(_)) => {

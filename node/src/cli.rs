@@ -11,7 +11,7 @@ use std::path::PathBuf;
     version,
     max_term_width = 100,
     after_help = "First steps: `gantry demo` shows the whole road on this machine; \
-`gantry check` reads a configuration and its rules without starting anything."
+`gantry check` reads a configuration and its rules without starting anything; `gantry doctor` looks at the machine."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -24,6 +24,12 @@ pub enum Command {
     Serve(ConfigArgument),
     /// Read configuration, models and rules, and run the rules' cases. Exit status 1 when anything is wrong.
     Check(CheckArguments),
+    /// Say line by line what this machine has of what the node needs, what is missing, and who must act.
+    ///
+    /// Configuration, ONNX Runtime and its providers, NVIDIA's driver and NVRTC, the device of each model, the data folder
+    /// and its disk, the port, the clock. `good` is good, a `note` is missing and the node runs without, `BAD` has to be
+    /// mended. Starts nothing and changes nothing. Exit status 1 when something is BAD.
+    Doctor(DoctorArguments),
     /// Say what is where: series, jobs, deliveries for each peer, what failed and what was refused.
     Status(StatusArguments),
     /// Say why a study, a series or an image did or did not run: each rule, each condition, the value found, and what
@@ -67,6 +73,15 @@ pub struct ConfigArgument {
     /// The node's configuration; node.example.toml explains every key.
     #[arg(long, short, default_value = "node.toml", value_name = "FILE")]
     pub config: PathBuf,
+}
+
+#[derive(Args)]
+pub struct DoctorArguments {
+    /// As JSON: a list with `what`, `state` (good, note, bad), `says` and, where something is to be done, `then`.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
 }
 
 #[derive(Args)]

@@ -12,6 +12,7 @@ mod data_set;
 pub mod deliver;
 pub mod demo;
 pub mod dimse;
+pub mod doctor;
 pub mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

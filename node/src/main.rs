@@ -3,8 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, explain, maintenance, metrics, models, reproduce, retain,
-    rules, serve, status,
+    associations, backtest, check, demo, doctor, explain, maintenance, metrics, models, reproduce,
+    retain, rules, serve, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -47,6 +47,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments.config).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Status(it) if it.metrics => metrics::print(&it.config.config).await,
         Command::Status(it) => status::run(&it.config.config).await,
         Command::Models(arguments) => models::run(&arguments.command).await,

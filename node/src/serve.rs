@@ -12,6 +12,8 @@ use crate::models::{state, watch as versions};
 use crate::receive::Receive;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
+use gantry_inference::cuda;
+use gantry_inference::device::Device;
 use gantry_inference::engine::{EngineError, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions};
@@ -257,10 +259,16 @@ pub(crate) fn start_engine(
     config: &Config,
     models: Arc<Models>,
 ) -> Result<(Option<Pool>, Option<String>), StartError> {
+    let devices = devices(config)?;
     let options = PoolOptions {
         // What runs now, though another version may lie at its path by now.
         program: "/proc/self/exe".into(),
-        engine: EngineOptions { library: config.onnxruntime.clone(), threads: None },
+        engine: EngineOptions {
+            library: config.onnxruntime.clone(),
+            tensorrt: config.inference.tensorrt,
+            ..EngineOptions::default()
+        },
+        devices,
         memory: config.inference.memory,
         ageing: AGEING,
         grace: HANGS_AFTER,
@@ -272,6 +280,15 @@ pub(crate) fn start_engine(
         }
         Err(error) => Err(StartError::Engine(error)),
     }
+}
+
+/// What models run on; one line where it is the CPU for want of a device.
+fn devices(config: &Config) -> Result<Vec<Device>, StartError> {
+    let chosen = cuda::devices(&config.inference.devices).map_err(StartError::Checked)?;
+    if let Some(why) = chosen.why {
+        tracing::info!(station = "infer", why, "models run on the CPU");
+    }
+    Ok(chosen.devices)
 }
 
 async fn say_that_models_do_not_run(store: &Store, why: &str) {

@@ -42,7 +42,12 @@ fn pool(folder: &Path, library: &Path, side: usize, batching: &str, memory: u64)
     let models = films_together(side, batching).write(folder);
     let options = PoolOptions {
         program: env!("CARGO_BIN_EXE_gantry").into(),
-        engine: EngineOptions { library: Some(library.into()), threads: Some(1) },
+        engine: EngineOptions {
+            library: Some(library.into()),
+            threads: Some(1),
+            ..EngineOptions::default()
+        },
+        devices: vec![gantry_inference::device::Device::Cpu],
         memory,
         ageing: Duration::from_secs(1800),
         grace: Duration::from_secs(60),

@@ -5,6 +5,7 @@
 mod author;
 
 use author::Author;
+use gantry_inference::device::Device;
 use gantry_inference::engine::{EngineOptions, InferError};
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
@@ -68,7 +69,12 @@ fn models(folder: &Path) -> PathBuf {
 fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
     let options = PoolOptions {
         program: env!("CARGO_BIN_EXE_gantry").into(),
-        engine: EngineOptions { library: Some(library.into()), threads: Some(1) },
+        engine: EngineOptions {
+            library: Some(library.into()),
+            threads: Some(1),
+            ..EngineOptions::default()
+        },
+        devices: vec![Device::Cpu],
         memory,
         ageing: Duration::from_secs(1800),
         grace: GRACE,

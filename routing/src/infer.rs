@@ -33,8 +33,9 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// While one runs the next one is read. Each holds its volume in memory, or the films of one batch.
-const AT_ONCE: usize = 2;
+/// While one runs on each device the next one is read. Each holds its volume in memory, or the films of one
+/// batch.
+const READ_AHEAD: usize = 1;
 /// Beside them, so that a stat job waits for no more than the run that it meets.
 const STAT_BESIDE: usize = 1;
 
@@ -62,7 +63,7 @@ impl Work {
                 continue;
             }
             // Jobs that were put off come due without a ring; with full hands their time is not come.
-            let next = match in_hand.len() < AT_ONCE {
+            let next = match in_hand.len() < work.at_once() {
                 true => work.store.next_job_due().await.ok().flatten(),
                 false => Some(Moment::now().plus(LOOK)),
             };
@@ -94,6 +95,11 @@ impl Work {
         }
     }
 
+    /// So many jobs that are not stat are in hand at the most.
+    fn at_once(&self) -> usize {
+        self.engine.devices() + READ_AHEAD
+    }
+
     /// The next job, if there is one that may begin beside so many, and those that go with it.
     async fn lease(&self, in_hand: usize) -> Option<Vec<Job>> {
         self.try_lease(in_hand).await.unwrap_or_else(|error| {
@@ -104,12 +110,12 @@ impl Work {
 
     async fn try_lease(&self, in_hand: usize) -> Result<Option<Vec<Job>>, StoreError> {
         let leased = match in_hand {
-            0..AT_ONCE => {
+            _ if in_hand < self.at_once() => {
                 let row = self.engine.row();
                 let row = row.as_deref().map(called);
                 self.store.lease_job_in_row(row, "engine", LEASE).await?
             }
-            _ if in_hand < AT_ONCE + STAT_BESIDE => {
+            _ if in_hand < self.at_once() + STAT_BESIDE => {
                 self.store.lease_stat_job("engine", LEASE).await?
             }
             _ => None,

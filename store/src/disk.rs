@@ -3,6 +3,7 @@
 use crate::error::KeepError;
 use crate::events::{self, Event};
 use crate::progress::Progress;
+use crate::segment;
 use sqlx::SqlitePool;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
+    pub fn of(folder: &Path) -> io::Result<Self> {
         let space = rustix::fs::statvfs(folder)?;
         let used = space.f_blocks.saturating_sub(space.f_bfree);
         let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
@@ -45,6 +46,11 @@ impl Disk {
     pub fn percent(&self) -> f64 {
         100.0 * self.used as f64 / self.size().max(1) as f64
     }
+}
+
+/// The file that a running node has locked.
+pub fn lock(store: &Path) -> PathBuf {
+    store.join(segment::LOCK)
 }
 
 /// Whether the reserve is touched.

@@ -186,6 +186,7 @@ impl Check<'_> {
             sha256: written.sha256.map(Spanned::into_inner),
             results: written.results.into_inner(),
             time_out: Duration::from_secs_f64(if in_range { seconds } else { 1.0 }),
+            cpu: written.cpu,
             batching: written.batching.map(|batching| self.batching(batching)),
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),

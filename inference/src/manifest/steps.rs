@@ -1,5 +1,6 @@
 //! `image-steps` and `steps` of `[input]`: what is done to the intensities, one after the other.
 
+use crate::cuda::{DeviceError, Gpu, OnDevice};
 use crate::voxels::error::VoxelError;
 use crate::voxels::intensity::{self, Applied, Over};
 use serde::Deserialize;
@@ -58,6 +59,35 @@ pub struct Quantiles {
 }
 
 impl Step {
+    /// Whether a device can do it: those for which `put_on` does something.
+    pub fn has_kernel(&self) -> bool {
+        matches!(
+            self,
+            Self::Window(_)
+                | Self::Clip(_)
+                | Self::MinMax(_)
+                | Self::ZScore(_)
+                | Self::Piecewise(_)
+        )
+    }
+
+    /// The same on a device.
+    pub fn put_on(&self, gpu: &Gpu, voxels: &OnDevice) -> Result<(), DeviceError> {
+        match self {
+            Self::Window(Ends { low, high }) => gpu.window(voxels, *low, *high),
+            Self::Clip(Ends { low, high }) => gpu.clip(voxels, *low, *high),
+            Self::MinMax(_) => gpu.min_max(voxels),
+            Self::ZScore(ZScore { over: Counted::All }) => {
+                gpu.z_score(voxels, Over::All, Applied::ToAll)
+            }
+            Self::ZScore(ZScore { over: Counted::NonZero }) => {
+                gpu.z_score(voxels, Over::NonZero, Applied::ToThose)
+            }
+            Self::Piecewise(knots) => gpu.piecewise(voxels, knots),
+            _ => Err(DeviceError::no_kernel(&format!("{self:?}"))),
+        }
+    }
+
     pub fn apply(&self, voxels: &mut [f32]) -> Result<(), VoxelError> {
         match self {
             Self::Window(Ends { low, high }) => intensity::window(voxels, *low, *high),

@@ -22,6 +22,8 @@ pub struct Written<I> {
     pub sha256: Option<Spanned<String>>,
     pub results: Spanned<Vec<ResultKind>>,
     pub time_out: Spanned<f64>,
+    #[serde(default = "allowed")]
+    pub cpu: bool,
     pub batching: Option<Spanned<WrittenBatching>>,
     pub algorithm: WrittenAlgorithm,
     pub procedure: Spanned<Code>,
@@ -41,6 +43,10 @@ pub struct Written<I> {
     pub images: Vec<WrittenDerived>,
 }
 
+fn allowed() -> bool {
+    true
+}
+
 /// Each with its name, if it has one.
 pub type Inputs = Vec<(Option<Spanned<String>>, WrittenInput)>;
 
@@ -52,6 +58,7 @@ impl<I> Written<I> {
             sha256: self.sha256,
             results: self.results,
             time_out: self.time_out,
+            cpu: self.cpu,
             batching: self.batching,
             algorithm: self.algorithm,
             procedure: self.procedure,

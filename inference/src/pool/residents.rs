@@ -14,6 +14,8 @@ pub(super) struct Residents<W> {
 #[derive(Debug)]
 struct Resident<W> {
     idle: Option<W>,
+    /// Another device's run, while this one is asked for room.
+    runs: bool,
     /// Higher: used later.
     used: u64,
     /// The most bytes that its processes took while they kept to the budget; 0: not known.
@@ -63,7 +65,7 @@ impl<W> Residents<W> {
     pub(super) fn make_room(&mut self, model: &str, now: u64) -> Vec<(String, W)> {
         let wanted = self.models.get(model).map_or(0, |resident| resident.peak).max(now);
         let mut gone = Vec::new();
-        while self.idle_beside(model) + wanted > self.budget {
+        while self.beside(model) + wanted > self.budget {
             let others = self.models.iter_mut().filter(|(name, _)| *name != model);
             let idle = others.filter(|(_, resident)| resident.idle.is_some());
             let Some((name, resident)) = idle.min_by_key(|(_, resident)| resident.used) else {
@@ -74,10 +76,16 @@ impl<W> Residents<W> {
         gone
     }
 
-    /// What the idle ones take, this one aside.
-    fn idle_beside(&self, model: &str) -> u64 {
+    /// A run of the model begins or has ended: what it takes is not there for those on other devices.
+    pub(super) fn running(&mut self, model: &str, runs: bool) {
+        self.resident(model).runs = runs;
+    }
+
+    /// What the others take that are loaded.
+    fn beside(&self, model: &str) -> u64 {
         let others = self.models.iter().filter(|(name, _)| *name != model);
-        others.filter(|(_, other)| other.idle.is_some()).map(|(_, other)| other.peak).sum()
+        let loaded = others.filter(|(_, other)| other.idle.is_some() || other.runs);
+        loaded.map(|(_, other)| other.peak).sum()
     }
 
     /// It has opened its graph, or run on so many voxels, took so many bytes at most by now, and is idle.
@@ -122,7 +130,7 @@ impl<W> Residents<W> {
     }
 
     fn resident(&mut self, model: &str) -> &mut Resident<W> {
-        let unknown = || Resident { idle: None, used: 0, peak: 0, too_large: None };
+        let unknown = || Resident { idle: None, runs: false, used: 0, peak: 0, too_large: None };
         self.models.entry(model.to_string()).or_insert_with(unknown)
     }
 }
@@ -161,6 +169,23 @@ mod tests {
         assert_eq!(run(&mut residents, "b", 30), none, "exactly the budget");
         assert_eq!(run(&mut residents, "e", 90), ["a", "c", "b"]);
         assert_eq!(run(&mut residents, "a", 30), ["e"], "as its need is known");
+    }
+
+    #[test]
+    fn what_runs_on_another_device_is_counted_until_it_has_ended() {
+        let mut residents = Residents::new(100 * MIB);
+        for (model, mib) in [("a", 60), ("b", 30), ("c", 20)] {
+            run(&mut residents, model, mib);
+        }
+        assert!(residents.take("a").is_none(), "it went for c");
+        run(&mut residents, "a", 60);
+        residents.running("a", true);
+        assert!(residents.take("a").is_some());
+        run(&mut residents, "b", 30);
+        assert_eq!(names(residents.make_room("c", 20 * MIB)), ["b"]);
+        residents.running("a", false);
+        run(&mut residents, "b", 30);
+        assert!(residents.make_room("c", 20 * MIB).is_empty());
     }
 
     #[test]

@@ -96,11 +96,7 @@ pub fn quantile_scale(
 
 /// Linear between knots `[x, y]` of growing x, and the outer y beyond them, as `numpy.interp`.
 pub fn piecewise(values: &mut [f32], knots: &[[f32; 2]]) -> Result<(), VoxelError> {
-    let finite = knots.iter().flatten().all(|number| number.is_finite());
-    if knots.is_empty() || !finite || !knots.is_sorted_by(|a, b| a[0] < b[0]) {
-        let must = "one or more pairs of numbers with growing first numbers";
-        return Err(VoxelError::asked("a piecewise map", format!("{knots:?}"), must));
-    }
+    check_knots(knots)?;
     let (first, last) = (knots[0], knots[knots.len() - 1]);
     each(values, |x| {
         if x.is_nan() {
@@ -169,7 +165,16 @@ fn mean_and_deviation(values: &[f32], over: Over) -> Option<(f64, f64)> {
     Some((mean, (squares.into_iter().sum::<f64>() / number as f64).sqrt()))
 }
 
-fn check_order(
+pub(crate) fn check_knots(knots: &[[f32; 2]]) -> Result<(), VoxelError> {
+    let finite = knots.iter().flatten().all(|number| number.is_finite());
+    if !knots.is_empty() && finite && knots.is_sorted_by(|a, b| a[0] < b[0]) {
+        return Ok(());
+    }
+    let must = "one or more pairs of numbers with growing first numbers";
+    Err(VoxelError::asked("a piecewise map", format!("{knots:?}"), must))
+}
+
+pub(crate) fn check_order(
     what: &'static str,
     low: impl Into<f64>,
     high: impl Into<f64>,

@@ -63,16 +63,19 @@ fn nearest_row<T: Copy>(
     }
 }
 
+/// The source voxel of each target voxel along an axis.
+pub(super) fn places(line: Line, size: usize) -> Vec<Option<usize>> {
+    let place = |i: usize| nearest_voxel(line.start + i as f64 * line.step, size);
+    (0..line.count).map(place).collect()
+}
+
 fn pick<T: Copy + Default + Send + Sync>(
     voxels: &[T],
     size: [usize; 3],
     lines: [Line; 3],
     outside: T,
 ) -> Vec<T> {
-    let places = [0, 1, 2].map(|a| {
-        let place = |i: usize| nearest_voxel(lines[a].start + i as f64 * lines[a].step, size[a]);
-        (0..lines[a].count).map(place).collect::<Vec<_>>()
-    });
+    let places = [0, 1, 2].map(|a| places(lines[a], size[a]));
     let [slow, middle, fast] = &places;
     let row = fast.len();
     let mut out = vec![outside; slow.len() * middle.len() * row];
@@ -108,7 +111,7 @@ pub(super) struct Parallel {
     /// By source axis.
     pub(super) lines: [Line; 3],
     /// The source axis of each target axis.
-    axes: [usize; 3],
+    pub(super) axes: [usize; 3],
 }
 
 impl Way {
@@ -136,6 +139,12 @@ impl Way {
             }
             _ => None,
         }
+    }
+
+    /// Where it begins, then the steps of the slow, the middle and the fast axis.
+    pub(super) fn numbers(&self) -> [f64; 12] {
+        let parts = [self.start, self.steps[0], self.steps[1], self.steps[2]];
+        std::array::from_fn(|at| parts[at / 3][at % 3])
     }
 
     /// Calls `fill` for each row of the target, filled with `outside`: its first voxel and the way to the

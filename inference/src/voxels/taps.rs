@@ -32,6 +32,11 @@ impl Taps {
         (first as usize, &self.weights[begin as usize..end as usize])
     }
 
+    /// First voxel and end of the weights of each target voxel, one behind the other; and all weights.
+    pub(super) fn table(&self) -> (Vec<u32>, &[f32]) {
+        (self.ends.iter().flat_map(|(first, end)| [*first, *end]).collect(), &self.weights)
+    }
+
     /// Weights of 0 at both ends are left out, so that a NaN under them counts for nothing.
     pub(super) fn push(&mut self, first: usize, weights: impl IntoIterator<Item = f32>) {
         let begin = self.weights.len();

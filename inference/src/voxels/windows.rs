@@ -89,7 +89,8 @@ impl Windows {
         self.check(number)?;
         count("the block to cut windows of", block.len(), self.size.iter().product())?;
         count("room for a window", out.len(), self.voxels())?;
-        if self.before != [0; 3] {
+        // Of an odd number of voxels of padding one may lie behind the block, and none before it.
+        if (0..3).any(|a| self.window[a] > self.size[a]) {
             out.fill(padding);
         }
         let plane = self.size[1] * self.size[2];
@@ -267,7 +268,7 @@ fn check_channels(channels: usize, voxels: usize) -> Result<(), VoxelError> {
 }
 
 /// The weight of each voxel of a window. Made as MONAI makes it, in float32.
-fn weights(window: [usize; 3], importance: Importance) -> Result<Vec<f32>, VoxelError> {
+pub fn weights(window: [usize; 3], importance: Importance) -> Result<Vec<f32>, VoxelError> {
     let Importance::Gaussian(part) = importance else {
         return Ok(vec![1.0; window.iter().product()]);
     };

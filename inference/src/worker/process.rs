@@ -2,6 +2,7 @@
 
 use super::frame::{read_head, write_head};
 use super::{Answered, Asked, Opened, Task};
+use crate::device::Device;
 use crate::engine::{Answer, EngineOptions, Found, InferError};
 use crate::models::Model;
 use gantry_terms::images::Images;
@@ -37,6 +38,7 @@ pub enum NotOpened {
 pub struct Worker {
     node: UnixStream,
     process: Process,
+    on: (Device, Option<String>),
 }
 
 /// A handle to end a process by, while others wait for what it says.
@@ -60,6 +62,12 @@ impl Process {
         let status = std::fs::read_to_string(path).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
+    /// By itself, for want of its device: one that crashed is told of when it is asked.
+    pub fn has_ended(&self) -> bool {
+        let ended = self.child().try_wait().ok().flatten();
+        ended.is_some_and(|status| status.success())
     }
 
     fn ended(&self) -> io::Result<ExitStatus> {
@@ -89,11 +97,14 @@ impl Worker {
             .process_group(0)
             .spawn()
             .map_err(not_now)?;
-        let mut worker = Self { node, process: Process(Arc::new(Mutex::new(child))) };
+        let process = Process(Arc::new(Mutex::new(child)));
+        let mut worker = Self { node, process, on: (Device::Cpu, None) };
         let task = Task {
             folder: folder_of(model),
             library: options.library.clone(),
             threads: options.threads,
+            device: options.device,
+            tensorrt: options.tensorrt,
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
@@ -106,10 +117,18 @@ impl Worker {
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
-            Opened::Ready => Ok(worker),
+            Opened::Ready(device, why) => {
+                worker.on = (device, why);
+                Ok(worker)
+            }
             Opened::NoRuntime(text) => Err(NotOpened::NoRuntime(text)),
             Opened::Faulty(text) => Err(NotOpened::Faulty(text)),
         }
+    }
+
+    /// What it runs on, and why it is not what was asked for.
+    pub fn device(&self) -> (Device, Option<&str>) {
+        (self.on.0, self.on.1.as_deref())
     }
 
     pub fn process(&self) -> Process {

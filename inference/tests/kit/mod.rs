@@ -4,6 +4,7 @@
 pub mod author;
 pub mod modality;
 pub mod second_opinion;
+pub mod stand_in;
 
 use gantry_inference::assembly::Assembly;
 use gantry_inference::engine::{Engine, EngineOptions};
@@ -61,7 +62,11 @@ pub fn shipped() -> Arc<Models> {
 }
 
 pub fn engine(models: Arc<Models>, library: PathBuf) -> Engine {
-    Engine::start(models, EngineOptions { library: Some(library), threads: None }).unwrap()
+    Engine::start(
+        models,
+        EngineOptions { library: Some(library), threads: None, ..EngineOptions::default() },
+    )
+    .unwrap()
 }
 
 /// On one thread, with the model of this author alone.
@@ -72,7 +77,8 @@ pub fn start(author: &author::Author) -> Option<Engine> {
     let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
     // The graph is read again at its first run: the folder stays.
     let _ = folder.keep();
-    let options = EngineOptions { library: Some(library), threads: Some(1) };
+    let options =
+        EngineOptions { library: Some(library), threads: Some(1), ..EngineOptions::default() };
     Some(Engine::start(Arc::new(models), options).unwrap_or_else(|error| panic!("{error}")))
 }
 

@@ -1,6 +1,7 @@
 //! `[inference]`: what models may take of the machine.
 
 use super::machine;
+use gantry_inference::device::{Device, Wanted};
 use serde::Deserialize;
 
 /// Where the system does not say how much memory it has.
@@ -11,6 +12,10 @@ const MOST_MIB: u64 = 1 << 24;
 pub struct InferenceConfig {
     /// Bytes that the processes of all models may take together.
     pub memory: u64,
+    /// What models run on.
+    pub devices: Wanted,
+    /// By TensorRT what it can do of a graph, on a device.
+    pub tensorrt: bool,
     /// Bytes of voxels that may be read while their series arrive.
     pub ahead: u64,
 }
@@ -19,7 +24,8 @@ impl Default for InferenceConfig {
     /// Half of the machine, or of what its control group may take; and a sixteenth.
     fn default() -> Self {
         let machine = machine::memory().unwrap_or(2 * UNKNOWN);
-        Self { memory: machine / 2, ahead: machine / 16 }
+        let (devices, tensorrt) = (Wanted::Auto, false);
+        Self { memory: machine / 2, devices, tensorrt, ahead: machine / 16 }
     }
 }
 
@@ -28,6 +34,16 @@ impl Default for InferenceConfig {
 pub(super) struct WrittenInference {
     memory_mib: Option<u64>,
     ahead_mib: Option<u64>,
+    devices: Option<WrittenDevices>,
+    tensorrt: bool,
+}
+
+/// `"auto"`, one device, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "\"auto\", \"cpu\", or a list such as [\"cuda:0\", \"cuda:1\"]")]
+enum WrittenDevices {
+    One(String),
+    These(Vec<String>),
 }
 
 impl WrittenInference {
@@ -43,9 +59,82 @@ impl WrittenInference {
             Some(mib) => mib << 20,
             None => default,
         };
-        InferenceConfig {
-            memory: bytes("memory-mib", self.memory_mib, 64, default.memory),
-            ahead: bytes("ahead-mib", self.ahead_mib, 0, default.ahead),
+        let memory = bytes("memory-mib", self.memory_mib, 64, default.memory);
+        let ahead = bytes("ahead-mib", self.ahead_mib, 0, default.ahead);
+        let devices = self.devices.as_ref().map_or(Ok(Wanted::Auto), WrittenDevices::mean);
+        let devices = devices.unwrap_or_else(|problem| {
+            problems.push(problem);
+            Wanted::Auto
+        });
+        if self.tensorrt && devices == Wanted::These(vec![Device::Cpu]) {
+            problems.push(
+                "inference.tensorrt needs a CUDA device, and inference.devices is cpu".into(),
+            );
+        }
+        InferenceConfig { memory, devices, tensorrt: self.tensorrt, ahead }
+    }
+}
+
+impl WrittenDevices {
+    fn mean(&self) -> Result<Wanted, String> {
+        let written = match self {
+            Self::One(one) if one == "auto" => return Ok(Wanted::Auto),
+            Self::One(one) => std::slice::from_ref(one),
+            Self::These(these) => these.as_slice(),
+        };
+        let mut devices = Vec::new();
+        for text in written {
+            let device = Device::parse(text).ok_or_else(|| {
+                format!("inference.devices: `{text}` is no device, but cpu, cuda:0, cuda:1 ... are")
+            })?;
+            if devices.contains(&device) {
+                return Err(format!("inference.devices names {device} twice"));
+            }
+            devices.push(device);
+        }
+        match devices.as_slice() {
+            [] => Err("inference.devices names no device: leave it out, or say \"cpu\"".into()),
+            _ => Ok(Wanted::These(devices)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(text: &str) -> Result<InferenceConfig, String> {
+        let written: WrittenInference = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut problems = Vec::new();
+        let config = written.mean(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(problems.join("\n")) }
+    }
+
+    #[test]
+    fn devices_are_all_that_are_there_or_those_that_are_named() {
+        let devices = |text: &str| mean(text).unwrap().devices;
+        let these = |devices: &[Device]| Wanted::These(devices.to_vec());
+        assert_eq!(devices(""), Wanted::Auto);
+        assert_eq!(devices("devices = \"auto\""), Wanted::Auto);
+        assert_eq!(devices("devices = \"cpu\""), these(&[Device::Cpu]));
+        assert_eq!(devices("devices = \"cuda:1\""), these(&[Device::Cuda(1)]));
+        let both = these(&[Device::Cuda(0), Device::Cuda(2)]);
+        assert_eq!(devices("devices = [\"cuda:0\", \"cuda:2\"]"), both);
+        assert!(mean("tensorrt = true").unwrap().tensorrt);
+    }
+
+    #[test]
+    fn devices_that_can_not_be_meant_are_refused() {
+        for (text, why) in [
+            ("devices = \"gpu\"", "`gpu` is no device"),
+            ("devices = [\"auto\"]", "`auto` is no device"),
+            ("devices = []", "names no device"),
+            ("devices = [\"cuda:0\", \"cuda:0\"]", "names cuda:0 twice"),
+            ("devices = 1", "or a list such as"),
+            ("devices = \"cpu\"\ntensorrt = true", "needs a CUDA device"),
+        ] {
+            let error = mean(text).unwrap_err();
+            assert!(error.contains(why), "{error}");
         }
     }
 }

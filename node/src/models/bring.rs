@@ -31,7 +31,7 @@ pub fn run(arguments: &ModelsAddArguments) -> Result<ExitCode, Failure> {
     let Some(model) = models.iter().next().cloned() else {
         return Err("the folder holds no model".into());
     };
-    let options = EngineOptions { library: config.onnxruntime.clone(), threads: None };
+    let options = EngineOptions { library: config.onnxruntime.clone(), ..EngineOptions::default() };
     match Engine::start(models, options) {
         Ok(_) => {}
         Err(error @ EngineError::NoRuntime(_)) => {

@@ -55,7 +55,7 @@ fn check(arguments: &ModelsCheckArguments) -> Result<ExitCode, Failure> {
         true => Config::load(&arguments.config)?.onnxruntime,
         false => None,
     };
-    match Engine::start(models, EngineOptions { library, threads: None }) {
+    match Engine::start(models, EngineOptions { library, ..EngineOptions::default() }) {
         Ok(_) => line!("good: the graph has what the manifest says"),
         Err(error @ EngineError::NoRuntime(_)) => {
             eprintln!("the manifest is good, but the graph was not opened: {error}");
