@@ -5,6 +5,10 @@
 #[path = "../tests/kit/mod.rs"]
 mod kit;
 
+/// As the node's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use gantry_inference::assembly::{Assembly, ImageSlices, Room};
 use gantry_inference::device::Device;
 use gantry_inference::engine::EngineOptions;

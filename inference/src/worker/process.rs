@@ -88,7 +88,7 @@ impl Worker {
             NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
         };
         let (node, worker) = UnixStream::pair().map_err(not_now)?;
-        let child = with_large_pages(&mut Command::new(program))
+        let child = with_memory_kept(&mut Command::new(program))
             .arg0("gantry")
             .arg("worker")
             .stdin(Stdio::from(OwnedFd::from(worker)))
@@ -198,13 +198,22 @@ fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
     })
 }
 
-/// Memory in pages of 2 MiB, where the system has them for who asks: most of what it costs to take voxels
-/// over is to be given new pages of 4 KiB for them, one by one. For the allocators of ONNX Runtime and of this
-/// program; what the admin says of them stays.
-fn with_large_pages(command: &mut Command) -> &mut Command {
-    let asks =
-        [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1")];
-    command.envs(asks.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
+/// For the allocators of ONNX Runtime (glibc's) and of this program (mimalloc): memory comes in pages of 2 MiB, where
+/// the system has them for who asks, and what one run has freed the next one takes. Most of what it costs to
+/// take voxels over is to be given new pages for them, and a loaded model is counted with the most that it ever
+/// took in any case. What the admin says of these stays.
+const MEMORY: [(&str, &str); 3] = [
+    (
+        "GLIBC_TUNABLES",
+        "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:\
+         glibc.malloc.mmap_threshold=1099511627776:glibc.malloc.trim_threshold=1099511627776",
+    ),
+    ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1"),
+    ("MIMALLOC_PURGE_DELAY", "-1"),
+];
+
+fn with_memory_kept(command: &mut Command) -> &mut Command {
+    command.envs(MEMORY.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
 }
 
 fn folder_of(model: &Model) -> PathBuf {
