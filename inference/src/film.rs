@@ -4,8 +4,9 @@ use crate::assembly::MOST_VOXELS;
 use crate::decode::{self, DecodeError, Frames, Pixels};
 use crate::elements::Elements;
 use crate::enhanced::{self, FRAME_VOI_LUT, Groups, PIXEL_VALUE_TRANSFORMATION};
+use crate::frames::MOST_TOLD;
 use crate::lossy::LOSSY_IMAGE_COMPRESSION;
-use crate::manifest::{Colour, Input, InputKind, Intensity, Limit};
+use crate::manifest::{Colour, Input, InputKind, Intensity, Limit, Tell};
 use crate::padding::{self, Padding};
 use crate::slice::{self, SliceError, check_modality, range, rescaled};
 use crate::tables;
@@ -64,6 +65,11 @@ pub enum FilmError {
     TooLarge(usize),
     #[error("has {found} frames, the model takes {limit}")]
     Count { found: usize, limit: Limit },
+    #[error(
+        "has {0} frames, and each of at most {MOST_TOLD} is told: `tell = \"mean\"` or `\"max\"` in the \
+         manifest, or a model for so many"
+    )]
+    TooManyTold(usize),
     #[error(transparent)]
     Voxels(#[from] VoxelError),
 }
@@ -77,28 +83,41 @@ impl From<DecodeError> for FilmError {
 /// Blocks for as long as decoding takes: not for a thread that others wait for. Frame by frame, so that
 /// beside the pixels that are given only one is decoded.
 pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
-    let wanted = [TAGS, decode::TAGS, padding::TAGS, enhanced::TAGS].concat();
-    let elements = Elements::read(part10, &wanted).map_err(DecodeError::from)?;
+    let elements = elements(part10)?;
     check_modality(&elements, input)?;
-    let sop_class = slice::uid(&elements, slice::SOP_CLASS_UID, "SOP Class UID")?;
-    let sop_instance = slice::uid(&elements, slice::SOP_INSTANCE_UID, "SOP Instance UID")?;
-    let of = Frames::of(&elements)?;
+    read_elements(&elements, input)
+}
+
+/// All frames of an image of any modality, grey or with colours, as a display would show them: between 0 and 1.
+pub fn shown(part10: &[u8]) -> Result<Film, FilmError> {
+    read_elements(&elements(part10)?, &Input::shown())
+}
+
+fn elements(part10: &[u8]) -> Result<Elements<'_>, DecodeError> {
+    let wanted = [TAGS, decode::TAGS, padding::TAGS, enhanced::TAGS].concat();
+    Ok(Elements::read(part10, &wanted)?)
+}
+
+fn read_elements(elements: &Elements, input: &Input) -> Result<Film, FilmError> {
+    let sop_class = slice::uid(elements, slice::SOP_CLASS_UID, "SOP Class UID")?;
+    let sop_instance = slice::uid(elements, slice::SOP_INSTANCE_UID, "SOP Instance UID")?;
+    let of = Frames::of(elements)?;
     let (frames, [rows, columns]) = (of.count(), of.size());
     let channels = if of.are_colour() { 3 } else { 1 };
     check_kind(input, frames, channels)?;
     let count = [frames, channels, rows].iter().try_fold(columns, |all, n| all.checked_mul(*n));
     let count = count.filter(|count| *count <= MOST_VOXELS).ok_or(FilmError::TooLarge(frames))?;
     let mut pixels = Vec::with_capacity(count);
-    let groups = Groups::read(&elements, frames)?;
-    let tables = Tables::read(&elements)?;
+    let groups = Groups::read(elements, frames)?;
+    let tables = Tables::read(elements)?;
     for at in 0..frames {
         let frame = of.frame(at)?;
         pixels.extend(match &groups {
-            None => intensities(Shown::by(&elements, &tables), input, frame)?,
-            Some(groups) => of_group(&elements, &tables, groups, at, input, frame)?,
+            None => intensities(Shown::by(elements, &tables), input, frame)?,
+            Some(groups) => of_group(elements, &tables, groups, at, input, frame)?,
         });
     }
-    let pixel_spacing = spacing(&elements);
+    let pixel_spacing = spacing(elements);
     Ok(Film { frames, channels, rows, columns, pixels, sop_class, sop_instance, pixel_spacing })
 }
 
@@ -110,6 +129,12 @@ fn check_kind(input: &Input, frames: usize, channels: usize) -> Result<(), FilmE
     let limit = input.limits.frames;
     if !limit.holds(frames as f64) {
         return Err(FilmError::Count { found: frames, limit });
+    }
+    if let InputKind::Frames(wanted) = &input.kind
+        && wanted.tell == Tell::Each
+        && frames > MOST_TOLD
+    {
+        return Err(FilmError::TooManyTold(frames));
     }
     match (input.kind.image().map(|image| image.colour), channels) {
         (Some(Colour::Rgb), 1) => Err(FilmError::NotColour),

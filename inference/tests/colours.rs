@@ -141,6 +141,20 @@ fn an_image_of_the_wrong_colours_or_too_many_frames_is_refused_with_a_reason() {
     let limited = "[input.frames]\ntell = \"max\"\n[input.limits]\nframes = { max = 2 }\n";
     let limited = manifest("frames", "displayed", limited).unwrap().lead().clone();
     assert_eq!(reason(&cine, &limited), "has 3 frames, the model takes up to 2");
+    let told = |how: &str| {
+        let more = format!("[input.frames]\ntell = \"{how}\"\n");
+        manifest("frames", "displayed", &more).unwrap().lead().clone()
+    };
+    let many =
+        |frames, pixels| Scan { frames: Some(frames), pixels: vec![7; pixels], ..grey.clone() };
+    // Of the second one no pixel is there: it is refused before any is read.
+    assert_eq!(film::read(&many("500", 500 * 256).file(), &told("each")).unwrap().frames, 500);
+    let reason_of_many = reason(&many("501", 0), &told("each"));
+    assert!(
+        reason_of_many.starts_with("has 501 frames, and each of at most 500"),
+        "{reason_of_many}"
+    );
+    assert_eq!(film::read(&many("501", 501 * 256).file(), &told("mean")).unwrap().frames, 501);
     let endless = Scan { frames: Some("100000"), ..grey.clone() };
     assert_eq!(reason(&endless, &limited), "has 100000 frames, more than the limit of 65536");
     let lossless = of_one("[input.limits]\nlossy = false\n");

@@ -35,6 +35,8 @@ pub enum Command {
     /// Say why a study, a series or an image did or did not run: each rule, each condition, the value found, and what
     /// came of it.
     Explain(ExplainArguments),
+    /// Print a kept report as a tree, and write a kept image as PNG files.
+    Show(ShowArguments),
     /// Make a kept result again, from the same images by the same model, and say whether it is the same.
     ///
     /// Nothing is kept or sent. Works beside a running node, and takes as long as the model takes. Exit status 1 when
@@ -109,6 +111,24 @@ pub struct ExplainArguments {
     /// Name every image that was selected or not, and not only the first few of each kind.
     #[arg(long)]
     pub images: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "What is printed and drawn may tell who the patient is: it is for who may read the study."
+)]
+pub struct ShowArguments {
+    /// SOP Instance UID (0008,0018) of what was made here or received; or a Series Instance UID (0020,000E) or Study
+    /// Instance UID (0020,000D), for all results that models made of it.
+    pub uid: String,
+    /// Where the frames of an image are laid, as UID.png or UID-FRAME.png; made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+    /// Only this frame of a multi-frame image, counted from 1.
+    #[arg(long, value_name = "NUMBER", requires = "to")]
+    pub frame: Option<usize>,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

@@ -29,5 +29,6 @@ pub mod reproduce;
 pub mod retain;
 pub mod rules;
 pub mod serve;
+pub mod show;
 pub mod status;
 mod transcode;

@@ -4,7 +4,7 @@ use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
     associations, backtest, check, demo, doctor, explain, maintenance, metrics, models, reproduce,
-    retain, rules, serve, status,
+    retain, rules, serve, show, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Models(arguments) => models::run(&arguments.command).await,
         Command::Rules(arguments) => rules::run(&arguments.command).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Show(arguments) => show::run(&arguments).await,
         Command::Reproduce(arguments) => reproduce::run(&arguments).await,
         Command::Backtest(arguments) => backtest::run(&arguments).await,
         Command::Associations(arguments) => associations::run(&arguments).await,

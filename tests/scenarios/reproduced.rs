@@ -1,13 +1,14 @@
-//! What was kept is made again: byte for byte the same, or it is said what is other than then.
+//! What was kept is made again, byte for byte the same, or it is said what is other than then; and it is shown to a reader.
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use kit::instance::Instance;
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
-use kit::pacs::Pacs;
+use kit::pacs::{Pacs, ReceivedFile};
 use kit::{need, phantom};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,6 +45,25 @@ fn copied_models(to: &Path) {
     }
 }
 
+/// `gantry show` prints the report and draws the capture as pydicom reads them at the PACS.
+fn compare_shown(node: &Node, series: &str, results: &[ReceivedFile]) {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let shown = node.gantry(&["show", series, "--to", &folder.path().to_string_lossy()]);
+    assert!(shown.success, "{shown:?}");
+    let printed = folder.path().join("printed");
+    std::fs::write(&printed, &shown.out).expect("written");
+    let other = node.gantry(&["show", "1.2.3"]);
+    assert!(!other.success && other.err.contains("help:"), "{other:?}");
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let mut script = Command::new(python);
+    script.args(["-c", include_str!("../kit/shown.py")]).arg(&printed).arg(folder.path());
+    let output = script.args(results.iter().map(|file| &file.path)).output();
+    let output = output.expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}", shown.out);
+}
+
 #[test]
 fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
@@ -73,6 +93,8 @@ fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     let image = node.gantry(&["reproduce", &chest.instances[0].sop_instance]);
     assert!(!image.success && image.err.contains("was received, not made here"), "{image:?}");
     assert_eq!(pacs.received().len(), 2, "nothing is sent");
+
+    compare_shown(&node, &chest.series, &results);
 
     let manifest = models.path().join("emphysema/model.toml");
     let written = std::fs::read_to_string(&manifest).expect("a manifest");

@@ -1,6 +1,7 @@
 //! `[input.frames]`: how the frames of a cine go through a graph, and what is told of them.
 
-use super::{ImageWanted, Side};
+use super::image::{Crop, Resizing};
+use super::{Axes, Colour, ImageWanted, Input, InputKind, Intensity, Limits, Side};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,37 @@ pub enum Tell {
     Mean,
     /// Of each number the highest one.
     Max,
+}
+
+impl Input {
+    /// For no model: all frames of any image, grey or with colours, as a display shows them.
+    pub(crate) fn shown() -> Self {
+        let image = ImageWanted {
+            crop: Crop::None,
+            size: None,
+            interpolation: Resizing::Nearest,
+            colour: Colour::Any,
+            channels: 3,
+            normalised: None,
+        };
+        Self {
+            name: String::new(),
+            onto_lead: false,
+            kind: InputKind::Frames(FramesWanted { image, tell: Tell::Mean, batch: 1 }),
+            modalities: Vec::new(),
+            tensor: String::new(),
+            intensity: Intensity::Displayed,
+            padding: None,
+            axes: Axes::BatchChannelRowColumn,
+            slice_order: None,
+            grid: None,
+            windows: None,
+            image_steps: Vec::new(),
+            steps: Vec::new(),
+            spacing_tensor: None,
+            limits: Limits::default(),
+        }
+    }
 }
 
 impl FramesWanted {
