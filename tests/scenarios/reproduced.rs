@@ -2,10 +2,10 @@
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use kit::instance::Instance;
+use kit::instance::{Instance, ReceivedFile};
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
-use kit::pacs::{Pacs, ReceivedFile};
+use kit::pacs::Pacs;
 use kit::{need, phantom};
 use std::path::Path;
 use std::process::Command;

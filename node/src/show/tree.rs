@@ -124,3 +124,130 @@ fn outline(item: &Item) -> String {
         points => format!("{kind}, {points} points"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::content::Unreadable;
+    use dicom_core::value::DataSetSequence;
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+    use dicom_encoding::TransferSyntaxIndex;
+    use dicom_object::InMemDicomObject;
+    use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+    use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+    use gantry_terms::uid::Uid;
+
+    type Element = DataElement<InMemDicomObject>;
+
+    fn text(tag: Tag, vr: VR, value: &str) -> Element {
+        DataElement::new(tag, vr, PrimitiveValue::from(value))
+    }
+
+    fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> Element {
+        DataElement::new(tag, VR::SQ, DataSetSequence::from(items))
+    }
+
+    fn item<const N: usize>(elements: [Element; N]) -> InMemDicomObject {
+        InMemDicomObject::from_element_iter(elements)
+    }
+
+    fn coded(tag: Tag, value: &str, scheme: &str, meaning: &str) -> Element {
+        let code = item([
+            text(tags::CODE_VALUE, VR::SH, value),
+            text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, scheme),
+            text(tags::CODE_MEANING, VR::LO, meaning),
+        ]);
+        sequence(tag, vec![code])
+    }
+
+    fn read(object: &InMemDicomObject) -> Result<Item, Unreadable> {
+        let syntax = TransferSyntaxRegistry.get(EXPLICIT_VR_LITTLE_ENDIAN).expect("known");
+        let mut bytes = Vec::new();
+        object.write_dataset_with_ts(&mut bytes, syntax).expect("written");
+        Item::read(&bytes, &Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).expect("a UID"))
+    }
+
+    fn named(kind: &str, meaning: &str, more: Vec<Element>) -> InMemDicomObject {
+        let mut item = item([
+            text(tags::VALUE_TYPE, VR::CS, kind),
+            coded(tags::CONCEPT_NAME_CODE_SEQUENCE, "1", "99X", meaning),
+        ]);
+        more.into_iter().for_each(|element| {
+            item.put(element);
+        });
+        item
+    }
+
+    #[test]
+    fn each_kind_of_content_item_is_one_line() {
+        let measured = |unit: [&str; 2]| {
+            let measured = item([
+                text(tags::NUMERIC_VALUE, VR::DS, "12.50"),
+                coded(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, unit[0], "UCUM", unit[1]),
+            ]);
+            sequence(tags::MEASURED_VALUE_SEQUENCE, vec![measured])
+        };
+        let no_value = vec![
+            sequence(tags::MEASURED_VALUE_SEQUENCE, vec![]),
+            coded(tags::NUMERIC_VALUE_QUALIFIER_CODE_SEQUENCE, "114000", "DCM", "Not a number"),
+        ];
+        let image = item([
+            text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.2"),
+            text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3"),
+            text(tags::REFERENCED_FRAME_NUMBER, VR::IS, "4\\5"),
+        ]);
+        let drawn = PrimitiveValue::F32([0.0, 1.0, 2.0, 3.0].as_slice().into());
+        let outline = vec![
+            text(tags::GRAPHIC_TYPE, VR::CS, "POLYLINE"),
+            DataElement::new(tags::GRAPHIC_DATA, VR::FL, drawn),
+            text(tags::RELATIONSHIP_TYPE, VR::CS, "INFERRED FROM"),
+        ];
+        let volume = vec![
+            measured(["cm3", "cubic centimetre"]),
+            sequence(tags::CONTENT_SEQUENCE, vec![named("SCOORD", "Image Region", outline)]),
+        ];
+        let content = vec![
+            named(
+                "TEXT",
+                "Comment",
+                vec![text(tags::TEXT_VALUE, VR::UT, "two\r\nlines \u{1b}[31m")],
+            ),
+            named(
+                "CODE",
+                "Finding",
+                vec![coded(tags::CONCEPT_CODE_SEQUENCE, "2", "99X", "Nodule")],
+            ),
+            named("NUM", "Volume", volume),
+            named("NUM", "Ratio", vec![measured(["1", "no units"])]),
+            named("NUM", "Mean", no_value),
+            named("IMAGE", "Source", vec![sequence(tags::REFERENCED_SOP_SEQUENCE, vec![image])]),
+            item([]),
+        ];
+        let root = named("CONTAINER", "Report", vec![sequence(tags::CONTENT_SEQUENCE, content)]);
+        let expected = [
+            "Report",
+            "  Comment: two  lines  [31m",
+            "  Finding: Nodule (2, 99X)",
+            "  Volume: 12.50 cm3",
+            "    [inferred from] Image Region: POLYLINE, 2 points",
+            "  Ratio: 12.50",
+            "  Mean: no value (Not a number)",
+            "  Source: 1.2.3, frame 4, 5 (CT Image Storage)",
+            "  (without a name or a value)",
+        ];
+        assert_eq!(lines(&read(&root).expect("it is whole")), expected);
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_or_cut_is_refused() {
+        let opening = b"\x40\0\x30\xA7SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF";
+        let closing = b"\xFE\xFF\x0D\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0";
+        let explicit = Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).expect("a UID");
+        let nested = |depth| [opening.repeat(depth), closing.repeat(depth)].concat();
+        assert_eq!(lines(&Item::read(&nested(64), &explicit).expect("it is whole")).len(), 65);
+        let refused = |bytes: &[u8]| Item::read(bytes, &explicit).map(|_| ()).unwrap_err();
+        assert_eq!(refused(&nested(100_000)), Unreadable::TooDeep);
+        assert_eq!(refused(&opening.repeat(3)), Unreadable::Malformed);
+        assert_eq!(refused(b"\x09\0\x01\x10OB\0\0\xFE\xFF\xFF\xFFabcd"), Unreadable::Malformed);
+    }
+}
