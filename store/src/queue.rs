@@ -76,6 +76,7 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<Job>, StoreError> {
         let now = Moment::now();
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let leased = sqlx::query(ALONG)
             .bind(owner)
             .bind(now.plus(lease).0)
@@ -85,9 +86,11 @@ impl Store {
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .bind(&first.model_digest)
             .bind(&first.manifest_digest)
-            .fetch_all(&self.shared.write)
+            .fetch_all(&mut *transaction)
             .await?;
+        // Before it counts: nobody would work on what is leased and cannot be read.
         let mut jobs: Vec<Job> = leased.iter().map(job).collect::<Result<_, _>>()?;
+        transaction.commit().await?;
         jobs.sort_by_key(|job| (job.decided_at, job.id));
         if !jobs.is_empty() {
             self.shared.progress.ring();

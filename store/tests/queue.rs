@@ -3,6 +3,7 @@
 mod modality;
 
 use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob, Pinned};
+use gantry_store::error::StoreError;
 use gantry_store::jobs::Batch;
 use gantry_store::jobs::Priority::{self, Routine, Stat};
 use gantry_store::queue::AGEING;
@@ -11,7 +12,7 @@ use gantry_terms::moment::Moment;
 use modality::{image, instance, series, store};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::time::Duration;
 use tempfile::tempdir;
 
@@ -207,6 +208,29 @@ async fn jobs_that_go_along_are_of_the_same_model_and_priority_in_their_order_an
     assert!(along.iter().all(|job| (job.model.as_str(), job.attempts) == ("film", 1)));
     assert_eq!(next(&store, 2).await, named(&[("lung", 2), ("film", 4)]));
     assert_eq!(store.lease_job("a", MINUTE).await.expect("asked"), None);
+    store.close().await;
+}
+
+/// Else they would be nobody's until the next start.
+#[tokio::test]
+async fn jobs_among_which_one_cannot_be_read_are_not_leased_along() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    for of_series in 1..=3 {
+        decided(&store, of_series, ago(MINUTE * (9 - of_series)), &[("film", Routine)]).await;
+    }
+    let index = SqliteConnectOptions::new().filename(folder.path().join("index.db"));
+    let mut writes = index.connect().await.expect("the index");
+    let first = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    let spoilt = format!("UPDATE jobs SET send_to = 'nobody' WHERE id = {}", first.id + 2);
+    sqlx::raw_sql(AssertSqlSafe(spoilt)).execute(&mut writes).await.expect("spoilt");
+    let along = store.lease_along(&first, 9, "a", MINUTE).await;
+    assert!(matches!(along, Err(StoreError::Unreadable(_))), "{along:?}");
+    let counts = &store.summary().await.expect("asked").jobs[0];
+    assert_eq!((counts.running, counts.queued), (1, 2));
+    let along = store.lease_along(&first, 1, "a", MINUTE).await.expect("asked");
+    assert_eq!(along.len(), 1, "what can be read waited on");
+    writes.close().await.expect("closed");
     store.close().await;
 }
 
