@@ -149,11 +149,7 @@ impl Shadows {
                 let again = matches!(error, JobError::Transient(_)) && job.attempts < MOST_ATTEMPTS;
                 let again = again.then(|| Moment::now().plus(LOOK));
                 tracing::warn!(%error, again = again.is_some(), "shadow failed");
-                self.store.fail_job(job.id, &error.to_string(), again).await?;
-                match again {
-                    Some(_) => Ok(()),
-                    None => self.store.keep_overlap(job.id, &BTreeMap::new()).await,
-                }
+                self.store.fail_shadow(job.id, &error.to_string(), again).await
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::decisions::{NewDecision, NewDecisions, NewJob, NewStudyDecisions};
 use crate::error::StoreError;
 use crate::forwards::Forwards;
-use crate::jobs::inputs_of;
+use crate::jobs::{Role, inputs_of};
 use crate::queue;
 use crate::rows;
 use crate::shadows;
@@ -315,8 +315,9 @@ async fn add_job(
     Ok(queue::has_turn(connection, job.priority, &job.model).await?)
 }
 
-/// Whether an earlier revision made the very job; then this one asks for it too. One that nobody has
-/// begun, and whose rule asks for something else of the image now, is superseded.
+/// Whether an earlier revision made the very job; then this one asks for it too. That the candidate failed
+/// with it and the live version did it makes it no other job. One that nobody has begun, and whose rule asks
+/// for something else of the image now, is superseded.
 async fn is_made(
     connection: &mut SqliteConnection,
     subject: &Subject<'_>,
@@ -326,7 +327,8 @@ async fn is_made(
     let asked = sqlx::query(concat!(
         "UPDATE jobs SET last_asked = $5
          WHERE level = 'instance' AND selected = $1 AND series = $2 AND rule = $3
-             AND model_digest = $4 AND ifnull(manifest_digest, $9) = $9
+             AND (model_digest = $4 AND ifnull(manifest_digest, $9) = $9 OR $10
+                 AND substr(candidate_failed, 1, length($11) + 2) = $11 || ': ')
              AND role <> 'shadow' AND state IN ('queued', 'running', 'finished')
              AND shadow = $6 AND send_to = $7 AND send_as = $8
              AND inputs IS ",
@@ -341,6 +343,8 @@ async fn is_made(
     .bind(rows::to_json(&job.send_to)?)
     .bind(rows::to_json(&job.send_as)?)
     .bind(&job.pinned.manifest_digest)
+    .bind(job.pinned.role == Role::Canary)
+    .bind(&job.pinned.version)
     .execute(&mut *connection)
     .await?;
     if asked.rows_affected() > 0 {

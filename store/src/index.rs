@@ -103,16 +103,7 @@ async fn migrate(store: &Path) -> Result<(), StoreError> {
 
 /// At most so many connections that only ask. Refuses an index that this version does not know.
 pub(crate) async fn open_to_read(store: &Path, most: u32) -> Result<SqlitePool, StoreError> {
-    let options = options(store)
-        .create_if_missing(false)
-        // What asks and what answers are two threads: with fewer rows they wait for each other.
-        .row_buffer_size(1024)
-        .pragma("query_only", "ON");
-    let pool = SqlitePoolOptions::new()
-        .max_connections(most)
-        .acquire_timeout(Duration::from_secs(120))
-        .connect_with(options)
-        .await?;
+    let pool = open_any_to_read(store, most).await?;
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
     let applied: Result<Option<i64>, _> =
         sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&pool).await;
@@ -121,6 +112,18 @@ pub(crate) async fn open_to_read(store: &Path, most: u32) -> Result<SqlitePool, 
         Ok(_) | Err(sqlx::Error::Database(_)) => Err(StoreError::OtherVersion(path(store))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The same, of an index that may have other tables than this version knows.
+pub(crate) async fn open_any_to_read(store: &Path, most: u32) -> Result<SqlitePool, StoreError> {
+    let options = options(store)
+        .create_if_missing(false)
+        // What asks and what answers are two threads: with fewer rows they wait for each other.
+        .row_buffer_size(1024)
+        .pragma("query_only", "ON");
+    let pool =
+        SqlitePoolOptions::new().max_connections(most).acquire_timeout(Duration::from_secs(120));
+    Ok(pool.connect_with(options).await?)
 }
 
 /// One connection of another process that writes a row beside the node's own, which waits for it as

@@ -1,6 +1,7 @@
 //! Work that a process had in hand when it ended: given back by the next one, which has the folder alone.
 
 use crate::error::StoreError;
+use crate::shadows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use std::time::Duration;
@@ -29,6 +30,7 @@ impl Store {
             .bind(Moment(now).plus(LONGER_THAN_ANY_PAUSE).0)
             .execute(&mut *transaction)
             .await?;
+        shadows::end_without_trial(&mut transaction).await?;
         sqlx::query("UPDATE outbox SET due_at = $1 WHERE state = 'queued' AND due_at > $1")
             .bind(now)
             .execute(&mut *transaction)

@@ -6,6 +6,7 @@ use crate::folder::take_folder;
 use crate::index;
 use crate::reader::{Reader, blocking};
 use crate::rows;
+use crate::shadows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
 use sqlx::sqlite::SqliteRow;
@@ -39,7 +40,7 @@ pub struct NewChange {
     /// As rules call it.
     pub model: String,
     pub change: Change,
-    /// The version that is live until then.
+    /// The version that is live until then, if all that was asked before is taken.
     pub before: String,
     pub after: VersionState,
     pub asked_by: String,
@@ -137,6 +138,8 @@ impl Store {
         .bind(Moment::now().0)
         .execute(&mut *transaction)
         .await?;
+        // With a trial ends what was still to run for it.
+        shadows::end_without_trial(&mut transaction).await?;
         events::insert(&mut transaction, &event).await?;
         transaction.commit().await?;
         self.shared.progress.ring();
@@ -144,13 +147,32 @@ impl Store {
     }
 }
 
-/// Asks the node of this folder, which may be running: one row, there or not.
-pub async fn ask(store: &Path, new: &NewChange) -> Result<i64, StoreError> {
+/// All that stand in an index that this version has not migrated yet, the newest first: what a start will
+/// find. None where there were no versions then.
+pub async fn before_migrating(store: &Path) -> Result<Vec<ChangeRow>, StoreError> {
+    let index = index::open_any_to_read(store, 1).await?;
+    let found = sqlx::query("SELECT * FROM model_changes ORDER BY id DESC").fetch_all(&index).await;
+    index.close().await;
+    match found {
+        Ok(found) => found.iter().map(change_row).collect(),
+        Err(sqlx::Error::Database(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks the node of this folder, which may be running: one row, there or not. None when it is not there
+/// because another change of the model was asked behind the last one that was `seen`.
+pub async fn ask(
+    store: &Path,
+    new: &NewChange,
+    seen: Option<i64>,
+) -> Result<Option<i64>, StoreError> {
     let index = index::open_beside(store).await?;
     let candidate = new.after.candidate.as_ref();
     let id = sqlx::query_scalar(
         "INSERT INTO model_changes (at, model, change, before, live, candidate, share, asked_by, why)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+         WHERE (SELECT max(id) FROM model_changes WHERE model = $2) IS $10 RETURNING id",
     )
     .bind(Moment::now().0)
     .bind(&new.model)
@@ -161,7 +183,8 @@ pub async fn ask(store: &Path, new: &NewChange) -> Result<i64, StoreError> {
     .bind(candidate.and_then(|candidate| candidate.share))
     .bind(&new.asked_by)
     .bind(&new.why)
-    .fetch_one(&index)
+    .bind(seen)
+    .fetch_optional(&index)
     .await?;
     index.close().await;
     Ok(id)

@@ -41,26 +41,66 @@ macro_rules! live_work {
     };
 }
 
-/// The same images and the same rule as those of the job, by another version.
+/// Whether the version of the shadow is still tried beside the live one, as far as it is known what is tried.
+macro_rules! is_tried {
+    ($model:literal, $version:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM model_changes AS last
+                 WHERE last.id = (SELECT max(id) FROM model_changes
+                                  WHERE model = ",
+            $model,
+            " AND state = 'taken') AND (last.candidate IS NOT ",
+            $version,
+            " OR last.share IS NOT NULL))"
+        )
+    };
+}
+
+/// The same images and the same rule as those of the job, by another version. Nothing where its trial ended
+/// while that was decided.
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
     beside: i64,
     candidate: &Candidate,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO jobs (decision, level, study, series, revision, last_asked, rule, rules_digest,
              model, model_digest, priority, shadow, selected, selections, send_to, send_as,
              decided_at, state, due_at, inputs, version, manifest_digest, role, beside)
          SELECT decision, level, study, series, revision, last_asked, rule, rules_digest, model, $2,
              $3, 1, selected, selections, '[]', '[]', decided_at, 'queued', due_at, inputs, $4, $5,
              'shadow', id
-         FROM jobs WHERE id = $1",
-    )
+         FROM jobs WHERE id = $1 AND ",
+        is_tried!("jobs.model", "$4")
+    ))
     .bind(beside)
     .bind(&candidate.model_digest)
     .bind(PRIORITY)
     .bind(&candidate.version)
     .bind(&candidate.manifest_digest)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Those whose trial has ended are not begun any more, and what was kept for them goes, however busy the
+/// node is.
+pub(crate) async fn end_without_trial(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(concat!(
+        "UPDATE jobs SET state = 'superseded', finished_at = $1,
+             reason = 'the trial that it is of has ended'
+         WHERE state IN ('queued', 'running') AND priority = $2 AND state = 'queued' AND NOT (",
+        is_tried!("jobs.model", "jobs.version"),
+        ")"
+    ))
+    .bind(Moment::now().0)
+    .bind(PRIORITY)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM kept_masks WHERE NOT EXISTS (SELECT 1 FROM jobs
+             WHERE jobs.beside = kept_masks.job AND jobs.state IN ('queued', 'running'))",
+    )
     .execute(connection)
     .await?;
     Ok(())
@@ -146,14 +186,14 @@ impl Reader {
         found.iter().map(job_row).collect()
     }
 
-    /// Shadows that wait, by version; and jobs of any role that wait or run, by version.
+    /// Jobs that wait or run, by version. Shadows aside: nobody waits for them.
     pub async fn waiting_by_version(
         &self,
         model: &str,
     ) -> Result<BTreeMap<Option<String>, u64>, StoreError> {
         let found = sqlx::query(
             "SELECT version, count(*) AS jobs FROM jobs WHERE model = $1
-                 AND state IN ('queued', 'running') GROUP BY version",
+                 AND state IN ('queued', 'running') AND role <> 'shadow' GROUP BY version",
         )
         .bind(model)
         .fetch_all(&self.pool)
@@ -204,6 +244,7 @@ impl Store {
 
     /// It was given up for something that somebody waits for, and that counts as no attempt.
     pub async fn put_back_shadow(&self, id: i64) -> Result<(), StoreError> {
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "UPDATE jobs SET state = 'queued', station = NULL, lease_owner = NULL, due_at = $2,
                  attempts = attempts - 1
@@ -211,22 +252,42 @@ impl Store {
         )
         .bind(id)
         .bind(Moment::now().0)
-        .execute(&self.shared.write)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        end_without_trial(&mut transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// Until its shadow has been compared with them. A second time they take the place of the first.
+    /// It failed, and is begun again then if its trial goes on; without `again_at` it has failed for good.
+    /// Masks that are kept for it go with it.
+    pub async fn fail_shadow(
+        &self,
+        id: i64,
+        reason: &str,
+        again_at: Option<Moment>,
+    ) -> Result<(), StoreError> {
+        self.fail_job(id, reason, again_at).await?;
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        end_without_trial(&mut transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Until its shadow has been compared with them, if one waits. A second time they take the place of the
+    /// first.
     pub async fn keep_masks(&self, job: i64, masks: &[KeptMask]) -> Result<(), StoreError> {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         for mask in masks {
-            sqlx::query("INSERT OR REPLACE INTO kept_masks VALUES ($1, $2, $3, $4)")
-                .bind(job)
-                .bind(&mask.key)
-                .bind(mask.voxels as i64)
-                .bind(&mask.runs)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT OR REPLACE INTO kept_masks SELECT $1, $2, $3, $4
+                 WHERE EXISTS (SELECT 1 FROM jobs
+                               WHERE beside = $1 AND state IN ('queued', 'running'))",
+            )
+            .bind(job)
+            .bind(&mask.key)
+            .bind(mask.voxels as i64)
+            .bind(&mask.runs)
+            .execute(&mut *transaction)
+            .await?;
         }
         Ok(transaction.commit().await?)
     }

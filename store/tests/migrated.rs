@@ -5,6 +5,7 @@ mod modality;
 use gantry_store::decisions::Level;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobState, Role};
+use gantry_store::model_changes;
 use gantry_store::outbox::DeliveryState;
 use gantry_store::store::Store;
 use gantry_store::study::StudyState;
@@ -179,6 +180,28 @@ async fn what_was_decided_before_there_were_levels_reads_as_it_did() {
     let store = Store::open(options(folder.path())).await.expect("a store");
     let leased = store.lease_job("a", Duration::from_secs(60)).await.expect("asked");
     assert_eq!(leased.map(|job| job.id), Some(23));
+    store.close().await;
+}
+
+/// `gantry check` asks before the first start of another version.
+#[tokio::test]
+async fn which_versions_of_models_are_live_is_known_before_the_index_is_migrated() {
+    let folder = tempdir().expect("a folder");
+    let mut index = connect(folder.path()).await;
+    MIGRATIONS.run_to(12, &mut index).await.expect("without versions of models");
+    let known = async || model_changes::before_migrating(folder.path()).await.expect("asked");
+    assert_eq!(known().await, []);
+    MIGRATIONS.run_to(13, &mut index).await.expect("with versions of models");
+    let sql = "INSERT INTO model_changes (at, model, change, before, live, asked_by, why, state)
+               VALUES (5, 'lung', 'promote', '1', '2', 'anna', '', 'taken')";
+    run(&mut index, sql.into()).await;
+    index.close().await.expect("closed");
+    let reader = Store::open_reader(folder.path()).await;
+    assert!(matches!(reader.err(), Some(StoreError::OtherVersion(_))));
+    let before = known().await;
+    assert_eq!((before.len(), before[0].change.after.live.as_str()), (1, "2"));
+    let store = modality::store(folder.path()).await;
+    assert_eq!(store.model_changes(None).await.expect("asked"), before);
     store.close().await;
 }
 

@@ -10,6 +10,7 @@ use gantry_store::model_changes::{
 };
 use gantry_store::shadows::KeptMask;
 use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
 use modality::decider::{decide, instances, job, verdict};
 use modality::{image, options, series, store};
 use serde_json::json;
@@ -142,6 +143,142 @@ async fn a_canary_that_fails_is_done_by_the_live_version_and_told() {
     assert_eq!(known.iter().map(|row| row.job.id).collect::<Vec<_>>(), [canary.id]);
 }
 
+fn event(kind: &str) -> Event {
+    let (station, kind) = ("infer".into(), kind.into());
+    Event { station, kind, subject: None, text: String::new() }
+}
+
+/// What a node has taken: version 1 is live, and this is tried.
+async fn taken(store: &Store, candidate: Option<(&str, Option<f64>)>) {
+    let candidate =
+        candidate.map(|(version, share)| CandidateState { version: version.into(), share });
+    let change = match &candidate {
+        None => Change::Rollback,
+        Some(candidate) if candidate.share.is_some() => Change::Canary,
+        Some(_) => Change::Shadow,
+    };
+    let new = NewChange {
+        model: "lung".into(),
+        change,
+        before: "1".into(),
+        after: VersionState { live: "1".into(), candidate },
+        asked_by: "anna".into(),
+        why: String::new(),
+    };
+    let seen = store.model_changes(Some("lung")).await.expect("asked").first().map(|row| row.id);
+    let asked = model_changes::ask(&store.options().folder, &new, seen).await.expect("asked");
+    store.change_taken(asked.expect("the next"), event("taken")).await.expect("taken");
+}
+
+async fn states_of(store: &Store, of_series: u32) -> Vec<(Role, JobState)> {
+    let rows = store.jobs(&series(of_series)).await.expect("asked");
+    rows.iter().map(|row| (row.job.role, row.state)).collect()
+}
+
+#[tokio::test]
+async fn with_a_trial_end_its_shadows_and_their_masks_however_busy_the_node_is() {
+    use JobState::{Finished, Queued, Superseded};
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    taken(&store, Some(("2", None))).await;
+    decided(&store, 1, pinned("1", Role::Live, Some("2"))).await;
+    decided(&store, 2, pinned("1", Role::Live, Some("2"))).await;
+    let live = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    store.keep_masks(live.id, &[mask()]).await.expect("kept");
+    store.finish_job(live.id, finished()).await.expect("finished");
+    assert!(store.live_work_waits().await.expect("asked"), "it is never idle");
+    let other = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+
+    // A canary of the same version is another trial.
+    taken(&store, Some(("2", Some(0.5)))).await;
+    let ended = [(Role::Live, Finished), (Role::Shadow, Superseded)];
+    assert_eq!(states_of(&store, 1).await, ended);
+    assert!(store.kept_masks(live.id).await.expect("asked").is_empty());
+    let waiting = store.waiting_by_version("lung").await.expect("asked");
+    assert_eq!(waiting, BTreeMap::from([(Some("1".into()), 1)]), "as `status` counts");
+
+    // What was decided for the trial just before it ended, and what runs on.
+    store.keep_masks(other.id, &[mask()]).await.expect("nobody wants them");
+    assert!(store.kept_masks(other.id).await.expect("asked").is_empty());
+    store.finish_job(other.id, finished()).await.expect("finished");
+    decided(&store, 3, pinned("1", Role::Live, Some("2"))).await;
+    assert_eq!(states_of(&store, 3).await, [(Role::Live, Queued)]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_shadow_that_runs_when_its_trial_ends_is_not_begun_again() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    taken(&store, Some(("2", None))).await;
+    for of_series in [1, 2, 3] {
+        decided(&store, of_series, pinned("1", Role::Live, Some("2"))).await;
+        let live = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+        store.keep_masks(live.id, &[mask()]).await.expect("kept");
+        store.finish_job(live.id, finished()).await.expect("finished");
+    }
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        running.push(store.lease_shadow(MINUTE).await.expect("asked").expect("a shadow"));
+    }
+    taken(&store, None).await;
+    let masks = async |shadow: usize| {
+        let live = running[shadow].beside.expect("a live job");
+        store.kept_masks(live).await.expect("asked").len()
+    };
+    assert_eq!(masks(0).await, 1, "it may still be compared");
+    store.put_back_shadow(running[0].id).await.expect("put back");
+    let again = Some(Moment::now());
+    store.fail_shadow(running[1].id, "in passing", again).await.expect("failed");
+    use JobState::{Finished, Running, Superseded};
+    for (of_series, state) in [(1, Superseded), (2, Superseded), (3, Running)] {
+        let expected = [(Role::Live, Finished), (Role::Shadow, state)];
+        assert_eq!(states_of(&store, of_series).await, expected);
+    }
+    assert_eq!([masks(0).await, masks(1).await, masks(2).await], [0, 0, 1]);
+
+    // The node is killed.
+    store.release_leases().await.expect("released");
+    let expected = [(Role::Live, Finished), (Role::Shadow, Superseded)];
+    assert_eq!(states_of(&store, 3).await, expected);
+    assert_eq!(masks(2).await, 0);
+    assert_eq!(store.next_shadow_due().await.expect("asked"), None);
+    store.close().await;
+}
+
+/// The job of an image that the candidate could not do, as the live version did it, and a late image.
+#[tokio::test]
+async fn a_late_image_makes_no_second_job_of_one_that_was_given_to_the_live_version() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let on_images = |images: &[u32], candidate: &str| {
+        let one = |number: &u32| NewJob {
+            pinned: pinned(candidate, Role::Canary, None),
+            model_digest: format!("graph {candidate}"),
+            ..job(Level::Instance, instances(1, &[*number]))
+        };
+        vec![verdict("each", Level::Instance, images.iter().map(one).collect())]
+    };
+    store.keep(image(1, 1)).await.expect("kept");
+    decide(&store, 1, on_images(&[1], "2")).await;
+    let canary = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    let given = store.give_to_live(canary.id, &version("1"), "it crashed").await;
+    assert!(given.expect("given"));
+    let live = store.lease_job("a", MINUTE).await.expect("asked").expect("the job");
+    store.finish_job(live.id, finished()).await.expect("finished");
+
+    store.keep(image(1, 2)).await.expect("kept");
+    decide(&store, 1, on_images(&[1, 2], "2")).await;
+    use JobState::{Finished, Queued};
+    let late = [(Role::Live, Finished), (Role::Canary, Queued)];
+    assert_eq!(states_of(&store, 1).await, late, "the first image is done");
+    // Another candidate may do what that one could not.
+    store.keep(image(1, 3)).await.expect("kept");
+    decide(&store, 1, on_images(&[1], "2.1")).await;
+    assert_eq!(states_of(&store, 1).await.len(), 3);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_change_is_asked_beside_a_node_and_outlives_it() {
     let folder = tempdir().expect("a folder");
@@ -155,14 +292,10 @@ async fn a_change_is_asked_beside_a_node_and_outlives_it() {
         asked_by: "anna".into(),
         why: "a better lung".into(),
     };
-    let event = |kind: &str| Event {
-        station: "infer".into(),
-        kind: kind.into(),
-        subject: None,
-        text: String::new(),
-    };
-    let first = model_changes::ask(folder.path(), &new).await.expect("asked");
-    let second = model_changes::ask(folder.path(), &new).await.expect("asked");
+    let ask = async |seen| model_changes::ask(folder.path(), &new, seen).await.expect("asked");
+    let first = ask(None).await.expect("it is the first");
+    assert_eq!(ask(None).await, None, "who did not see the first one knows too little");
+    let second = ask(Some(first)).await.expect("it is built on the first");
     assert!(model_changes::is_in_use(folder.path().into()).await.expect("asked"));
     let asked = store.changes_asked().await.expect("asked");
     assert_eq!(asked.iter().map(|row| row.id).collect::<Vec<_>>(), [first, second]);
