@@ -175,7 +175,7 @@ impl Work {
             1 => (reading.images().await?, None),
             _ => {
                 let films = async { reading.images().await.map(|(images, _)| images) };
-                let (images, place) = self.room.read(films).await?;
+                let (images, place) = self.room.read(job.priority, films).await?;
                 ((images, 0), place)
             }
         };
