@@ -200,8 +200,8 @@ impl Pool {
             let wish = Wish { urgency, model: model.name.clone(), since, joins };
             let asked = Asked { images: images.clone(), how, at: now.into(), reply };
             let leads = async {
-                let (turn, asked) = turns.turn(wish, asked).await;
-                self.lead(&model, &turn, asked, urgency).await
+                let (turn, asked) = turns.turn(wish.clone(), asked).await;
+                self.lead(&model, turn, asked, wish).await
             };
             return tokio::select! {
                 biased;
@@ -219,14 +219,13 @@ impl Pool {
     async fn lead(
         &self,
         model: &Arc<Model>,
-        turn: &Turn<Asked>,
+        turn: Turn<Asked>,
         first: Asked,
-        urgency: Urgency,
+        wish: Wish,
     ) -> Result<Told, InferError> {
-        let all = self.gather(model, turn, first, urgency).await;
-        let began = Instant::now();
-        let answers = self.answers(model, turn, &all).await;
-        let took = began.elapsed() / u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let all = self.gather(model, &turn, first, wish.urgency).await;
+        let (answers, took) = self.answers(model, turn, &all, wish).await;
+        let took = took / u32::try_from(all.len()).unwrap_or(u32::MAX);
         let told =
             |answer: Answer| answer.map(|Found { findings, seat }| Told { findings, took, seat });
         let mut told = answers.into_iter().map(told);

@@ -98,6 +98,11 @@ fn workers() -> Vec<u32> {
     numbers.filter(is_worker).collect()
 }
 
+fn signal(signal: &str, process: u32) {
+    let sent = Command::new("kill").arg(signal).arg(process.to_string()).status();
+    assert!(sent.unwrap().success());
+}
+
 /// One test: it looks at all processes that it has started.
 #[test]
 fn films_that_wait_at_the_same_time_are_one_run_and_none_fails_for_another() {
@@ -109,6 +114,7 @@ fn films_that_wait_at_the_same_time_are_one_run_and_none_fails_for_another() {
     runtime.block_on(async {
         eight_are_one_run(&library).await;
         who_is_urgent_or_by_himself_waits_for_nobody(&library).await;
+        who_is_urgent_goes_between_the_halves_of_a_batch_that_failed(&library).await;
         a_batch_that_does_not_fit_becomes_smaller_ones(&library).await;
     });
 }
@@ -132,8 +138,7 @@ async fn eight_are_one_run(library: &Path) {
 
     // What they run in ends under all of them: each is tried again, in halves, and has its answer.
     for worker in workers() {
-        let sent = Command::new("kill").arg("-ABRT").arg(worker.to_string()).status();
-        assert!(sent.unwrap().success());
+        signal("-ABRT", worker);
     }
     let after = at_once(&pool, films.clone()).await;
     for (told, after) in told.iter().zip(&after) {
@@ -169,6 +174,34 @@ async fn who_is_urgent_or_by_himself_waits_for_nobody(library: &Path) {
     let pool = self::pool(folder.path(), library, SIDE, batching, 8 << 30);
     let told = at_once(&pool, vec![film(SIDE, 1)]).await;
     assert_eq!(seats(&told), [Seat::ALONE], "nobody else came in time");
+}
+
+async fn who_is_urgent_goes_between_the_halves_of_a_batch_that_failed(library: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = pool(folder.path(), library, SIDE, PATIENT, 8 << 30);
+    let [worker] = workers()[..] else { panic!("{:?}", workers()) };
+    signal("-STOP", worker);
+    let mut films = {
+        let (pool, films) = (pool.clone(), (0..8).map(|number| film(SIDE, number)).collect());
+        tokio::spawn(async move { at_once(&pool, films).await })
+    };
+    // Their run begins when all of them are there, and cannot end.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut urgent = {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            pool.infer_together("tiny", film(SIDE, 9), Urgency::Stat, Duration::ZERO).await
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    signal("-KILL", worker);
+    tokio::select! {
+        biased;
+        told = &mut urgent => assert_eq!(told.unwrap().unwrap().seat, Seat::ALONE),
+        _ = &mut films => panic!("all halves went before the urgent film"),
+    }
+    let told = films.await.unwrap();
+    assert!(told.iter().all(|told| told.as_ref().is_ok_and(|told| told.seat.of == 4)), "halves");
 }
 
 /// In bytes, as the system tells.

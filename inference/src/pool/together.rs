@@ -1,12 +1,13 @@
 //! Several jobs of one model in one run: who goes together, and what becomes of those that fail together.
 
-use super::turns::{Turn, Urgency};
+use super::turns::{Turn, Urgency, Wish};
 use super::{Pool, Told};
 use crate::batch::Seat;
 use crate::engine::{Answer, InferError};
 use crate::models::Model;
 use gantry_terms::images::Images;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -56,20 +57,24 @@ impl Pool {
         }
     }
 
-    /// An answer for each. Those that failed with others go again in smaller batches, in the end alone: an
-    /// error that one got beside others is never its answer.
+    /// An answer for each, and how long they ran. Those that failed with others go again in smaller batches,
+    /// in the end alone: an error that one got beside others is never its answer. Who is more urgent goes
+    /// between two of these runs.
     pub(super) async fn answers(
         &self,
         model: &Arc<Model>,
-        turn: &Turn<Asked>,
+        mut turn: Turn<Asked>,
         all: &[Asked],
-    ) -> Vec<Answer> {
+        wish: Wish,
+    ) -> (Vec<Answer>, Duration) {
+        let mut began = Instant::now();
         if let [Asked { how: How::InSeat(seat), images, .. }] = all {
             let copies = vec![images.clone(); seat.of.max(1)];
-            let mut answers = self.run(model, turn, copies).await;
+            let mut answers = self.run(model, &turn, copies).await;
             let last = answers.len() - 1;
-            return vec![answers.swap_remove(seat.at.min(last))];
+            return (vec![answers.swap_remove(seat.at.min(last))], began.elapsed());
         }
+        let mut took = Duration::ZERO;
         let nothing = || Err(InferError::Transient("it did not run".into()));
         let mut answers: Vec<Answer> = all.iter().map(|_| nothing()).collect();
         let mut left: Vec<usize> = (0..all.len()).collect();
@@ -78,8 +83,13 @@ impl Pool {
         loop {
             let mut again = Vec::new();
             for part in left.chunks(size) {
+                if turn.keeps_urgent_waiting(wish.urgency) {
+                    took += began.elapsed();
+                    turn = self.let_pass(model, turn, &wish).await;
+                    began = Instant::now();
+                }
                 let batch = part.iter().map(|at| all[*at].images.clone()).collect();
-                let of_part = self.run(model, turn, batch).await;
+                let of_part = self.run(model, &turn, batch).await;
                 all_failed |= part.len() > 1 && of_part.iter().all(Result::is_err);
                 for (at, answer) in part.iter().zip(of_part) {
                     if part.len() > 1 && answer.is_err() {
@@ -99,6 +109,16 @@ impl Pool {
             // It was not one of them, it was how many they are.
             self.at_most_together(&model.name, size);
         }
-        answers
+        (answers, took + began.elapsed())
+    }
+
+    /// The turn, after it was somebody else's who waited for it. It comes back as to who asked first.
+    async fn let_pass(&self, model: &Model, turn: Turn<Asked>, wish: &Wish) -> Turn<Asked> {
+        let Some(turns) = self.turns.get(&self.device(model)) else { return turn };
+        drop(turn);
+        let wish = Wish { joins: false, ..wish.clone() };
+        let (reply, _) = oneshot::channel();
+        let (images, at) = (Vec::new(), Instant::now());
+        turns.turn(wish, Asked { images, how: How::Alone, at, reply }).await.0
     }
 }

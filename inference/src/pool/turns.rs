@@ -179,6 +179,13 @@ impl<P> Turn<P> {
         self.0.as_ref().is_some_and(|turns| turns.state().waiting.iter().any(waits))
     }
 
+    /// Somebody waits who is more urgent than who has it.
+    pub(super) fn keeps_urgent_waiting(&self, urgency: Urgency) -> bool {
+        let waits =
+            |waiting: &Waiting<P>| waiting.wish.urgency < urgency && !waiting.call.is_closed();
+        self.0.as_ref().is_some_and(|turns| turns.state().waiting.iter().any(waits))
+    }
+
     /// Until one comes. One that came since the last time counts.
     pub(super) async fn somebody_comes(&self) {
         if let Some(turns) = &self.0 {
