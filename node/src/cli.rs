@@ -179,8 +179,9 @@ pub enum ModelsCommand {
     Check(ModelsCheckArguments),
     /// Check a folder and copy it below models/, whole or not at all.
     ///
-    /// A new model is taken by the next start of the node. Where one of that name is there with other contents, nothing
-    /// is copied: `--beside` brings it as a version beside that, for `gantry models promote`.
+    /// A running node loads a model of a new name and runs it once, and rules may name it then; without a running node the
+    /// next start takes it. Where one of that name is there with other contents, nothing is copied: `--beside` brings it as
+    /// a version beside that, for `gantry models promote`.
     Add(ModelsAddArguments),
     /// Take a model away from models/: all of it, or one version.
     ///
@@ -209,6 +210,8 @@ pub struct ModelsAddArguments {
     /// Beside the version that is there, as models/NAME@VERSION.
     #[arg(long)]
     pub beside: bool,
+    #[command(flatten)]
+    pub said: SaidArguments,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

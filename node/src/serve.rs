@@ -8,7 +8,7 @@ use crate::dimse::acceptor;
 use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::metrics;
-use crate::models::{state, watch as versions};
+use crate::models::watch as versions;
 use crate::receive::Receive;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
@@ -25,8 +25,8 @@ use gantry_routing::drive::Drive;
 use gantry_routing::in_force::InForce;
 use gantry_routing::versions::VersionsInForce;
 use gantry_routing::wait::Stop;
+use gantry_store::error::StoreError;
 use gantry_store::events::Event;
-use gantry_store::model_changes::ChangeRow;
 use gantry_store::options::StoreOptions;
 use gantry_store::queue::AGEING;
 use gantry_store::store::Store;
@@ -80,7 +80,7 @@ pub enum StartError {
     #[error("{0}")]
     Checked(String),
     #[error("cannot open the store in {folder}: {source}")]
-    Store { folder: String, source: gantry_store::error::StoreError },
+    Store { folder: String, source: StoreError },
     #[error(
         "cannot listen on {address}: {source}\n  help: is another program, or another node, listening there?"
     )]
@@ -96,49 +96,33 @@ pub enum StartError {
 impl Node {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let changes = state::changes_before(&config.data).await;
-        let checked = checked(&config, &changes)?;
         let listener = TcpListener::bind(&config.listen.address).await.map_err(|source| {
             StartError::Listen { address: config.listen.address.clone(), source }
         })?;
+        let metrics = listen_for_metrics(&config).await?;
+        let store = Store::open(store_options(&config)).await.map_err(in_store(&config))?;
+        match prepared(&config, &store).await {
+            Ok(prepared) => Ok(Self::go(config, store, prepared, listener, metrics)),
+            Err(error) => {
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the stations.
+    fn go(
+        config: Arc<Config>,
+        store: Store,
+        prepared: Prepared,
+        listener: TcpListener,
+        metrics: Option<TcpListener>,
+    ) -> Self {
+        let Prepared { checked, engine, without_models } = prepared;
         let address = listener
             .local_addr()
             .map(|address| address.to_string())
             .unwrap_or_else(|_| config.listen.address.clone());
-        let metrics = listen_for_metrics(&config).await?;
-        let options = store_options(&config);
-        let large_object_bytes = options.large_object_bytes;
-        let store = Store::open(options).await.map_err(|source| StartError::Store {
-            folder: config.data.display().to_string(),
-            source,
-        })?;
-        let store_failed =
-            |source| StartError::Store { folder: config.data.display().to_string(), source };
-        // An index of an earlier version could not be asked before it was opened.
-        let now = store.model_changes(None).await.map_err(store_failed)?;
-        let checked = if now == changes { checked } else { self::checked(&config, &now)? };
-        let live = Models::of(checked.versions.live().cloned());
-        let (engine, without_models) = match start_engine(&config, Arc::new(live)) {
-            Ok(started) => started,
-            Err(error) => {
-                store.close().await;
-                return Err(error);
-            }
-        };
-        if let Some(engine) = &engine {
-            let live = |name: &str| checked.versions.live().any(|model| model.name == name);
-            let others = checked.versions.all().filter(|model| !live(&model.name));
-            others.for_each(|model| engine.add(model.clone()));
-        }
-        store.release_leases().await.map_err(store_failed)?;
-        watch::started(&store, &checked.rules).await.map_err(store_failed)?;
-        for warning in &checked.warnings {
-            tracing::warn!(station = "infer", warning, "a version is not usable");
-        }
-        if let Some(why) = &without_models {
-            say_that_models_do_not_run(&store, why).await;
-        }
-
         warn_of_passcodes(&config);
         let (stop_stations, stop) = Stop::new();
         let associations = Arc::new(Associations::new(Moment::now()));
@@ -185,7 +169,7 @@ impl Node {
             admission: Admission::new(config.clone()),
             ledger,
             store: store.clone(),
-            large_object_bytes,
+            large_object_bytes: store.options().large_object_bytes,
             buffers: Arc::default(),
             memory: Memory::new(config.listen.memory_mib, config.listen.maximum_pdu),
             associations,
@@ -196,7 +180,7 @@ impl Node {
             receive,
             stop_edge.clone(),
         ));
-        Ok(Self {
+        Self {
             config,
             store,
             address,
@@ -211,7 +195,7 @@ impl Node {
             watching,
             choosing,
             metrics,
-        })
+        }
     }
 
     /// Stops taking, finishes what is in hand, and closes the store.
@@ -234,8 +218,40 @@ impl Node {
     }
 }
 
-fn checked(config: &Config, changes: &[ChangeRow]) -> Result<check::Checked, StartError> {
-    check::check(config, changes).map_err(|all| StartError::Checked(all.to_string()))
+/// What a node starts with beside its store.
+struct Prepared {
+    checked: check::Checked,
+    engine: Option<Pool>,
+    without_models: Option<String>,
+}
+
+/// The store is open before anything is checked: which versions are live stands in its index, and one of an
+/// earlier version cannot be asked before it is migrated.
+async fn prepared(config: &Config, store: &Store) -> Result<Prepared, StartError> {
+    let changes = store.model_changes(None).await.map_err(in_store(config))?;
+    let checked = check::check(config, &changes);
+    let checked = checked.map_err(|all| StartError::Checked(all.to_string()))?;
+    let live = Models::of(checked.versions.live().cloned());
+    let (engine, without_models) = start_engine(config, Arc::new(live))?;
+    if let Some(engine) = &engine {
+        let live = |name: &str| checked.versions.live().any(|model| model.name == name);
+        let others = checked.versions.all().filter(|model| !live(&model.name));
+        others.for_each(|model| engine.add(model.clone()));
+    }
+    store.release_leases().await.map_err(in_store(config))?;
+    watch::started(store, &checked.rules).await.map_err(in_store(config))?;
+    for warning in &checked.warnings {
+        tracing::warn!(station = "infer", warning, "a version is not usable");
+    }
+    if let Some(why) = &without_models {
+        say_that_models_do_not_run(store, why).await;
+    }
+    Ok(Prepared { checked, engine, without_models })
+}
+
+fn in_store(config: &Config) -> impl Fn(StoreError) -> StartError {
+    let folder = config.data.display().to_string();
+    move |source| StartError::Store { folder: folder.clone(), source }
 }
 
 /// Where `[admin] metrics` says, if it does.

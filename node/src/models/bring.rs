@@ -1,5 +1,6 @@
 //! `gantry models add`: a folder that holds a model is copied below `models/`, whole or not at all.
 
+use super::choose::{self, Answer};
 use super::told;
 use crate::cli::ModelsAddArguments;
 use crate::config::Config;
@@ -15,14 +16,15 @@ use std::sync::Arc;
 
 type Failure = Box<dyn Error>;
 
-/// Where it is to lie, and what its coming means.
-struct Place {
-    name: String,
-    advice: String,
+/// Where it is to lie.
+enum Place {
+    /// It is the first of its name.
+    New(String),
+    Beside(String),
 }
 
-/// Exit status 0 when it lies there, now or before.
-pub fn run(arguments: &ModelsAddArguments) -> Result<ExitCode, Failure> {
+/// Exit status 0 when it lies there, now or before, and a running node has taken it if its name is new.
+pub async fn run(arguments: &ModelsAddArguments) -> Result<ExitCode, Failure> {
     let config = Config::load(&arguments.config.config)?;
     let models = match Models::one(&arguments.folder) {
         Ok(models) => Arc::new(models),
@@ -52,9 +54,38 @@ pub fn run(arguments: &ModelsAddArguments) -> Result<ExitCode, Failure> {
         line!("{} {} is there already, with the same contents", model.called(), model.version());
         return Ok(ExitCode::SUCCESS);
     };
-    copy(&model, &config.models, &place.name)?;
-    line!("{} is in {}: {}", place.name, config.models.display(), place.advice);
-    Ok(ExitCode::SUCCESS)
+    match place {
+        Place::Beside(name) => {
+            copy(&model, &config.models, &name)?;
+            let (called, version) = (model.called(), model.version());
+            let advice = format!("`gantry models promote {called} {version}` lets it work");
+            line!("{name} is in {}: {advice}", config.models.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Place::New(name) => {
+            copy(&model, &config.models, &name)?;
+            line!("{name} is in {}", config.models.display());
+            let answer = choose::take_up(config, &name, model.version(), &arguments.said).await?;
+            Ok(told_of_new(&name, answer))
+        }
+    }
+}
+
+fn told_of_new(name: &str, answer: Option<Answer>) -> ExitCode {
+    match answer {
+        Some(Answer::Taken) => line!("the node has taken it: rules may name it now"),
+        Some(Answer::NextStart) | None => {
+            line!("the next start of the node takes it, and rules may name it then");
+        }
+        Some(Answer::Refused(why)) => {
+            eprintln!(
+                "the running node does not take it, so that no rule may name it: {why}\n  help: the next start \
+                 would try to take it: `gantry models remove {name}` takes it away"
+            );
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// None when the very same is there.
@@ -74,8 +105,7 @@ fn place(catalogue: &Catalogue, model: &Model, beside: bool) -> Result<Option<Pl
     }
     let others: Vec<&str> = catalogue.versions(called).map(|model| model.version()).collect();
     if others.is_empty() && !beside {
-        let advice = "the next start of the node takes it, and rules may name it then".into();
-        return Ok(Some(Place { name: called.to_string(), advice }));
+        return Ok(Some(Place::New(called.to_string())));
     }
     if others.is_empty() {
         return Err(format!(
@@ -96,8 +126,7 @@ fn place(catalogue: &Catalogue, model: &Model, beside: bool) -> Result<Option<Pl
             "the version {version:?} cannot be the name of a folder: 1 to 64 of a-z, A-Z, 0-9, and . _ + -"
         ));
     }
-    let advice = format!("`gantry models promote {called} {version}` lets it work");
-    Ok(Some(Place { name, advice }))
+    Ok(Some(Place::Beside(name)))
 }
 
 /// Written under a name that no reader looks at, synced, and then renamed: there is never half of it.

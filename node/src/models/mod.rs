@@ -28,7 +28,7 @@ pub async fn run(command: &ModelsCommand) -> Result<ExitCode, Failure> {
     match command {
         ModelsCommand::List(arguments) => list::run(&Config::load(&arguments.config)?).await,
         ModelsCommand::Check(arguments) => check(arguments),
-        ModelsCommand::Add(arguments) => bring::run(arguments),
+        ModelsCommand::Add(arguments) => bring::run(arguments).await,
         ModelsCommand::Remove(arguments) => remove::run(arguments).await,
         ModelsCommand::Bench(arguments) => bench::run(arguments).await,
         ModelsCommand::Promote(arguments) => choose::promote(arguments).await,

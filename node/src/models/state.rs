@@ -3,7 +3,8 @@
 use super::in_words;
 use gantry_inference::models::{Catalogue, Model};
 use gantry_routing::versions::{Chosen, Trial, Versions};
-use gantry_store::model_changes::{ChangeRow, ChangeState, VersionState};
+use gantry_store::error::StoreError;
+use gantry_store::model_changes::{self, ChangeRow, ChangeState, NewChange, VersionState};
 use gantry_store::store::Store;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,16 +23,67 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
-/// What was changed until now, as far as it can be read while no store is open; the newest first.
+/// What was changed until now, as far as it can be read beside a node or where none runs; the newest first.
 pub async fn changes_before(data: &Path) -> Vec<ChangeRow> {
-    let Ok(reader) = Store::open_reader(data).await else { return Vec::new() };
-    reader.model_changes(None).await.unwrap_or_default()
+    let changes = match Store::open_reader(data).await {
+        Ok(reader) => reader.model_changes(None).await,
+        Err(StoreError::OtherVersion(_)) => model_changes::before_migrating(data).await,
+        Err(error) => Err(error),
+    };
+    changes.unwrap_or_default()
 }
 
 /// The last change of the model that a node has taken.
 pub fn taken<'c>(changes: &'c [ChangeRow], called: &str) -> Option<&'c VersionState> {
-    let of_model = changes.iter().filter(|row| row.change.model == called);
-    of_model.clone().find(|row| row.state == ChangeState::Taken).map(|row| &row.change.after)
+    last(changes, called, |state| state == ChangeState::Taken)
+}
+
+fn last<'c>(
+    changes: &'c [ChangeRow],
+    called: &str,
+    counts: impl Fn(ChangeState) -> bool,
+) -> Option<&'c VersionState> {
+    let mut of_model = changes.iter().filter(|row| row.change.model == called);
+    of_model.find(|row| counts(row.state)).map(|row| &row.change.after)
+}
+
+/// What works when all is taken that was asked: what is asked now is built on that. None where no version
+/// would be live.
+pub fn expected(
+    catalogue: &Catalogue,
+    changes: &[ChangeRow],
+    called: &str,
+) -> Option<VersionState> {
+    let asked = last(changes, called, |state| state != ChangeState::Refused).cloned();
+    asked.or_else(|| unchanged(catalogue, called))
+}
+
+fn unchanged(catalogue: &Catalogue, called: &str) -> Option<VersionState> {
+    let live = catalogue.first(called)?.version().to_string();
+    Some(VersionState { live, candidate: None })
+}
+
+/// Why a change cannot be taken that was built on one that was refused, or on what is no longer so.
+pub fn overtaken(
+    catalogue: &Catalogue,
+    changes: &[ChangeRow],
+    change: &NewChange,
+) -> Result<(), String> {
+    let now = taken(changes, &change.model).cloned();
+    let now = now.or_else(|| unchanged(catalogue, &change.model));
+    let now = now.map(|state| state.live).unwrap_or_default();
+    if now == change.before {
+        return Ok(());
+    }
+    let name = |version: &str| match version {
+        "" => "no version".to_string(),
+        version => format!("version {version}"),
+    };
+    Err(format!(
+        "it was asked to follow {}, and {} is live: ask again for what you want now",
+        name(&change.before),
+        name(&now)
+    ))
 }
 
 /// A candidate that is gone or faulty costs the trial alone.

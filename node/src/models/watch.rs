@@ -16,6 +16,7 @@ use gantry_store::store::Store;
 use gantry_terms::findings::{Findings, NoValue};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 
 /// The command that asks waits for the answer.
@@ -23,19 +24,28 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// What rules may name; others when another version of a model is live. Cheap to clone.
 #[derive(Clone)]
-pub struct WorldNow(Arc<Mutex<Arc<World>>>);
+pub struct WorldNow {
+    world: Arc<Mutex<Arc<World>>>,
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl WorldNow {
     pub fn new(world: World) -> Self {
-        Self(Arc::new(Mutex::new(Arc::new(world))))
+        Self { world: Arc::new(Mutex::new(Arc::new(world))), changing: Arc::default() }
     }
 
     pub fn now(&self) -> Arc<World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rules and versions have to fit each other: whoever changes one of them compares it with the other, and
+    /// lets it take effect, while this is held.
+    pub async fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     fn replace(&self, world: World) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
+        *self.world.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
     }
 }
 
@@ -47,12 +57,6 @@ pub struct Watch {
     pub rules: InForce,
     pub world: WorldNow,
     pub engine: Option<Pool>,
-}
-
-/// A change that may take effect.
-struct Prepared {
-    chosen: Chosen,
-    world: World,
 }
 
 impl Watch {
@@ -74,8 +78,9 @@ impl Watch {
 
     async fn look(&self) -> Result<(), StoreError> {
         for row in self.store.changes_asked().await? {
-            match self.prepare(&row.change).await {
-                Ok(prepared) => self.take(&row, prepared).await?,
+            let changes = self.store.model_changes(Some(&row.change.model)).await?;
+            match self.prepare(&row.change, &changes).await {
+                Ok(chosen) => self.take(&row, chosen).await?,
                 Err(why) => self.refuse(&row, &why).await?,
             }
         }
@@ -83,12 +88,18 @@ impl Watch {
     }
 
     /// First the row, then the effect: after a crash between them the next start does what the row says.
-    async fn take(&self, row: &ChangeRow, prepared: Prepared) -> Result<(), StoreError> {
+    /// Other rules may be in force since it was prepared.
+    async fn take(&self, row: &ChangeRow, chosen: Chosen) -> Result<(), StoreError> {
         let NewChange { model, after, .. } = &row.change;
+        let _changing = self.world.changing().await;
+        let world = match self.world_with(&chosen) {
+            Ok(world) => world,
+            Err(why) => return self.refuse(row, &why).await,
+        };
         let text = in_words(after);
         self.store.change_taken(row.id, event("version taken", model, text.clone())).await?;
-        self.world.replace(prepared.world);
-        self.versions.choose(model, prepared.chosen);
+        self.world.replace(world);
+        self.versions.choose(model, chosen);
         tracing::info!(station = "infer", model, by = row.change.asked_by, "{text}");
         Ok(())
     }
@@ -107,12 +118,13 @@ impl Watch {
     }
 
     /// Touches nothing that is live.
-    async fn prepare(&self, change: &NewChange) -> Result<Prepared, String> {
+    async fn prepare(&self, change: &NewChange, changes: &[ChangeRow]) -> Result<Chosen, String> {
         let (folder, called) = (self.config.models.clone(), change.model.clone());
         let read = move || Catalogue::of_model(&folder, &called);
         let catalogue = tokio::task::spawn_blocking(read).await;
         let catalogue = catalogue.map_err(|_| "the models folder could not be read".to_string())?;
         let catalogue = catalogue.map_err(|problems| super::in_words(&problems))?;
+        state::overtaken(&catalogue, changes, change)?;
         let live = state::version(&catalogue, &change.model, &change.after.live)?;
         let trial = match &change.after.candidate {
             None => None,
@@ -122,7 +134,8 @@ impl Watch {
             }
         };
         let chosen = Chosen { live, trial };
-        let world = self.world_with(&chosen)?;
+        // What does not fit need not be loaded.
+        self.world_with(&chosen)?;
         let new = [Some(&chosen.live), chosen.trial.as_ref().map(|trial| &trial.candidate)];
         for model in new.into_iter().flatten() {
             self.check_unchanged(model)?;
@@ -130,7 +143,7 @@ impl Watch {
                 self.warm_up(model).await?;
             }
         }
-        Ok(Prepared { chosen, world })
+        Ok(chosen)
     }
 
     /// The rules in force have to fit the version.
@@ -213,3 +226,6 @@ fn event(kind: &str, model: &str, text: String) -> Event {
     let (station, subject) = ("infer".into(), Some(model.to_string()));
     Event { station, kind: kind.into(), subject, text }
 }
+
+#[cfg(test)]
+mod tests;

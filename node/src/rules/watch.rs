@@ -4,7 +4,7 @@ use super::folder::{OnDisk, is_rolling_back, rolled_back_halfway};
 use super::{kept, rollback, short};
 use crate::models::watch::WorldNow;
 use gantry_routing::in_force::InForce;
-use gantry_routing::rules::RuleSet;
+use gantry_routing::rules::{RuleSet, World};
 use gantry_store::error::StoreError;
 use gantry_store::events::Event;
 use gantry_store::rule_sets::Cause;
@@ -36,9 +36,11 @@ pub struct Watch {
 type Look = Result<OnDisk, String>;
 
 impl Watch {
-    /// Runs until told to stop.
+    /// Runs until told to stop. What was refused is judged again when other models work: it may have named
+    /// one of these.
     pub async fn run(self, stop: CancellationToken) {
         let mut judged: Look = Ok(OnDisk::of(&self.in_force.now()));
+        let mut refused_in: Option<Arc<World>> = None;
         let mut seen = (judged.clone(), 0);
         let mut halfway = 0;
         loop {
@@ -55,11 +57,13 @@ impl Watch {
             halfway = 0;
             let times = if seen.0 == look { seen.1 + 1 } else { 1 };
             seen = (look, times);
-            if seen.0 == judged || times < self.wanted(&seen.0) {
+            let world = self.world.now();
+            let stands = refused_in.as_ref().is_none_or(|before| Arc::ptr_eq(before, &world));
+            if seen.0 == judged && stands || times < self.wanted(&seen.0) {
                 continue;
             }
             match self.act(&seen.0).await {
-                Ok(()) => judged = seen.0.clone(),
+                Ok(refused) => (judged, refused_in) = (seen.0.clone(), refused),
                 Err(error) => {
                     tracing::error!(station = "decide", %error, "changed rules cannot be taken down; trying again");
                 }
@@ -99,21 +103,24 @@ impl Watch {
         if all_here { STEADY } else { STEADY_WITHOUT_A_FILE }
     }
 
-    async fn act(&self, look: &Look) -> Result<(), StoreError> {
-        match self.judge(look).await {
-            Ok(rules) => self.take(rules).await,
-            Err(problems) => self.refuse(&problems).await,
+    /// Takes them, or says in what world they were refused.
+    async fn act(&self, look: &Look) -> Result<Option<Arc<World>>, StoreError> {
+        let _changing = self.world.changing().await;
+        let world = self.world.now();
+        match self.judge(look, world.clone()).await {
+            Ok(rules) => self.take(rules).await.map(|()| None),
+            Err(problems) => self.refuse(&problems).await.map(|()| Some(world)),
         }
     }
 
     /// The rules, or each problem in a line.
-    async fn judge(&self, look: &Look) -> Result<RuleSet, Vec<String>> {
+    async fn judge(&self, look: &Look, world: Arc<World>) -> Result<RuleSet, Vec<String>> {
         let seen = look.as_ref().map_err(|fault| vec![in_a_line(fault)])?;
         if seen.is_empty() {
             let folder = self.folder.display();
             return Err(vec![format!("{folder} holds no file of rules any more")]);
         }
-        let (files, world) = (seen.texts()?, self.world.now());
+        let files = seen.texts()?;
         let read = tokio::task::spawn_blocking(move || RuleSet::parse(files, &world)).await;
         match read {
             Ok(Ok(rules)) => Ok(rules),
