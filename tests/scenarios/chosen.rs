@@ -1,4 +1,4 @@
-//! Which version of a model works: asked for in a row, across an upgrade of the node, and for a model that the node never saw.
+//! Which version of a model works: asked for in a row, and for a model that the node never saw.
 
 #[path = "swapped/versions.rs"]
 mod versions;
@@ -7,14 +7,11 @@ use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::{need, ports};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use versions::author::Author;
 use versions::{RULES, THRESHOLDS, brought, send, series, version};
 
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The first that knew of versions.
-const LAST_MIGRATION: &str = "13";
 
 fn wait_for(what: &str, node: &Node, done: impl Fn() -> bool) {
     let waited = ports::wait_for(PATIENCE, || done().then_some(()));
@@ -64,31 +61,6 @@ fn what_is_asked_before_the_node_took_the_last_change_follows_that_and_goes_no_f
     said(&node, &["models", "rollback", "tiny"], "1 is live");
     let said = node.gantry(&["models", "rollback", "tiny"]);
     assert!(!said.success && said.err.contains("no version of tiny was live before 1"), "{said:?}");
-}
-
-#[test]
-fn a_start_that_migrates_the_index_knows_which_version_is_live() {
-    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
-    let Some(_) = need::onnx_runtime() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    // Neither is live by its name.
-    models(folder.path(), ["tiny@1", "tiny@2"]);
-    let pacs = Pacs::down("PACS");
-    let setup = Setup::new().models(&folder.path().join("models")).rules("all.toml", RULES);
-    let mut node = setup.pacs(&pacs).lay_out();
-    let refused = node.gantry(&["check"]);
-    assert!(!refused.success && refused.err.contains("none is live"), "{refused:?}");
-    let made = Command::new(python)
-        .arg(need::root().join("tests/kit/earlier_index.py"))
-        .args([&need::root().join("migrations"), Path::new(LAST_MIGRATION), &node.data()])
-        .args(["tiny", "2"])
-        .status();
-    assert!(made.expect("python starts").success());
-    said(&node, &["check"], "models         good: tiny");
-    said(&node, &["models", "list"], "tiny@2, live");
-    node.start();
-    said(&node, &["models", "list"], "tiny@2, live");
-    said(&node, &["models", "history", "tiny"], "promote   2 is live (before: 1)");
 }
 
 #[test]
