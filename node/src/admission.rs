@@ -3,6 +3,7 @@
 use crate::config::{CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
 use crate::names::{Answer, Names};
+use crate::tls;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::storage_classes;
 use std::net::IpAddr;
@@ -42,6 +43,9 @@ impl Admission {
                 UnknownPeers::Refuse => Err(self.stranger(Refusal::CallingAeTitleUnknown)),
             };
         };
+        if peer.tls.as_ref().is_some_and(|tls| !tls::is_own(tls, &caller.security)) {
+            return Err(self.stranger(Refusal::CertificateUnknown));
+        }
         self.check_address(peer, caller.address.ip()).await?;
         let user =
             peer.user.as_ref().filter(|_| listen.user_identity == UserIdentityPolicy::Checked);
@@ -82,6 +86,10 @@ impl Admission {
             (Refusal::CallingAeTitleUnknown | Refusal::Stranger, None) => self.nearest(calling),
             (Refusal::AddressUnknown | Refusal::Stranger | Refusal::NameUnresolved, Some(peer)) => {
                 format!("; {calling} may call from {}", listed(&peer.from))
+            }
+            (Refusal::CertificateUnknown, Some(_)) => {
+                "; its [[peer]] has tls = true, and tls-name and pin say which certificates are its own"
+                    .into()
             }
             _ => String::new(),
         }

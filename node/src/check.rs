@@ -6,6 +6,7 @@ use crate::models::state;
 use crate::output::line;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
+use crate::tls;
 use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
@@ -45,6 +46,7 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     if let Some(rules) = &arguments.rules {
         config.rules.clone_from(rules);
     }
+    tls::check(&config)?;
     let changes = state::changes_before(&config.data).await;
     let checked = match check(&config, &changes) {
         Ok(checked) => checked,
@@ -69,6 +71,11 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
         line!("warning: passcodes cross the network as they are: {}", passcodes.join(", "));
     }
     line!("configuration  good: {} peers", config.peers.len());
+    if let Some(files) = &config.tls {
+        for expiry in tls::expiries(files) {
+            line!("certificate    {}", tls::told(&expiry));
+        }
+    }
     line!("models         good: {}", listed(checked.versions.live().map(|model| model.called())));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));

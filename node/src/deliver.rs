@@ -5,6 +5,7 @@ use crate::config::{Config, DeliverConfig, Peer};
 use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers, Target};
 use crate::dimse::status::{self, Outcome};
+use crate::tls::Tls;
 use crate::transcode;
 use bytes::Bytes;
 use gantry_routing::wait::sleep_until;
@@ -36,6 +37,7 @@ const STOPPED: &str = "the node stopped";
 pub struct Deliver {
     pub config: Arc<Config>,
     pub store: Store,
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// What became of one delivery.
@@ -121,6 +123,7 @@ impl Deliver {
         };
         let target = Target {
             address: address.to_string(),
+            secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
             called: peer.ae_title.clone(),
             calling: self.config.ae_title.clone(),
             timers: RequestTimers::default(),

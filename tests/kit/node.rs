@@ -118,6 +118,12 @@ impl Setup {
         self
     }
 
+    /// Further tables, as they are.
+    pub fn further(mut self, tables: &str) -> Self {
+        self.peers += &format!("\n{tables}");
+        self
+    }
+
     /// A further line of `[listen]`.
     pub fn listen(mut self, line: &str) -> Self {
         self.listen += &format!("{line}\n");

@@ -119,6 +119,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
     let sender = Peer::new(scanner.clone());
     let quiet = Duration::try_from_secs_f64(arguments.quiet_seconds)?;
     Ok(Config {
+        tls: None,
         ae_title: AeTitle::parse(NODE)?,
         listen: ListenConfig { address: "127.0.0.1:0".into(), ..ListenConfig::default() },
         data: data.to_path_buf(),
