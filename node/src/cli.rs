@@ -53,6 +53,10 @@ pub enum Command {
     Rules(RulesArguments),
     /// Bring models, measure them, and say which version of each is live and which is tried; models/README.md is the guide.
     Models(ModelsArguments),
+    /// Say what waits for which peer, and try again, drop, pause and resume deliveries.
+    ///
+    /// All of it works beside a running node, which acts on it within seconds, and when none runs.
+    Outbox(OutboxArguments),
     /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
     Associations(AssociationsArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
@@ -276,6 +280,17 @@ pub struct SaidArguments {
     pub why: String,
 }
 
+impl SaidArguments {
+    /// As it was said, or the user at the terminal.
+    pub fn who(&self) -> String {
+        let known = || {
+            ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok())
+        };
+        let user = || known().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into());
+        self.by.clone().unwrap_or_else(user)
+    }
+}
+
 #[derive(Args)]
 pub struct ModelsNameArguments {
     pub name: String,
@@ -348,6 +363,70 @@ pub struct RulesDiffArguments {
 pub struct RulesRollbackArguments {
     /// The first letters of a digest.
     pub digest: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct OutboxArguments {
+    #[command(subcommand)]
+    pub command: OutboxCommand,
+}
+
+#[derive(Subcommand)]
+pub enum OutboxCommand {
+    /// List what is queued and parked, peer by peer, in the order in which it goes.
+    List(OutboxListArguments),
+    /// Try again at once what is parked or waits for its next try; a peer that was away is called at once.
+    ///
+    /// What was dropped is only queued again when it is named by its number.
+    Retry(OutboxMeantArguments),
+    /// Take deliveries out of the queue. They stay in the history, with who dropped them and why; `--why` is asked for.
+    Drop(OutboxMeantArguments),
+    /// Send nothing to a peer until it is resumed, over restarts too. What is on its way this very moment still goes.
+    Pause(OutboxPeerArguments),
+    /// Go on with a peer that was paused, and call one at once that could not be reached.
+    Resume(OutboxPeerArguments),
+}
+
+#[derive(Args)]
+pub struct OutboxListArguments {
+    /// Only this peer.
+    #[arg(long, value_name = "AE_TITLE")]
+    pub peer: Option<String>,
+    /// Only what is parked: it failed for good, and an admin must act.
+    #[arg(long)]
+    pub parked: bool,
+    /// Only what was dropped, with who dropped it and why.
+    #[arg(long)]
+    pub dropped: bool,
+    /// How many of each peer and state.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: u32,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct OutboxMeantArguments {
+    /// The number of a delivery, as `gantry outbox list` shows it; a Study, Series or SOP Instance UID, with the results
+    /// that were made of it; or `all`.
+    pub what: String,
+    /// Only deliveries to this peer.
+    #[arg(long, value_name = "AE_TITLE")]
+    pub peer: Option<String>,
+    #[command(flatten)]
+    pub said: SaidArguments,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct OutboxPeerArguments {
+    /// The AE title of the peer.
+    pub peer: String,
+    #[command(flatten)]
+    pub said: SaidArguments,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod names;
+pub mod outbox;
 mod output;
 pub mod phantom;
 pub mod receive;

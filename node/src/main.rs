@@ -3,8 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, doctor, explain, maintenance, metrics, models, reproduce,
-    retain, rules, serve, show, status,
+    associations, backtest, check, demo, doctor, explain, maintenance, metrics, models, outbox,
+    reproduce, retain, rules, serve, show, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -56,6 +56,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Show(arguments) => show::run(&arguments).await,
         Command::Reproduce(arguments) => reproduce::run(&arguments).await,
         Command::Backtest(arguments) => backtest::run(&arguments).await,
+        Command::Outbox(arguments) => outbox::run(&arguments.command).await,
         Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,

@@ -3,15 +3,18 @@
 use crate::associations::counted;
 use crate::config::Config;
 use crate::explain::when;
+use crate::explain::work::in_trouble;
 use crate::output::say;
 use crate::retain;
 use crate::rules;
 use crate::tls;
 use gantry_routing::complete::learned::Learned;
 use gantry_routing::complete::pace::{Times, seconds};
+use gantry_store::outbox::Said;
 use gantry_store::store::Store;
 use gantry_store::summary::Summary;
 use gantry_terms::ae_title::AeTitle;
+use gantry_terms::moment::Moment;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -81,17 +84,33 @@ fn told(summary: &Summary) -> String {
         }
     }
     for peer in &summary.outbox {
+        let dropped = match peer.dropped {
+            0 => String::new(),
+            dropped => format!(", {dropped} dropped"),
+        };
         text.push_str(&format!(
-            "deliver   {}: {} queued, {} delivered, {} parked\n",
+            "deliver   {}: {} queued, {} delivered, {} parked{dropped}\n",
             peer.peer, peer.queued, peer.delivered, peer.parked
         ));
-        if let Some(reason) = &peer.last_reason {
+        let state = summary.peers.iter().find(|state| state.peer == peer.peer);
+        if let Some((at, said)) = state.and_then(|state| state.paused.as_ref()) {
+            text.push_str(&format!("          paused since {}\n", in_words(*at, said)));
+        }
+        if let Some(trouble) = state.and_then(|state| state.trouble.as_ref()) {
+            text.push_str(&format!("          last trouble: {}\n", in_trouble(trouble)));
+        } else if let Some(reason) = &peer.last_reason {
             let next =
                 peer.next_try.map(|due| format!(", next try {}", when(due))).unwrap_or_default();
             text.push_str(&format!("          last trouble: {reason}{next}\n"));
         }
     }
     text
+}
+
+/// When, by whom and why.
+pub(crate) fn in_words(at: Moment, said: &Said) -> String {
+    let why = if said.why.is_empty() { String::new() } else { format!(": {}", said.why) };
+    format!("{} by {}{why}", when(at), said.by)
 }
 
 /// How long the series of a peer are waited for, and which numbers of its headers are believed.

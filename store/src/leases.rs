@@ -31,10 +31,12 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         shadows::end_without_trial(&mut transaction).await?;
-        sqlx::query("UPDATE outbox SET due_at = $1 WHERE state = 'queued' AND due_at > $1")
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        for of_outbox in [
+            "UPDATE outbox SET due_at = $1, leased_at = NULL WHERE state = 'queued' AND due_at > $1",
+            "UPDATE outbox_peers SET retry_at = $1 WHERE retry_at > $1",
+        ] {
+            sqlx::query(of_outbox).bind(now).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         self.shared.progress.ring();
         Ok(())

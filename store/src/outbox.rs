@@ -1,5 +1,10 @@
 //! What waits to be delivered to which peer: one row for each peer and instance, ever, with the digest of the bytes and the changes that it stands for.
 
+pub mod commands;
+mod kinds;
+pub mod listed;
+pub mod peers;
+
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::forwards;
@@ -33,6 +38,8 @@ pub struct Delivery {
     /// This one included.
     pub attempts: u32,
     pub queued_at: Moment,
+    /// When it began to wait: when it was queued, or when an admin had it tried again.
+    pub since: Moment,
     /// What is changed in it on its way.
     pub changes: Changes,
     /// Of the bytes that class and syntax are those of.
@@ -56,6 +63,8 @@ pub enum DeliveryState {
     Delivered,
     /// Failed for good; an admin must look.
     Parked,
+    /// An admin wants it no more.
+    Dropped,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +83,17 @@ pub struct DeliveryRow {
     pub queued_at: Moment,
     pub due_at: Moment,
     pub delivered_at: Option<Moment>,
+    /// Since when it is on its way; none while it waits.
+    pub leased_at: Option<Moment>,
+    /// When, by whom and why it was dropped.
+    pub dropped: Option<(Moment, Said)>,
+}
+
+/// Who asks for something, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub by: String,
+    pub why: String,
 }
 
 impl Reader {
@@ -124,31 +144,42 @@ impl Reader {
         Ok(if digest == delivery.digest { Leased::Object(object) } else { Leased::Changed })
     }
 
-    /// Peers with something to deliver at this time.
-    pub async fn peers_due(&self, now: Moment) -> Result<Vec<String>, StoreError> {
-        let peers = sqlx::query_scalar(
-            "SELECT DISTINCT peer FROM outbox WHERE state = 'queued' AND due_at <= $1
-                 AND EXISTS (SELECT 1 FROM instances
-                             WHERE instances.sop_instance = outbox.sop_instance)
-             ORDER BY peer",
-        );
-        Ok(peers.bind(now.0).fetch_all(&self.pool).await?)
+    /// Peers that something is queued for. One step in the index for each peer, however much waits.
+    pub async fn peers_queued(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(PEERS_QUEUED).fetch_all(&self.pool).await?)
     }
 
-    /// When the next delivery is due that is not due at this time. An instance that is not in the
-    /// index (yet) is not counted.
-    pub async fn next_due(&self, now: Moment) -> Result<Option<Moment>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT min(due_at) FROM outbox WHERE state = 'queued' AND due_at > $1
-                 AND EXISTS (SELECT 1 FROM instances
-                             WHERE instances.sop_instance = outbox.sop_instance)",
-        )
-        .bind(now.0)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(due.map(Moment))
+    /// When the peer's next delivery is due that is not due at this time. An instance that is not in
+    /// the index (yet) is not counted.
+    pub async fn next_due(&self, peer: &str, now: Moment) -> Result<Option<Moment>, StoreError> {
+        let due = sqlx::query_scalar(NEXT_DUE).bind(peer).bind(now.0);
+        Ok(due.fetch_optional(&self.pool).await?.map(Moment))
+    }
+
+    /// What can be leased now: stat first, then oldest.
+    async fn leasable(&self, peer: &str, now: Moment) -> Result<bool, StoreError> {
+        let found = sqlx::query(LEASABLE).bind(peer).bind(now.0).bind(1);
+        Ok(found.fetch_optional(&self.pool).await?.is_some())
     }
 }
+
+const PEERS_QUEUED: &str = "WITH RECURSIVE queued (peer) AS (
+         SELECT min(peer) FROM outbox WHERE state = 'queued'
+         UNION ALL
+         SELECT (SELECT min(peer) FROM outbox WHERE state = 'queued' AND outbox.peer > queued.peer)
+         FROM queued WHERE queued.peer IS NOT NULL
+     ) SELECT peer FROM queued WHERE peer IS NOT NULL";
+const NEXT_DUE: &str = "SELECT due_at FROM outbox INDEXED BY outbox_counts
+     WHERE peer = $1 AND state = 'queued' AND due_at > $2
+         AND EXISTS (SELECT 1 FROM instances WHERE instances.sop_instance = outbox.sop_instance)
+     ORDER BY due_at LIMIT 1";
+const LEASABLE: &str = "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
+         attempts + 1 AS attempts, queued_at, max(queued_at, ifnull(retried_at, 0)) AS since,
+         changes, instances.digest AS digest
+     FROM outbox INDEXED BY outbox_due
+         CROSS JOIN instances ON instances.sop_instance = outbox.sop_instance
+     WHERE peer = $1 AND state = 'queued' AND due_at <= $2
+     ORDER BY priority, queued_at, outbox.id LIMIT $3";
 
 impl Store {
     /// Up to `limit` deliveries that are due: stat first, then oldest. An instance that is not in
@@ -160,32 +191,48 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
         let now = Moment::now();
+        // Nothing is written as long as there is nothing to lease: every bell asks.
+        if !self.leasable(peer, now).await? {
+            return Ok(Vec::new());
+        }
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let found = sqlx::query(
-            "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
-                 attempts + 1 AS attempts, queued_at, changes, instances.digest AS digest
-             FROM outbox JOIN instances ON instances.sop_instance = outbox.sop_instance
-             WHERE peer = $1 AND state = 'queued' AND due_at <= $2
-             ORDER BY priority, queued_at, outbox.id LIMIT $3",
-        )
-        .bind(peer)
-        .bind(now.0)
-        .bind(limit)
-        .fetch_all(&mut *transaction)
-        .await?;
+        let found = sqlx::query(LEASABLE)
+            .bind(peer)
+            .bind(now.0)
+            .bind(limit)
+            .fetch_all(&mut *transaction)
+            .await?;
         let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         for delivery in &leased {
-            sqlx::query(
-                "UPDATE outbox SET attempts = attempts + 1, due_at = $2, digest = $3 WHERE id = $1",
-            )
-            .bind(delivery.id)
-            .bind(now.plus(lease).0)
-            .bind(delivery.digest.as_slice())
-            .execute(&mut *transaction)
-            .await?;
+            sqlx::query("UPDATE outbox SET due_at = $2, leased_at = $4, digest = $3 WHERE id = $1")
+                .bind(delivery.id)
+                .bind(now.plus(lease).0)
+                .bind(delivery.digest.as_slice())
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(leased)
+    }
+
+    /// What was leased and not tried is due as it was before, and no attempt is counted.
+    pub async fn give_back(&self, unsent: &[Delivery]) -> Result<(), StoreError> {
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = unsent.iter().map(|delivery| delivery.id).collect();
+        sqlx::query(
+            "UPDATE outbox SET due_at = $2, leased_at = NULL
+             WHERE id IN (SELECT value FROM json_each($1)) AND state = 'queued'
+                 AND leased_at IS NOT NULL",
+        )
+        .bind(rows::to_json(&ids)?)
+        .bind(Moment::now().0)
+        .execute(&self.shared.write)
+        .await?;
+        self.shared.progress.ring();
+        Ok(())
     }
 
     /// One that was queued anew since it was leased, because its instance has other bytes now or goes
@@ -197,7 +244,8 @@ impl Store {
         at: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL
+            "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL,
+                 attempts = attempts + 1, leased_at = NULL
              WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
         )
         .bind(delivery.id)
@@ -219,7 +267,7 @@ impl Store {
         again_at: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET reason = $3, due_at = $4
+            "UPDATE outbox SET reason = $3, due_at = $4, attempts = attempts + 1, leased_at = NULL
              WHERE id = $1 AND digest = $2 AND changes IS $5 AND state = 'queued'",
         )
         .bind(delivery.id)
@@ -236,7 +284,7 @@ impl Store {
     /// A permanent failure: not tried again.
     pub async fn park_delivery(&self, delivery: &Delivery, reason: &str) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE outbox SET state = 'parked', reason = $3
+            "UPDATE outbox SET state = 'parked', reason = $3, attempts = attempts + 1, leased_at = NULL
              WHERE id = $1 AND digest = $2 AND changes IS $4 AND state = 'queued'",
         )
         .bind(delivery.id)
@@ -276,7 +324,8 @@ pub(crate) async fn add(
              job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
              due_at = excluded.due_at, delivered_at = NULL, digest = excluded.digest,
-             changes = excluded.changes, asked_on = excluded.asked_on
+             changes = excluded.changes, asked_on = excluded.asked_on, leased_at = NULL,
+             retried_at = NULL, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
          WHERE excluded.digest IS NOT NULL AND (excluded.digest IS NOT outbox.digest
              OR (excluded.changes IS NOT outbox.changes AND excluded.asked_on IS outbox.asked_on))",
     )
@@ -314,6 +363,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         transfer_syntax: rows::uid(row, "transfer_syntax")?,
         attempts: rows::small(row, "attempts")?,
         queued_at: rows::moment(row, "queued_at")?,
+        since: rows::moment(row, "since")?,
         changes: forwards::from_text(queued.as_deref())?,
         queued,
         digest: Digest::try_from(rows::column::<&[u8]>(row, "digest")?)
@@ -332,6 +382,7 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
             "queued" => DeliveryState::Queued,
             "delivered" => DeliveryState::Delivered,
             "parked" => DeliveryState::Parked,
+            "dropped" => DeliveryState::Dropped,
             _ => return Err(StoreError::Unreadable("state")),
         },
         attempts: rows::small(row, "attempts")?,
@@ -340,5 +391,53 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         queued_at: rows::moment(row, "queued_at")?,
         due_at: rows::moment(row, "due_at")?,
         delivered_at: rows::maybe_moment(row, "delivered_at")?,
+        leased_at: rows::maybe_moment(row, "leased_at")?,
+        dropped: said(row, "dropped_at", "dropped_by", "dropped_why")?,
     })
+}
+
+fn said(
+    row: &SqliteRow,
+    at: &'static str,
+    by: &'static str,
+    why: &'static str,
+) -> Result<Option<(Moment, Said)>, StoreError> {
+    let Some(at) = rows::maybe_moment(row, at)? else { return Ok(None) };
+    Ok(Some((at, Said { by: rows::column(row, by)?, why: rows::column(row, why)? })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index;
+    use sqlx::Row;
+
+    /// However much was delivered, and however much waits: they are asked again and again.
+    #[tokio::test]
+    async fn what_is_asked_of_the_outbox_is_found_by_an_index() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let index = index::open_to_write(folder.path()).await.expect("an index");
+        let queries = [PEERS_QUEUED, NEXT_DUE, LEASABLE, kinds::KINDS, peers::GIVE_UP]
+            .into_iter()
+            .chain(listed::QUERIES);
+        for query in queries {
+            let asked = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(asked).fetch_all(&index).await.expect("a plan");
+            for step in &plan {
+                let step: &str = step.get("detail");
+                let scans_a_table = step.starts_with("SCAN")
+                    && !step.contains("queued")
+                    && !step.contains("known")
+                    && !step.contains("ahead")
+                    && !step.contains("CONSTANT ROW");
+                assert!(!scans_a_table, "{step}: {query}");
+            }
+        }
+        for query in [NEXT_DUE, LEASABLE] {
+            let asked = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(asked).fetch_all(&index).await.expect("a plan");
+            let sorts = plan.iter().any(|step| step.get::<&str, _>("detail").contains("TEMP"));
+            assert!(!sorts, "{query}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::events::EventRow;
 use crate::export::Selector;
+use crate::outbox::peers::PeerState;
 use crate::reader::{Reader, blocking};
 use crate::rows;
 use crate::segment;
@@ -17,6 +18,8 @@ pub struct Summary {
     pub studies_waiting: u64,
     pub jobs: Vec<ModelCounts>,
     pub outbox: Vec<PeerCounts>,
+    /// Of peers that were ever away or paused.
+    pub peers: Vec<PeerState>,
     pub instances: u64,
     /// Instances that retention took away; not among the others.
     pub evicted: u64,
@@ -53,6 +56,7 @@ pub struct PeerCounts {
     pub queued: u64,
     pub delivered: u64,
     pub parked: u64,
+    pub dropped: u64,
     /// Of the delivery that failed last.
     pub last_reason: Option<String>,
     pub next_try: Option<Moment>,
@@ -80,6 +84,7 @@ const JOBS: &str =
 const OUTBOX: &str = "SELECT peer, count(*) FILTER (WHERE state = 'queued') AS queued,
          count(*) FILTER (WHERE state = 'delivered') AS delivered,
          count(*) FILTER (WHERE state = 'parked') AS parked,
+         count(*) FILTER (WHERE state = 'dropped') AS dropped,
          (SELECT reason FROM outbox AS failed INDEXED BY outbox_trouble
           WHERE failed.peer = outbox.peer AND state IN ('queued', 'parked')
               AND reason IS NOT NULL ORDER BY due_at DESC LIMIT 1) AS last_reason,
@@ -97,6 +102,7 @@ impl Reader {
             studies_waiting: self.studies_waiting().await?,
             jobs: self.model_counts().await?,
             outbox: self.peer_counts().await?,
+            peers: self.peer_states().await?,
             instances: instances.unsigned_abs().saturating_sub(evicted),
             evicted,
             segments,
@@ -137,7 +143,7 @@ impl Reader {
         found.iter().map(counts).collect()
     }
 
-    async fn peer_counts(&self) -> Result<Vec<PeerCounts>, StoreError> {
+    pub async fn peer_counts(&self) -> Result<Vec<PeerCounts>, StoreError> {
         let found = sqlx::query(OUTBOX).fetch_all(&self.pool).await?;
         let counts = |row| {
             Ok(PeerCounts {
@@ -145,6 +151,7 @@ impl Reader {
                 queued: rows::count(row, "queued")?,
                 delivered: rows::count(row, "delivered")?,
                 parked: rows::count(row, "parked")?,
+                dropped: rows::count(row, "dropped")?,
                 last_reason: rows::column(row, "last_reason")?,
                 next_try: rows::maybe_moment(row, "next_try")?,
             })

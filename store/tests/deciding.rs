@@ -242,15 +242,15 @@ async fn deliveries_are_leased_postponed_parked_and_told_apart() {
     let store = store(folder.path()).await;
     complete(&store, 1).await;
     assert!(store.decide(verdicts(1, 1, None)).await.expect("asked"));
-    assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), ["PACS"]);
-    assert!(store.next_due(Moment(0)).await.expect("asked").is_some());
+    assert_eq!(store.peers_queued().await.expect("asked"), ["PACS"]);
+    assert!(store.next_due("PACS", Moment(0)).await.expect("asked").is_some());
+    assert_eq!(store.next_due("OTHER", Moment(0)).await.expect("asked"), None);
     let now = Moment::now();
-    assert_eq!(store.next_due(now).await.expect("asked"), None, "it is due already");
+    assert_eq!(store.next_due("PACS", now).await.expect("asked"), None, "it is due already");
     let leased = store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked");
     assert_eq!(leased.len(), 3);
     assert_eq!(leased[0].sop_class.as_str(), "1.2.840.10008.5.1.4.1.1.2");
     assert_eq!(store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked"), []);
-    assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), [] as [String; 0]);
     store.delivered(&leased[0], 0, Moment(5)).await.expect("noted");
     store.postpone_delivery(&leased[1], "no route", Moment::now()).await.expect("noted");
     store.park_delivery(&leased[2], "0xA900: wrong class").await.expect("noted");
@@ -281,11 +281,10 @@ async fn a_delivery_waits_until_its_instance_is_in_the_index() {
         store.delivered(&forward, 0, Moment::now()).await.expect("noted");
     }
     store.finish_job(leased.id, finished(vec![instance(50, 1)])).await.expect("finished");
-    assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), [] as [String; 0]);
-    assert_eq!(store.next_due(Moment(0)).await.expect("asked"), None);
+    assert_eq!(store.next_due("PACS", Moment(0)).await.expect("asked"), None);
+    assert_eq!(store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked"), []);
     store.keep(image(50, 1)).await.expect("kept");
     store.settled().await;
-    assert_eq!(store.peers_due(Moment::now()).await.expect("asked"), ["PACS"]);
     assert_eq!(store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked").len(), 1);
     store.close().await;
 }

@@ -13,6 +13,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// More would only be in each other's way at the peer.
+const MOST_ASSOCIATIONS: usize = 16;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Peer {
     pub ae_title: AeTitle,
@@ -26,6 +29,8 @@ pub struct Peer {
     pub prefers: Vec<Uid>,
     /// How many associations it may have at a time, when that differs from the node's limit.
     pub maximum_associations: Option<usize>,
+    /// How many associations the node has with it at a time, to deliver.
+    pub associations: usize,
     /// Who it must say to be.
     pub user: Option<User>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
@@ -62,6 +67,7 @@ impl Peer {
             from: Vec::new(),
             prefers: Vec::new(),
             maximum_associations: None,
+            associations: 1,
             user: None,
             tls: None,
         }
@@ -94,6 +100,7 @@ pub(super) struct WrittenPeer {
     #[serde(default)]
     prefer: Vec<String>,
     maximum_associations: Option<usize>,
+    associations: Option<usize>,
     user: Option<String>,
     passcode_file: Option<PathBuf>,
     #[serde(default)]
@@ -121,6 +128,12 @@ impl WrittenPeer {
         if self.maximum_associations == Some(0) {
             problems.push(format!("maximum-associations of peer {ae_title} = 0 would refuse it"));
         }
+        let associations = self.associations.unwrap_or(1);
+        if !(1..=MOST_ASSOCIATIONS).contains(&associations) {
+            problems.push(format!(
+                "associations of peer {ae_title} must lie between 1 and {MOST_ASSOCIATIONS}"
+            ));
+        }
         let peer = Peer {
             from: calls_from(&self.from, &ae_title, problems),
             prefers: prefers(&self.prefer, &ae_title, problems),
@@ -130,6 +143,7 @@ impl WrittenPeer {
             address: self.address,
             quiet,
             maximum_associations: self.maximum_associations,
+            associations,
         };
         if peers.insert(ae_title.clone(), peer).is_some() {
             problems.push(format!("peer {ae_title} is written twice"));

@@ -153,6 +153,7 @@ async fn look(
                 let reason = delivery.reason.as_deref().unwrap_or_default();
                 progress.done("deliver", &format!("parked: {reason}"));
             }
+            DeliveryState::Dropped => progress.done("deliver", "dropped by an admin"),
             DeliveryState::Queued => {
                 waiting.get_or_insert(("deliver", format!("on its way to {}", delivery.peer)));
             }

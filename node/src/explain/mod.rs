@@ -4,7 +4,7 @@ mod decisions;
 mod instance;
 mod series;
 mod study;
-mod work;
+pub(crate) mod work;
 
 use crate::cli::ExplainArguments;
 use crate::config::Config;

@@ -29,7 +29,7 @@ impl Explainer<'_> {
         let jobs = self.reader.jobs(&row.uid).await?;
         self.tell_jobs(text, &jobs).await?;
         self.tell_study_of(text, row).await?;
-        self.tell_deliveries(text, &self.reader.deliveries(&row.uid).await?);
+        self.tell_deliveries(text, &self.reader.deliveries(&row.uid).await?).await?;
         Ok(())
     }
 

@@ -31,7 +31,7 @@ impl Explainer<'_> {
         self.tell_decisions(text, &decided, &images, None);
         let jobs = self.reader.study_jobs(&row.uid).await?;
         self.tell_jobs(text, &jobs).await?;
-        self.tell_deliveries(text, &self.reader.study_deliveries(&row.uid).await?);
+        self.tell_deliveries(text, &self.reader.study_deliveries(&row.uid).await?).await?;
         Ok(())
     }
 

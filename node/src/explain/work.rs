@@ -3,6 +3,7 @@
 use super::{Explainer, named, when};
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState, Role};
+use gantry_store::outbox::peers::{PeerState, Trouble};
 use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,12 @@ impl Explainer<'_> {
     }
 
     /// Many of one kind are told together, unless each image is to be named.
-    pub(super) fn tell_deliveries(&self, text: &mut String, deliveries: &[DeliveryRow]) {
+    pub(super) async fn tell_deliveries(
+        &self,
+        text: &mut String,
+        deliveries: &[DeliveryRow],
+    ) -> Result<(), StoreError> {
+        let peers = self.reader.peer_states().await?;
         let mut kinds: BTreeMap<String, Vec<&DeliveryRow>> = BTreeMap::new();
         for delivery in deliveries {
             kinds.entry(kind(delivery)).or_default().push(delivery);
@@ -36,12 +42,13 @@ impl Explainer<'_> {
                         first.peer,
                         changes(first),
                         first.sop_instance,
-                        fate(last)
+                        fate(last, &peers)
                     ));
                 }
-                _ => alike.iter().for_each(|delivery| tell_delivery(text, delivery)),
+                _ => alike.iter().for_each(|delivery| tell_delivery(text, delivery, &peers)),
             }
         }
+        Ok(())
     }
 }
 
@@ -54,6 +61,7 @@ fn kind(delivery: &DeliveryRow) -> String {
         DeliveryState::Delivered => 0,
         DeliveryState::Queued => 1,
         DeliveryState::Parked => 2,
+        DeliveryState::Dropped => 3,
     };
     let reason = delivery.reason.as_deref().unwrap_or_default();
     let is_result = delivery.job.is_some();
@@ -72,7 +80,7 @@ fn changes(delivery: &DeliveryRow) -> String {
     }
 }
 
-fn fate(delivery: &DeliveryRow) -> String {
+pub(crate) fn fate(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
     let reason = delivery.reason.as_deref().unwrap_or_default();
     match delivery.state {
         DeliveryState::Delivered => format!(
@@ -80,25 +88,55 @@ fn fate(delivery: &DeliveryRow) -> String {
             delivery.delivered_at.map(when).unwrap_or_default(),
             delivery.status.unwrap_or_default()
         ),
-        DeliveryState::Queued if delivery.attempts == 0 => {
-            format!("queued since {}", when(delivery.queued_at))
-        }
-        DeliveryState::Queued => format!(
-            "tried {} times, again at {}: {reason}",
-            delivery.attempts,
-            when(delivery.due_at)
-        ),
+        DeliveryState::Queued => queued(delivery, peers),
         DeliveryState::Parked => format!("parked, an admin must act: {reason}"),
+        DeliveryState::Dropped => match &delivery.dropped {
+            Some((at, said)) => format!("dropped at {} by {}: {}", when(*at), said.by, said.why),
+            None => "dropped".into(),
+        },
     }
 }
 
-fn tell_delivery(text: &mut String, delivery: &DeliveryRow) {
+/// What the peer waits for comes before what this one does.
+fn queued(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
+    let since = format!("queued since {}", when(delivery.queued_at));
+    let peer = peers.iter().find(|state| state.peer == delivery.peer);
+    if let Some(at) = delivery.leased_at {
+        return format!("{since}, on its way since {}", when(at));
+    }
+    if let Some((at, said)) = peer.and_then(|state| state.paused.as_ref()) {
+        return format!("{since}; the peer is paused since {} by {}", when(*at), said.by);
+    }
+    if let Some(trouble) = peer.and_then(|state| state.trouble.as_ref()) {
+        return format!("{since}; {}", in_trouble(trouble));
+    }
+    match (&delivery.reason, delivery.attempts) {
+        (Some(reason), 1..) => {
+            let (attempts, again) = (delivery.attempts, when(delivery.due_at));
+            format!("tried {attempts} times, again at {again}: {reason}")
+        }
+        _ => since,
+    }
+}
+
+/// Why nothing goes to a peer for now.
+pub(crate) fn in_trouble(trouble: &Trouble) -> String {
+    format!(
+        "the peer was tried {} times since {}, again at {}: {}",
+        trouble.failures,
+        when(trouble.since),
+        when(trouble.retry_at),
+        trouble.reason
+    )
+}
+
+fn tell_delivery(text: &mut String, delivery: &DeliveryRow, peers: &[PeerState]) {
     text.push_str(&format!(
         "  deliver   {} to {}{}: {}\n",
         delivery.sop_instance,
         delivery.peer,
         changes(delivery),
-        fate(delivery)
+        fate(delivery, peers)
     ));
 }
 

@@ -65,11 +65,24 @@ pub async fn read(reader: &Reader, tls: Option<&TlsConfig>) -> Result<String, St
     }
     text.metric("gantry_outbox", "gauge", "Deliveries by peer and state.");
     for peer in &summary.outbox {
-        for (state, count) in
-            [("queued", peer.queued), ("delivered", peer.delivered), ("parked", peer.parked)]
-        {
+        for (state, count) in [
+            ("queued", peer.queued),
+            ("delivered", peer.delivered),
+            ("parked", peer.parked),
+            ("dropped", peer.dropped),
+        ] {
             text.value(&[("peer", &peer.peer), ("state", state)], count);
         }
+    }
+    text.metric("gantry_outbox_paused", "gauge", "1 while an admin has paused the peer.");
+    for state in &summary.peers {
+        text.value(&[("peer", &state.peer)], u64::from(state.paused.is_some()));
+    }
+    let help = "How often in a row the peer could not be reached or took nothing; 0: it is well.";
+    text.metric("gantry_outbox_peer_failures", "gauge", help);
+    for state in &summary.peers {
+        let failures = state.trouble.as_ref().map_or(0, |trouble| trouble.failures);
+        text.value(&[("peer", &state.peer)], u64::from(failures));
     }
     text.metric("gantry_associations_total", "counter", "Associations by the kind of their end.");
     for (kind, count) in reader.association_counts().await? {

@@ -169,7 +169,7 @@ impl Model {
         said: &SaidArguments,
     ) -> Result<Answer, Failure> {
         let (model, after) = (self.name.clone(), after.clone());
-        let asked_by = said.by.clone().unwrap_or_else(user);
+        let asked_by = said.who();
         let new = NewChange { model, change, before, after, asked_by, why: said.why.clone() };
         let seen = self.changes.first().map(|row| row.id);
         let asked = model_changes::ask(&self.config.data, &new, seen).await?;
@@ -199,12 +199,6 @@ impl Model {
         }
         Err("the node does not answer: `gantry models history` tells what becomes of it".into())
     }
-}
-
-fn user() -> String {
-    let known =
-        ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    known.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into())
 }
 
 #[cfg(test)]

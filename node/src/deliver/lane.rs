@@ -1,0 +1,267 @@
+//! One association's worth of a queue: kept open while there is work and some seconds after, asked for anew when it breaks or lacks a context.
+
+use super::contexts::{Kind, asked_for, proposals};
+use super::pause::pause;
+use super::queue::{Counted, Gate, Queue};
+use super::send::{Sent, send};
+use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
+use crate::dimse::requestor::{Association, Proposed};
+use gantry_routing::wait::sleep_until;
+use gantry_store::error::StoreError;
+use gantry_store::outbox::Delivery;
+use gantry_terms::moment::Moment;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Deliveries in hand at a time: what is stat waits for so many at the most.
+const BATCH: u32 = 8;
+/// Longer than a batch takes; it only runs out when the node is gone.
+const LEASE: Duration = Duration::from_secs(3600);
+/// An association without work is released after so long: the next result comes soon, or not for a while.
+const LINGER: Duration = Duration::from_secs(5);
+/// A further association that the peer does not take, while others go on, is asked for so much later.
+const ONE_LESS: Duration = Duration::from_secs(60);
+/// When the outbox cannot be read or written.
+const FAULT: Duration = Duration::from_secs(1);
+
+struct Lane {
+    queue: Arc<Queue>,
+    number: usize,
+    stop: CancellationToken,
+    open: Option<Open>,
+    /// The peer takes no further association until then, as it seems.
+    rests_until: Option<Moment>,
+}
+
+struct Open {
+    association: Association,
+    proposed: Vec<Proposed>,
+    /// Since when it carries nothing: the peer may have ended it meanwhile.
+    idle_since: Option<Instant>,
+    _counted: Counted,
+}
+
+/// What to wait for when nothing can be sent now.
+enum Wait {
+    /// The state of the queue, or this moment.
+    Shut(Option<Moment>),
+    /// Something new, or this moment.
+    Empty(Option<Moment>),
+}
+
+/// Whether the association can go on.
+enum Step {
+    On,
+    /// It is gone, or the batch cannot go over it.
+    Over,
+}
+
+/// Sends what waits for the peer until told to stop.
+#[tracing::instrument(name = "deliver", skip_all, fields(peer = queue.peer))]
+pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToken) {
+    let mut lane = Lane { queue, number, stop, open: None, rests_until: None };
+    while !lane.stop.is_cancelled() {
+        let mut bell = lane.queue.store.bell();
+        bell.borrow_and_update();
+        let mut state = lane.queue.state.subscribe();
+        state.borrow_and_update();
+        let wait = match lane.work().await {
+            Ok(None) => continue,
+            Ok(Some(wait)) => wait,
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be read or written");
+                unless_stopped(&lane.stop, Duration::ZERO, sleep(FAULT)).await;
+                continue;
+            }
+        };
+        let (until, is_shut) = match wait {
+            Wait::Shut(until) => (until, true),
+            Wait::Empty(until) => (until, false),
+        };
+        if is_shut {
+            lane.release().await;
+        }
+        let idle_since = lane.open.as_ref().and_then(|open| open.idle_since);
+        tokio::select! {
+            () = lane.stop.cancelled() => {}
+            _ = state.changed() => {}
+            _ = bell.changed(), if !is_shut => {}
+            () = sleep_until(until) => {}
+            () = lingered(idle_since) => lane.release().await,
+        }
+    }
+    lane.release().await;
+}
+
+impl Lane {
+    /// Sends one batch, or says what to wait for.
+    async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
+        let now = Moment::now();
+        let limit = match self.queue.gate(self.number, now) {
+            Gate::Open => BATCH,
+            Gate::Probe => 1,
+            Gate::Shut(until) => return Ok(Some(Wait::Shut(until))),
+        };
+        if self.rests_until.is_some_and(|until| until > now) {
+            return Ok(Some(Wait::Shut(self.rests_until)));
+        }
+        let (peer, store) = (&self.queue.peer, &self.queue.store);
+        let batch = store.lease_deliveries(peer, limit, LEASE).await?;
+        if batch.is_empty() {
+            if let Some(open) = &mut self.open {
+                open.idle_since.get_or_insert_with(Instant::now);
+            }
+            return Ok(Some(Wait::Empty(store.next_due(peer, now).await?)));
+        }
+        let sent = self.send_batch(&batch).await;
+        if sent.is_err() {
+            // What is not settled would wait for its lease to end.
+            let _ = self.queue.store.give_back(&batch).await;
+        }
+        sent.map(|()| None)
+    }
+
+    /// Whatever comes of one, the others go on, or go back as they were.
+    async fn send_batch(&mut self, batch: &[Delivery]) -> Result<(), StoreError> {
+        for (number, delivery) in batch.iter().enumerate() {
+            let gate = self.queue.gate(self.number, Moment::now());
+            let step = match matches!(gate, Gate::Shut(_)) || self.stop.is_cancelled() {
+                true => Step::Over,
+                false => match self.opened_for(delivery, &batch[number..]).await? {
+                    Step::On => self.send_one(delivery).await?,
+                    Step::Over => Step::Over,
+                },
+            };
+            if let Step::Over = step {
+                return self.queue.store.give_back(&batch[number..]).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// An association over which this delivery can go, or be refused.
+    async fn opened_for(
+        &mut self,
+        delivery: &Delivery,
+        batch: &[Delivery],
+    ) -> Result<Step, StoreError> {
+        let (class, syntax) = (&delivery.sop_class, &delivery.transfer_syntax);
+        if self.open.as_ref().is_some_and(|open| asked_for(&open.proposed, class, syntax)) {
+            return Ok(Step::On);
+        }
+        let Some(target) = self.queue.target() else {
+            let why = format!("no peer {} with an address in the configuration", self.queue.peer);
+            for delivery in batch {
+                self.park(delivery, &why).await?;
+            }
+            return Ok(Step::Over);
+        };
+        let proposed = proposals(self.kinds(batch).await?);
+        self.release().await;
+        let requested = Association::request(&target, &proposed);
+        match unless_stopped(&self.stop, Duration::ZERO, requested).await {
+            Some(Ok(association)) => {
+                let _counted = self.queue.count();
+                self.open = Some(Open { association, proposed, idle_since: None, _counted });
+                Ok(Step::On)
+            }
+            Some(Err(error)) if self.queue.is_open() => {
+                tracing::info!(%error, "the peer takes no further association; the others go on");
+                self.rests_until = Some(Moment::now().plus(ONE_LESS));
+                Ok(Step::Over)
+            }
+            Some(Err(error)) => {
+                self.queue.is_away(&error.to_string()).await?;
+                Ok(Step::Over)
+            }
+            None => Ok(Step::Over),
+        }
+    }
+
+    /// Of what is in hand, what waits, and what the last association was for.
+    async fn kinds(&self, batch: &[Delivery]) -> Result<Vec<Kind>, StoreError> {
+        let in_hand = batch.iter().map(|one| (one.sop_class.clone(), one.transfer_syntax.clone()));
+        let mut kinds: Vec<Kind> = in_hand.collect();
+        kinds.extend(self.queue.store.kinds_queued(&self.queue.peer).await?);
+        let before = self.open.iter().flat_map(|open| &open.proposed);
+        let before = before.filter_map(|one| match one.transfer_syntaxes.as_slice() {
+            [alone] => Some((one.sop_class.clone(), alone.clone())),
+            _ => None,
+        });
+        kinds.extend(before);
+        Ok(kinds)
+    }
+
+    async fn send_one(&mut self, delivery: &Delivery) -> Result<Step, StoreError> {
+        let Some(open) = &mut self.open else { return Ok(Step::Over) };
+        let idled = open.idle_since.take().is_some();
+        let sending = send(&self.queue, &mut open.association, delivery);
+        match unless_stopped(&self.stop, LAST_ITEM, sending).await {
+            Some(Ok(sent)) => self.settle(delivery, sent).await.map(|()| Step::On),
+            Some(Err(error)) => {
+                self.open = None;
+                // The peer ended it while there was nothing to send: no failure of anybody.
+                if !idled {
+                    let why = error.to_string();
+                    self.later(delivery, &why).await?;
+                    self.queue.is_shaky(&why).await?;
+                }
+                Ok(Step::Over)
+            }
+            None => {
+                // Behind half a PDU an A-ABORT would not be understood: the connection is closed.
+                self.open = None;
+                Ok(Step::Over)
+            }
+        }
+    }
+
+    async fn settle(&self, delivery: &Delivery, sent: Sent) -> Result<(), StoreError> {
+        match sent {
+            Sent::Taken(status) => {
+                tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
+                self.queue.store.delivered(delivery, status, Moment::now()).await?;
+                self.queue.is_well().await
+            }
+            Sent::Never(why) => self.park(delivery, &why).await,
+            Sent::Refused(why) => {
+                self.park(delivery, &why).await?;
+                self.queue.is_well().await
+            }
+            Sent::Later(why) => self.later(delivery, &why).await,
+            Sent::PutOff(why) => {
+                self.later(delivery, &why).await?;
+                self.queue.is_shaky(&why).await
+            }
+        }
+    }
+
+    async fn later(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
+        let now = Moment::now();
+        if let Some(why) = self.queue.too_old(delivery, now, why) {
+            return self.park(delivery, &why).await;
+        }
+        let again = now.plus(pause(&self.queue.config.deliver, delivery.attempts));
+        self.queue.store.postpone_delivery(delivery, why, again).await
+    }
+
+    async fn park(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
+        tracing::warn!(instance = %delivery.sop_instance, reason = why, "delivery parked");
+        self.queue.store.park_delivery(delivery, why).await
+    }
+
+    async fn release(&mut self) {
+        if let Some(open) = self.open.take() {
+            unless_stopped(&self.stop, LAST_WORD, open.association.release()).await;
+        }
+    }
+}
+
+async fn lingered(idle_since: Option<Instant>) {
+    match idle_since {
+        Some(since) => tokio::time::sleep_until(since + LINGER).await,
+        None => std::future::pending().await,
+    }
+}

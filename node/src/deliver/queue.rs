@@ -1,0 +1,183 @@
+//! What the lanes of one peer share: its state, and when the whole queue waits because the peer is away.
+
+use super::pause::pause;
+use crate::config::{Config, Peer};
+use crate::dimse::requestor::{RequestTimers, Target};
+use crate::tls::Tls;
+use gantry_store::error::StoreError;
+use gantry_store::outbox::Delivery;
+use gantry_store::outbox::peers::{PeerState, Trouble};
+use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use tokio::sync::watch;
+
+/// So often in a row a peer that answers may take nothing before the whole queue waits: one object that
+/// it cannot digest is not enough.
+const STRIKES: u32 = 3;
+
+pub(super) struct Queue {
+    pub(super) peer: String,
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+    tls: Option<Arc<Tls>>,
+    pub(super) state: watch::Sender<PeerState>,
+    strikes: AtomicU32,
+    /// Associations that are open now.
+    open: AtomicUsize,
+}
+
+/// An open association, as long as it is there.
+pub(super) struct Counted(Arc<Queue>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a lane may send.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Open,
+    /// The peer was away: one delivery finds out.
+    Probe,
+    /// Until then, or until the state changes.
+    Shut(Option<Moment>),
+}
+
+impl Queue {
+    pub(super) fn new(
+        peer: &str,
+        config: Arc<Config>,
+        store: Store,
+        tls: Option<Arc<Tls>>,
+        known: PeerState,
+    ) -> Self {
+        let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
+        let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
+        Self { peer: peer.to_owned(), config, store, tls, state, strikes, open }
+    }
+
+    /// What an admin asked since; the rest this node knows itself.
+    pub(super) fn hear(&self, row: &PeerState) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.asked != row.asked;
+            if is_new {
+                state.clone_from(row);
+            }
+            is_new
+        });
+    }
+
+    pub(super) fn associations(&self) -> usize {
+        self.receiver().map_or(1, |peer| peer.associations)
+    }
+
+    /// The peer, where it is one that receives.
+    fn receiver(&self) -> Option<&Peer> {
+        let (_, peer) =
+            self.config.peers.iter().find(|(name, _)| name.as_str() == self.peer.as_str())?;
+        peer.address.as_ref().map(|_| peer)
+    }
+
+    pub(super) fn target(&self) -> Option<Target> {
+        let peer = self.receiver()?;
+        Some(Target {
+            address: peer.address.clone()?,
+            secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
+            called: peer.ae_title.clone(),
+            calling: self.config.ae_title.clone(),
+            timers: RequestTimers::default(),
+            maximum_pdu: 131_072,
+        })
+    }
+
+    pub(super) fn count(self: &Arc<Self>) -> Counted {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+
+    /// Whether any association with the peer is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn gate(&self, lane: usize, now: Moment) -> Gate {
+        let state = self.state.borrow();
+        if state.paused.is_some() {
+            return Gate::Shut(None);
+        }
+        let Some(trouble) = &state.trouble else { return Gate::Open };
+        let wait = trouble.retry_at.since(now);
+        // A longer one is none: the clock was set back since.
+        if !wait.is_zero() && wait <= self.config.deliver.longest_pause {
+            return Gate::Shut(Some(trouble.retry_at));
+        }
+        if lane == 0 { Gate::Probe } else { Gate::Shut(None) }
+    }
+
+    /// The peer cannot be reached: nothing is tried until it was probed.
+    pub(super) async fn is_away(&self, reason: &str) -> Result<(), StoreError> {
+        let (now, before) = (Moment::now(), self.state.borrow().trouble.clone());
+        let failures = before.as_ref().map_or(0, |before| before.failures).saturating_add(1);
+        let trouble = Trouble {
+            failures,
+            since: before.map_or(now, |before| before.since),
+            reason: reason.to_owned(),
+            retry_at: now.plus(pause(&self.config.deliver, failures)),
+        };
+        tracing::warn!(peer = self.peer, reason, failures, "the peer takes nothing for now");
+        self.strikes.store(0, Ordering::Relaxed);
+        // At once for the other lanes, whatever the disk does.
+        self.state.send_modify(|state| state.trouble = Some(trouble.clone()));
+        self.store.peer_failed(&self.peer, &trouble).await?;
+        self.give_up_what_is_too_old(now, reason).await
+    }
+
+    /// The association broke, or the peer put it off: a reason to wait only when it goes on so.
+    pub(super) async fn is_shaky(&self, reason: &str) -> Result<(), StoreError> {
+        let strikes = self.strikes.fetch_add(1, Ordering::Relaxed) + 1;
+        if strikes >= STRIKES || self.state.borrow().trouble.is_some() {
+            return self.is_away(reason).await;
+        }
+        Ok(())
+    }
+
+    /// It answered, whatever it thinks of this one instance.
+    pub(super) async fn is_well(&self) -> Result<(), StoreError> {
+        self.strikes.store(0, Ordering::Relaxed);
+        if self.state.borrow().trouble.is_none() {
+            return Ok(());
+        }
+        tracing::info!(peer = self.peer, "the peer takes deliveries again");
+        self.state.send_modify(|state| state.trouble = None);
+        self.store.peer_is_well(&self.peer).await
+    }
+
+    async fn give_up_what_is_too_old(&self, now: Moment, why: &str) -> Result<(), StoreError> {
+        let age = self.config.deliver.give_up_after;
+        let before = now.minus(age);
+        if self.state.borrow().resumed_at.is_some_and(|resumed| resumed >= before) {
+            return Ok(());
+        }
+        let parked = self.store.give_up(&self.peer, before, &given_up(age.as_secs(), why)).await?;
+        if parked > 0 {
+            tracing::warn!(peer = self.peer, parked, "deliveries parked: they waited too long");
+        }
+        Ok(())
+    }
+
+    /// Whether it has waited too long, which is the reason to park it then.
+    pub(super) fn too_old(&self, delivery: &Delivery, now: Moment, why: &str) -> Option<String> {
+        let resumed = self.state.borrow().resumed_at;
+        let since = resumed.map_or(delivery.since, |resumed| resumed.max(delivery.since));
+        let age = now.since(since);
+        (age > self.config.deliver.give_up_after).then(|| given_up(age.as_secs(), why))
+    }
+}
+
+fn given_up(seconds: u64, why: &str) -> String {
+    format!("given up after {} h: {why}", seconds / 3600)
+}

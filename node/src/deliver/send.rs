@@ -1,0 +1,111 @@
+//! One delivery over an association: the kept object as the peer takes it, and what the peer made of it.
+
+use super::queue::Queue;
+use crate::coerce::{self, By};
+use crate::dimse::association::AssociationError;
+use crate::dimse::requestor::Association;
+use crate::dimse::status::{self, Outcome};
+use crate::transcode;
+use bytes::Bytes;
+use gantry_store::error::StoreError;
+use gantry_store::outbox::{Delivery, Leased};
+use gantry_terms::uid::Uid;
+
+/// What became of one delivery.
+pub(super) enum Sent {
+    Taken(u16),
+    /// This node cannot send it yet.
+    Later(String),
+    /// The peer does not want it yet.
+    PutOff(String),
+    /// This node or the peer will not, as it is.
+    Never(String),
+    /// The peer answered that it will not.
+    Refused(String),
+}
+
+/// `Err` when the association cannot be used any more.
+pub(super) async fn send(
+    queue: &Queue,
+    association: &mut Association,
+    delivery: &Delivery,
+) -> Result<Sent, AssociationError> {
+    let kept = match kept(queue, delivery).await {
+        Ok(kept) => kept,
+        Err(unsent) => return Ok(unsent),
+    };
+    let (syntax, data_set) = match as_taken(association, delivery, kept) {
+        Ok(taken) => taken,
+        Err(why) => return Ok(Sent::Never(why)),
+    };
+    let data_set = match changed(queue, delivery, &syntax, data_set).await {
+        Ok(data_set) => data_set,
+        Err(unsent) => return Ok(unsent),
+    };
+    let response =
+        association.store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set).await?;
+    // Without the peer's Error Comment: some write there whose image it is.
+    let why = format!("{:04X}: {}", response.status, status::meaning(response.status));
+    Ok(match status::outcome(response.status) {
+        Outcome::Stored => Sent::Taken(response.status),
+        Outcome::Transient => Sent::PutOff(why),
+        Outcome::Permanent => Sent::Refused(why),
+    })
+}
+
+async fn kept(queue: &Queue, delivery: &Delivery) -> Result<Bytes, Sent> {
+    let part10 = match queue.store.leased_object(delivery).await {
+        Ok(Leased::Object(part10)) => part10,
+        Ok(Leased::Changed) => {
+            return Err(Sent::Later("other bytes came under its UID meanwhile".into()));
+        }
+        Ok(Leased::Gone) => {
+            return Err(Sent::Never("the instance is no longer in the store".into()));
+        }
+        Err(error @ StoreError::Evicted(_)) => return Err(Sent::Never(error.to_string())),
+        Err(error) => return Err(Sent::Later(error.to_string())),
+    };
+    let unreadable = || Sent::Never("the kept file has no readable file meta information".into());
+    transcode::data_set_of(&part10).ok_or_else(unreadable)
+}
+
+/// As it is kept where the peer takes that, or turned into what it takes.
+fn as_taken(
+    association: &Association,
+    delivery: &Delivery,
+    kept: Bytes,
+) -> Result<(Uid, Bytes), String> {
+    let accepted: Vec<Uid> = association.accepted(&delivery.sop_class).cloned().collect();
+    let native = accepted.iter().find(|syntax| **syntax == delivery.transfer_syntax);
+    match native.or(accepted.first()) {
+        None => {
+            let why = association.refusal(&delivery.sop_class).unwrap_or("refused");
+            Err(format!("the peer does not take SOP class {}: {why}", delivery.sop_class))
+        }
+        Some(syntax) if *syntax == delivery.transfer_syntax => Ok((syntax.clone(), kept)),
+        Some(syntax) => match transcode::native(&kept, &delivery.transfer_syntax, syntax) {
+            Ok(data_set) => Ok((syntax.clone(), Bytes::from(data_set))),
+            Err(why) => Err(why.to_string()),
+        },
+    }
+}
+
+/// What the rule changes on the way. Walking and inflating keep a thread busy that others need.
+async fn changed(
+    queue: &Queue,
+    delivery: &Delivery,
+    syntax: &Uid,
+    data_set: Bytes,
+) -> Result<Bytes, Sent> {
+    if delivery.changes.is_empty() {
+        return Ok(data_set);
+    }
+    let (changes, at) = (delivery.changes.clone(), delivery.queued_at);
+    let (system, syntax) = (queue.config.ae_title.clone(), syntax.clone());
+    let work = move || coerce::apply(&data_set, &syntax, &changes, &By { system: &system, at });
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(changed)) => Ok(changed.into()),
+        Ok(Err(why)) => Err(Sent::Never(why.to_string())),
+        Err(_) => Err(Sent::Later("the changes were not carried out".into())),
+    }
+}
