@@ -2,6 +2,7 @@
 
 use crate::config::{CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
+use crate::dimse::commitment::COMMITMENT;
 use crate::names::{Answer, Names};
 use crate::tls;
 use gantry_terms::ae_title::AeTitle;
@@ -68,10 +69,16 @@ impl Admission {
         }
     }
 
-    /// The standard's classes, those of the configuration, and what the peer says is storage: a
+    /// Whether this node can call it, for a report.
+    pub fn can_be_called(&self, title: &AeTitle) -> bool {
+        self.config.peers.get(title).is_some_and(|peer| peer.address.is_some())
+    }
+
+    /// The standard's classes, storage commitment, those of the configuration, and what the peer says is storage: a
     /// level 2 SCP keeps it without knowing it (PS3.4 B.4.1.2).
     pub fn wants(&self, sop_class: &str, service_class: Option<&str>) -> bool {
         storage_classes::is_storage_class(sop_class)
+            || sop_class == COMMITMENT
             || service_class == Some(STORAGE_SERVICE_CLASS)
             || self.config.listen.storage_classes.iter().any(|class| class.as_str() == sop_class)
     }

@@ -56,6 +56,8 @@ pub struct DeliverConfig {
     pub first_pause: Duration,
     pub longest_pause: Duration,
     pub give_up_after: Duration,
+    /// How long a peer may take to report on storage commitment; then it gets what it took once more.
+    pub commitment: Duration,
 }
 
 /// Every problem of a configuration at once, in words for the admin.
@@ -197,11 +199,17 @@ struct WrittenDeliver {
     first_pause_seconds: f64,
     longest_pause_seconds: f64,
     give_up_after_hours: f64,
+    commitment_hours: f64,
 }
 
 impl Default for WrittenDeliver {
     fn default() -> Self {
-        Self { first_pause_seconds: 2.0, longest_pause_seconds: 1800.0, give_up_after_hours: 72.0 }
+        Self {
+            first_pause_seconds: 2.0,
+            longest_pause_seconds: 1800.0,
+            give_up_after_hours: 72.0,
+            commitment_hours: 24.0,
+        }
     }
 }
 
@@ -259,7 +267,8 @@ impl WrittenDeliver {
         }
         let give_up_after =
             span(self.give_up_after_hours * 3600.0, "deliver.give-up-after-hours", problems);
-        DeliverConfig { first_pause, longest_pause, give_up_after }
+        let commitment = span(self.commitment_hours * 3600.0, "deliver.commitment-hours", problems);
+        DeliverConfig { first_pause, longest_pause, give_up_after, commitment }
     }
 }
 

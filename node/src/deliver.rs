@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::tls::Tls;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
+pub(crate) use pause::pause;
 use queue::Queue;
 use std::collections::HashMap;
 use std::sync::Arc;

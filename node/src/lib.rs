@@ -7,6 +7,7 @@ pub mod backtest;
 pub mod check;
 pub mod cli;
 pub mod coerce;
+pub mod commit;
 pub mod config;
 mod data_set;
 pub mod deliver;

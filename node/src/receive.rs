@@ -2,10 +2,12 @@
 
 use crate::admission::Admission;
 use crate::arriving::Arriving;
+use crate::commit;
 use crate::data_set::Ending;
 use crate::dimse::acceptor::{
     Caller, DataSet, Ended, Refusal, Service, StoreAnswer, StoreRequest, Terms, UserIdentity,
 };
+use crate::dimse::commitment;
 use crate::dimse::record::{End, Record};
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
@@ -151,6 +153,14 @@ impl Service for Receive {
                 answer
             }
         }
+    }
+
+    async fn asked_to_commit(&self, caller: &Caller, request: commitment::Request) -> u16 {
+        commit::asked(&self.admission, &self.store, &self.ledger, caller, request).await
+    }
+
+    async fn told_of_commitment(&self, caller: &Caller, report: commitment::Report) -> u16 {
+        commit::told(&self.store, caller.calling.as_str(), report).await
     }
 
     fn not_taken(&self, caller: &Caller, reason: String) {
@@ -327,7 +337,7 @@ fn told(row: &AssociationRow) -> Event {
     event(kind, Some(calling.clone()), text)
 }
 
-fn event(kind: &str, subject: Option<String>, text: String) -> Event {
+pub(crate) fn event(kind: &str, subject: Option<String>, text: String) -> Event {
     Event { station: "receive".into(), kind: kind.into(), subject, text }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::check;
+use crate::commit::Commit;
 use crate::config::Config;
 use crate::deliver::Deliver;
 use crate::dimse::acceptor::{self, Entrance, Entrances};
@@ -67,6 +68,8 @@ pub struct Node {
     edge: tokio::task::JoinHandle<()>,
     recording: tokio::task::JoinHandle<()>,
     deliver: tokio::task::JoinHandle<()>,
+    /// Storage commitment, in both roles.
+    commit: tokio::task::JoinHandle<()>,
     /// Where something is ever evicted.
     retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
@@ -165,6 +168,9 @@ impl Node {
         });
         let renewing =
             tls.clone().map(|tls| tokio::spawn(tls.run(store.clone(), stop_edge.clone())));
+        let commit =
+            Arc::new(Commit { config: config.clone(), store: store.clone(), tls: tls.clone() });
+        let commit = tokio::spawn(commit.run(stop_edge.clone()));
         let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone(), tls });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config
@@ -197,6 +203,7 @@ impl Node {
             edge,
             recording,
             deliver,
+            commit,
             retain,
             stations,
             watching,
@@ -222,6 +229,7 @@ impl Node {
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
+        let _ = self.commit.await;
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }

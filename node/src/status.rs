@@ -11,6 +11,7 @@ use crate::tls;
 use gantry_routing::complete::learned::Learned;
 use gantry_routing::complete::pace::{Times, seconds};
 use gantry_store::outbox::Said;
+use gantry_store::proofs::ProofCount;
 use gantry_store::store::Store;
 use gantry_store::summary::Summary;
 use gantry_terms::ae_title::AeTitle;
@@ -32,6 +33,9 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     text.push_str(&rules::status(reader.rules_state().await?.as_ref()));
     text.push_str(&told(&summary));
     text.push_str(&retain::status(&reader, config.retention.as_ref()).await?);
+    for count in reader.proof_counts().await? {
+        tell_proofs(&mut text, &count);
+    }
     for peer in reader.peers_with_a_pace().await? {
         let learned = Learned::read(&reader, &peer).await?;
         tell_pace(&mut text, &peer, &config.times_for(&peer), &learned);
@@ -111,6 +115,17 @@ fn told(summary: &Summary) -> String {
 pub(crate) fn in_words(at: Moment, said: &Said) -> String {
     let why = if said.why.is_empty() { String::new() } else { format!(": {}", said.why) };
     format!("{} by {}{why}", when(at), said.by)
+}
+
+/// What a peer took and has, or has not, promised to keep.
+fn tell_proofs(text: &mut String, count: &ProofCount) {
+    let ProofCount { peer, wanted, asked, proven, lost, reason } = count;
+    text.push_str(&format!(
+        "commit    {peer}: {proven} committed, {asked} asked, {wanted} to ask, {lost} sent again\n"
+    ));
+    if let Some(reason) = reason {
+        text.push_str(&format!("          last trouble: {reason}\n"));
+    }
 }
 
 /// How long the series of a peer are waited for, and which numbers of its headers are believed.

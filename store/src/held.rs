@@ -21,6 +21,8 @@ pub enum Need {
     Delivery,
     /// Its delivery failed for good: the admin must act.
     ParkedDelivery,
+    /// A peer took it and has not promised to keep it.
+    Proof,
 }
 
 /// The instances that one need holds; of deliveries those to one peer.
@@ -44,6 +46,7 @@ impl fmt::Display for Holding {
             Need::FailedJob => write!(f, "whose job failed, an admin must act")?,
             Need::Delivery => write!(f, "to deliver to {peer}")?,
             Need::ParkedDelivery => write!(f, "parked on their way to {peer}, an admin must act")?,
+            Need::Proof => write!(f, "that {peer} took and has not committed to keep")?,
         }
         write!(f, " (series {series})")
     }
@@ -107,6 +110,8 @@ macro_rules! of_needed {
                               AND outbox.state = 'queued') THEN 'queued'
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
                               AND outbox.state = 'parked') THEN 'parked'
+                 WHEN EXISTS (SELECT 1 FROM proofs WHERE proofs.sop_instance = here.sop_instance
+                              AND proofs.state <> 'proven') THEN 'unproven'
              END AS need
              FROM here JOIN series ON series.uid = here.series
          )",
@@ -124,8 +129,10 @@ pub(crate) async fn needed(
     let query = of_needed!(
         " SELECT need, count(*) AS instances, sum(bytes) AS bytes, max(bytes) AS largest,
              sop_instance, series,
-             (SELECT peer FROM outbox WHERE outbox.sop_instance = needed.sop_instance
-              AND outbox.state = need ORDER BY id LIMIT 1) AS peer
+             ifnull((SELECT peer FROM outbox WHERE outbox.sop_instance = needed.sop_instance
+                     AND outbox.state = need ORDER BY id LIMIT 1),
+                 (SELECT peer FROM proofs WHERE need = 'unproven' AND state <> 'proven'
+                  AND proofs.sop_instance = needed.sop_instance ORDER BY peer LIMIT 1)) AS peer
          FROM needed WHERE need IS NOT NULL GROUP BY need, peer"
     );
     let found = sqlx::query(query).bind(segment).fetch_all(executor).await?;
@@ -178,6 +185,7 @@ fn need(row: &SqliteRow) -> Result<Need, StoreError> {
         "failed" => Need::FailedJob,
         "queued" => Need::Delivery,
         "parked" => Need::ParkedDelivery,
+        "unproven" => Need::Proof,
         _ => return Err(StoreError::Unreadable("need")),
     })
 }

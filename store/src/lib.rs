@@ -43,6 +43,8 @@ pub mod pace;
 mod part10;
 mod prepared;
 mod progress;
+pub mod promises;
+pub mod proofs;
 pub mod queue;
 pub mod reader;
 mod record;

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::forwards;
 pub use crate::forwards::told;
 use crate::jobs::Priority;
+use crate::proofs;
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
@@ -243,7 +244,30 @@ impl Store {
         status: u16,
         at: Moment,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        self.taken(delivery, status, at, None).await
+    }
+
+    /// As [`Self::delivered`]; the peer is asked at that time whether it keeps it, and until it does so
+    /// the instance stays here.
+    pub async fn delivered_unproven(
+        &self,
+        delivery: &Delivery,
+        status: u16,
+        at: Moment,
+        ask_at: Moment,
+    ) -> Result<(), StoreError> {
+        self.taken(delivery, status, at, Some(ask_at)).await
+    }
+
+    async fn taken(
+        &self,
+        delivery: &Delivery,
+        status: u16,
+        at: Moment,
+        ask_at: Option<Moment>,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        let done = sqlx::query(
             "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL,
                  attempts = attempts + 1, leased_at = NULL
              WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
@@ -253,8 +277,12 @@ impl Store {
         .bind(status)
         .bind(at.0)
         .bind(&delivery.queued)
-        .execute(&self.shared.write)
+        .execute(&mut *connection)
         .await?;
+        if let (Some(ask_at), 1..) = (ask_at, done.rows_affected()) {
+            proofs::want(&mut connection, delivery, at, ask_at).await?;
+        }
+        connection.commit().await?;
         self.shared.progress.ring();
         Ok(())
     }

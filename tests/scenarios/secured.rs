@@ -304,6 +304,7 @@ async fn associate(site: &Site, trust: &Path) -> Result<Association, RequestErro
     let target = Target {
         address: format!("127.0.0.1:{}", site.port),
         secured: tls.secured(&config.peers[&called]),
+        reports: false,
         called,
         calling: config.ae_title.clone(),
         timers: RequestTimers::default(),

@@ -35,6 +35,8 @@ pub struct Peer {
     pub user: Option<User>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
     pub tls: Option<PeerTls>,
+    /// What it took it has to promise to keep, by storage commitment.
+    pub commitment: bool,
 }
 
 /// Which certificates are a peer's own, in both roles.
@@ -70,6 +72,7 @@ impl Peer {
             associations: 1,
             user: None,
             tls: None,
+            commitment: false,
         }
     }
 }
@@ -104,6 +107,8 @@ pub(super) struct WrittenPeer {
     user: Option<String>,
     passcode_file: Option<PathBuf>,
     #[serde(default)]
+    commitment: bool,
+    #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
     #[serde(default)]
@@ -134,7 +139,12 @@ impl WrittenPeer {
                 "associations of peer {ae_title} must lie between 1 and {MOST_ASSOCIATIONS}"
             ));
         }
+        if self.commitment && self.address.is_none() {
+            problems
+                .push(format!("peer {ae_title} has commitment = true, but no address to ask at"));
+        }
         let peer = Peer {
+            commitment: self.commitment,
             from: calls_from(&self.from, &ae_title, problems),
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),

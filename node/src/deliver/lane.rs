@@ -26,6 +26,9 @@ const ONE_LESS: Duration = Duration::from_secs(60);
 /// When the outbox cannot be read or written.
 const FAULT: Duration = Duration::from_secs(1);
 
+/// A peer is asked whether it keeps what it took when so much time has passed: for many at once.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+
 struct Lane {
     queue: Arc<Queue>,
     number: usize,
@@ -222,7 +225,14 @@ impl Lane {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
-                self.queue.store.delivered(delivery, status, Moment::now()).await?;
+                let (store, now) = (&self.queue.store, Moment::now());
+                match self.queue.is_to_commit() {
+                    true => {
+                        let ask_at = now.plus(ASK_AFTER);
+                        store.delivered_unproven(delivery, status, now, ask_at).await?;
+                    }
+                    false => store.delivered(delivery, status, now).await?,
+                }
                 self.queue.is_well().await
             }
             Sent::Never(why) => self.park(delivery, &why).await,

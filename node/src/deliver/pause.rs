@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Doubles from the first pause to the longest; half of it is chance, so that a thousand
 /// deliveries do not come back in the same second.
-pub(super) fn pause(config: &DeliverConfig, attempts: u32) -> Duration {
+pub(crate) fn pause(config: &DeliverConfig, attempts: u32) -> Duration {
     let grown = config.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(20));
     grown.min(config.longest_pause).mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -75,6 +75,11 @@ impl Queue {
         self.receiver().map_or(1, |peer| peer.associations)
     }
 
+    /// Whether the peer has to promise to keep what it took.
+    pub(super) fn is_to_commit(&self) -> bool {
+        self.receiver().is_some_and(|peer| peer.commitment)
+    }
+
     /// The peer, where it is one that receives.
     fn receiver(&self) -> Option<&Peer> {
         let (_, peer) =
@@ -87,6 +92,7 @@ impl Queue {
         Some(Target {
             address: peer.address.clone()?,
             secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
+            reports: false,
             called: peer.ae_title.clone(),
             calling: self.config.ae_title.clone(),
             timers: RequestTimers::default(),

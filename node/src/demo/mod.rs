@@ -138,6 +138,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(5),
             give_up_after: Duration::from_secs(600),
+            commitment: Duration::from_secs(600),
         },
         retention: None,
         admin: AdminConfig::default(),

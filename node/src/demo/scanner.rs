@@ -121,6 +121,7 @@ pub async fn send(address: &str, sent: &Sent, progress: &mut Progress) -> Result
     let target = Target {
         address: address.to_string(),
         secured: None,
+        reports: false,
         called: AeTitle::parse(NODE)?,
         calling: AeTitle::parse(SCANNER)?,
         timers: RequestTimers::default(),

@@ -8,6 +8,7 @@ pub(super) const LONGEST: usize = 64 * 1024;
 
 // Elements of group 0000.
 pub(super) const AFFECTED_SOP_CLASS_UID: u16 = 0x0002;
+pub(super) const REQUESTED_SOP_CLASS_UID: u16 = 0x0003;
 pub(super) const COMMAND_FIELD: u16 = 0x0100;
 pub(super) const MESSAGE_ID: u16 = 0x0110;
 pub(super) const MESSAGE_ID_BEING_RESPONDED_TO: u16 = 0x0120;
@@ -16,12 +17,17 @@ pub(super) const COMMAND_DATA_SET_TYPE: u16 = 0x0800;
 pub(super) const STATUS: u16 = 0x0900;
 pub(super) const ERROR_COMMENT: u16 = 0x0902;
 pub(super) const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
+pub(super) const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
+pub(super) const EVENT_TYPE_ID: u16 = 0x1002;
+pub(super) const ACTION_TYPE_ID: u16 = 0x1008;
 pub(super) const MOVE_ORIGINATOR_AE_TITLE: u16 = 0x1030;
 pub(super) const MOVE_ORIGINATOR_MESSAGE_ID: u16 = 0x1031;
 
 // Command fields (PS3.7 E.1).
 pub(super) const C_STORE_RQ: u16 = 0x0001;
 pub(super) const C_ECHO_RQ: u16 = 0x0030;
+pub(super) const N_EVENT_REPORT_RQ: u16 = 0x0100;
+pub(super) const N_ACTION_RQ: u16 = 0x0130;
 /// The only request that has no response (PS3.7 9.3.2.3).
 pub(super) const C_CANCEL_RQ: u16 = 0x0FFF;
 /// Set in the command field of every response.
@@ -104,9 +110,15 @@ impl Command {
             .with_number(MESSAGE_ID_BEING_RESPONDED_TO, message)
             .with_number(STATUS, status)
             .with_data_set(false);
-        for echoed in [AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID] {
+        // What an N-ACTION requested is what its response affects (PS3.7 10.3.5).
+        for (asked, echoed) in [
+            (REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_CLASS_UID),
+            (REQUESTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID),
+            (AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_CLASS_UID),
+            (AFFECTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID),
+        ] {
             // As it came, even when it breaks the rules of a UID, but never of odd length.
-            if let Some(mut value) = request.0.get(&echoed).cloned() {
+            if let Some(mut value) = request.0.get(&asked).cloned() {
                 value.resize(value.len().next_multiple_of(2), 0);
                 response.0.insert(echoed, value);
             }

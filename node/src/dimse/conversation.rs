@@ -3,8 +3,10 @@
 use crate::dimse::acceptor::{AcceptorOptions, Timers};
 use crate::dimse::association::{AssociationError, Link, Next, Waits};
 use crate::dimse::command::{
-    C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, MESSAGE_ID, RESPONSE,
+    C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD, Command, MESSAGE_ID, N_ACTION_RQ,
+    N_EVENT_REPORT_RQ, RESPONSE,
 };
+use crate::dimse::commitment::{self, Message};
 use crate::dimse::connection::{Connection, ReadError};
 use crate::dimse::negotiation::APPLICATION_CONTEXT;
 use crate::dimse::negotiation::agreement::{Agreement, Context, agree};
@@ -316,6 +318,18 @@ impl<S: Service> Conversation<S> {
         match request {
             C_STORE_RQ => {
                 store::serve(link, context, command, caller, service, waits, tally).await.map(Some)
+            }
+            N_ACTION_RQ | N_EVENT_REPORT_RQ => {
+                let asked = request == N_ACTION_RQ;
+                let came = commitment::receive(link, &context, command, asked, waits).await?;
+                let status = match came {
+                    Ok(Message::Asked(request)) => service.asked_to_commit(caller, request).await,
+                    Ok(Message::Reported(report)) => {
+                        service.told_of_commitment(caller, report).await
+                    }
+                    Err(status) => status,
+                };
+                Ok(Some(Command::response_to(command, status)))
             }
             C_ECHO_RQ => Ok(Some(echo::answer(command, &context))),
             _ => {

@@ -3,6 +3,7 @@
 pub mod acceptor;
 pub mod association;
 mod command;
+pub mod commitment;
 mod connection;
 mod conversation;
 mod echo;

@@ -3,17 +3,22 @@
 use crate::dimse::association::{AssociationError, Link, Next, Waits};
 use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
-    Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
+    Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, N_ACTION_RQ,
+    N_EVENT_REPORT_RQ, PRIORITY, RESPONSE, STATUS,
 };
+use crate::dimse::commitment::{self, COMMITMENT, Message, Report, Request};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
 use crate::dimse::negotiation::user_information::of_this_node;
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
+use crate::dimse::status;
 use crate::dimse::stream::{Secured, Stream, tls_error};
 use bytes::Bytes;
-use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed};
+use dicom_ul::pdu::{
+    AssociationRQ, Pdu, PresentationContextProposed, RequestorRoles, UserVariableItem,
+};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use std::fmt;
@@ -32,6 +37,8 @@ pub struct Target {
     pub address: String,
     /// Over TLS, and never without it.
     pub secured: Option<Secured>,
+    /// As the SCP of storage commitment, which reports.
+    pub reports: bool,
     pub called: AeTitle,
     pub calling: AeTitle,
     pub timers: RequestTimers,
@@ -201,6 +208,75 @@ impl Association {
         })
     }
 
+    /// Asks to commit (N-ACTION). 0000: the peer will report, on this association or on one of its own.
+    pub async fn ask_to_commit(&mut self, request: &Request) -> Result<u16, AssociationError> {
+        let context = self.commitment()?;
+        let data_set = request.data_set(&context.transfer_syntax);
+        let command = Request::command(self.message(N_ACTION_RQ));
+        self.exchange(context.id, &command, data_set, N_ACTION_RQ).await
+    }
+
+    /// The peer's report, when it comes on this association in so long; it is answered by what `taken` says.
+    pub async fn next_report(
+        &mut self,
+        wait: Duration,
+        taken: impl AsyncFnOnce(Report) -> u16,
+    ) -> Result<bool, AssociationError> {
+        let waits = Waits { pdu: wait, progress: self.timers.dimse };
+        let first = match timeout(wait, self.link.next(Waits { pdu: Duration::MAX, ..waits })).await
+        {
+            Err(_) => return Ok(false),
+            Ok(Ok(Next::Value(value))) => value,
+            Ok(Ok(_)) => return Err(AssociationError::Released),
+            Ok(Err(error)) => return Err(error),
+        };
+        let (context, command) = self.link.command(first, waits).await?;
+        if command.number(COMMAND_FIELD) != Some(N_EVENT_REPORT_RQ) {
+            return Err(self.link.unexpected("a request that has no place here", waits).await);
+        }
+        let received = commitment::receive(&mut self.link, &context, &command, false, waits);
+        let (status, heard) = match received.await? {
+            Ok(Message::Reported(report)) => (taken(report).await, true),
+            Ok(Message::Asked(_)) => (status::UNRECOGNIZED_OPERATION, false),
+            Err(status) => (status, false),
+        };
+        let answer = Command::response_to(&command, status);
+        self.link.respond(context.id, &answer, self.timers.dimse).await?;
+        Ok(heard)
+    }
+
+    /// Reports on what the peer asked for (N-EVENT-REPORT).
+    pub async fn report(&mut self, report: &Report) -> Result<u16, AssociationError> {
+        let context = self.commitment()?;
+        let data_set = report.data_set(&context.transfer_syntax);
+        let command = report.command(self.message(N_EVENT_REPORT_RQ));
+        self.exchange(context.id, &command, data_set, N_EVENT_REPORT_RQ).await
+    }
+
+    /// Why the peer does not commit, in the words of its negotiation.
+    pub fn refusal_of_commitment(&self) -> &'static str {
+        let refused = self.refused.iter().find(|(class, _)| class.as_str() == COMMITMENT);
+        refused.map_or("negotiated", |(_, why)| why)
+    }
+
+    fn commitment(&self) -> Result<Context, AssociationError> {
+        let is_commitment = |c: &&Context| c.abstract_syntax.as_str() == COMMITMENT;
+        self.link.contexts().find(is_commitment).cloned().ok_or(AssociationError::NoContext)
+    }
+
+    async fn exchange(
+        &mut self,
+        context: u8,
+        command: &Command,
+        data_set: Option<Vec<u8>>,
+        request: u16,
+    ) -> Result<u16, AssociationError> {
+        let data_set = data_set.ok_or(AssociationError::NoContext)?;
+        self.link.send(context, command, Some(&data_set), self.timers.dimse).await?;
+        let response = self.response(request).await?;
+        response.number(STATUS).ok_or(AssociationError::Protocol("no status"))
+    }
+
     /// C-ECHO; the peer must have accepted the Verification SOP Class.
     pub async fn echo(&mut self) -> Result<u16, AssociationError> {
         let verification = Uid::parse(VERIFICATION).map_err(|_| AssociationError::NoContext)?;
@@ -336,13 +412,18 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
             abstract_syntax: proposal.sop_class.to_string(),
             transfer_syntaxes: proposal.transfer_syntaxes.iter().map(Uid::to_string).collect(),
         });
+    // PS3.7 D.3.3.4: who reports is SCP, though it asks for the association.
+    let reporting = target.reports.then(|| {
+        let roles = RequestorRoles { scu: false, scp: true };
+        UserVariableItem::ScuScpRoleSelectionSubItem(COMMITMENT.into(), roles)
+    });
     Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: target.calling.to_string(),
         called_ae_title: target.called.to_string(),
         application_context_name: APPLICATION_CONTEXT.into(),
         presentation_contexts: contexts.collect(),
-        user_variables: of_this_node(target.maximum_pdu),
+        user_variables: of_this_node(target.maximum_pdu).into_iter().chain(reporting).collect(),
     })
 }
 

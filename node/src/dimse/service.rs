@@ -1,8 +1,10 @@
 //! What an acceptor serves: who may, what is wanted, and what becomes of a C-STORE.
 
+use crate::dimse::commitment;
 pub use crate::dimse::negotiation::user_information::UserIdentity;
 pub use crate::dimse::record::{ContextRecord, End, Record, Side, Tally};
 pub use crate::dimse::refusal::Refusal;
+use crate::dimse::status;
 pub use crate::dimse::store::{DataSet, PeerGone};
 pub use crate::dimse::stream::Security;
 use gantry_terms::ae_title::AeTitle;
@@ -104,6 +106,24 @@ pub trait Service: Send + Sync + 'static {
         request: StoreRequest,
         data: &mut DataSet<'_>,
     ) -> impl Future<Output = StoreAnswer> + Send;
+
+    /// Answers a request for storage commitment with a status: 0000 promises a report (PS3.4 J.3.2).
+    fn asked_to_commit(
+        &self,
+        _caller: &Caller,
+        _request: commitment::Request,
+    ) -> impl Future<Output = u16> + Send {
+        async { status::NO_SUCH_ACTION }
+    }
+
+    /// Answers a report on what this node asked for.
+    fn told_of_commitment(
+        &self,
+        _caller: &Caller,
+        _report: commitment::Report,
+    ) -> impl Future<Output = u16> + Send {
+        async { status::NO_SUCH_EVENT_TYPE }
+    }
 
     /// Told of an association that was accepted without some of the SOP classes that the peer
     /// proposed: what it has of them will not come.

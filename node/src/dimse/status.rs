@@ -10,6 +10,10 @@ pub const NO_STUDY_UID: u16 = 0xC001;
 pub const NO_SERIES_UID: u16 = 0xC002;
 pub const UID_SYNTAX: u16 = 0xC003;
 pub const INVALID_SOP_INSTANCE: u16 = 0x0117;
+pub const NO_SUCH_EVENT_TYPE: u16 = 0x0113;
+pub const INVALID_ARGUMENT: u16 = 0x0115;
+pub const NO_SUCH_SOP_CLASS: u16 = 0x0118;
+pub const NO_SUCH_ACTION: u16 = 0x0123;
 pub const UNRECOGNIZED_OPERATION: u16 = 0x0211;
 pub const MISTYPED_ARGUMENT: u16 = 0x0212;
 

@@ -5,6 +5,7 @@ use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, ERROR_COMMENT, MESSAGE_ID,
     MOVE_ORIGINATOR_AE_TITLE, MOVE_ORIGINATOR_MESSAGE_ID,
 };
+use crate::dimse::commitment::COMMITMENT;
 use crate::dimse::negotiation::VERIFICATION;
 use crate::dimse::negotiation::agreement::Context;
 use crate::dimse::record::Tally;
@@ -108,7 +109,9 @@ fn check(
     let sop_class = command
         .uid(AFFECTED_SOP_CLASS_UID)
         .ok_or_else(|| refusal(status::MISTYPED_ARGUMENT, "no valid Affected SOP Class UID"))?;
-    if sop_class != context.abstract_syntax || sop_class.as_str() == VERIFICATION {
+    if sop_class != context.abstract_syntax
+        || [VERIFICATION, COMMITMENT].contains(&sop_class.as_str())
+    {
         return Err(refusal(status::MISTYPED_ARGUMENT, "SOP class is not that of the context"));
     }
     let sop_instance = command.uid(AFFECTED_SOP_INSTANCE_UID).ok_or_else(|| {

@@ -84,6 +84,18 @@ pub async fn read(reader: &Reader, tls: Option<&TlsConfig>) -> Result<String, St
         let failures = state.trouble.as_ref().map_or(0, |trouble| trouble.failures);
         text.value(&[("peer", &state.peer)], u64::from(failures));
     }
+    let help = "Instances that a peer took, by what it promised (storage commitment).";
+    text.metric("gantry_commitment", "gauge", help);
+    for count in reader.proof_counts().await? {
+        for (state, count_of) in [
+            ("wanted", count.wanted),
+            ("asked", count.asked),
+            ("committed", count.proven),
+            ("lost", count.lost),
+        ] {
+            text.value(&[("peer", &count.peer), ("state", state)], count_of);
+        }
+    }
     text.metric("gantry_associations_total", "counter", "Associations by the kind of their end.");
     for (kind, count) in reader.association_counts().await? {
         text.value(&[("kind", &kind)], count);

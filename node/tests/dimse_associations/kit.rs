@@ -239,6 +239,7 @@ pub fn target(port: u16, calling: &str) -> Target {
     Target {
         address: format!("127.0.0.1:{port}"),
         secured: None,
+        reports: false,
         called: AeTitle::parse(NODE).expect("a title"),
         calling: AeTitle::parse(calling).expect("a title"),
         timers: RequestTimers::default(),

@@ -3,6 +3,7 @@
 use super::request::Request;
 use super::user_information::{Roles, identity_confirmed, of_this_node};
 use super::{APPLICATION_CONTEXT, VERIFICATION};
+use crate::dimse::commitment::COMMITMENT;
 use crate::dimse::pdu::encoded;
 use crate::dimse::service::Terms;
 use dicom_ul::pdu::{
@@ -65,7 +66,7 @@ pub(in crate::dimse) fn agree(
 impl Agreement {
     /// Whether anything is to be kept of what will come.
     pub fn stores(&self) -> bool {
-        self.contexts.iter().any(|context| context.abstract_syntax.as_str() != VERIFICATION)
+        self.contexts.iter().any(|context| !is_of_no_object(context.abstract_syntax.as_str()))
     }
 
     /// The A-ASSOCIATE-AC.
@@ -140,14 +141,17 @@ fn accept(
         .ok()
         .filter(|_| is_verification || wants(class, service))
         .ok_or(Reason::AbstractSyntaxNotSupported)?;
-    // Whoever will not send has nothing to do here: nothing is sent from this side.
-    if request.user.roles.get(class).is_some_and(|roles| !roles.scu) {
+    // Whoever will not send has nothing to do here: nothing is sent from this side. A report on storage
+    // commitment comes from the one who is asked for it (PS3.4 J.3.3).
+    let reports = |roles: &Roles| class == COMMITMENT && roles.scp;
+    if request.user.roles.get(class).is_some_and(|roles| !roles.scu && !reports(roles)) {
         return Err(Reason::UserRejection);
     }
-    // C-ECHO has no data set: only a native syntax makes sense.
+    // C-ECHO has no data set, and storage commitment no pixels: only a native syntax makes sense.
+    let is_native_only = is_of_no_object(class);
     let offered = proposal.transfer_syntaxes.iter().map(String::as_str);
     let fitting: Vec<&str> =
-        offered.filter(|syntax| !is_verification || is_native(syntax)).collect();
+        offered.filter(|syntax| !is_native_only || is_native(syntax)).collect();
     let preferred = terms.prefers.iter().map(Uid::as_str).find(|syntax| fitting.contains(syntax));
     let transfer_syntax = preferred
         .or_else(|| transfer_syntaxes::choose(fitting))
@@ -162,14 +166,14 @@ fn user_answers(request: &Request, terms: &Terms, contexts: &[Context]) -> Vec<U
     let classes: BTreeSet<&str> = contexts.iter().map(|c| c.abstract_syntax.as_str()).collect();
     let user = &request.user;
     let roles = classes.iter().filter_map(|class| {
-        let Roles { scu, .. } = *user.roles.get(*class)?;
-        // As SCP the peer would be sent something, which is never done here.
-        let answered = RequestorRoles { scu, scp: false };
+        let Roles { scu, scp } = *user.roles.get(*class)?;
+        // As SCP the peer would be sent something, which is never done here, but for its reports.
+        let answered = RequestorRoles { scu, scp: scp && *class == COMMITMENT };
         Some(UserVariableItem::ScuScpRoleSelectionSubItem(class.to_string(), answered))
     });
     let extended = classes
         .iter()
-        .filter(|class| **class != VERIFICATION && user.extended.contains(**class))
+        .filter(|class| !is_of_no_object(class) && user.extended.contains(**class))
         .map(|class| {
             let level = STORAGE_LEVEL_2.to_vec();
             UserVariableItem::SopClassExtendedNegotiationSubItem(class.to_string(), level)
@@ -177,6 +181,11 @@ fn user_answers(request: &Request, terms: &Terms, contexts: &[Context]) -> Vec<U
     let asks = user.identity.as_ref().is_some_and(|identity| identity.asks_for_response);
     let identity = (asks && terms.is_identified).then(identity_confirmed);
     roles.chain(extended).chain(identity).collect()
+}
+
+/// Classes of which nothing is kept.
+fn is_of_no_object(class: &str) -> bool {
+    [VERIFICATION, COMMITMENT].contains(&class)
 }
 
 fn is_native(syntax: &str) -> bool {

@@ -1,0 +1,130 @@
+//! As SCP: what peers asked for is looked up and reported, on associations of this node's own.
+
+use super::{Commit, FAULT, proposed};
+use crate::dimse::commitment::{CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE, Reference, Report};
+use crate::dimse::requestor::Association;
+use crate::dimse::status;
+use gantry_routing::wait::sleep_until;
+use gantry_store::error::StoreError;
+use gantry_store::promises::{Here, Promise};
+use gantry_terms::moment::Moment;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Pauses between tries of a report, the last one again and again.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+    Duration::from_secs(1800),
+];
+
+pub(super) async fn run(commit: Arc<Commit>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let mut bell = commit.store.bell();
+        bell.borrow_and_update();
+        let until = match turn(&commit, &stop).await {
+            Ok(until) => until,
+            Err(error) => {
+                tracing::error!(station = "commit", %error, "the index cannot be read or written");
+                Some(Moment::now().plus(FAULT))
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = bell.changed() => {}
+            () = sleep_until(until) => {}
+        }
+    }
+}
+
+/// What is due, all peers side by side; when to look again.
+async fn turn(
+    commit: &Arc<Commit>,
+    stop: &CancellationToken,
+) -> Result<Option<Moment>, StoreError> {
+    let due = commit.store.promises_due(Moment::now()).await?;
+    let mut by_peer: BTreeMap<String, Vec<Promise>> = BTreeMap::new();
+    for promise in due {
+        by_peer.entry(promise.peer.clone()).or_default().push(promise);
+    }
+    let mut peers = JoinSet::new();
+    for promises in by_peer.into_values() {
+        let (commit, stop) = (commit.clone(), stop.clone());
+        peers.spawn(async move {
+            for promise in &promises {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    done = settle(&commit, promise) => done?,
+                }
+            }
+            Ok::<_, StoreError>(())
+        });
+    }
+    while let Some(done) = peers.join_next().await {
+        match done {
+            Ok(done) => done?,
+            Err(error) => tracing::error!(station = "commit", %error, "a report fell over"),
+        }
+    }
+    commit.store.next_promise_due().await
+}
+
+async fn settle(commit: &Commit, promise: &Promise) -> Result<(), StoreError> {
+    let here = commit.store.are_here(&promise.instances).await?;
+    let mut report = Report {
+        transaction: promise.transaction.clone(),
+        committed: Vec::new(),
+        failed: Vec::new(),
+    };
+    for (taken, here) in promise.instances.iter().zip(here) {
+        let (sop_class, sop_instance) = (taken.sop_class.clone(), taken.sop_instance.clone());
+        let reference = Reference { sop_class, sop_instance };
+        match here {
+            Here::Yes => report.committed.push(reference),
+            Here::OtherClass => report.failed.push((reference, CLASS_INSTANCE_CONFLICT)),
+            Here::No => report.failed.push((reference, NO_SUCH_INSTANCE)),
+        }
+    }
+    let (committed, failed) = (report.committed.len(), report.failed.len());
+    let now = Moment::now();
+    match send(commit, promise, &report).await {
+        Ok(()) => {
+            tracing::info!(station = "commit", peer = promise.peer, committed, failed, "reported");
+            commit.store.promise_reported(promise, committed, failed, now).await
+        }
+        Err(why) => {
+            let old = now.since(promise.asked_at) > commit.config.deliver.give_up_after;
+            let last = PAUSES.len() - 1;
+            let pause = PAUSES[(promise.attempts as usize).min(last)];
+            tracing::warn!(
+                station = "commit",
+                peer = promise.peer,
+                why,
+                "the report does not arrive"
+            );
+            let again = (!old).then(|| now.plus(pause));
+            commit.store.promise_not_reported(promise, &why, again).await
+        }
+    }
+}
+
+async fn send(commit: &Commit, promise: &Promise, report: &Report) -> Result<(), String> {
+    let peer = commit.config.peers.values().find(|peer| peer.ae_title.as_str() == promise.peer);
+    let target = peer.and_then(|peer| commit.target(peer, true));
+    let target = target.ok_or("the peer has no address in the configuration any more")?;
+    let proposed = proposed().ok_or("no presentation context")?;
+    let mut association =
+        Association::request(&target, &proposed).await.map_err(|error| error.to_string())?;
+    let answered = association.report(report).await.map_err(|error| error.to_string());
+    if answered.is_ok() {
+        association.release().await;
+    }
+    match answered? {
+        status::SUCCESS => Ok(()),
+        other => Err(format!("{other:04X}: the peer does not take the report")),
+    }
+}
