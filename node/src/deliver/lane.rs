@@ -99,16 +99,18 @@ impl Lane {
     /// Sends one batch, or says what to wait for.
     async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
         let now = Moment::now();
-        let limit = match self.queue.gate(self.number, now) {
-            Gate::Open => BATCH,
-            Gate::Probe => 1,
-            Gate::Shut(until) => return Ok(Some(Wait::Shut(until))),
-        };
+        let gate = self.queue.gate(self.number, now);
+        if let Gate::Shut(until) = gate {
+            return Ok(Some(Wait::Shut(until)));
+        }
         if self.rests_until.is_some_and(|until| until > now) {
             return Ok(Some(Wait::Shut(self.rests_until)));
         }
         let (peer, store) = (&self.queue.peer, &self.queue.store);
-        let batch = store.lease_deliveries(peer, limit, LEASE).await?;
+        let batch = match gate {
+            Gate::Probe => store.lease_probe(peer, LEASE).await?,
+            _ => store.lease_deliveries(peer, BATCH, LEASE).await?,
+        };
         if batch.is_empty() {
             if let Some(open) = &mut self.open {
                 open.idle_since.get_or_insert_with(Instant::now);
@@ -206,7 +208,7 @@ impl Lane {
                 if !idled {
                     let why = error.to_string();
                     self.later(delivery, &why).await?;
-                    self.queue.is_shaky(&why).await?;
+                    self.queue.is_shaky(delivery, &why).await?;
                 }
                 Ok(Step::Over)
             }
@@ -233,7 +235,7 @@ impl Lane {
             Sent::Later(why) => self.later(delivery, &why).await,
             Sent::PutOff(why) => {
                 self.later(delivery, &why).await?;
-                self.queue.is_shaky(&why).await
+                self.queue.is_shaky(delivery, &why).await
             }
         }
     }

@@ -127,8 +127,16 @@ impl Queue {
         self.give_up_what_is_too_old(now, reason).await
     }
 
-    /// The association broke, or the peer put it off: a reason to wait only when it goes on so.
-    pub(super) async fn is_shaky(&self, reason: &str) -> Result<(), StoreError> {
+    /// The association broke, or the peer put it off: a reason to wait only when that becomes of one
+    /// delivery after the other. What failed before says nothing new, and waits by itself.
+    pub(super) async fn is_shaky(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        if delivery.attempts > 1 {
+            return Ok(());
+        }
         let strikes = self.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if strikes >= STRIKES || self.state.borrow().trouble.is_some() {
             return self.is_away(reason).await;
