@@ -2,6 +2,7 @@
 
 mod contexts;
 mod lane;
+mod pace;
 mod pause;
 mod queue;
 mod send;
@@ -11,6 +12,7 @@ use crate::config::Config;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
 use queue::Queue;
+pub(crate) use queue::minute_of_day;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -99,7 +99,7 @@ impl Lane {
     /// Sends one batch, or says what to wait for.
     async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
         let now = Moment::now();
-        let gate = self.queue.gate(self.number, now);
+        let gate = self.gate().await;
         if let Gate::Shut(until) = gate {
             return Ok(Some(Wait::Shut(until)));
         }
@@ -125,10 +125,28 @@ impl Lane {
         sent.map(|()| None)
     }
 
+    /// Whether it may send. A short rest is waited for here, and the association is kept meanwhile.
+    async fn gate(&mut self) -> Gate {
+        loop {
+            let now = Moment::now();
+            let rest = match self.queue.gate(self.number, now) {
+                Gate::Rests(rest) if rest > LINGER => return Gate::Shut(Some(now.plus(rest))),
+                Gate::Rests(rest) => rest,
+                gate => return gate,
+            };
+            if let Some(open) = &mut self.open {
+                open.idle_since.get_or_insert_with(Instant::now);
+            }
+            if unless_stopped(&self.stop, Duration::ZERO, sleep(rest)).await.is_none() {
+                return Gate::Shut(None);
+            }
+        }
+    }
+
     /// Whatever comes of one, the others go on, or go back as they were.
     async fn send_batch(&mut self, batch: &[Delivery]) -> Result<(), StoreError> {
         for (number, delivery) in batch.iter().enumerate() {
-            let gate = self.queue.gate(self.number, Moment::now());
+            let gate = self.gate().await;
             let step = match matches!(gate, Gate::Shut(_)) || self.stop.is_cancelled() {
                 true => Step::Over,
                 false => match self.opened_for(delivery, &batch[number..]).await? {
