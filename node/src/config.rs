@@ -1,6 +1,7 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
 mod admin;
+mod between;
 mod calls_from;
 mod complete;
 mod inference;
@@ -390,7 +391,8 @@ mod tests {
              maximum-associations-per-peer = 0\nmaximum-waiting-per-address = 0\n\
              maximum-pdu-bytes = 1024\nmemory-mib = 7\nartim-seconds = 0\nidle-seconds = -1\n\
              storage-classes = [\"1.2.x\"]\n[[peer]]\nae-title = \"CT1\"\nmaximum-associations = 0\n\
-             from = [\"10.0.0.0/33\", \"10.0.0.1\"]\nprefer = [\"1.2.840.10008.1.2.4.94\"]\n",
+             from = [\"10.0.0.0/33\", \"10.0.0.1\"]\nprefer = [\"1.2.840.10008.1.2.4.94\"]\n\
+             associations = 17\nmib-per-second = 0\nbetween = [\"19:00-6:00\", \"19:00-06:00\"]\n",
         );
         for part in [
             "listen.maximum-associations = 0",
@@ -404,10 +406,13 @@ mod tests {
             "maximum-associations of peer CT1 = 0",
             "from of peer CT1: \"10.0.0.0/33\"",
             "prefer of peer CT1: \"1.2.840.10008.1.2.4.94\" is no transfer syntax",
+            "associations of peer CT1 must lie between 1 and 16",
+            "mib-per-second of peer CT1 must be 0.01 or more",
+            "between of peer CT1: \"19:00-6:00\": a time of day is written as 06:00",
         ] {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
-        assert_eq!(said.lines().count(), 11, "{said}");
+        assert_eq!(said.lines().count(), 14, "{said}");
     }
 
     #[test]

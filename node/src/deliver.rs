@@ -2,6 +2,7 @@
 
 mod contexts;
 mod lane;
+mod pace;
 mod pause;
 mod queue;
 mod send;
@@ -13,6 +14,7 @@ use gantry_store::error::StoreError;
 use gantry_store::store::Store;
 pub(crate) use pause::pause;
 use queue::Queue;
+pub(crate) use queue::minute_of_day;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,12 +4,11 @@ use crate::cli::{
     OutboxCommand, OutboxListArguments, OutboxMeantArguments, OutboxPeerArguments, SaidArguments,
 };
 use crate::config::Config;
-use crate::explain::work::{fate, in_trouble};
+use crate::explain::work::{PeersNow, closed, fate, in_trouble};
 use crate::output::say;
 use crate::status::in_words;
 use gantry_store::outbox::commands;
 use gantry_store::outbox::listed::{Meant, What};
-use gantry_store::outbox::peers::PeerState;
 use gantry_store::outbox::{DeliveryRow, DeliveryState, Said};
 use gantry_store::store::Store;
 use gantry_store::summary::PeerCounts;
@@ -40,11 +39,11 @@ async fn list(arguments: &OutboxListArguments) -> Result<ExitCode, Failure> {
             .collect(),
     };
     let peer = arguments.peer.as_deref();
-    let peers = reader.peer_states().await?;
+    let peers = PeersNow { states: reader.peer_states().await?, config: &config };
     let mut text = String::new();
     let counts = reader.peer_counts().await?;
     for counts in counts.iter().filter(|counts| peer.is_none_or(|peer| counts.peer == peer)) {
-        tell_peer(&mut text, counts, peers.iter().find(|state| state.peer == counts.peer));
+        tell_peer(&mut text, counts, &peers);
         for state in &states {
             let rows = reader.outbox(Some(&counts.peer), *state, arguments.limit).await?;
             rows.iter().for_each(|row| tell(&mut text, row, &peers));
@@ -64,11 +63,15 @@ async fn list(arguments: &OutboxListArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell_peer(text: &mut String, counts: &PeerCounts, state: Option<&PeerState>) {
+fn tell_peer(text: &mut String, counts: &PeerCounts, peers: &PeersNow<'_>) {
     let PeerCounts { peer, queued, parked, dropped, .. } = counts;
+    let state = peers.states.iter().find(|state| state.peer == *peer);
     text.push_str(&format!("{peer}: {queued} queued, {parked} parked, {dropped} dropped\n"));
     if let Some((at, said)) = state.and_then(|state| state.paused.as_ref()) {
         text.push_str(&format!("  paused since {}\n", in_words(*at, said)));
+    }
+    if let Some(times) = closed(peers.config, peer) {
+        text.push_str(&format!("  {times}\n"));
     }
     if let Some(trouble) = state.and_then(|state| state.trouble.as_ref()) {
         text.push_str(&format!("  {}\n", in_trouble(trouble)));
@@ -76,7 +79,7 @@ fn tell_peer(text: &mut String, counts: &PeerCounts, state: Option<&PeerState>) 
 }
 
 /// The number is what `retry` and `drop` take.
-fn tell(text: &mut String, row: &DeliveryRow, peers: &[PeerState]) {
+fn tell(text: &mut String, row: &DeliveryRow, peers: &PeersNow<'_>) {
     text.push_str(&format!("  {:>6}  {}  {}\n", row.id, row.sop_instance, fate(row, peers)));
 }
 

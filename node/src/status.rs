@@ -3,7 +3,7 @@
 use crate::associations::counted;
 use crate::config::Config;
 use crate::explain::when;
-use crate::explain::work::in_trouble;
+use crate::explain::work::{closed, in_trouble};
 use crate::output::say;
 use crate::retain;
 use crate::rules;
@@ -31,7 +31,7 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
         text.push_str(&format!("tls       {}\n", tls::told(&expiry)));
     }
     text.push_str(&rules::status(reader.rules_state().await?.as_ref()));
-    text.push_str(&told(&summary));
+    text.push_str(&told(&summary, &config));
     text.push_str(&retain::status(&reader, config.retention.as_ref()).await?);
     for count in reader.proof_counts().await? {
         tell_proofs(&mut text, &count);
@@ -55,7 +55,7 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(summary: &Summary) -> String {
+fn told(summary: &Summary, config: &Config) -> String {
     let mut text = format!(
         "keep      {} instances in {} segments, {:.1} MB{}\n",
         summary.instances,
@@ -99,6 +99,9 @@ fn told(summary: &Summary) -> String {
         let state = summary.peers.iter().find(|state| state.peer == peer.peer);
         if let Some((at, said)) = state.and_then(|state| state.paused.as_ref()) {
             text.push_str(&format!("          paused since {}\n", in_words(*at, said)));
+        }
+        if let Some(times) = closed(config, &peer.peer) {
+            text.push_str(&format!("          {times}\n"));
         }
         if let Some(trouble) = state.and_then(|state| state.trouble.as_ref()) {
             text.push_str(&format!("          last trouble: {}\n", in_trouble(trouble)));

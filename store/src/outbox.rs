@@ -157,9 +157,8 @@ impl Reader {
         Ok(due.fetch_optional(&self.pool).await?.map(Moment))
     }
 
-    /// What can be leased now: stat first, then oldest.
-    async fn leasable(&self, peer: &str, now: Moment) -> Result<bool, StoreError> {
-        let found = sqlx::query(LEASABLE).bind(peer).bind(now.0).bind(1);
+    async fn leasable(&self, peer: &str, now: Moment, tried: i64) -> Result<bool, StoreError> {
+        let found = sqlx::query(LEASABLE).bind(peer).bind(now.0).bind(1).bind(tried);
         Ok(found.fetch_optional(&self.pool).await?.is_some())
     }
 }
@@ -179,7 +178,7 @@ const LEASABLE: &str = "SELECT outbox.id, peer, outbox.sop_instance, sop_class, 
          changes, instances.digest AS digest
      FROM outbox INDEXED BY outbox_due
          CROSS JOIN instances ON instances.sop_instance = outbox.sop_instance
-     WHERE peer = $1 AND state = 'queued' AND due_at <= $2
+     WHERE peer = $1 AND state = 'queued' AND due_at <= $2 AND attempts <= $4
      ORDER BY priority, queued_at, outbox.id LIMIT $3";
 
 impl Store {
@@ -191,9 +190,34 @@ impl Store {
         limit: u32,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
+        self.lease_tried(peer, limit, lease, i64::MAX).await
+    }
+
+    /// One that finds out how the peer is: the first that was never tried, so that none that the peer
+    /// cannot digest stands for all.
+    pub async fn lease_probe(
+        &self,
+        peer: &str,
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let untried = self.lease_tried(peer, 1, lease, 0).await?;
+        match untried.is_empty() {
+            true => self.lease_tried(peer, 1, lease, i64::MAX).await,
+            false => Ok(untried),
+        }
+    }
+
+    /// Those that were tried so often at the most.
+    async fn lease_tried(
+        &self,
+        peer: &str,
+        limit: u32,
+        lease: Duration,
+        tried: i64,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let now = Moment::now();
         // Nothing is written as long as there is nothing to lease: every bell asks.
-        if !self.leasable(peer, now).await? {
+        if !self.leasable(peer, now, tried).await? {
             return Ok(Vec::new());
         }
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
@@ -201,6 +225,7 @@ impl Store {
             .bind(peer)
             .bind(now.0)
             .bind(limit)
+            .bind(tried)
             .fetch_all(&mut *transaction)
             .await?;
         let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;

@@ -163,3 +163,18 @@ async fn the_kinds_that_wait_are_known_before_an_association_is_asked_for() {
     assert_eq!(store.kinds_queued("OTHER").await.expect("asked"), []);
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_peer_is_probed_with_what_was_never_tried_and_with_the_rest_only_then() {
+    let folder = tempdir().expect("a folder");
+    let store = with_three(folder.path()).await;
+    let first = lease(&store, 1).await.remove(0);
+    store.postpone_delivery(&first, "it broke off", Moment::now()).await.expect("noted");
+    let mut probed = Vec::new();
+    for _ in 0..4 {
+        probed.extend(store.lease_probe("PACS", MINUTE).await.expect("asked"));
+    }
+    let attempts: Vec<u32> = probed.iter().map(|one| one.attempts).collect();
+    assert_eq!((attempts.as_slice(), probed[2].id), (&[1, 1, 2][..], first.id));
+    store.close().await;
+}

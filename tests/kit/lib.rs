@@ -1,6 +1,7 @@
 //! The actors of the scenarios: a modality that sends, the node itself, a PACS that receives, a phantom, and validators that judge.
 
 pub mod certificates;
+pub mod difficult_pacs;
 pub mod instance;
 pub mod load;
 pub mod modality;

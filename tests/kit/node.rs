@@ -137,8 +137,12 @@ impl Setup {
     }
 
     /// A PACS that rules may name.
-    pub fn pacs(mut self, pacs: &Pacs) -> Self {
-        let Pacs { ae_title, port, .. } = pacs;
+    pub fn pacs(self, pacs: &Pacs) -> Self {
+        self.receiver(&pacs.ae_title, pacs.port)
+    }
+
+    /// The same, whatever listens at this port.
+    pub fn receiver(mut self, ae_title: &str, port: u16) -> Self {
         self.peers +=
             &format!("\n[[peer]]\nae-title = \"{ae_title}\"\naddress = \"127.0.0.1:{port}\"\n");
         self

@@ -1,5 +1,6 @@
 //! `[[peer]]`: one application entity that the node knows, and on what terms it may call.
 
+use super::between::Between;
 use super::calls_from::CallsFrom;
 use super::{check_host_port, span, title};
 use crate::tls::certificate::Fingerprint;
@@ -13,6 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Less would keep an image of usual size for minutes.
+const SLOWEST: f64 = 0.01;
 /// More would only be in each other's way at the peer.
 const MOST_ASSOCIATIONS: usize = 16;
 
@@ -31,6 +34,10 @@ pub struct Peer {
     pub maximum_associations: Option<usize>,
     /// How many associations the node has with it at a time, to deliver.
     pub associations: usize,
+    /// How much goes to it on average, at the most.
+    pub mib_per_second: Option<f64>,
+    /// When the node may deliver to it, by the local time of day; empty: always.
+    pub between: Vec<Between>,
     /// Who it must say to be.
     pub user: Option<User>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
@@ -60,6 +67,11 @@ pub struct User {
 pub struct Passcode(Vec<u8>);
 
 impl Peer {
+    /// Whether the node may deliver to it in this minute of the local day.
+    pub fn is_open(&self, minute: u32) -> bool {
+        self.between.is_empty() || self.between.iter().any(|between| between.holds(minute))
+    }
+
     /// One that may call from anywhere, and receives nothing.
     pub fn new(ae_title: AeTitle) -> Self {
         Self {
@@ -70,6 +82,8 @@ impl Peer {
             prefers: Vec::new(),
             maximum_associations: None,
             associations: 1,
+            mib_per_second: None,
+            between: Vec::new(),
             user: None,
             tls: None,
             commitment: false,
@@ -104,6 +118,9 @@ pub(super) struct WrittenPeer {
     prefer: Vec<String>,
     maximum_associations: Option<usize>,
     associations: Option<usize>,
+    mib_per_second: Option<f64>,
+    #[serde(default)]
+    between: Vec<String>,
     user: Option<String>,
     passcode_file: Option<PathBuf>,
     #[serde(default)]
@@ -143,7 +160,12 @@ impl WrittenPeer {
             problems
                 .push(format!("peer {ae_title} has commitment = true, but no address to ask at"));
         }
+        if self.mib_per_second.is_some_and(|mib| !mib.is_finite() || mib < SLOWEST) {
+            problems.push(format!("mib-per-second of peer {ae_title} must be {SLOWEST} or more"));
+        }
         let peer = Peer {
+            between: between(&self.between, &ae_title, problems),
+            mib_per_second: self.mib_per_second,
             commitment: self.commitment,
             from: calls_from(&self.from, &ae_title, problems),
             prefers: prefers(&self.prefer, &ae_title, problems),
@@ -222,6 +244,17 @@ fn calls_from(written: &[String], peer: &AeTitle, problems: &mut Vec<String>) ->
         }
     }
     places
+}
+
+fn between(written: &[String], peer: &AeTitle, problems: &mut Vec<String>) -> Vec<Between> {
+    let mut times = Vec::new();
+    for text in written {
+        match Between::parse(text) {
+            Ok(between) => times.push(between),
+            Err(why) => problems.push(format!("between of peer {peer}: {text:?}: {why}")),
+        }
+    }
+    times
 }
 
 fn prefers(written: &[String], peer: &AeTitle, problems: &mut Vec<String>) -> Vec<Uid> {

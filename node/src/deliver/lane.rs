@@ -102,16 +102,18 @@ impl Lane {
     /// Sends one batch, or says what to wait for.
     async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
         let now = Moment::now();
-        let limit = match self.queue.gate(self.number, now) {
-            Gate::Open => BATCH,
-            Gate::Probe => 1,
-            Gate::Shut(until) => return Ok(Some(Wait::Shut(until))),
-        };
+        let gate = self.gate().await;
+        if let Gate::Shut(until) = gate {
+            return Ok(Some(Wait::Shut(until)));
+        }
         if self.rests_until.is_some_and(|until| until > now) {
             return Ok(Some(Wait::Shut(self.rests_until)));
         }
         let (peer, store) = (&self.queue.peer, &self.queue.store);
-        let batch = store.lease_deliveries(peer, limit, LEASE).await?;
+        let batch = match gate {
+            Gate::Probe => store.lease_probe(peer, LEASE).await?,
+            _ => store.lease_deliveries(peer, BATCH, LEASE).await?,
+        };
         if batch.is_empty() {
             if let Some(open) = &mut self.open {
                 open.idle_since.get_or_insert_with(Instant::now);
@@ -126,10 +128,28 @@ impl Lane {
         sent.map(|()| None)
     }
 
+    /// Whether it may send. A short rest is waited for here, and the association is kept meanwhile.
+    async fn gate(&mut self) -> Gate {
+        loop {
+            let now = Moment::now();
+            let rest = match self.queue.gate(self.number, now) {
+                Gate::Rests(rest) if rest > LINGER => return Gate::Shut(Some(now.plus(rest))),
+                Gate::Rests(rest) => rest,
+                gate => return gate,
+            };
+            if let Some(open) = &mut self.open {
+                open.idle_since.get_or_insert_with(Instant::now);
+            }
+            if unless_stopped(&self.stop, Duration::ZERO, sleep(rest)).await.is_none() {
+                return Gate::Shut(None);
+            }
+        }
+    }
+
     /// Whatever comes of one, the others go on, or go back as they were.
     async fn send_batch(&mut self, batch: &[Delivery]) -> Result<(), StoreError> {
         for (number, delivery) in batch.iter().enumerate() {
-            let gate = self.queue.gate(self.number, Moment::now());
+            let gate = self.gate().await;
             let step = match matches!(gate, Gate::Shut(_)) || self.stop.is_cancelled() {
                 true => Step::Over,
                 false => match self.opened_for(delivery, &batch[number..]).await? {
@@ -209,7 +229,7 @@ impl Lane {
                 if !idled {
                     let why = error.to_string();
                     self.later(delivery, &why).await?;
-                    self.queue.is_shaky(&why).await?;
+                    self.queue.is_shaky(delivery, &why).await?;
                 }
                 Ok(Step::Over)
             }
@@ -243,7 +263,7 @@ impl Lane {
             Sent::Later(why) => self.later(delivery, &why).await,
             Sent::PutOff(why) => {
                 self.later(delivery, &why).await?;
-                self.queue.is_shaky(&why).await
+                self.queue.is_shaky(delivery, &why).await
             }
         }
     }

@@ -1,9 +1,11 @@
 //! What the lanes of one peer share: its state, and when the whole queue waits because the peer is away.
 
+use super::pace::Pace;
 use super::pause::pause;
 use crate::config::{Config, Peer};
 use crate::dimse::requestor::{RequestTimers, Target};
 use crate::tls::Tls;
+use chrono::Timelike;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::outbox::peers::{PeerState, Trouble};
@@ -11,11 +13,15 @@ use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// So often in a row a peer that answers may take nothing before the whole queue waits: one object that
 /// it cannot digest is not enough.
 const STRIKES: u32 = 3;
+
+/// So often is looked whether the times of day let deliveries go, however clocks are set.
+const OPENS: Duration = Duration::from_secs(20);
 
 pub(super) struct Queue {
     pub(super) peer: String,
@@ -24,6 +30,7 @@ pub(super) struct Queue {
     tls: Option<Arc<Tls>>,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
+    pub(super) pace: Pace,
     /// Associations that are open now.
     open: AtomicUsize,
 }
@@ -43,6 +50,8 @@ pub(super) enum Gate {
     Open,
     /// The peer was away: one delivery finds out.
     Probe,
+    /// So much was sent lately that it rests for so long.
+    Rests(Duration),
     /// Until then, or until the state changes.
     Shut(Option<Moment>),
 }
@@ -57,7 +66,9 @@ impl Queue {
     ) -> Self {
         let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
-        Self { peer: peer.to_owned(), config, store, tls, state, strikes, open }
+        let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
+        let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
+        Self { peer: peer.to_owned(), config, store, tls, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
@@ -115,6 +126,13 @@ impl Queue {
         if state.paused.is_some() {
             return Gate::Shut(None);
         }
+        if self.receiver().is_some_and(|peer| !peer.is_open(minute_of_day())) {
+            return Gate::Shut(Some(now.plus(OPENS)));
+        }
+        let rest = self.pace.rest(Instant::now());
+        if !rest.is_zero() {
+            return Gate::Rests(rest);
+        }
         let Some(trouble) = &state.trouble else { return Gate::Open };
         let wait = trouble.retry_at.since(now);
         // A longer one is none: the clock was set back since.
@@ -142,8 +160,16 @@ impl Queue {
         self.give_up_what_is_too_old(now, reason).await
     }
 
-    /// The association broke, or the peer put it off: a reason to wait only when it goes on so.
-    pub(super) async fn is_shaky(&self, reason: &str) -> Result<(), StoreError> {
+    /// The association broke, or the peer put it off: a reason to wait only when that becomes of one
+    /// delivery after the other. What failed before says nothing new, and waits by itself.
+    pub(super) async fn is_shaky(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        if delivery.attempts > 1 {
+            return Ok(());
+        }
         let strikes = self.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if strikes >= STRIKES || self.state.borrow().trouble.is_some() {
             return self.is_away(reason).await;
@@ -182,6 +208,12 @@ impl Queue {
         let age = now.since(since);
         (age > self.config.deliver.give_up_after).then(|| given_up(age.as_secs(), why))
     }
+}
+
+/// Of the local day.
+pub(crate) fn minute_of_day() -> u32 {
+    let now = chrono::Local::now();
+    now.hour() * 60 + now.minute()
 }
 
 fn given_up(seconds: u64, why: &str) -> String {

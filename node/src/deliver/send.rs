@@ -10,6 +10,7 @@ use bytes::Bytes;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::{Delivery, Leased};
 use gantry_terms::uid::Uid;
+use std::time::Instant;
 
 /// What became of one delivery.
 pub(super) enum Sent {
@@ -42,8 +43,11 @@ pub(super) async fn send(
         Ok(data_set) => data_set,
         Err(unsent) => return Ok(unsent),
     };
+    let (began, bytes) = (Instant::now(), data_set.len());
     let response =
-        association.store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set).await?;
+        association.store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set).await;
+    queue.pace.sent(bytes, began);
+    let response = response?;
     // Without the peer's Error Comment: some write there whose image it is.
     let why = format!("{:04X}: {}", response.status, status::meaning(response.status));
     Ok(match status::outcome(response.status) {

@@ -1,11 +1,19 @@
 //! What followed from the decisions: jobs with the time of each step, results, and deliveries.
 
 use super::{Explainer, named, when};
+use crate::config::Config;
+use crate::deliver::minute_of_day;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState, Role};
 use gantry_store::outbox::peers::{PeerState, Trouble};
 use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
 use std::collections::BTreeMap;
+
+/// What is known of the peers beside their deliveries.
+pub(crate) struct PeersNow<'a> {
+    pub(crate) states: Vec<PeerState>,
+    pub(crate) config: &'a Config,
+}
 
 impl Explainer<'_> {
     pub(super) async fn tell_jobs(
@@ -28,7 +36,7 @@ impl Explainer<'_> {
         text: &mut String,
         deliveries: &[DeliveryRow],
     ) -> Result<(), StoreError> {
-        let peers = self.reader.peer_states().await?;
+        let peers = PeersNow { states: self.reader.peer_states().await?, config: self.config };
         let mut kinds: BTreeMap<String, Vec<&DeliveryRow>> = BTreeMap::new();
         for delivery in deliveries {
             kinds.entry(kind(delivery)).or_default().push(delivery);
@@ -80,7 +88,7 @@ fn changes(delivery: &DeliveryRow) -> String {
     }
 }
 
-pub(crate) fn fate(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
+pub(crate) fn fate(delivery: &DeliveryRow, peers: &PeersNow<'_>) -> String {
     let reason = delivery.reason.as_deref().unwrap_or_default();
     match delivery.state {
         DeliveryState::Delivered => format!(
@@ -98,14 +106,17 @@ pub(crate) fn fate(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
 }
 
 /// What the peer waits for comes before what this one does.
-fn queued(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
+fn queued(delivery: &DeliveryRow, peers: &PeersNow<'_>) -> String {
     let since = format!("queued since {}", when(delivery.queued_at));
-    let peer = peers.iter().find(|state| state.peer == delivery.peer);
+    let peer = peers.states.iter().find(|state| state.peer == delivery.peer);
     if let Some(at) = delivery.leased_at {
         return format!("{since}, on its way since {}", when(at));
     }
     if let Some((at, said)) = peer.and_then(|state| state.paused.as_ref()) {
         return format!("{since}; the peer is paused since {} by {}", when(*at), said.by);
+    }
+    if let Some(times) = closed(peers.config, &delivery.peer) {
+        return format!("{since}; the peer {times}");
     }
     if let Some(trouble) = peer.and_then(|state| state.trouble.as_ref()) {
         return format!("{since}; {}", in_trouble(trouble));
@@ -119,6 +130,16 @@ fn queued(delivery: &DeliveryRow, peers: &[PeerState]) -> String {
     }
 }
 
+/// When the node may deliver to the peer, in words, when it may not now.
+pub(crate) fn closed(config: &Config, peer: &str) -> Option<String> {
+    let (_, peer) = config.peers.iter().find(|(name, _)| name.as_str() == peer)?;
+    if peer.is_open(minute_of_day()) {
+        return None;
+    }
+    let times: Vec<String> = peer.between.iter().map(ToString::to_string).collect();
+    Some(format!("gets deliveries between {}", times.join(" and ")))
+}
+
 /// Why nothing goes to a peer for now.
 pub(crate) fn in_trouble(trouble: &Trouble) -> String {
     format!(
@@ -130,7 +151,7 @@ pub(crate) fn in_trouble(trouble: &Trouble) -> String {
     )
 }
 
-fn tell_delivery(text: &mut String, delivery: &DeliveryRow, peers: &[PeerState]) {
+fn tell_delivery(text: &mut String, delivery: &DeliveryRow, peers: &PeersNow<'_>) {
     text.push_str(&format!(
         "  deliver   {} to {}{}: {}\n",
         delivery.sop_instance,
