@@ -154,11 +154,17 @@ fn reply(node: &mut UnixStream, answer: Answer) -> io::Result<()> {
         Err(InferError::Transient(text)) => return write_head(node, &Answered::Transient(text)),
         Err(InferError::Permanent(text)) => return write_head(node, &Answered::Permanent(text)),
     };
-    let masks: Vec<Vec<u8>> =
-        findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels)).collect();
+    let masks = findings.masks.iter_mut();
+    let masks: Vec<[Vec<u8>; 2]> = masks
+        .map(|mask| [std::mem::take(&mut mask.voxels), std::mem::take(&mut mask.probabilities)])
+        .collect();
     let images: Vec<Vec<f32>> =
         findings.derived.iter_mut().map(|image| std::mem::take(&mut image.values)).collect();
     write_head(node, &Answered::Found(Box::new(findings), seat))?;
-    masks.iter().try_for_each(|mask| node.write_all(mask))?;
+    for [voxels, probabilities] in &masks {
+        node.write_all(voxels)?;
+        node.write_all(&[u8::from(!probabilities.is_empty())])?;
+        node.write_all(probabilities)?;
+    }
     images.iter().try_for_each(|image| node.write_all(image.as_bytes()))
 }
