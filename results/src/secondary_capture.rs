@@ -3,6 +3,7 @@
 mod captions;
 mod frames;
 mod glyphs;
+pub mod layers;
 mod overlay;
 mod picture;
 mod window;

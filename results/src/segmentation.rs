@@ -1,6 +1,6 @@
 //! Masks and probabilities as segments over the planes of their source: the Segmentation IOD (PS3.3 A.51, C.8.20).
 
-mod colour;
+pub mod colour;
 mod frames;
 mod pixels;
 mod segments;

@@ -13,8 +13,8 @@ content = highdicom.sr.srread(sys.argv[1]).content
 segments = highdicom.seg.segread(sys.argv[2])
 rows = []
 for group in content.get_volumetric_roi_measurement_groups():
-    reference = group.roi
-    number = int(reference.referenced_segment_number)
+    reference = group.referenced_segment
+    number = int(reference.referenced_segment_numbers[0])
     described = segments.get_segment_description(number)
     voxels = segments.get_volume(segment_numbers=[number])
     rows.append(
@@ -24,7 +24,7 @@ for group in content.get_volumetric_roi_measurement_groups():
             "segment": number,
             "called": described.segment_label,
             "tracking": [str(group.tracking_uid), str(described.tracking_uid)],
-            "series": str(reference.source_series_for_segmentation),
+            "series": str(reference.source_series_for_segmentation.value),
             "millilitres": float((voxels.array != 0).sum()) * float(voxels.voxel_volume) / 1000.0,
         }
     )

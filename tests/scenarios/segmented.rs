@@ -2,13 +2,14 @@
 
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::Association;
-use kit::node::{AE_TITLE, Setup};
+use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::validators::{
     LUNG_VOLUME, assert_close, assert_valid, contradictions, figure, measurements, segments,
 };
 use kit::{need, phantom};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 /// The report stands first here, and goes out behind what it refers to.
@@ -53,6 +54,7 @@ fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
     files.extend(received.iter().map(|file| file.path.clone()));
     assert_eq!(contradictions(&files), Vec::<String>::new());
 
+    compare_drawn(&node, seg);
     let (Some(told), Some(measured)) =
         (segments(&report.path, &seg.path), measurements(&report.path))
     else {
@@ -68,6 +70,24 @@ fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
     assert_close(volume, figure(&measured, LUNG_VOLUME, "mL"));
     let truth = volume / chest.truth.lung_volume_ml;
     assert!((truth - 1.0).abs() < 0.02, "the segment is {truth} times the truth");
+}
+
+/// `gantry show` draws each image that has a segment, as highdicom reads them.
+fn compare_drawn(node: &Node, seg: &ReceivedFile) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let to = folder.path().to_string_lossy().into_owned();
+    let shown = node.gantry(&["show", &seg.sop_instance, "--to", &to]);
+    assert!(shown.success, "{shown:?}");
+    assert!(shown.out.contains("segment 1, Lung: on "), "{}", shown.out);
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let script = include_str!("../kit/drawn_segments.py");
+    let output = Command::new(python).args(["-c", script, &to]).arg(&seg.path).output();
+    let output = output.expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let none = node.gantry(&["show", &seg.sop_instance, "--to", &to, "--frame", "10000"]);
+    assert!(!none.success && none.err.contains("there is no such picture"), "{none:?}");
 }
 
 fn at(file: &ReceivedFile) -> std::time::SystemTime {

@@ -179,7 +179,7 @@ impl Drop for Worker {
     }
 }
 
-fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
+pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
     Ok(match read_head(from)? {
         Answered::Transient(text) => Err(InferError::Transient(text)),
         Answered::Permanent(text) => Err(InferError::Permanent(text)),
