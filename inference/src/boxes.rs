@@ -57,6 +57,7 @@ impl Detected {
             presence: None,
             frame: None,
             region: None,
+            segment: None,
         };
         if self.found.is_empty() {
             let presence = Some(Presence::Absent);

@@ -4,7 +4,7 @@ use crate::boxes::Detected;
 use crate::classes::answer;
 use crate::derived;
 use crate::manifest::{
-    Figure, Group, Manifest, MeasurementOutput, MeasurementSource, SegmentationOutput,
+    Figure, Group, Manifest, MeasurementOutput, MeasurementSource, ResultKind, SegmentationOutput,
 };
 use crate::masks::{self, Classes};
 use crate::models::Model;
@@ -43,6 +43,11 @@ pub fn interpret(
     let derived = manifest.derived.iter();
     let derived = derived
         .map(|output| derived::over_images(output, manifest.lead(), images, prepared, tensors));
+    let fractional = manifest.results.contains(&ResultKind::FractionalSegmentation);
+    let probable = |output| match (&prepared.place, fractional) {
+        (Some(place), true) => masks::probable_over_images(output, axes, place, tensors),
+        _ => Ok(Vec::new()),
+    };
     Ok(Findings {
         algorithm: algorithm(model),
         procedure: manifest.procedure.clone(),
@@ -51,8 +56,8 @@ pub fn interpret(
             .segmentations
             .iter()
             .zip(masks)
-            .map(|(output, mask)| told(output, mask))
-            .collect(),
+            .map(|(output, mask)| Ok(told(output, mask, probable(output)?)))
+            .collect::<Result<_, String>>()?,
         derived: derived.collect::<Result<_, _>>()?,
         remarks,
     })
@@ -102,6 +107,7 @@ impl Source<'_> {
             presence,
             frame: None,
             region: None,
+            segment: group.segment.clone(),
         })
     }
 
@@ -169,7 +175,7 @@ impl Source<'_> {
     }
 }
 
-fn told(output: &SegmentationOutput, mask: Vec<bool>) -> Mask {
+fn told(output: &SegmentationOutput, mask: Vec<bool>, probabilities: Vec<u8>) -> Mask {
     Mask {
         key: output.key.clone(),
         label: output.label.clone(),
@@ -177,5 +183,6 @@ fn told(output: &SegmentationOutput, mask: Vec<bool>) -> Mask {
         property: output.property.clone(),
         colour: output.colour,
         voxels: mask.into_iter().map(u8::from).collect(),
+        probabilities,
     }
 }

@@ -66,6 +66,10 @@ pub enum ResultKind {
     StructuredReport,
     SecondaryCapture,
     DerivedImages,
+    /// The masks as segments.
+    Segmentation,
+    /// The probabilities behind the masks as segments.
+    FractionalSegmentation,
 }
 
 impl ResultKind {
@@ -75,6 +79,8 @@ impl ResultKind {
             Self::StructuredReport => "structured-report",
             Self::SecondaryCapture => "secondary-capture",
             Self::DerivedImages => "derived-images",
+            Self::Segmentation => "segmentation",
+            Self::FractionalSegmentation => "fractional-segmentation",
         }
     }
 }
@@ -444,4 +450,6 @@ pub struct Group {
     pub finding: Option<Code>,
     pub site: Option<Code>,
     pub method: Option<Code>,
+    /// Key of the [`SegmentationOutput`] that all its numbers are of, if they are of one.
+    pub segment: Option<String>,
 }

@@ -45,6 +45,27 @@ pub fn over_images<'a>(
     Ok(nearest(&block, &place.images, false).map_err(told)?.into_voxels())
 }
 
+/// How probable each voxel of the images is, in 255ths, as the graph says it: neither the limit of the mask nor its
+/// cleaning takes anything away. Beyond the grid nothing is probable.
+pub fn probable_over_images(
+    output: &SegmentationOutput,
+    axes: Axes,
+    place: &Place,
+    tensors: &Tensors,
+) -> Result<Vec<u8>, String> {
+    let bytes = |numbers: &[f32]| -> Vec<u8> {
+        numbers.iter().map(|number| (number.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
+    };
+    let numbers = probabilities(&output.tensor, axes, place, tensors)?;
+    if place.grid.is_like(&place.images) {
+        return Ok(bytes(numbers));
+    }
+    let there = Block::new(place.grid, numbers.to_vec())
+        .and_then(|block| linear(&block, &place.images, 0.0))
+        .map_err(|error| error.to_string())?;
+    Ok(bytes(there.voxels()))
+}
+
 fn read<'a>(
     output: &'a SegmentationOutput,
     axes: Axes,

@@ -154,11 +154,82 @@ fn reply(node: &mut UnixStream, answer: Answer) -> io::Result<()> {
         Err(InferError::Transient(text)) => return write_head(node, &Answered::Transient(text)),
         Err(InferError::Permanent(text)) => return write_head(node, &Answered::Permanent(text)),
     };
-    let masks: Vec<Vec<u8>> =
-        findings.masks.iter_mut().map(|mask| std::mem::take(&mut mask.voxels)).collect();
+    let masks = findings.masks.iter_mut();
+    let masks: Vec<[Vec<u8>; 2]> = masks
+        .map(|mask| [std::mem::take(&mut mask.voxels), std::mem::take(&mut mask.probabilities)])
+        .collect();
     let images: Vec<Vec<f32>> =
         findings.derived.iter_mut().map(|image| std::mem::take(&mut image.values)).collect();
     write_head(node, &Answered::Found(Box::new(findings), seat))?;
-    masks.iter().try_for_each(|mask| node.write_all(mask))?;
+    for [voxels, probabilities] in &masks {
+        node.write_all(voxels)?;
+        node.write_all(&[u8::from(!probabilities.is_empty())])?;
+        node.write_all(probabilities)?;
+    }
     images.iter().try_for_each(|image| node.write_all(image.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::process::answer;
+    use gantry_terms::code::Code;
+    use gantry_terms::film::Film;
+    use gantry_terms::findings::{Algorithm, Findings, Mask};
+    use gantry_terms::images::Images;
+    use gantry_terms::uid::Uid;
+
+    fn mask(voxels: &[u8], probabilities: &[u8]) -> Mask {
+        let code = Code::new("1", "99X", "thing");
+        Mask {
+            key: "mask".into(),
+            label: "Mask".into(),
+            category: code.clone(),
+            property: code,
+            colour: [1, 2, 3],
+            voxels: voxels.into(),
+            probabilities: probabilities.into(),
+        }
+    }
+
+    #[test]
+    fn masks_come_over_with_their_probabilities_and_without() {
+        let code = Code::new("1", "99X", "thing");
+        let text = String::new;
+        let algorithm = Algorithm {
+            name: text(),
+            title: text(),
+            version: text(),
+            manufacturer: text(),
+            family: code.clone(),
+            digest: text(),
+            manifest_digest: text(),
+            research_only: true,
+        };
+        let findings = Findings {
+            algorithm,
+            procedure: code,
+            groups: Vec::new(),
+            masks: vec![mask(&[0, 1, 1], &[9, 128, 255]), mask(&[1, 0, 1], &[])],
+            derived: Vec::new(),
+            remarks: Vec::new(),
+        };
+        let uid = Uid::parse("1.2.3").expect("a UID");
+        let images = Images::from(Film {
+            frames: 1,
+            channels: 1,
+            rows: 1,
+            columns: 3,
+            pixels: vec![0.0; 3],
+            sop_class: uid.clone(),
+            sop_instance: uid,
+            pixel_spacing: None,
+        });
+        let (mut near, mut far) = UnixStream::pair().expect("two ends");
+        reply(&mut near, Ok(Found { findings, seat: Seat::ALONE })).expect("written");
+        let found = answer(&mut far, &[images]).expect("read").expect("findings");
+        let over = |mask: &Mask| (mask.voxels.clone(), mask.probabilities.clone());
+        let masks: Vec<_> = found.findings.masks.iter().map(over).collect();
+        assert_eq!(masks, [(vec![0, 1, 1], vec![9, 128, 255]), (vec![1, 0, 1], vec![])]);
+    }
 }

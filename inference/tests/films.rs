@@ -246,6 +246,14 @@ fn every_fault_of_a_film_in_a_manifest_is_told_with_its_line() {
         "[\"structured-report\", \"secondary-capture\"]",
         "of a film there is no secondary capture: results = [\"structured-report\"]",
     );
+    for kind in ["segmentation", "fractional-segmentation"] {
+        check(
+            "[\"structured-report\"]",
+            &format!("[\"{kind}\"]"),
+            "of a film there is no segmentation, it has no place in the patient: results = \
+             [\"structured-report\"]",
+        );
+    }
     let mask = "[[segmentation]]\nkey = \"a\"\nlabel = \"A\"\ntensor = \"mask\"\n\
                 category = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
                 property = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\

@@ -48,7 +48,8 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
     check(
         "[\"structured-report\"]",
         "[\"pdf\"]",
-        "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`, `derived-images`",
+        "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`, `derived-images`, \
+         `segmentation`, `fractional-segmentation`",
     );
     check(
         "\"model.onnx\"",

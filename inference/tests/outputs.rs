@@ -250,3 +250,100 @@ fn every_fault_of_an_image_is_told() {
     let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
     assert!(problems[0].to_string().contains("probabilities are what `at-least` reads"));
 }
+
+/// Manifest of a mask with these results.
+fn with_results(results: &str, outputs: &[String]) -> String {
+    manifest("", outputs).replacen("[\"structured-report\"]", results, 1)
+}
+
+#[test]
+fn probabilities_come_with_the_masks_where_a_fractional_segmentation_is_asked_for() {
+    let mut volume = oblique();
+    volume.voxels.iter_mut().for_each(|value| *value = *value / 200.0 - 0.1);
+    let reading = "tensor = \"same\"\nat-least = 0.5\nleast-voxels = 1000";
+    for input in ["", "[input.grid]\norientation = \"SPL\""] {
+        let manifest = manifest(input, &[mask(reading)]).replacen(
+            "[\"structured-report\"]",
+            "[\"fractional-segmentation\"]",
+            1,
+        );
+        let Some(engine) = kit::start(&Author { manifest, graph: volume_graph() }) else { return };
+        let found = &infer(&engine, volume.clone()).unwrap().masks[0];
+        assert!(found.voxels.iter().all(|voxel| *voxel == 0), "cleaning left nothing of the mask");
+        let byte = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+        let expected: Vec<u8> = volume.voxels.iter().map(byte).collect();
+        let far = found.probabilities.iter().zip(&expected).filter(|(a, b)| a.abs_diff(**b) > 1);
+        assert_eq!((found.probabilities.len(), far.count()), (expected.len(), 0), "{input}");
+    }
+    let binary = with_results("[\"segmentation\"]", &[mask(reading)]);
+    let Some(engine) = kit::start(&Author { manifest: binary, graph: volume_graph() }) else {
+        return;
+    };
+    assert!(infer(&engine, volume).unwrap().masks[0].probabilities.is_empty());
+}
+
+#[test]
+fn a_group_is_of_the_segment_that_it_names_or_that_all_its_measurements_are_of() {
+    let mask = mask("tensor = \"labels\"\nvalue = 120");
+    let tensor = |name: &str| {
+        let figure = figure(name, "mL");
+        let of = format!("of = \"mask\"\nfigure = \"{name}\"");
+        figure.replace(&of, "tensor = \"numbers\"\nindex = 0")
+    };
+    let named = |text: String| text.replace("key = \"all\"", "key = \"all\"\nof = \"mask\"");
+    let segment = |text: &str| {
+        let read = Manifest::parse(Path::new("model.toml"), text);
+        read.unwrap_or_else(|problems| panic!("{problems:?}")).groups[0].segment.clone()
+    };
+    let volume = figure("volume", "mL");
+    let of = |outputs: &[String]| manifest("", outputs);
+    let lung = Some("mask".to_string());
+    assert_eq!(segment(&of(&[mask.clone(), volume.clone()])), lung);
+    assert_eq!(segment(&of(&[mask.clone(), volume.clone(), tensor("mean")])), None);
+    assert_eq!(segment(&of(&[mask.clone(), tensor("mean")])), None);
+    assert_eq!(segment(&named(of(&[mask.clone(), volume, tensor("mean")]))), lung);
+    assert_eq!(segment(&named(of(&[mask, tensor("mean")]))), lung);
+}
+
+#[test]
+fn every_fault_of_segments_is_told() {
+    let first = |text: &str| {
+        let problems = Manifest::parse(Path::new("model.toml"), text).unwrap_err();
+        problems[0].to_string().lines().next().unwrap_or_default().to_string()
+    };
+    let check = |text: &str, expected: &str| {
+        let told = first(text);
+        assert!(told.ends_with(expected), "{told}");
+    };
+    let (label, probable) =
+        (mask("tensor = \"labels\"\nvalue = 1"), mask("tensor = \"same\"\nat-least = 0.5"));
+    let only_volume = image("").replace("[\"derived-images\"]", "");
+    check(
+        &with_results("[\"x\"]", &[label.clone()])
+            .replace("[\"x\"]", "[\"fractional-segmentation\"]"),
+        "a fractional segmentation holds probabilities, and only `at-least` reads some: results = \
+         [\"segmentation\"]",
+    );
+    check(
+        &manifest("", &[only_volume]).replacen(
+            "[\"derived-images\"]",
+            "[\"derived-images\", \"segmentation\"]",
+            1,
+        ),
+        "there is nothing to put into it: a segment is a [[segmentation]], with its `category` and \
+         `property`",
+    );
+    let without = label.replace("category = ", "# category = ");
+    check(&with_results("[\"segmentation\"]", &[without]), "the key `category` is missing");
+    let volume = figure("volume", "mL");
+    let of = |key: &str| {
+        let text = manifest("", &[probable.clone(), volume.clone()]);
+        text.replace("key = \"all\"", &format!("key = \"all\"\nof = \"{key}\""))
+    };
+    check(&of("maks"), "there is no segmentation `maks`, did you mean `mask`?");
+    let other = probable.replace("key = \"mask\"", "key = \"other\"");
+    check(
+        &format!("{}{other}", of("other")),
+        "a measurement of this group is of another segmentation",
+    );
+}

@@ -12,7 +12,9 @@ use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::{Catalogue, Model, Models};
-use gantry_routing::compose::{DERIVED_IMAGES, SECONDARY_CAPTURE, STRUCTURED_REPORT};
+use gantry_routing::compose::{
+    DERIVED_IMAGES, FRACTIONAL_SEGMENTATION, SECONDARY_CAPTURE, SEGMENTATION, STRUCTURED_REPORT,
+};
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use gantry_routing::versions::Versions;
 use gantry_store::model_changes::ChangeRow;
@@ -147,6 +149,8 @@ fn result_name(kind: ResultKind) -> &'static str {
         ResultKind::StructuredReport => STRUCTURED_REPORT,
         ResultKind::SecondaryCapture => SECONDARY_CAPTURE,
         ResultKind::DerivedImages => DERIVED_IMAGES,
+        ResultKind::Segmentation => SEGMENTATION,
+        ResultKind::FractionalSegmentation => FRACTIONAL_SEGMENTATION,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::source::attributes::Scope;
 use crate::text::fitted;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
-use gantry_terms::findings::Findings;
+use gantry_terms::findings::{Findings, MeasurementGroup};
 use gantry_terms::region::{Place, Region};
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
@@ -83,6 +83,18 @@ impl<'a> Subject<'a> {
     /// Title and version of the model, as in "Lung densitometry 1.0.0".
     pub fn algorithm(&self) -> String {
         format!("{} {}", self.findings.algorithm.title, self.findings.algorithm.version)
+    }
+
+    /// What was once lossy stays so (PS3.3 C.7.6.1.1.5).
+    pub fn lossy(&self, image: &mut DataSet) {
+        if self.source.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() != Some("01") {
+            image.text(tags::LOSSY_IMAGE_COMPRESSION, "00");
+            return;
+        }
+        image.text(tags::LOSSY_IMAGE_COMPRESSION, "01");
+        for tag in [tags::LOSSY_IMAGE_COMPRESSION_RATIO, tags::LOSSY_IMAGE_COMPRESSION_METHOD] {
+            image.values(tag, self.source.texts(tag));
+        }
     }
 
     /// Slice Thickness of the source, if it is a usable number.
@@ -198,6 +210,12 @@ impl Job<'_> {
             let vr = vr_of(tag);
             item.values(tag, texts.iter().map(|text| fitted(vr, text)).collect());
         }
+    }
+
+    /// What a group is followed by: Tracking Identifier and Tracking Unique Identifier (PS3.16 TID 1501).
+    pub fn tracking(&self, index: usize, group: &MeasurementGroup) -> (String, Uid) {
+        let label = if group.label.trim().is_empty() { "Measurements" } else { &group.label };
+        (label.to_owned(), self.uid(&format!("tracking {index} {}", group.label)))
     }
 
     /// The UID of one thing that this job makes.

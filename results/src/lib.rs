@@ -1,6 +1,7 @@
-//! Findings in, DICOM objects out: the structured report, the picture and the derived images that a job sends into the patient's own study.
+//! Findings in, DICOM objects out: the structured report, the picture, the segmentation and the derived images that a job sends into the patient's own study.
 
 mod codes;
+mod coding_schemes;
 mod data_set;
 pub mod derived_image;
 mod header;
@@ -8,6 +9,7 @@ pub mod measured;
 pub mod object;
 pub mod provenance;
 pub mod secondary_capture;
+pub mod segmentation;
 pub mod source;
 pub mod structured_report;
 mod text;
@@ -17,5 +19,6 @@ pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
 pub use provenance::{Provenance, Station};
 pub use secondary_capture::{Picture, render, secondary_capture};
+pub use segmentation::segmentation;
 pub use source::{OtherSeries, Reference, Source};
-pub use structured_report::structured_report;
+pub use structured_report::{structured_report, structured_report_of_segments};

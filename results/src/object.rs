@@ -31,6 +31,11 @@ pub enum ComposeError {
          has to select other images, or ask for other results"
     )]
     NotOneFrame,
+    #[error(
+        "the segments have more voxels than one object can hold (4 GiB); the model's rule has to select smaller \
+         series, or ask for other results"
+    )]
+    TooLarge,
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),
 }

@@ -3,10 +3,12 @@
 mod captions;
 mod frames;
 mod glyphs;
+pub mod layers;
 mod overlay;
 mod picture;
 mod window;
 
+pub(crate) use crate::secondary_capture::captions::patient_direction;
 pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
@@ -14,7 +16,6 @@ use crate::data_set::{DataSet, referenced};
 use crate::header::{Job, Kind, Subject};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
-use crate::secondary_capture::captions::patient_direction;
 use crate::secondary_capture::frames::Frames;
 use crate::secondary_capture::overlay::Overlay;
 use crate::source::Source;
@@ -73,23 +74,12 @@ fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
         .text(tags::SECONDARY_CAPTURE_DEVICE_SOFTWARE_VERSIONS, &station.version)
         .texts(tags::PATIENT_ORIENTATION, &orientation)
         .text(tags::BURNED_IN_ANNOTATION, "YES");
-    if capture.element(tags::BODY_PART_EXAMINED).is_none() {
+    let known = [tags::BODY_PART_EXAMINED, tags::LATERALITY];
+    if known.iter().all(|tag| capture.element(*tag).is_none()) {
         // Without a body part nobody can tell that it is not a paired one (Type 2C).
         capture.empty(tags::LATERALITY);
     }
-    lossy(job.subject.source, capture);
-}
-
-/// What was once lossy stays so (PS3.3 C.7.6.1.1.5).
-fn lossy(source: &Source, capture: &mut DataSet) {
-    if source.text(tags::LOSSY_IMAGE_COMPRESSION).as_deref() != Some("01") {
-        capture.text(tags::LOSSY_IMAGE_COMPRESSION, "00");
-        return;
-    }
-    capture.text(tags::LOSSY_IMAGE_COMPRESSION, "01");
-    for tag in [tags::LOSSY_IMAGE_COMPRESSION_RATIO, tags::LOSSY_IMAGE_COMPRESSION_METHOD] {
-        capture.values(tag, source.texts(tag));
-    }
+    job.subject.lossy(capture);
 }
 
 /// General Reference and Common Instance Reference modules (PS3.3 C.12.4, C.12.2).

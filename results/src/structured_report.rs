@@ -3,9 +3,11 @@
 mod content;
 mod image_library;
 mod regions;
+mod segments;
 mod tree;
 
 use crate::codes::IMAGING_MEASUREMENT_REPORT;
+use crate::coding_schemes::coding_schemes;
 use crate::data_set::{DataSet, referenced};
 use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
@@ -16,9 +18,17 @@ use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
 use gantry_terms::uid::Uid;
-use std::collections::BTreeSet;
 
 const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34", what: "report" };
+
+/// What a report tells of.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    job: Job<'a>,
+    measured: Measured<'a>,
+    /// The object whose segments are the masks of the findings.
+    segmentation: Option<&'a ResultObject>,
+}
 
 /// The report of one job. The same inputs give the same bytes.
 pub fn structured_report<'a>(
@@ -27,12 +37,33 @@ pub fn structured_report<'a>(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let measured = measured.into();
+    compose(source, measured.into(), findings, None, provenance)
+}
+
+/// The same where the masks became an object, too: each group that is taken of one refers to its segment.
+pub fn structured_report_of_segments<'a>(
+    source: &Source,
+    measured: impl Into<Measured<'a>>,
+    findings: &Findings,
+    segmentation: &ResultObject,
+    provenance: &Provenance,
+) -> Result<ResultObject, ComposeError> {
+    compose(source, measured.into(), findings, Some(segmentation), provenance)
+}
+
+fn compose(
+    source: &Source,
+    measured: Measured,
+    findings: &Findings,
+    segmentation: Option<&ResultObject>,
+    provenance: &Provenance,
+) -> Result<ResultObject, ComposeError> {
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
+    let about = About { job, measured, segmentation };
     let mut report = job.header(&KIND, "SR")?;
     document(&job, &mut report);
-    report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(source)]);
-    let schemes = coding_schemes(findings);
+    report.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(&about)]);
+    let schemes = coding_schemes(report_codes(findings), &findings.algorithm.manufacturer);
     if !schemes.is_empty() {
         report.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, schemes);
     }
@@ -40,7 +71,7 @@ pub fn structured_report<'a>(
         .text(tags::VALUE_TYPE, "CONTAINER")
         .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &IMAGING_MEASUREMENT_REPORT.into())
         .text(tags::CONTINUITY_OF_CONTENT, "SEPARATE")
-        .items(tags::CONTENT_SEQUENCE, tree::report(&job, measured)?);
+        .items(tags::CONTENT_SEQUENCE, tree::report(&about)?);
     content::template(&mut report, "1500");
     job.finish(&KIND, &report)
 }
@@ -91,7 +122,8 @@ fn request(source: &Source, item: &DataSet) -> DataSet {
 }
 
 /// Every instance that the tree refers to (PS3.3 C.17.2.3).
-fn evidence(source: &Source) -> DataSet {
+fn evidence(about: &About) -> DataSet {
+    let source = about.job.subject.source;
     let of_series = |series: &Uid, instances: &[Reference]| {
         let instances = instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
         let mut item = DataSet::new();
@@ -101,29 +133,15 @@ fn evidence(source: &Source) -> DataSet {
     };
     let mut series = vec![of_series(&source.series, &source.instances)];
     series.extend(source.others.iter().map(|other| of_series(&other.series, &other.instances)));
+    series.extend(about.segmentation.map(|object| {
+        let (class, instance) = (object.sop_class.clone(), object.sop_instance.clone());
+        of_series(&object.series, &[Reference { sop_class: class, sop_instance: instance }])
+    }));
     let mut study = DataSet::new();
     study
         .uid(tags::STUDY_INSTANCE_UID, &source.study)
         .items(tags::REFERENCED_SERIES_SEQUENCE, series);
     study
-}
-
-/// One item for each private scheme that a code of the findings comes from.
-fn coding_schemes(findings: &Findings) -> Vec<DataSet> {
-    let codes = report_codes(findings);
-    let private: BTreeSet<&str> =
-        codes.filter(|code| code.is_private()).map(|code| code.scheme.as_str()).collect();
-    private.into_iter().map(|scheme| coding_scheme(scheme, findings)).collect()
-}
-
-fn coding_scheme(scheme: &str, findings: &Findings) -> DataSet {
-    let algorithm = &findings.algorithm;
-    let mut item = DataSet::new();
-    item.text(tags::CODING_SCHEME_DESIGNATOR, scheme)
-        .uid(tags::CODING_SCHEME_UID, &Uid::derived(&["coding scheme", scheme]))
-        .text(tags::CODING_SCHEME_NAME, &format!("Private codes {scheme}"))
-        .text(tags::CODING_SCHEME_RESPONSIBLE_ORGANIZATION, &algorithm.manufacturer);
-    item
 }
 
 fn report_codes(findings: &Findings) -> impl Iterator<Item = &Code> {

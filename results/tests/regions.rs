@@ -33,6 +33,7 @@ fn group(label: &str, probability: f64, place: Option<Place>) -> MeasurementGrou
         presence: if place.is_some() { None } else { Some(Presence::Absent) },
         frame: None,
         region: place.map(|place| Region { colour: ORANGE, place }),
+        segment: None,
     }
 }
 

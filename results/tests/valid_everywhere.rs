@@ -1,8 +1,9 @@
-//! Report and picture of every kind of source before the validators of other makers.
+//! Report, picture and segments of every kind of source before the validators of other makers.
 
 mod kit;
 
-use gantry_results::{secondary_capture, structured_report};
+use gantry_results::segmentation::{Form, segmentation};
+use gantry_results::{secondary_capture, structured_report, structured_report_of_segments};
 use gantry_terms::findings::Findings;
 use kit::phantom::Scan;
 use kit::{cases, ct, model, validators};
@@ -19,13 +20,36 @@ fn check(case: &str, scan: &Scan, findings: &Findings) {
     let mut files = kit::source_files(folder.path(), scan);
     let report = structured_report(&scan.source, &scan.volume, findings, &job).expect("a report");
     let capture = secondary_capture(&scan.source, &scan.volume, findings, &job).expect("a picture");
+    let mut objects = vec![];
+    let mut findings = findings.clone();
+    for mask in &mut findings.masks {
+        mask.probabilities = mask.voxels.iter().map(|voxel| voxel * 200).collect();
+    }
+    for form in [Form::Binary, Form::Fractional].into_iter().filter(|_| !findings.masks.is_empty())
+    {
+        let object = segmentation(&scan.source, &scan.volume, &findings, form, &job);
+        objects.push(object.expect("segments"));
+    }
+    let report = match objects.first() {
+        None => report,
+        Some(object) => {
+            let (source, volume) = (&scan.source, &scan.volume);
+            let report = structured_report_of_segments(source, volume, &findings, object, &job);
+            report.expect("a report")
+        }
+    };
     let report = kit::file(folder.path(), "report.dcm", &report);
     let capture = kit::file(folder.path(), "capture.dcm", &capture);
     let none = Vec::<String>::new();
     assert_eq!(validators::complaints(&report, &files[0]), none, "{case}");
     assert_eq!(validators::complaints(&capture, &files[0]), none, "{case}");
     assert_eq!(validators::report_complaints(&report), none, "{case}");
-    let results = [report, capture];
+    let mut results = vec![report, capture];
+    for (at, object) in objects.iter().enumerate() {
+        let file = kit::file(folder.path(), &format!("segments-{at}.dcm"), object);
+        assert_eq!(validators::complaints(&file, &files[0]), none, "{case}");
+        results.push(file);
+    }
     let mut among_results = validators::contradictions(&results);
     // The sources are referenced, and on purpose not among these files.
     among_results.retain(|line| !line.contains("Missing SOPInstanceUID that was referenced"));

@@ -6,8 +6,9 @@ use gantry_results::derived_image::derived_images;
 use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
+use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::source::{OtherSeries, Reference, Source};
-use gantry_results::structured_report::structured_report;
+use gantry_results::structured_report::{structured_report, structured_report_of_segments};
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::jobs::Job;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 pub const STRUCTURED_REPORT: &str = "structured-report";
 pub const SECONDARY_CAPTURE: &str = "secondary-capture";
 pub const DERIVED_IMAGES: &str = "derived-images";
+pub const SEGMENTATION: &str = "segmentation";
+pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
 
 /// Composes results in the name of this node.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ struct Of {
     source: Arc<Source>,
     /// Part 10 files, where some result is made of them.
     originals: Arc<Vec<Bytes>>,
+    /// Where one was made: the report refers to its segments.
+    segmentation: Option<Arc<ResultObject>>,
 }
 
 /// What was composed and kept, and where it is to go.
@@ -96,10 +101,18 @@ impl Composer {
         }
         let source = Arc::new(source);
         let mut objects = Vec::with_capacity(job.send_as.len());
-        for kind in &job.send_as {
-            let of = Of { source: source.clone(), originals: originals.clone() };
-            let made = self.make(kind, job, of, lead.clone(), findings.clone());
-            objects.extend(made.await?);
+        let mut segmentation = None;
+        for kind in in_order(&job.send_as) {
+            let of = Of {
+                source: source.clone(),
+                originals: originals.clone(),
+                segmentation: segmentation.clone(),
+            };
+            let made = self.make(kind, job, of, lead.clone(), findings.clone()).await?;
+            if kind == SEGMENTATION {
+                segmentation = made.first().cloned().map(Arc::new);
+            }
+            objects.extend(made);
         }
         Ok(objects)
     }
@@ -112,10 +125,13 @@ impl Composer {
         images: Images,
         findings: Findings,
     ) -> Result<Vec<ResultObject>, JobError> {
-        let Of { source, originals } = of;
+        let Of { source, originals, segmentation: segments } = of;
         let slot = match kind {
             STRUCTURED_REPORT => 0,
             SECONDARY_CAPTURE => 1,
+            // Behind the derived images, which take a number for each kind.
+            SEGMENTATION => 80,
+            FRACTIONAL_SEGMENTATION => 81,
             _ => 2,
         };
         let provenance = Provenance {
@@ -130,9 +146,24 @@ impl Composer {
         type Made = Result<Vec<ResultObject>, ComposeError>;
         let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
         let work: Box<dyn FnOnce() -> Made + Send> = match (kind, images) {
-            (STRUCTURED_REPORT, images) => {
-                Box::new(move || one(structured_report(&source, &images, &findings, &provenance)))
-            }
+            (STRUCTURED_REPORT, images) => Box::new(move || {
+                one(match segments {
+                    None => structured_report(&source, &images, &findings, &provenance),
+                    Some(object) => structured_report_of_segments(
+                        &source,
+                        &images,
+                        &findings,
+                        &object,
+                        &provenance,
+                    ),
+                })
+            }),
+            (SEGMENTATION, Images::Volume(volume)) => Box::new(move || {
+                one(segmentation(&source, &volume, &findings, Form::Binary, &provenance))
+            }),
+            (FRACTIONAL_SEGMENTATION, Images::Volume(volume)) => Box::new(move || {
+                one(segmentation(&source, &volume, &findings, Form::Fractional, &provenance))
+            }),
             (SECONDARY_CAPTURE, Images::Volume(volume)) => {
                 Box::new(move || one(secondary_capture(&source, &volume, &findings, &provenance)))
             }
@@ -163,6 +194,13 @@ impl Composer {
         let kept = store.keep(Incoming { identity, part10 }).await;
         kept.map(|_| ()).map_err(|error| JobError::Transient(error.to_string()))
     }
+}
+
+/// What others refer to is made, and goes out, before them; else the order of the rule.
+fn in_order(kinds: &[String]) -> impl Iterator<Item = &str> {
+    let first = |kind: &&str| [SEGMENTATION, FRACTIONAL_SEGMENTATION].contains(kind);
+    let kinds = kinds.iter().map(String::as_str);
+    kinds.clone().filter(first).chain(kinds.filter(move |kind| !first(kind)))
 }
 
 /// Of the leading input, in its order.

@@ -86,6 +86,7 @@ mod tests {
             property: code,
             colour: [0; 3],
             voxels: voxels.to_vec(),
+            probabilities: Vec::new(),
         }
     }
 

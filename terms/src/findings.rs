@@ -55,6 +55,8 @@ pub struct MeasurementGroup {
     pub frame: Option<u32>,
     /// Where it is, if it was found at one place.
     pub region: Option<Region>,
+    /// Key of the mask that the measurements are taken of, if they are of one.
+    pub segment: Option<String>,
 }
 
 /// The answer to whether a finding is there (PS3.16 CID 240).
@@ -103,6 +105,9 @@ pub struct Mask {
     /// 1 inside, 0 outside. Written apart from the rest: they are many.
     #[serde(skip)]
     pub voxels: Vec<u8>,
+    /// How probable it is that a voxel is inside, from 0 to 255, where the model says so; else none. Written apart, too.
+    #[serde(skip)]
+    pub probabilities: Vec<u8>,
 }
 
 /// An image for each image of the source: same order, rows and columns, at the same places.

@@ -2,7 +2,7 @@
 
 use crate::need;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Warnings that stand for no fault: a private coding scheme, by its name and by its UID; and an empty
@@ -180,4 +180,33 @@ pub fn headers(folder: &Path) -> Option<Vec<Headers>> {
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
     let path = |row: &Value| row["path"].as_str().expect("text").to_string();
     Some(rows.into_iter().map(|values| Headers { path: path(&values), values }).collect())
+}
+
+/// The groups of a report that are of a segment of this segmentation, as highdicom reads both (`segments.py` says how
+/// each is told); nothing where it is not there.
+pub fn segments(report: &Path, segmentation: &Path) -> Option<Vec<Value>> {
+    let python = need::private_program("GANTRY_PYTHON", "python")?;
+    let output = Command::new(python)
+        .args(["-c", include_str!("segments.py")])
+        .args([report, segmentation])
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "highdicom cannot read {}: {said}", report.display());
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
+    Some(rows.as_array().expect("an array of groups").clone())
+}
+
+/// Contradictions between files of one study, as dcentvfy finds them; none where it is not there. The request of a
+/// report repeats the accession number at its own level, which it takes for one.
+pub fn contradictions(paths: &[PathBuf]) -> Vec<String> {
+    let Some(program) = need::private_program("GANTRY_DCIODVFY", "dciodvfy") else {
+        return Vec::new();
+    };
+    let output = Command::new(program.with_file_name("dcentvfy")).args(paths).output();
+    let output = output.expect("dcentvfy starts");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let told = said.lines().filter(|l| l.starts_with("Error") || l.starts_with("Warning"));
+    told.filter(|line| !line.contains("AccessionNumber")).map(String::from).collect()
 }

@@ -7,6 +7,7 @@ mod derived;
 mod image;
 mod input;
 mod outputs;
+mod segments;
 mod windows;
 
 use super::written::{Inputs, Written, WrittenAlgorithm, WrittenGroup, WrittenInput};
@@ -179,6 +180,7 @@ impl Check<'_> {
         );
         let some_results = !written.results.get_ref().is_empty();
         self.require(some_results, written.results.span(), "name at least one result");
+        let segments = self.segments(&written);
         let mut segmentations = written.segmentations;
         segmentations.sort_by_key(|segmentation| segmentation.draw_order);
         Manifest {
@@ -191,7 +193,12 @@ impl Check<'_> {
             algorithm: self.algorithm(written.algorithm),
             procedure: self.code(written.procedure),
             inputs: self.inputs(written.input),
-            groups: written.groups.into_iter().map(|group| self.group(group)).collect(),
+            groups: written
+                .groups
+                .into_iter()
+                .zip(segments)
+                .map(|(group, segment)| self.group(group, segment))
+                .collect(),
             measurements: written.measurements.into_iter().map(|m| self.measurement(m)).collect(),
             classifications: written
                 .classifications
@@ -214,13 +221,14 @@ impl Check<'_> {
         }
     }
 
-    fn group(&mut self, written: WrittenGroup) -> Group {
+    fn group(&mut self, written: WrittenGroup, segment: Option<String>) -> Group {
         Group {
             key: self.key(&written.key),
             label: self.text("label", &written.label, 64),
             finding: written.finding.map(|code| self.code(code)),
             site: written.site.map(|code| self.code(code)),
             method: written.method.map(|code| self.code(code)),
+            segment,
         }
     }
 

@@ -212,6 +212,8 @@ pub struct WrittenGroup {
     pub finding: Option<Spanned<Code>>,
     pub site: Option<Spanned<Code>>,
     pub method: Option<Spanned<Code>>,
+    /// Key of a segmentation.
+    pub of: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

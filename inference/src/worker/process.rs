@@ -179,7 +179,7 @@ impl Drop for Worker {
     }
 }
 
-fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
+pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
     Ok(match read_head(from)? {
         Answered::Transient(text) => Err(InferError::Transient(text)),
         Answered::Permanent(text) => Err(InferError::Permanent(text)),
@@ -188,6 +188,12 @@ fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
             for mask in &mut findings.masks {
                 mask.voxels = vec![0; voxels];
                 from.read_exact(&mut mask.voxels)?;
+                let mut follow = [0];
+                from.read_exact(&mut follow)?;
+                if follow != [0] {
+                    mask.probabilities = vec![0; voxels];
+                    from.read_exact(&mut mask.probabilities)?;
+                }
             }
             for image in &mut findings.derived {
                 image.values = vec![0.0; voxels];

@@ -81,6 +81,16 @@ impl Item {
         (!clean.is_empty()).then(|| clean.to_string())
     }
 
+    /// All values as whole numbers; none where one is none.
+    pub fn numbers(&self, tag: Tag) -> Vec<u32> {
+        self.value(tag).and_then(|value| value.to_multi_int().ok()).unwrap_or_default()
+    }
+
+    /// The value as its bytes.
+    pub fn bytes(&self, tag: Tag) -> Vec<u8> {
+        self.value(tag).map(|value| value.to_bytes().into_owned()).unwrap_or_default()
+    }
+
     /// How many values the attribute has.
     pub fn count(&self, tag: Tag) -> usize {
         self.value(tag).map_or(0, |value| value.multiplicity() as usize)

@@ -1,7 +1,8 @@
-//! `gantry show`: a kept report as a tree, a kept image as PNG files.
+//! `gantry show`: a kept report as a tree, a kept image, or a segmentation over its source, as PNG files.
 
 mod content;
 mod picture;
+mod segments;
 mod tree;
 
 use crate::cli::ShowArguments;
@@ -74,6 +75,9 @@ async fn show(
     line!("{} ({class}, {origin})", identity.sop_instance);
     let part10 = reader.object(&identity.sop_instance).await?;
     let part10 = part10.ok_or("its bytes were evicted by retention")?;
+    if identity.sop_class.as_str() == segments::SEGMENTATION {
+        return segments::show(reader, &part10, instance, arguments).await;
+    }
     if let Some((rows, columns)) = size(instance) {
         let Some(to) = &arguments.to else {
             line!("  an image of {rows} x {columns}: --to FOLDER writes it as PNG");

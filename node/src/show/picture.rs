@@ -31,23 +31,25 @@ pub fn write(part10: &[u8], frame: Option<usize>, to: &Path) -> Result<Vec<PathB
 }
 
 fn write_one(film: &Film, at: usize, file: &Path) -> io::Result<()> {
+    let colour = if film.channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale };
+    png(file, [film.columns, film.rows], colour, &bytes(film, at))
+}
+
+/// Of one byte or three for each pixel; `sides` are columns and rows.
+pub fn png(file: &Path, sides: [usize; 2], colour: png::ColorType, bytes: &[u8]) -> io::Result<()> {
     let size = |side: usize| u32::try_from(side).map_err(io::Error::other);
     let out = BufWriter::new(File::create(file)?);
-    let mut encoder = png::Encoder::new(out, size(film.columns)?, size(film.rows)?);
-    encoder.set_color(if film.channels == 3 {
-        png::ColorType::Rgb
-    } else {
-        png::ColorType::Grayscale
-    });
+    let mut encoder = png::Encoder::new(out, size(sides[0])?, size(sides[1])?);
+    encoder.set_color(colour);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&bytes(film, at))?;
+    writer.write_image_data(bytes)?;
     writer.finish()?;
     Ok(())
 }
 
 /// From planes between 0 and 1 to pixels of one or three bytes.
-fn bytes(film: &Film, at: usize) -> Vec<u8> {
+pub fn bytes(film: &Film, at: usize) -> Vec<u8> {
     let (frame, pixels) = (film.frame(at), film.rows * film.columns);
     let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
     let pixel =

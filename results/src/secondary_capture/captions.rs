@@ -64,6 +64,12 @@ impl Captions {
         Self { upper, lower: legend.collect(), sides }
     }
 
+    /// Which colour means what, and nothing else.
+    pub fn legend(named: impl Iterator<Item = (String, Colour)>) -> Self {
+        let line = |(words, colour)| Line { words, figure: String::new(), colour, swatch: true };
+        Self { upper: Vec::new(), lower: named.map(line).collect(), sides: Default::default() }
+    }
+
     /// Writes on a frame; `place` is its last line, as in "Slice 3 of 30".
     pub fn draw(&self, picture: &mut Picture, place: &str) {
         let scale = self.scale(picture);

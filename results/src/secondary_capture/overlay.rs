@@ -28,8 +28,7 @@ pub struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     pub fn new(subject: Subject<'a>, volume: &'a Volume) -> Self {
         let geometry = &volume.geometry;
-        let wanted = LEGIBLE.div_ceil(geometry.columns);
-        let factor = wanted.min(TALLEST / geometry.rows).max(1);
+        let factor = factor(geometry.rows, geometry.columns);
         let window = Window::choose(subject.source, volume, subject.findings);
         let captions = Captions::new(&subject, geometry.row_direction);
         let regions = subject.findings.groups.iter().filter_map(|group| group.region.as_ref());
@@ -81,28 +80,14 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// A tint inside and a full line along the border, in pixels of the frame.
     fn draw_mask(&self, mask: &Mask, slice: usize, picture: &mut Picture) {
         let voxels = self.slice(&mask.voxels, slice);
         if voxels.iter().all(|voxel| *voxel == 0) {
             return;
         }
         let columns = self.volume.geometry.columns;
-        let (width, height) = (picture.width, picture.height);
         let inside = |x: usize, y: usize| voxels[y / self.factor * columns + x / self.factor] != 0;
-        for y in 0..height {
-            for x in (0..width).filter(|x| inside(*x, y)) {
-                let border = x == 0
-                    || y == 0
-                    || x + 1 == width
-                    || y + 1 == height
-                    || !(inside(x - 1, y)
-                        && inside(x + 1, y)
-                        && inside(x, y - 1)
-                        && inside(x, y + 1));
-                picture.blend(x, y, mask.colour, if border { 255 } else { TINT });
-            }
-        }
+        tint(picture, mask.colour, inside);
     }
 
     /// A line along the border, within the picture.
@@ -125,4 +110,24 @@ impl<'a> Overlay<'a> {
         let size = self.volume.geometry.rows * self.volume.geometry.columns;
         &voxels[slice * size..(slice + 1) * size]
     }
+}
+
+/// A tint inside and a full line along the border, in pixels of the picture.
+pub fn tint(picture: &mut Picture, colour: Colour, inside: impl Fn(usize, usize) -> bool) {
+    let (width, height) = (picture.width, picture.height);
+    for y in 0..height {
+        for x in (0..width).filter(|x| inside(*x, y)) {
+            let border = x == 0
+                || y == 0
+                || x + 1 == width
+                || y + 1 == height
+                || !(inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1));
+            picture.blend(x, y, colour, if border { 255 } else { TINT });
+        }
+    }
+}
+
+/// How many pixels one of the source becomes in each direction, so that words on it can be read.
+pub fn factor(rows: usize, columns: usize) -> usize {
+    LEGIBLE.div_ceil(columns.max(1)).min(TALLEST / rows.max(1)).max(1)
 }

@@ -3,16 +3,16 @@
 use crate::codes::*;
 use crate::data_set::{DataSet, referenced_frame};
 use crate::header::Job;
-use crate::measured::Measured;
 use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use crate::structured_report::image_library::image_library;
-use crate::structured_report::regions;
+use crate::structured_report::{About, regions, segments};
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Children of the root container.
-pub fn report(job: &Job, measured: Measured) -> Result<Vec<DataSet>, ComposeError> {
+pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
+    let About { job, measured, .. } = about;
     let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
     rows.extend(observer(job));
     rows.push(content::code(
@@ -20,8 +20,8 @@ pub fn report(job: &Job, measured: Measured) -> Result<Vec<DataSet>, ComposeErro
         PROCEDURE_REPORTED,
         &job.subject.findings.procedure,
     ));
-    rows.push(image_library(job, measured)?);
-    rows.push(measurements(job, measured)?);
+    rows.push(image_library(job, *measured)?);
+    rows.push(measurements(about)?);
     Ok(rows)
 }
 
@@ -42,10 +42,10 @@ fn observer(job: &Job) -> Vec<DataSet> {
     .collect()
 }
 
-fn measurements(job: &Job, measured: Measured) -> Result<DataSet, ComposeError> {
-    let mut rows = algorithm(job);
-    for (index, group) in job.subject.findings.groups.iter().enumerate() {
-        rows.push(measurement_group(job, measured, index, group)?);
+fn measurements(about: &About) -> Result<DataSet, ComposeError> {
+    let mut rows = algorithm(&about.job);
+    for (index, group) in about.job.subject.findings.groups.iter().enumerate() {
+        rows.push(measurement_group(about, index, group)?);
     }
     Ok(content::container(Contains, IMAGING_MEASUREMENTS, rows))
 }
@@ -74,37 +74,38 @@ fn algorithm(job: &Job) -> Vec<DataSet> {
     rows.into_iter().filter(content::has_value).collect()
 }
 
-/// TID 1501; with a region TID 1410, or 1411 where that is on several images.
+/// TID 1501; with a region TID 1410, or 1411 where that is on several images or is a segment.
 fn measurement_group(
-    job: &Job,
-    measured: Measured,
+    about: &About,
     index: usize,
     group: &MeasurementGroup,
 ) -> Result<DataSet, ComposeError> {
-    let tracking = job.uid(&format!("tracking {index} {}", group.label));
-    let label = if group.label.trim().is_empty() { "Measurements" } else { &group.label };
+    let About { job, measured, .. } = about;
+    let (label, tracking) = job.tracking(index, group);
     let modifier = |name: Concept, value: &Option<Code>| {
         value.as_ref().map(|value| content::code(HasConceptModifier, name, value))
     };
     let mut rows = vec![
-        content::text(HasObservationContext, TRACKING_IDENTIFIER, label),
+        content::text(HasObservationContext, TRACKING_IDENTIFIER, &label),
         content::uid(HasObservationContext, TRACKING_UNIQUE_IDENTIFIER, &tracking),
     ];
     rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
     let outlines = match &group.region {
-        Some(region) => regions::outlines(job, measured, region)?,
+        Some(region) => regions::outlines(job, *measured, region)?,
         None => Vec::new(),
     };
-    let identifier = match outlines.len() {
-        0 => "1501",
-        1 => "1410",
+    let segment = if outlines.is_empty() { segments::segment(about, group) } else { Vec::new() };
+    let identifier = match (outlines.len(), segment.is_empty()) {
+        (0, true) => "1501",
+        (1, _) => "1410",
         _ => "1411",
     };
-    let placed = !outlines.is_empty();
-    if placed {
+    let placed = identifier != "1501";
+    if !outlines.is_empty() {
         rows.push(content::code(Contains, GEOMETRIC_PURPOSE, &BOUNDED_BY.into()));
     }
     rows.extend(outlines);
+    rows.extend(segment);
     rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
     rows.extend(modifier(FINDING_SITE, &group.site));
     for measurement in &group.measurements {

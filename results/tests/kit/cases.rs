@@ -24,6 +24,31 @@ pub fn all() -> Vec<(&'static str, Phantom)> {
     ]
 }
 
+/// Stacks by how they lie in the patient.
+pub fn planes() -> Vec<(&'static str, Phantom)> {
+    let turned = |row, column| {
+        let mut phantom = Phantom::axial(7, 36, 43);
+        (phantom.geometry.row_direction, phantom.geometry.column_direction) = (row, column);
+        phantom
+    };
+    vec![
+        ("axial", Phantom::axial(7, 36, 43)),
+        ("sagittal", turned([0.0, 1.0, 0.0], [0.0, 0.0, -1.0])),
+        ("coronal", turned([1.0, 0.0, 0.0], [0.0, 0.0, -1.0])),
+        ("oblique", oblique()),
+        ("towards the feet", turned([1.0, 0.0, 0.0], [0.0, -1.0, 0.0])),
+        ("one slice", Phantom::axial(1, 36, 43)),
+        ("tilted", tilted()),
+    ]
+}
+
+/// Each slice lies a little further to the front than the one below it.
+fn tilted() -> Phantom {
+    let mut phantom = Phantom::axial(7, 36, 43);
+    phantom.shift = [0.0, -0.75, 0.0];
+    phantom
+}
+
 /// A sagittal-like stack, tilted, with 0.7 mm pixels that are not square.
 fn oblique() -> Phantom {
     let mut phantom = Phantom::axial(5, 60, 50);

@@ -98,6 +98,7 @@ pub fn findings(
         presence,
         frame: None,
         region: None,
+        segment: None,
     };
     Findings { groups: vec![group], masks: Vec::new(), ..of }
 }

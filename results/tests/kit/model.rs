@@ -55,6 +55,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
             presence: None,
             frame: None,
             region: None,
+            segment: Some("lung".into()),
         },
         MeasurementGroup {
             label: "Emphysema".into(),
@@ -68,6 +69,7 @@ pub fn groups() -> Vec<MeasurementGroup> {
             presence: None,
             frame: None,
             region: None,
+            segment: Some("laa".into()),
         },
     ]
 }
@@ -104,6 +106,7 @@ pub fn masks(lung: Vec<u8>, low: Vec<u8>) -> Vec<Mask> {
         property: Code::new("39607008", "SCT", "Lung"),
         colour,
         voxels,
+        probabilities: Vec::new(),
     };
     vec![
         mask("lung", "Lung", [64, 160, 255], lung),

@@ -8,6 +8,11 @@ fn dciodvfy() -> PathBuf {
     std::env::var_os("GANTRY_DCIODVFY").map_or_else(|| "dciodvfy".into(), PathBuf::from)
 }
 
+/// Whether there is something that judges.
+pub fn are_here() -> bool {
+    output(&dciodvfy(), &["-version"]).is_some()
+}
+
 /// A Python that has highdicom: `GANTRY_PYTHON`, else none.
 fn python() -> Option<PathBuf> {
     std::env::var_os("GANTRY_PYTHON").map(PathBuf::from)

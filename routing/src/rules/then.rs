@@ -14,7 +14,8 @@ pub struct Then {
     pub run: Option<String>,
     /// Peers that get the model's results.
     pub send_to: Vec<String>,
-    /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`.
+    /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`, `segmentation`,
+    /// `fractional-segmentation`.
     pub send_as: Vec<String>,
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,

@@ -1,0 +1,137 @@
+//! Masks and probabilities as segments over the planes of their source: the Segmentation IOD (PS3.3 A.51, C.8.20).
+
+pub mod colour;
+mod frames;
+mod pixels;
+mod segments;
+
+use crate::coding_schemes::coding_schemes;
+use crate::data_set::{DataSet, referenced};
+use crate::header::{Job, Kind, Subject};
+use crate::object::{ComposeError, ResultObject};
+use crate::provenance::Provenance;
+use crate::segmentation::frames::Frames;
+use crate::source::Source;
+use crate::source::attributes::Scope;
+use dicom_dictionary_std::tags;
+use gantry_terms::findings::{Findings, Mask};
+use gantry_terms::volume::Volume;
+
+const SEGMENTATION_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.4";
+const BINARY: Kind = Kind { name: "seg", sop_class: SEGMENTATION_STORAGE, what: "segmentation" };
+const FRACTIONAL: Kind =
+    Kind { name: "fractional seg", sop_class: SEGMENTATION_STORAGE, what: "probabilities" };
+
+/// How the voxels of a segment are written (PS3.3 C.8.20.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One bit for each voxel: in it or not.
+    Binary,
+    /// A byte for each voxel: how probable it is, 255 being certain.
+    Fractional,
+}
+
+impl Form {
+    fn kind(self) -> &'static Kind {
+        match self {
+            Self::Binary => &BINARY,
+            Self::Fractional => &FRACTIONAL,
+        }
+    }
+
+    /// Segmentation Type.
+    fn term(self) -> &'static str {
+        match self {
+            Self::Binary => "BINARY",
+            Self::Fractional => "FRACTIONAL",
+        }
+    }
+
+    /// A number for each voxel of the volume; 0 is outside.
+    fn voxels(self, mask: &Mask) -> &[u8] {
+        match self {
+            Self::Binary => &mask.voxels,
+            Self::Fractional => &mask.probabilities,
+        }
+    }
+}
+
+/// One object with a segment for each mask, numbered in their order, and a frame for each slice that a segment is on.
+/// Masks that are all empty have one empty frame of the first segment, so that "nothing was found" is an object, too.
+/// The same inputs give the same bytes.
+pub fn segmentation(
+    source: &Source,
+    volume: &Volume,
+    findings: &Findings,
+    form: Form,
+    provenance: &Provenance,
+) -> Result<ResultObject, ComposeError> {
+    let job = Job { subject: Subject::new(source, volume.into(), findings)?, provenance };
+    let masks = &findings.masks;
+    if masks.is_empty() || u16::try_from(masks.len()).is_err() {
+        return Err(ComposeError::Mismatch("there are no segments, or too many".into()));
+    }
+    if masks.iter().any(|mask| form.voxels(mask).len() != volume.geometry.voxels()) {
+        return Err(ComposeError::Mismatch("a mask has no probabilities".into()));
+    }
+    let frames = Frames::choose(volume, masks, form);
+    let mut object = job.header(form.kind(), "SEG")?;
+    image(&job, form, &mut object);
+    references(source, &mut object);
+    object
+        .items(tags::SEGMENT_SEQUENCE, segments::segments(&job))
+        .text(tags::SEGMENTS_OVERLAP, if overlap(masks, form) { "YES" } else { "NO" });
+    frames.describe(&job, &mut object)?;
+    pixels::pixels(&frames, masks, form, &mut object)?;
+    let codes = masks.iter().flat_map(|mask| [&mask.category, &mask.property]);
+    let codes = codes.chain([&findings.algorithm.family]);
+    let schemes = coding_schemes(codes, &findings.algorithm.manufacturer);
+    if !schemes.is_empty() {
+        object.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, schemes);
+    }
+    job.finish(form.kind(), &object)
+}
+
+/// Segmentation Image module and Content Identification macro (PS3.3 C.8.20.2, Table 10-12).
+fn image(job: &Job, form: Form, object: &mut DataSet) {
+    job.subject.source.copy_to(Scope::Image, object);
+    job.subject.lossy(object);
+    let label = match form {
+        Form::Binary => "SEGMENTATION",
+        Form::Fractional => "PROBABILITIES",
+    };
+    object
+        .texts(tags::IMAGE_TYPE, &["DERIVED", "PRIMARY"])
+        .text(tags::CONTENT_LABEL, label)
+        .text(tags::CONTENT_DESCRIPTION, &job.marked(job.subject.algorithm()))
+        .empty(tags::CONTENT_CREATOR_NAME)
+        .text(tags::SEGMENTATION_TYPE, form.term());
+    if form == Form::Fractional {
+        object
+            .text(tags::SEGMENTATION_FRACTIONAL_TYPE, "PROBABILITY")
+            .number(tags::MAXIMUM_FRACTIONAL_VALUE, 255);
+    }
+}
+
+/// Common Instance Reference module (PS3.3 C.12.2).
+fn references(source: &Source, object: &mut DataSet) {
+    let instances = source.instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
+    let mut series = DataSet::new();
+    series
+        .uid(tags::SERIES_INSTANCE_UID, &source.series)
+        .items(tags::REFERENCED_INSTANCE_SEQUENCE, instances.collect());
+    object.item(tags::REFERENCED_SERIES_SEQUENCE, series);
+}
+
+/// Whether some voxel is in two segments.
+fn overlap(masks: &[Mask], form: Form) -> bool {
+    let mut taken = vec![false; masks.first().map_or(0, |mask| form.voxels(mask).len())];
+    masks.iter().any(|mask| {
+        let inside = form.voxels(mask).iter().map(|voxel| *voxel != 0);
+        taken.iter_mut().zip(inside).fold(false, |twice, (taken, inside)| {
+            let here = *taken && inside;
+            *taken |= inside;
+            twice || here
+        })
+    })
+}

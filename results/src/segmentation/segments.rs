@@ -1,0 +1,69 @@
+//! What each segment is, and who found it (PS3.3 C.8.20.4).
+
+use crate::data_set::DataSet;
+use crate::header::Job;
+use crate::segmentation::colour::cielab;
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use gantry_terms::findings::Mask;
+use gantry_terms::uid::Uid;
+
+/// In the order of the masks, numbered from 1.
+pub fn segments(job: &Job) -> Vec<DataSet> {
+    job.subject
+        .findings
+        .masks
+        .iter()
+        .zip(1..)
+        .map(|(mask, number)| segment(job, mask, number))
+        .collect()
+}
+
+fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {
+    let label = if mask.label.trim().is_empty() { &mask.key } else { &mask.label };
+    let (tracking, uid) = tracking(job, mask);
+    let lab = PrimitiveValue::U16(cielab(mask.colour).as_slice().into());
+    let mut segment = DataSet::new();
+    segment
+        .number(tags::SEGMENT_NUMBER, number)
+        .text(tags::SEGMENT_LABEL, label)
+        .code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, &mask.category)
+        .code(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, &mask.property)
+        .text(tags::SEGMENT_ALGORITHM_TYPE, "AUTOMATIC")
+        .text(tags::SEGMENT_ALGORITHM_NAME, &job.subject.findings.algorithm.title)
+        .item(tags::SEGMENTATION_ALGORITHM_IDENTIFICATION_SEQUENCE, algorithm(job))
+        .text(tags::TRACKING_ID, &tracking)
+        .uid(tags::TRACKING_UID, &uid)
+        .put(DataElement::new(tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE, VR::US, lab));
+    segment
+}
+
+/// A segment is tracked as the group of the report is that measures it, if there is one.
+fn tracking(job: &Job, mask: &Mask) -> (String, Uid) {
+    let groups = job.subject.findings.groups.iter().enumerate();
+    let mut of_mask = groups.filter(|(_, group)| group.segment.as_ref() == Some(&mask.key));
+    match of_mask.next() {
+        Some((index, group)) => job.tracking(index, group),
+        None => (mask.label.clone(), job.uid(&format!("tracking segment {}", mask.key))),
+    }
+}
+
+/// Algorithm Identification macro (PS3.3 Table 10-19).
+fn algorithm(job: &Job) -> DataSet {
+    let algorithm = &job.subject.findings.algorithm;
+    let parameters = format!(
+        "model={}; model SHA-256={}; rule={}; rule set={}; revision={}",
+        algorithm.name,
+        algorithm.digest,
+        job.provenance.rule,
+        job.provenance.rules_digest,
+        job.provenance.revision
+    );
+    let mut item = DataSet::new();
+    item.code(tags::ALGORITHM_FAMILY_CODE_SEQUENCE, &algorithm.family)
+        .text(tags::ALGORITHM_NAME, &algorithm.title)
+        .text(tags::ALGORITHM_VERSION, &algorithm.version)
+        .text(tags::ALGORITHM_PARAMETERS, &job.marked(parameters))
+        .text(tags::ALGORITHM_SOURCE, &algorithm.manufacturer);
+    item
+}

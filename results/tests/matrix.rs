@@ -1,0 +1,168 @@
+//! Each kind of result of each kind of source before the validators: the table of section 5 of docs/CONFORMANCE.md.
+
+mod kit;
+
+use gantry_results::object::ComposeError;
+use gantry_results::segmentation::{Form, segmentation};
+use gantry_results::{
+    Provenance, ResultObject, derived_images, secondary_capture, structured_report,
+    structured_report_of_segments,
+};
+use gantry_terms::code::Code;
+use gantry_terms::findings::{Derived, Findings};
+use gantry_terms::uid::Uid;
+use kit::phantom::{Phantom, Scan};
+use kit::{cases, film, model, validators};
+use std::fmt::Write;
+use std::path::Path;
+
+const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
+const END: &str = "<!-- end -->";
+const OBJECTS: [&str; 6] = [
+    "structured report",
+    "report that refers to segments",
+    "secondary capture",
+    "segmentation",
+    "fractional segmentation",
+    "derived images",
+];
+
+type Made = Result<Vec<ResultObject>, ComposeError>;
+
+/// `GANTRY_WRITE_MATRIX=1` writes the table anew.
+#[test]
+fn the_table_of_the_conformance_statement_is_what_the_validators_say() {
+    if !validators::are_here() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFORMANCE.md");
+    let text = std::fs::read_to_string(&path).expect("the statement is there");
+    let (before, rest) = text.split_once(BEGIN).expect("the table has a beginning");
+    let (written, behind) = rest.split_once(END).expect("the table has an end");
+    let table = table();
+    if std::env::var_os("GANTRY_WRITE_MATRIX").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{behind}")).expect("written");
+        return;
+    }
+    assert_eq!(written, table, "GANTRY_WRITE_MATRIX=1 writes the table anew");
+}
+
+fn table() -> String {
+    let mut table = format!("| source | {} |\n", OBJECTS.join(" | "));
+    writeln!(table, "|{}", "---|".repeat(OBJECTS.len() + 1)).expect("written to memory");
+    for (kind, scan) in scans() {
+        let cells = of_volume(&scan, ![FRAMES, FEW].contains(&kind)).join(" | ");
+        writeln!(table, "| {kind} | {cells} |").expect("written to memory");
+    }
+    writeln!(table, "| a film | {} |", of_film().join(" | ")).expect("written to memory");
+    table
+}
+
+const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
+const FRAMES: &str = "frames of one image";
+/// Values that the source lacks are there and empty in its results, which dcentvfy takes for a contradiction.
+const FEW: &str = "few attributes";
+
+fn scans() -> Vec<(&'static str, Scan)> {
+    let mut scans: Vec<(&str, Scan)> =
+        cases::planes().into_iter().map(|(kind, phantom)| (kind, phantom.scan())).collect();
+    for (kind, case) in [
+        ("no frame of reference", "no frame of reference"),
+        ("lossy before", "lossy"),
+        (FEW, "without optional values"),
+    ] {
+        let phantom = cases::all().into_iter().find(|(name, _)| *name == case).expect("a case").1;
+        scans.push((kind, phantom.scan()));
+    }
+    let mut frames = Phantom::axial(3, 32, 32).scan();
+    let image = frames.volume.slices[0].sop_instance.clone();
+    for (slice, number) in frames.volume.slices.iter_mut().zip(1..) {
+        (slice.sop_instance, slice.frame) = (image.clone(), Some(number));
+        slice.sop_class = Uid::parse(ENHANCED_CT).expect("a UID");
+    }
+    frames.source.instances.truncate(1);
+    frames.source.instances[0].sop_class = Uid::parse(ENHANCED_CT).expect("a UID");
+    frames.files.truncate(1);
+    scans.push((FRAMES, frames));
+    scans
+}
+
+/// `together`: the source's files are what the results refer to.
+fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
+    let Scan { volume, source, .. } = scan;
+    let job = kit::provenance();
+    let mut findings = model::findings(volume);
+    for mask in &mut findings.masks {
+        mask.probabilities = mask.voxels.iter().map(|voxel| voxel * 200).collect();
+    }
+    findings.derived = vec![derived(volume.voxels.clone())];
+    let segments = |form| segmentation(source, volume, &findings, form, &job);
+    let referring = segments(Form::Binary).and_then(|object| {
+        let report = structured_report_of_segments(source, volume, &findings, &object, &job)?;
+        Ok(vec![object, report])
+    });
+    let one = |made: Result<ResultObject, ComposeError>| made.map(|object| vec![object]);
+    let made = [
+        one(structured_report(source, volume, &findings, &job)),
+        referring,
+        one(secondary_capture(source, volume, &findings, &job)),
+        one(segments(Form::Binary)),
+        one(segments(Form::Fractional)),
+        derived_images(source, &scan.files, volume, &findings, &job),
+    ];
+    made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
+}
+
+/// Of a film there is neither a picture nor a segment: manifests that ask for them are refused.
+fn of_film() -> Vec<&'static str> {
+    let radiograph = film::radiograph();
+    let of = model::findings(&Phantom::axial(1, 8, 8).scan().volume);
+    let mut findings: Findings = film::findings(of, Ok(0.9), None);
+    findings.derived = vec![derived(radiograph.film.pixels.clone())];
+    findings.derived[0].rescale = Some([0.001, 0.0]);
+    let (source, film) = (&radiograph.source, &radiograph.film);
+    let job: Provenance = kit::provenance();
+    let files = [radiograph.file.clone()];
+    let report = structured_report(source, film, &findings, &job).map(|object| vec![object]);
+    let images = derived_images(source, &files, film, &findings, &job);
+    let no = "refused";
+    [judged(&report, &files, true), no, no, no, no, judged(&images, &files, true)].into()
+}
+
+fn derived(values: Vec<f32>) -> Derived {
+    Derived {
+        key: "same".into(),
+        label: "same".into(),
+        derivation: Code::new("113087", "DCM", "Spatially-related frames smoothed"),
+        rescale: None,
+        values,
+    }
+}
+
+fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
+    let Ok(made) = made else { return "refused" };
+    let folder = tempfile::tempdir().expect("a folder");
+    let named = |name: String, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        path
+    };
+    let mut files: Vec<_> = (0..)
+        .zip(sources)
+        .map(|(at, bytes): (u32, _)| named(format!("source-{at}"), bytes))
+        .collect();
+    let of_sources = validators::contradictions(&files);
+    let first = files[0].clone();
+    for (at, object) in made.iter().enumerate() {
+        let file = kit::file(folder.path(), &format!("result-{at}"), object);
+        let complaints = validators::complaints(&file, &first);
+        if !complaints.is_empty() {
+            println!("{complaints:#?}");
+            return "faults";
+        }
+        files.push(file);
+    }
+    let all = validators::contradictions(&files);
+    let clean = all.iter().all(|line| of_sources.contains(line));
+    if clean || !together { "valid" } else { "faults" }
+}

@@ -1,0 +1,96 @@
+//! The masks of a model as a DICOM Segmentation at the PACS, and the report that refers to its segments.
+
+use kit::instance::{Instance, ReceivedFile};
+use kit::modality::Association;
+use kit::node::{AE_TITLE, Node, Setup};
+use kit::pacs::Pacs;
+use kit::validators::{
+    LUNG_VOLUME, assert_close, assert_valid, contradictions, figure, measurements, segments,
+};
+use kit::{need, phantom};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// The report stands first here, and goes out behind what it refers to.
+const RULE: &str = r#"
+[[rule]]
+name = "emphysema on phantoms"
+on = "series"
+
+[rule.select]
+Modality = "CT"
+PatientID = "PHANTOM"
+
+[rule.then]
+run = "emphysema"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "segmentation"] }
+"#;
+
+#[test]
+fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let pacs = Pacs::up("PACS");
+    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let chest = phantom::chest("segmented");
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
+    for instance in &chest.instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
+    }
+    association.release();
+    let received = pacs.wait_for(3, Duration::from_secs(120));
+    received.iter().for_each(|file| assert_valid(&file.path));
+
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let seg = received.iter().find(|file| file.modality == "SEG").expect("a segmentation");
+    assert_eq!(seg.sop_class, "1.2.840.10008.5.1.4.1.1.66.4");
+    assert_eq!([&seg.study, &report.study], [&chest.study; 2]);
+    assert!(at(seg) <= at(report), "the segmentation is there when the report refers to it");
+
+    let sources = tempfile::tempdir().expect("a temporary folder");
+    Instance::write_all(&chest.instances, sources.path());
+    let mut files: Vec<PathBuf> = kit::instance::files_below(sources.path());
+    files.extend(received.iter().map(|file| file.path.clone()));
+    assert_eq!(contradictions(&files), Vec::<String>::new());
+
+    compare_drawn(&node, seg);
+    let (Some(told), Some(measured)) =
+        (segments(&report.path, &seg.path), measurements(&report.path))
+    else {
+        return;
+    };
+    let [lung] = told.as_slice() else { panic!("one group is of a segment: {told:?}") };
+    assert_eq!(lung["label"], "Both lungs");
+    assert_eq!((&lung["same"], &lung["segment"]), (&true.into(), &1.into()));
+    assert_eq!(lung["called"], "Lung");
+    assert_eq!(lung["tracking"][0], lung["tracking"][1]);
+    assert_eq!(lung["series"], chest.series.as_str());
+    let volume = lung["millilitres"].as_f64().expect("a number");
+    assert_close(volume, figure(&measured, LUNG_VOLUME, "mL"));
+    let truth = volume / chest.truth.lung_volume_ml;
+    assert!((truth - 1.0).abs() < 0.02, "the segment is {truth} times the truth");
+}
+
+/// `gantry show` draws each image that has a segment, as highdicom reads them.
+fn compare_drawn(node: &Node, seg: &ReceivedFile) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let to = folder.path().to_string_lossy().into_owned();
+    let shown = node.gantry(&["show", &seg.sop_instance, "--to", &to]);
+    assert!(shown.success, "{shown:?}");
+    assert!(shown.out.contains("segment 1, Lung: on "), "{}", shown.out);
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let script = include_str!("../kit/drawn_segments.py");
+    let output = Command::new(python).args(["-c", script, &to]).arg(&seg.path).output();
+    let output = output.expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let none = node.gantry(&["show", &seg.sop_instance, "--to", &to, "--frame", "10000"]);
+    assert!(!none.success && none.err.contains("there is no such picture"), "{none:?}");
+}
+
+fn at(file: &ReceivedFile) -> std::time::SystemTime {
+    let written = std::fs::metadata(&file.path).and_then(|about| about.modified());
+    written.expect("the file is there")
+}
