@@ -1,8 +1,10 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
+mod address;
 mod admin;
 mod calls_from;
 mod complete;
+mod dns;
 mod inference;
 mod listen;
 mod machine;
@@ -10,9 +12,11 @@ mod peer;
 mod retention;
 mod store;
 
+pub use address::{Address, REGISTERED_PORT};
 pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
+pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, User};
@@ -40,6 +44,7 @@ pub struct Config {
     pub complete: CompleteConfig,
     pub inference: InferenceConfig,
     pub deliver: DeliverConfig,
+    pub dns: DnsConfig,
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
     pub admin: AdminConfig,
@@ -154,6 +159,8 @@ struct Written {
     inference: inference::WrittenInference,
     #[serde(default)]
     deliver: WrittenDeliver,
+    #[serde(default)]
+    dns: dns::WrittenDns,
     retention: Option<retention::WrittenRetention>,
     #[serde(default)]
     admin: admin::WrittenAdmin,
@@ -207,11 +214,15 @@ impl Written {
         let complete = self.complete.mean(&mut problems);
         let inference = self.inference.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
+        let dns = self.dns.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
         let admin = self.admin.mean(&mut problems);
         let mut peers = BTreeMap::new();
         for written in self.peer {
             written.mean_into(&mut peers, base, &mut problems);
+        }
+        for peer in undiscoverable(&dns, &peers) {
+            problems.push(format!("peer {peer} is to be discovered: set dns.domains"));
         }
         for peer in unchecked_users(&listen, &peers) {
             problems.push(format!(
@@ -230,6 +241,7 @@ impl Written {
                 complete,
                 inference,
                 deliver,
+                dns,
                 retention,
                 admin,
                 peers,
@@ -260,6 +272,16 @@ fn unchecked_users<'a>(
 ) -> impl Iterator<Item = &'a AeTitle> {
     let ignored = listen.user_identity == UserIdentityPolicy::Ignore;
     peers.values().filter(move |peer| ignored && peer.user.is_some()).map(|peer| &peer.ae_title)
+}
+
+/// The peers that are to be found in no domain.
+fn undiscoverable<'a>(
+    dns: &DnsConfig,
+    peers: &'a BTreeMap<AeTitle, Peer>,
+) -> impl Iterator<Item = &'a AeTitle> {
+    let nowhere = dns.domains.is_empty();
+    let found = move |peer: &&Peer| nowhere && peer.address == Some(Address::Discovered);
+    peers.values().filter(found).map(|peer| &peer.ae_title)
 }
 
 fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {

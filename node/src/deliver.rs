@@ -3,8 +3,9 @@
 use crate::coerce::{self, By};
 use crate::config::{Config, DeliverConfig, Peer};
 use crate::dimse::association::AssociationError;
-use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers, Target};
+use crate::dimse::requestor::{Association, Proposed, RequestTimers, Target};
 use crate::dimse::status::{self, Outcome};
+use crate::resolve::{ResolveError, Resolver};
 use crate::transcode;
 use bytes::Bytes;
 use gantry_routing::wait::sleep_until;
@@ -36,6 +37,7 @@ const STOPPED: &str = "the node stopped";
 pub struct Deliver {
     pub config: Arc<Config>,
     pub store: Store,
+    pub resolver: Arc<Resolver>,
 }
 
 /// What became of one delivery.
@@ -112,25 +114,23 @@ impl Deliver {
         batch: Vec<Delivery>,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
-        let Some((peer, address)) = self.receiver(title) else {
+        let Some(peer) = self.receiver(title) else {
             for delivery in &batch {
                 let why = format!("no peer {title} with an address in the configuration");
                 self.settle(delivery, Sent::Never(why)).await?;
             }
             return Ok(());
         };
-        let target = Target {
-            address: address.to_string(),
-            called: peer.ae_title.clone(),
-            calling: self.config.ae_title.clone(),
-            timers: RequestTimers::default(),
-            maximum_pdu: 131_072,
+        let target = match unless_stopped(stop, Duration::ZERO, self.target(peer)).await {
+            Some(Ok(target)) => target,
+            Some(Err(error)) => return self.postpone_all(&batch, &error.to_string()).await,
+            None => return self.give_back(&batch, STOPPED).await,
         };
         let proposed = proposals(&batch);
         let requested = Association::request(&target, &proposed);
         let mut association = match unless_stopped(stop, Duration::ZERO, requested).await {
             Some(Ok(association)) => association,
-            Some(Err(error)) => return self.postpone_all(&batch, &error).await,
+            Some(Err(error)) => return self.postpone_all(&batch, &error.to_string()).await,
             None => return self.give_back(&batch, STOPPED).await,
         };
         for (number, delivery) in batch.iter().enumerate() {
@@ -163,17 +163,24 @@ impl Deliver {
         Ok(())
     }
 
-    fn receiver(&self, title: &str) -> Option<(&Peer, &str)> {
+    fn receiver(&self, title: &str) -> Option<&Peer> {
         let (_, peer) = self.config.peers.iter().find(|(name, _)| name.as_str() == title)?;
-        Some((peer, peer.address.as_deref()?))
+        peer.address.as_ref().map(|_| peer)
     }
 
-    async fn postpone_all(
-        &self,
-        batch: &[Delivery],
-        error: &RequestError,
-    ) -> Result<(), StoreError> {
-        tracing::warn!(%error, waiting = batch.len(), "the peer cannot be reached");
+    /// Where the peer is now. The name servers are waited for by this peer's deliveries only.
+    async fn target(&self, peer: &Peer) -> Result<Target, ResolveError> {
+        Ok(Target {
+            servers: self.resolver.find(peer).await?.addresses(),
+            called: peer.ae_title.clone(),
+            calling: self.config.ae_title.clone(),
+            timers: RequestTimers::default(),
+            maximum_pdu: 131_072,
+        })
+    }
+
+    async fn postpone_all(&self, batch: &[Delivery], error: &str) -> Result<(), StoreError> {
+        tracing::warn!(error, waiting = batch.len(), "the peer cannot be reached");
         for delivery in batch {
             self.settle(delivery, Sent::Later(error.to_string())).await?;
         }

@@ -26,6 +26,7 @@ mod output;
 pub mod phantom;
 pub mod receive;
 pub mod reproduce;
+pub mod resolve;
 pub mod retain;
 pub mod rules;
 pub mod serve;

@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::metrics;
 use crate::models::watch as versions;
 use crate::receive::Receive;
+use crate::resolve::Resolver;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
 use gantry_inference::cuda;
@@ -63,6 +64,8 @@ pub struct Node {
     edge: tokio::task::JoinHandle<()>,
     recording: tokio::task::JoinHandle<()>,
     deliver: tokio::task::JoinHandle<()>,
+    /// Peers, by name.
+    finding: tokio::task::JoinHandle<()>,
     /// Where something is ever evicted.
     retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
@@ -159,14 +162,21 @@ impl Node {
             let (reader, stop) = (store.reader().clone(), stop_edge.clone());
             tokio::spawn(metrics::server::serve(listener, reader, stop))
         });
-        let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone() });
+        let resolver = Arc::new(Resolver::new(&config.dns));
+        let finding = resolver.clone().keep(config.clone(), store.clone(), stop_edge.clone());
+        let finding = tokio::spawn(finding);
+        let deliver = Arc::new(Deliver {
+            config: config.clone(),
+            store: store.clone(),
+            resolver: resolver.clone(),
+        });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config
             .retention
             .map(|policy| tokio::spawn(retain::run(store.clone(), policy, stop_edge.clone())));
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
-            admission: Admission::new(config.clone()),
+            admission: Admission::new(config.clone(), resolver),
             ledger,
             store: store.clone(),
             large_object_bytes: store.options().large_object_bytes,
@@ -190,6 +200,7 @@ impl Node {
             edge,
             recording,
             deliver,
+            finding,
             retain,
             stations,
             watching,
@@ -211,6 +222,7 @@ impl Node {
         let _ = self.stop_stations.send(true);
         let _ = self.stations.await;
         let _ = self.deliver.await;
+        let _ = self.finding.await;
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }

@@ -1,7 +1,8 @@
 //! `[[peer]]`: one application entity that the node knows, and on what terms it may call.
 
+use super::address::Address;
 use super::calls_from::CallsFrom;
-use super::{check_host_port, span, title};
+use super::{span, title};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::transfer_syntaxes;
 use gantry_terms::uid::Uid;
@@ -14,8 +15,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Peer {
     pub ae_title: AeTitle,
-    /// `host:port`, for peers that receive.
-    pub address: Option<String>,
+    /// For peers that receive.
+    pub address: Option<Address>,
     /// Its own quiet time, when it differs from the node's.
     pub quiet: Option<Duration>,
     /// Where it may call from; empty: from anywhere.
@@ -74,6 +75,8 @@ impl fmt::Debug for Passcode {
 pub(super) struct WrittenPeer {
     ae_title: String,
     address: Option<String>,
+    #[serde(default)]
+    discover: bool,
     quiet_seconds: Option<f64>,
     #[serde(default)]
     from: Vec<String>,
@@ -93,26 +96,52 @@ impl WrittenPeer {
         problems: &mut Vec<String>,
     ) {
         let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
-        if let Some(address) = &self.address {
-            check_host_port(address, &format!("address of peer {ae_title}"), problems);
-        }
+        let address = self.address(&ae_title, problems);
         let quiet = self
             .quiet_seconds
             .map(|seconds| span(seconds, &format!("quiet-seconds of peer {ae_title}"), problems));
         if self.maximum_associations == Some(0) {
             problems.push(format!("maximum-associations of peer {ae_title} = 0 would refuse it"));
         }
+        let from = calls_from(&self.from, &ae_title, problems);
+        if address.is_none() && from.contains(&CallsFrom::OwnAddress) {
+            problems.push(format!(
+                "peer {ae_title} may call from its own address, but has none: give it an address or discover = true"
+            ));
+        }
         let peer = Peer {
-            from: calls_from(&self.from, &ae_title, problems),
+            from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
             ae_title: ae_title.clone(),
-            address: self.address,
+            address,
             quiet,
             maximum_associations: self.maximum_associations,
         };
         if peers.insert(ae_title.clone(), peer).is_some() {
             problems.push(format!("peer {ae_title} is written twice"));
+        }
+    }
+
+    fn address(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<Address> {
+        match (&self.address, self.discover) {
+            (None, false) => None,
+            (None, true) => Some(Address::Discovered),
+            (Some(_), true) => {
+                problems.push(format!(
+                    "peer {peer} has an address and is to be discovered: write one of the two"
+                ));
+                None
+            }
+            (Some(text), false) => match Address::parse(text) {
+                Ok(address) => Some(address),
+                Err(why) => {
+                    problems.push(format!(
+                        "address of peer {peer} = {text:?}: {why}; write it as host:port, as in \"pacs.example:104\""
+                    ));
+                    None
+                }
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod acceptor;
 pub mod association;
 mod command;
+pub mod connect;
 mod connection;
 mod conversation;
 mod echo;

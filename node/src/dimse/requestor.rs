@@ -5,6 +5,7 @@ use crate::dimse::command::{
     AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
     Command, ERROR_COMMENT, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, PRIORITY, RESPONSE, STATUS,
 };
+use crate::dimse::connect::{Unconnected, connect};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
@@ -17,8 +18,8 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long an A-ABORT may take, and the peer's close after it.
@@ -27,8 +28,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// Whom to call, as whom, and how long to wait.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// `host:port`.
-    pub address: String,
+    /// The servers that it may be reached at, in the order in which to try them, each with its addresses.
+    pub servers: Vec<Vec<SocketAddr>>,
     pub called: AeTitle,
     pub calling: AeTitle,
     pub timers: RequestTimers,
@@ -37,6 +38,7 @@ pub struct Target {
 
 #[derive(Debug, Clone, Copy)]
 pub struct RequestTimers {
+    /// For all servers together.
     pub connect: Duration,
     /// The peer's answer to the association or release request.
     pub acse: Duration,
@@ -121,11 +123,9 @@ impl Association {
         if !(1..=128).contains(&proposed.len()) {
             return Err(RequestError::Contexts(proposed.len()));
         }
-        let failed = |source| RequestError::Connect { address: target.address.clone(), source };
-        let stream = timeout(target.timers.connect, TcpStream::connect(&target.address))
-            .await
-            .map_err(|_| RequestError::ConnectTimeout(target.address.clone()))?
-            .map_err(failed)?;
+        let stream = connect(&target.servers, target.timers.connect).await.map_err(unconnected)?;
+        let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let failed = |source| RequestError::Connect { address, source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
         match answer(&mut connection, target, proposed).await {
             Ok(acceptance) => Ok(Self::established(connection, target, proposed, &acceptance)),
@@ -314,6 +314,13 @@ impl fmt::Display for Rejection {
             _ => "it gives no reason: its admin's log may",
         };
         write!(f, "{words} ({result}/{source}/{reason})")
+    }
+}
+
+fn unconnected(why: Unconnected) -> RequestError {
+    match why.source {
+        Some(source) => RequestError::Connect { address: why.tried, source },
+        None => RequestError::ConnectTimeout(why.tried),
     }
 }
 
