@@ -13,6 +13,7 @@ pub mod deliver;
 pub mod demo;
 pub mod dimse;
 pub mod doctor;
+pub mod echo;
 pub mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod models;
 pub mod names;
 mod output;
+pub mod peers;
 pub mod phantom;
 pub mod receive;
 pub mod reproduce;

@@ -118,6 +118,12 @@ impl Setup {
         self
     }
 
+    /// Further peers and tables, as they are to be written.
+    pub fn further(mut self, text: &str) -> Self {
+        self.peers += text;
+        self
+    }
+
     /// A further line of `[listen]`.
     pub fn listen(mut self, line: &str) -> Self {
         self.listen += &format!("{line}\n");

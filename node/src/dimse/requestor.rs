@@ -20,8 +20,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// The type of a record of TLS.
+const TLS_ALERT: u8 = 0x15;
 /// How long an A-ABORT may take, and the peer's close after it.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -123,7 +126,16 @@ impl Association {
         if !(1..=128).contains(&proposed.len()) {
             return Err(RequestError::Contexts(proposed.len()));
         }
-        let stream = connect(&target.servers, target.timers.connect).await.map_err(unconnected)?;
+        let stream = connect(&target.servers, target.timers.connect).await?;
+        Self::over(stream, target, proposed).await
+    }
+
+    /// The same, over a connection that is there.
+    pub async fn over(
+        stream: TcpStream,
+        target: &Target,
+        proposed: &[Proposed],
+    ) -> Result<Self, RequestError> {
         let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let failed = |source| RequestError::Connect { address, source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
@@ -286,7 +298,25 @@ impl Association {
     }
 }
 
+impl From<Unconnected> for RequestError {
+    fn from(why: Unconnected) -> Self {
+        match why.source {
+            Some(source) => Self::Connect { address: why.tried, source },
+            None => Self::ConnectTimeout(why.tried),
+        }
+    }
+}
+
 impl RequestError {
+    /// Whether what came instead of an answer was an alert of TLS (RFC 8446 section 5.1).
+    pub fn is_of_tls(&self) -> bool {
+        let Self::NoAnswer(ReadError::Unrecognized(kind) | ReadError::Length { kind, .. }) = self
+        else {
+            return false;
+        };
+        *kind == TLS_ALERT
+    }
+
     /// What the peer is told; nothing when it ended the matter itself, or cannot be reached.
     fn abort(&self) -> Option<AbortReason> {
         match self {
@@ -314,13 +344,6 @@ impl fmt::Display for Rejection {
             _ => "it gives no reason: its admin's log may",
         };
         write!(f, "{words} ({result}/{source}/{reason})")
-    }
-}
-
-fn unconnected(why: Unconnected) -> RequestError {
-    match why.source {
-        Some(source) => RequestError::Connect { address: why.tried, source },
-        None => RequestError::ConnectTimeout(why.tried),
     }
 }
 

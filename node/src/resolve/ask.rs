@@ -95,13 +95,16 @@ impl Dns {
         Ok(Said { what: all.concat(), ttl })
     }
 
-    /// Those of version 6 and of version 4 by turns (RFC 8305 section 4).
+    /// Those of version 6 and of version 4 by turns (RFC 8305 section 4), each in their own order: a name server
+    /// turns them round, and that is no news.
     pub(super) async fn addresses(&self, host: &Name) -> Result<Said<Vec<IpAddr>>, Fault> {
         let of_kind = |kind| self.records(host, kind, MOST_ADDRESSES, RData::ip_addr);
         let (six, four) = tokio::join!(of_kind(RecordType::AAAA), of_kind(RecordType::A));
-        let said = match (six, four) {
-            (Ok(six), Ok(four)) => {
-                Said { what: by_turns(six.what, four.what), ttl: six.ttl.min(four.ttl) }
+        let mut said = match (six, four) {
+            (Ok(mut six), Ok(four)) => {
+                six.ttl = six.ttl.min(four.ttl);
+                six.what.extend(four.what);
+                six
             }
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => one,
             (Err(Fault::Nothing(ttl)), Err(Fault::Nothing(other))) => {
@@ -109,7 +112,10 @@ impl Dns {
             }
             (Err(fault @ Fault::Unanswered(_)), _) | (_, Err(fault)) => return Err(fault),
         };
-        let what: Vec<IpAddr> = said.what.into_iter().filter(is_of_use).collect();
+        said.what.retain(is_of_use);
+        said.what.sort();
+        let (four, six) = said.what.into_iter().partition(IpAddr::is_ipv4);
+        let what = by_turns(six, four);
         match what.is_empty() {
             true => Err(Fault::Nothing(Some(said.ttl))),
             false => Ok(Said { what, ttl: said.ttl }),

@@ -168,9 +168,7 @@ async fn server(dns: &Arc<Dns>, service: Service) -> Result<(Server, Duration), 
         return Err(no_host(&format!("{host}:0"), NOTHING_FOR));
     }
     match dns.addresses(&target).await {
-        Ok(Said { mut what, ttl }) => {
-            // A name server turns the addresses of one host round.
-            what.sort_by_key(|ip| (ip.is_ipv4(), *ip));
+        Ok(Said { what, ttl }) => {
             let addresses = what.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
             Ok((Server { host, addresses, priority, weight }, ttl))
         }

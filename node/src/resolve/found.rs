@@ -2,7 +2,7 @@
 
 use super::order::Ranked;
 use gantry_terms::moment::Moment;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
 /// Where a peer can be reached.
@@ -25,7 +25,7 @@ pub struct Answered {
 }
 
 /// One host with its addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     pub host: String,
     pub addresses: Vec<SocketAddr>,
@@ -69,7 +69,7 @@ impl ResolveError {
 }
 
 impl Found {
-    pub(super) fn fixed(address: SocketAddr) -> Self {
+    pub(crate) fn fixed(address: SocketAddr) -> Self {
         let server = Server {
             host: address.ip().to_string(),
             addresses: vec![address],

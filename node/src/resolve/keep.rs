@@ -4,6 +4,8 @@ use super::{Resolver, known};
 use crate::config::{Address, Config, Peer};
 use gantry_store::peers::PeerAddress;
 use gantry_store::store::Store;
+use gantry_terms::ae_title::AeTitle;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -22,7 +24,7 @@ impl Resolver {
             address.is_some_and(Address::is_looked_up)
         });
         let peers: Vec<Peer> = looked_up.cloned().collect();
-        let mut written = Vec::new();
+        let (mut written, mut asking, mut asked) = (Vec::new(), JoinSet::new(), HashSet::new());
         loop {
             let news = self.news.notified();
             let rows: Vec<PeerAddress> = peers.iter().map(|peer| self.told(peer)).collect();
@@ -34,32 +36,45 @@ impl Resolver {
                     }
                 }
             }
+            let next = self.ask_for_what_is_due(&peers, &mut asking, &mut asked);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = news => sleep(SETTLING).await,
-                () = self.refresh(&peers) => {}
+                Some(done) = asking.join_next() => {
+                    done.iter().for_each(|title| { asked.remove(title); });
+                }
+                () = sleep_until(next) => {}
             }
         }
     }
 
-    /// Asks for what is due; waits until something is.
-    async fn refresh(self: &Arc<Self>, peers: &[Peer]) {
+    /// Each on its own, so that none waits for another; says when the next is due.
+    fn ask_for_what_is_due(
+        self: &Arc<Self>,
+        peers: &[Peer],
+        asking: &mut JoinSet<AeTitle>,
+        asked: &mut HashSet<AeTitle>,
+    ) -> Instant {
         let now = Instant::now();
-        let mut first = now + FAR;
-        let mut asking = JoinSet::new();
+        let mut next = now + FAR;
         for peer in peers {
-            match known(&self.entry(&peer.ae_title)).refresh_at() {
-                Some(due) if due > now => first = first.min(due),
-                _ => {
-                    let (this, peer) = (self.clone(), peer.clone());
-                    asking.spawn(async move { this.find_anew(&peer).await.map(|_| ()) });
-                }
+            if asked.contains(&peer.ae_title) {
+                continue;
             }
+            let due = known(&self.entry(&peer.ae_title)).refresh_at();
+            if let Some(due) = due.filter(|due| *due > now) {
+                next = next.min(due);
+                continue;
+            }
+            asked.insert(peer.ae_title.clone());
+            let (this, peer) = (self.clone(), peer.clone());
+            asking.spawn(async move {
+                // What comes of it is remembered and told.
+                let _ = this.find_anew(&peer).await;
+                peer.ae_title
+            });
         }
-        if asking.is_empty() {
-            sleep_until(first).await;
-        }
-        while asking.join_next().await.is_some() {}
+        next
     }
 
     fn told(&self, peer: &Peer) -> PeerAddress {
