@@ -10,6 +10,8 @@ use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::{need, phantom, ports};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -363,7 +365,7 @@ fn a_caller_that_is_not_where_dns_says_is_refused_and_for_now_only_when_dns_does
 #[test]
 fn echo_tells_faults_of_dns_tcp_association_and_context_apart() {
     let (Some(()), Some(())) = (dnsmasq(), need::dcmtk()) else { return };
-    let (closed, pacs) = (ports::free(), Pacs::up("PACS"));
+    let (closed, pacs, secure) = (ports::free(), Pacs::up("PACS"), speaks_tls());
     let dns =
         NameServer::up(&zone(&["host here 127.0.0.1", &format!("srv DOWN here {closed} 0 0")]));
     // Of another node, which does not know GANTRY's title.
@@ -372,7 +374,8 @@ fn echo_tells_faults_of_dns_tcp_association_and_context_apart() {
         "\n[[peer]]\nae-title = \"UNKNOWN\"\ndiscover = true\n\
          [[peer]]\nae-title = \"DOWN\"\ndiscover = true\n\
          [[peer]]\nae-title = \"GANTRY2\"\naddress = \"here:{}\"\n\
-         [[peer]]\nae-title = \"PACS\"\naddress = \"here:{}\"\n",
+         [[peer]]\nae-title = \"PACS\"\naddress = \"here:{}\"\n\
+         [[peer]]\nae-title = \"SECURE\"\naddress = \"here:{secure}\"\n",
         stranger.port, pacs.port
     );
     let node = Setup::new().further(&(peers + &dns.config())).lay_out();
@@ -388,7 +391,26 @@ fn echo_tells_faults_of_dns_tcp_association_and_context_apart() {
     check("UNKNOWN", "DNS", "as in the zone");
     check("DOWN", "TCP", "is its DICOM service running");
     check("GANTRY2", "association", "admin");
+    check("SECURE", "TLS", "without TLS");
     assert!(node.gantry(&["echo", "PACS"]).success);
     let said = node.gantry(&["echo", "NOBODY"]);
     assert!(!said.success && said.err.contains("those that receive: DOWN"), "{said:?}");
+    let said = node.gantry(&["check"]).out;
+    assert!(said.contains("warning: peer UNKNOWN is not found now: DNS knows no SRV"), "{said}");
+    assert!(said.contains(&format!("PACS at here:{}", pacs.port)), "{said}");
+}
+
+/// A port where what is no TLS hears a protocol version alert (RFC 8446 section 6).
+fn speaks_tls() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut heard = [0; 4096];
+            let _ = stream.read(&mut heard);
+            let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 70]);
+        }
+    });
+    port
 }
