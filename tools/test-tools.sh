@@ -18,6 +18,7 @@ missing=()
 command -v storescp >/dev/null && command -v dcmsend >/dev/null && command -v dsrdump >/dev/null || missing+=(dcmtk)
 command -v dcentvfy >/dev/null || missing+=(dicom3tools)
 command -v strace >/dev/null || missing+=(strace)
+command -v dnsmasq >/dev/null || missing+=(dnsmasq-base)
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then
         echo "Installing ${missing[*]} ..."

@@ -1,9 +1,10 @@
 //! Who may call, from where, as whom, and on what terms: `[listen]` and `[[peer]]` of the configuration, applied.
 
-use crate::config::{CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
+use crate::config::{Address, CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
 use crate::dimse::commitment::COMMITMENT;
-use crate::names::{Answer, Names};
+use crate::names::{Answer, Names, Place};
+use crate::resolve::Resolver;
 use crate::tls;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::storage_classes;
@@ -19,11 +20,12 @@ const NAME_AND_PASSCODE: u8 = 2;
 pub struct Admission {
     config: Arc<Config>,
     names: Arc<Names>,
+    resolver: Arc<Resolver>,
 }
 
 impl Admission {
-    pub fn new(config: Arc<Config>) -> Self {
-        Self { config, names: Arc::default() }
+    pub fn new(config: Arc<Config>, resolver: Arc<Resolver>) -> Self {
+        Self { config, names: Arc::default(), resolver }
     }
 
     pub async fn admit(
@@ -117,11 +119,19 @@ impl Admission {
         if peer.from.is_empty() || peer.from.iter().any(|place| place.contains(address)) {
             return Ok(());
         }
-        let names = peer.from.iter().filter_map(|place| match place {
-            CallsFrom::Name(name) => Some(name.clone()),
-            _ => None,
+        if let Some(Address::Fixed(own)) = &peer.address
+            && peer.from.contains(&CallsFrom::OwnAddress)
+            && own.ip().to_canonical() == address.to_canonical()
+        {
+            return Ok(());
+        }
+        let is_looked_up = peer.address.as_ref().is_some_and(Address::is_looked_up);
+        let places = peer.from.iter().filter_map(|place| match place {
+            CallsFrom::Name(name) => Some(Place::Host(name.clone())),
+            CallsFrom::OwnAddress if is_looked_up => Some(Place::Own(peer.ae_title.to_string())),
+            CallsFrom::OwnAddress | CallsFrom::Network { .. } => None,
         });
-        match self.names.any(names.collect(), address).await {
+        match self.names.any(places.collect(), peer, &self.resolver, address).await {
             Answer::Fits => Ok(()),
             Answer::Differs => Err(self.stranger(Refusal::AddressUnknown)),
             Answer::Unresolved => Err(Refusal::NameUnresolved),

@@ -4,6 +4,7 @@ use crate::cli::CheckArguments;
 use crate::config::Config;
 use crate::models::state;
 use crate::output::line;
+use crate::peers;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
 use crate::tls;
@@ -72,12 +73,16 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     if !passcodes.is_empty() {
         line!("warning: passcodes cross the network as they are: {}", passcodes.join(", "));
     }
+    for warning in peers::not_found(&config).await {
+        line!("warning: {warning}");
+    }
     line!("configuration  good: {} peers", config.peers.len());
     if let Some(files) = &config.tls {
         for expiry in tls::expiries(files) {
             line!("certificate    {}", tls::told(&expiry));
         }
     }
+    line!("deliver        to {}", listed(peers::by_address(&config).iter().map(String::as_str)));
     line!("models         good: {}", listed(checked.versions.live().map(|model| model.called())));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));

@@ -59,6 +59,15 @@ pub enum Command {
     Outbox(OutboxArguments),
     /// List the last associations: who called, what was offered and taken, how it ended, and why one was refused.
     Associations(AssociationsArguments),
+    /// Say of each peer where it was found, when, by which record, for how long that holds, and what failed last.
+    ///
+    /// Without `--now`, what the running node found last. With it, the name servers are asked now, no node is needed, and
+    /// the exit status is 1 when a peer is not found.
+    Peers(PeersArguments),
+    /// Call a peer as the node would, and say step by step what is good: DNS, TCP, association, presentation context, C-ECHO.
+    ///
+    /// At the first step that fails it says who must do what. Needs no node. Exit status 1 when a step failed.
+    Echo(EchoArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
     Export(ExportArguments),
     /// Build the index anew from the segments. The node must not be running.
@@ -442,6 +451,29 @@ pub struct AssociationsArguments {
     /// How many, the newest first.
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub limit: u32,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct PeersArguments {
+    /// Ask the name servers now.
+    #[arg(long)]
+    pub now: bool,
+    /// As JSON: a list with `ae_title`, `configured`, `servers` and what is known of when and why.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct EchoArguments {
+    /// The AE title of a [[peer]] that has an address or is discovered.
+    pub ae_title: String,
+    /// As JSON: a list with `step`, `good`, `says` and, where something is to be done, `then`.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

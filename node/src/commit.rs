@@ -4,14 +4,14 @@ mod ask;
 mod report;
 
 use crate::admission::Admission;
-use crate::config::{Config, Peer};
+use crate::config::Config;
 use crate::dimse::commitment::{self, COMMITMENT};
-use crate::dimse::requestor::{Proposed, RequestTimers, Target};
+use crate::dimse::requestor::Proposed;
 use crate::dimse::service::Caller;
 use crate::dimse::status;
 use crate::ledger::Ledger;
+use crate::reach::Reach;
 use crate::receive;
-use crate::tls::Tls;
 use crate::transcode;
 use gantry_store::events::Event;
 use gantry_store::proofs::{Settled, Taken};
@@ -32,7 +32,7 @@ const FAULT: Duration = Duration::from_secs(1);
 pub struct Commit {
     pub config: Arc<Config>,
     pub store: Store,
-    pub tls: Option<Arc<Tls>>,
+    pub reach: Reach,
 }
 
 impl Commit {
@@ -44,19 +44,6 @@ impl Commit {
         }
         tasks.spawn(report::run(self.clone(), stop));
         while tasks.join_next().await.is_some() {}
-    }
-
-    /// As the one who asks, or as the one who reports.
-    fn target(&self, peer: &Peer, reports: bool) -> Option<Target> {
-        Some(Target {
-            address: peer.address.clone()?,
-            secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
-            reports,
-            called: peer.ae_title.clone(),
-            calling: self.config.ae_title.clone(),
-            timers: RequestTimers::default(),
-            maximum_pdu: 131_072,
-        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! `node.toml`: what an admin wrote, and what it means once every name in it has been checked.
 
+mod address;
 mod admin;
 mod between;
 mod calls_from;
 mod complete;
+mod dns;
 mod inference;
 mod listen;
 mod machine;
@@ -12,9 +14,11 @@ mod retention;
 mod store;
 mod tls;
 
+pub use address::{Address, REGISTERED_PORT};
 pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
+pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use peer::{Peer, PeerTls, User};
@@ -45,6 +49,7 @@ pub struct Config {
     pub complete: CompleteConfig,
     pub inference: InferenceConfig,
     pub deliver: DeliverConfig,
+    pub dns: DnsConfig,
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
     pub admin: AdminConfig,
@@ -164,6 +169,8 @@ struct Written {
     inference: inference::WrittenInference,
     #[serde(default)]
     deliver: WrittenDeliver,
+    #[serde(default)]
+    dns: dns::WrittenDns,
     retention: Option<retention::WrittenRetention>,
     #[serde(default)]
     admin: admin::WrittenAdmin,
@@ -224,11 +231,15 @@ impl Written {
         let complete = self.complete.mean(&mut problems);
         let inference = self.inference.mean(&mut problems);
         let deliver = self.deliver.mean(&mut problems);
+        let dns = self.dns.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
         let admin = self.admin.mean(&mut problems);
         let mut peers = BTreeMap::new();
         for written in self.peer {
             written.mean_into(&mut peers, base, &mut problems);
+        }
+        for peer in undiscoverable(&dns, &peers) {
+            problems.push(format!("peer {peer} is to be discovered: set dns.domains"));
         }
         for peer in unchecked_users(&listen, &peers) {
             problems.push(format!(
@@ -249,6 +260,7 @@ impl Written {
                 complete,
                 inference,
                 deliver,
+                dns,
                 retention,
                 admin,
                 peers,
@@ -292,16 +304,32 @@ fn without_tls(
     if !listen.plain && tls.is_none_or(|tls| tls.listen.is_none()) {
         problems.push("listen.plain = false needs tls.listen: nobody could call".into());
     }
-    for peer in peers.values().filter(|peer| peer.tls.is_some()) {
-        let title = &peer.ae_title;
+    for peer in peers.values() {
+        let (title, Some(own)) = (&peer.ae_title, &peer.tls) else { continue };
         match tls {
             None => problems.push(format!("peer {title} has tls = true, and there is no [tls]")),
             Some(tls) if peer.address.is_none() && tls.listen.is_none() => problems.push(format!(
                 "peer {title} has tls = true and no address, so that it only calls: set tls.listen"
             )),
+            // Whoever answers DNS would say which name is good.
+            Some(_) if peer.address == Some(Address::Discovered) && own.is_anybody() => {
+                problems.push(format!(
+                    "peer {title} has tls = true and is discovered: set tls-name or pin, by which it is known"
+                ));
+            }
             Some(_) => {}
         }
     }
+}
+
+/// The peers that are to be found in no domain.
+fn undiscoverable<'a>(
+    dns: &DnsConfig,
+    peers: &'a BTreeMap<AeTitle, Peer>,
+) -> impl Iterator<Item = &'a AeTitle> {
+    let nowhere = dns.domains.is_empty();
+    let found = move |peer: &&Peer| nowhere && peer.address == Some(Address::Discovered);
+    peers.values().filter(found).map(|peer| &peer.ae_title)
 }
 
 fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {

@@ -9,7 +9,7 @@ mod send;
 mod stopping;
 
 use crate::config::Config;
-use crate::tls::Tls;
+use crate::reach::Reach;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
 pub(crate) use pause::pause;
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Deliver {
     pub config: Arc<Config>,
     pub store: Store,
-    pub tls: Option<Arc<Tls>>,
+    pub reach: Reach,
 }
 
 impl Deliver {
@@ -75,7 +75,7 @@ impl Deliver {
                 &peer,
                 self.config.clone(),
                 self.store.clone(),
-                self.tls.clone(),
+                self.reach.clone(),
                 known.unwrap_or_default(),
             );
             let queue = Arc::new(queue);

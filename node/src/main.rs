@@ -3,8 +3,8 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, doctor, explain, maintenance, metrics, models, outbox,
-    reproduce, retain, rules, serve, show, status,
+    associations, backtest, check, demo, doctor, echo, explain, maintenance, metrics, models,
+    outbox, peers, reproduce, retain, rules, serve, show, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -58,6 +58,8 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Backtest(arguments) => backtest::run(&arguments).await,
         Command::Outbox(arguments) => outbox::run(&arguments.command).await,
         Command::Associations(arguments) => associations::run(&arguments).await,
+        Command::Peers(arguments) => peers::run(&arguments).await,
+        Command::Echo(arguments) => echo::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,

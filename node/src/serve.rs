@@ -10,7 +10,9 @@ use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::metrics;
 use crate::models::watch as versions;
+use crate::reach::Reach;
 use crate::receive::Receive;
+use crate::resolve::Resolver;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
 use crate::tls::{Tls, TlsProblems};
@@ -70,6 +72,8 @@ pub struct Node {
     deliver: tokio::task::JoinHandle<()>,
     /// Storage commitment, in both roles.
     commit: tokio::task::JoinHandle<()>,
+    /// Peers, by name.
+    finding: tokio::task::JoinHandle<()>,
     /// Where something is ever evicted.
     retain: Option<tokio::task::JoinHandle<()>>,
     stations: tokio::task::JoinHandle<()>,
@@ -168,17 +172,20 @@ impl Node {
         });
         let renewing =
             tls.clone().map(|tls| tokio::spawn(tls.run(store.clone(), stop_edge.clone())));
-        let commit =
-            Arc::new(Commit { config: config.clone(), store: store.clone(), tls: tls.clone() });
-        let commit = tokio::spawn(commit.run(stop_edge.clone()));
-        let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone(), tls });
+        let resolver = Arc::new(Resolver::new(&config.dns));
+        let finding = resolver.clone().keep(config.clone(), store.clone(), stop_edge.clone());
+        let finding = tokio::spawn(finding);
+        let reach = Reach { config: config.clone(), resolver: resolver.clone(), tls };
+        let commit = Commit { config: config.clone(), store: store.clone(), reach: reach.clone() };
+        let commit = tokio::spawn(Arc::new(commit).run(stop_edge.clone()));
+        let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone(), reach });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config
             .retention
             .map(|policy| tokio::spawn(retain::run(store.clone(), policy, stop_edge.clone())));
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
-            admission: Admission::new(config.clone()),
+            admission: Admission::new(config.clone(), resolver),
             ledger,
             store: store.clone(),
             large_object_bytes: store.options().large_object_bytes,
@@ -204,6 +211,7 @@ impl Node {
             recording,
             deliver,
             commit,
+            finding,
             retain,
             stations,
             watching,
@@ -230,6 +238,7 @@ impl Node {
         let _ = self.stations.await;
         let _ = self.deliver.await;
         let _ = self.commit.await;
+        let _ = self.finding.await;
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }

@@ -41,6 +41,7 @@ pub mod options;
 pub mod outbox;
 pub mod pace;
 mod part10;
+pub mod peers;
 mod prepared;
 mod progress;
 pub mod promises;

@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod difficult_pacs;
+pub mod dns;
 pub mod instance;
 pub mod load;
 pub mod modality;

@@ -97,7 +97,7 @@ async fn ask(
     transaction: &Uid,
     wanted: &[Taken],
 ) -> Result<(), String> {
-    let target = commit.target(peer, false).ok_or("the peer has no address")?;
+    let target = commit.reach.target(peer).await.map_err(|error| error.to_string())?;
     let proposed = proposed().ok_or("no presentation context")?;
     let mut association =
         Association::request(&target, &proposed).await.map_err(|error| error.to_string())?;

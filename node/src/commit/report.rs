@@ -2,7 +2,7 @@
 
 use super::{Commit, FAULT, proposed};
 use crate::dimse::commitment::{CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE, Reference, Report};
-use crate::dimse::requestor::Association;
+use crate::dimse::requestor::{Association, Target};
 use crate::dimse::status;
 use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
@@ -114,8 +114,9 @@ async fn settle(commit: &Commit, promise: &Promise) -> Result<(), StoreError> {
 
 async fn send(commit: &Commit, promise: &Promise, report: &Report) -> Result<(), String> {
     let peer = commit.config.peers.values().find(|peer| peer.ae_title.as_str() == promise.peer);
-    let target = peer.and_then(|peer| commit.target(peer, true));
-    let target = target.ok_or("the peer has no address in the configuration any more")?;
+    let peer = peer.ok_or("the peer is not in the configuration any more")?;
+    let target = commit.reach.target(peer).await.map_err(|error| error.to_string())?;
+    let target = Target { reports: true, ..target };
     let proposed = proposed().ok_or("no presentation context")?;
     let mut association =
         Association::request(&target, &proposed).await.map_err(|error| error.to_string())?;

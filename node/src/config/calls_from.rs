@@ -1,7 +1,11 @@
-//! Where a peer may call from: an address, a network, or a host name.
+//! Where a peer may call from: an address, a network, a host name, or where it listens itself.
 
+use super::address::host_name;
 use std::fmt;
 use std::net::IpAddr;
+
+/// How it is written.
+const OWN_ADDRESS: &str = "@address";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallsFrom {
@@ -11,11 +15,16 @@ pub enum CallsFrom {
         bits: u8,
     },
     Name(String),
+    /// Where the peer itself listens, by its address or by what DNS says of it.
+    OwnAddress,
 }
 
 impl CallsFrom {
-    /// `10.1.2.3`, `10.0.0.0/8`, `2001:db8::/32` or `ct1.example.org`.
+    /// `10.1.2.3`, `10.0.0.0/8`, `2001:db8::/32`, `ct1.example.org` or `@address`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text == OWN_ADDRESS {
+            return Ok(Self::OwnAddress);
+        }
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Network { address: address.to_canonical(), bits: width(address) });
         }
@@ -29,17 +38,8 @@ impl CallsFrom {
                 false => Ok(network),
             };
         }
-        let labels = text.strip_suffix('.').unwrap_or(text).split('.');
-        let is_label = |label: &str| {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            (1..=63).contains(&label.len()) && label.bytes().all(allowed)
-        };
-        let mut numeric = labels.clone();
-        // What looks like an address and is none would be asked of a name server.
-        if !labels.clone().all(is_label) || numeric.all(|l| l.bytes().all(|b| b.is_ascii_digit())) {
-            return Err("this is no address, no network (10.0.0.0/8) and no host name");
-        }
-        Ok(Self::Name(text.to_ascii_lowercase()))
+        let name = host_name(text);
+        name.map(Self::Name).ok_or("this is no address, no network (10.0.0.0/8) and no host name")
     }
 
     /// Whether the address lies in this network; a name has none before it is resolved.
@@ -61,6 +61,7 @@ impl fmt::Display for CallsFrom {
             Self::Network { address, bits } if *bits == width(*address) => address.fmt(f),
             Self::Network { address, bits } => write!(f, "{address}/{bits}"),
             Self::Name(name) => f.write_str(name),
+            Self::OwnAddress => f.write_str(OWN_ADDRESS),
         }
     }
 }
@@ -87,7 +88,15 @@ mod tests {
 
     #[test]
     fn an_address_a_network_and_a_name_are_told_apart_and_what_is_none_of_them_is_refused() {
-        for good in ["10.1.2.3", "10.0.0.0/8", "2001:db8::/32", "::1", "ct1.example.org", "ct-1"] {
+        for good in [
+            "10.1.2.3",
+            "10.0.0.0/8",
+            "2001:db8::/32",
+            "::1",
+            "ct1.example.org",
+            "ct-1",
+            "@address",
+        ] {
             assert_eq!(CallsFrom::parse(good).map(|from| from.to_string()), Ok(good.into()));
         }
         let everything = CallsFrom::parse("0.0.0.0/0").expect("a network");
@@ -102,6 +111,7 @@ mod tests {
             "a b",
             "ct..x",
             "10.0.0.0/",
+            "@addres",
         ] {
             assert!(CallsFrom::parse(bad).is_err(), "{bad}");
         }

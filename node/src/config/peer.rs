@@ -1,8 +1,9 @@
 //! `[[peer]]`: one application entity that the node knows, and on what terms it may call.
 
+use super::address::Address;
 use super::between::Between;
 use super::calls_from::CallsFrom;
-use super::{check_host_port, span, title};
+use super::{span, title};
 use crate::tls::certificate::Fingerprint;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::transfer_syntaxes;
@@ -22,8 +23,8 @@ const MOST_ASSOCIATIONS: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Peer {
     pub ae_title: AeTitle,
-    /// `host:port`, for peers that receive.
-    pub address: Option<String>,
+    /// For peers that receive.
+    pub address: Option<Address>,
     /// Its own quiet time, when it differs from the node's.
     pub quiet: Option<Duration>,
     /// Where it may call from; empty: from anywhere.
@@ -65,6 +66,13 @@ pub struct User {
 /// Cannot be printed.
 #[derive(Clone, PartialEq)]
 pub struct Passcode(Vec<u8>);
+
+impl PeerTls {
+    /// Whether nothing is written down by which it is known.
+    pub fn is_anybody(&self) -> bool {
+        self.name.is_none() && self.pins.is_empty()
+    }
+}
 
 impl Peer {
     /// Whether the node may deliver to it in this minute of the local day.
@@ -111,6 +119,8 @@ impl fmt::Debug for Passcode {
 pub(super) struct WrittenPeer {
     ae_title: String,
     address: Option<String>,
+    #[serde(default)]
+    discover: bool,
     quiet_seconds: Option<f64>,
     #[serde(default)]
     from: Vec<String>,
@@ -141,9 +151,7 @@ impl WrittenPeer {
         problems: &mut Vec<String>,
     ) {
         let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
-        if let Some(address) = &self.address {
-            check_host_port(address, &format!("address of peer {ae_title}"), problems);
-        }
+        let address = self.address(&ae_title, problems);
         let quiet = self
             .quiet_seconds
             .map(|seconds| span(seconds, &format!("quiet-seconds of peer {ae_title}"), problems));
@@ -156,23 +164,29 @@ impl WrittenPeer {
                 "associations of peer {ae_title} must lie between 1 and {MOST_ASSOCIATIONS}"
             ));
         }
-        if self.commitment && self.address.is_none() {
+        if self.commitment && address.is_none() {
             problems
                 .push(format!("peer {ae_title} has commitment = true, but no address to ask at"));
         }
         if self.mib_per_second.is_some_and(|mib| !mib.is_finite() || mib < SLOWEST) {
             problems.push(format!("mib-per-second of peer {ae_title} must be {SLOWEST} or more"));
         }
+        let from = calls_from(&self.from, &ae_title, problems);
+        if address.is_none() && from.contains(&CallsFrom::OwnAddress) {
+            problems.push(format!(
+                "peer {ae_title} may call from its own address, but has none: give it an address or discover = true"
+            ));
+        }
         let peer = Peer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
             commitment: self.commitment,
-            from: calls_from(&self.from, &ae_title, problems),
+            from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
             tls: self.tls(&ae_title, problems),
             ae_title: ae_title.clone(),
-            address: self.address,
+            address,
             quiet,
             maximum_associations: self.maximum_associations,
             associations,
@@ -203,6 +217,28 @@ impl WrittenPeer {
             }
         }
         self.tls.then_some(PeerTls { name, pins })
+    }
+
+    fn address(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<Address> {
+        match (&self.address, self.discover) {
+            (None, false) => None,
+            (None, true) => Some(Address::Discovered),
+            (Some(_), true) => {
+                problems.push(format!(
+                    "peer {peer} has an address and is to be discovered: write one of the two"
+                ));
+                None
+            }
+            (Some(text), false) => match Address::parse(text) {
+                Ok(address) => Some(address),
+                Err(why) => {
+                    problems.push(format!(
+                        "address of peer {peer} = {text:?}: {why}; write it as host:port, as in \"pacs.example:104\""
+                    ));
+                    None
+                }
+            },
+        }
     }
 
     fn user(&self, base: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Option<User> {

@@ -174,7 +174,7 @@ impl Lane {
         if self.open.as_ref().is_some_and(|open| asked_for(&open.proposed, class, syntax)) {
             return Ok(Step::On);
         }
-        let Some(target) = self.queue.target() else {
+        let Some(peer) = self.queue.receiver().cloned() else {
             let why = format!("no peer {} with an address in the configuration", self.queue.peer);
             for delivery in batch {
                 self.park(delivery, &why).await?;
@@ -183,7 +183,12 @@ impl Lane {
         };
         let proposed = proposals(self.kinds(batch).await?);
         self.release().await;
-        let requested = Association::request(&target, &proposed);
+        let queue = &self.queue;
+        let requested = async {
+            let target = queue.reach.target(&peer).await.map_err(|error| error.to_string())?;
+            let requested = Association::request(&target, &proposed).await;
+            requested.map_err(|error| error.to_string())
+        };
         match unless_stopped(&self.stop, Duration::ZERO, requested).await {
             Some(Ok(association)) => {
                 let _counted = self.queue.count();
@@ -191,12 +196,12 @@ impl Lane {
                 Ok(Step::On)
             }
             Some(Err(error)) if self.queue.is_open() => {
-                tracing::info!(%error, "the peer takes no further association; the others go on");
+                tracing::info!(error, "the peer takes no further association; the others go on");
                 self.rests_until = Some(Moment::now().plus(ONE_LESS));
                 Ok(Step::Over)
             }
             Some(Err(error)) => {
-                self.queue.is_away(&error.to_string()).await?;
+                self.queue.is_away(&error).await?;
                 Ok(Step::Over)
             }
             None => Ok(Step::Over),

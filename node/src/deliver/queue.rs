@@ -3,8 +3,7 @@
 use super::pace::Pace;
 use super::pause::pause;
 use crate::config::{Config, Peer};
-use crate::dimse::requestor::{RequestTimers, Target};
-use crate::tls::Tls;
+use crate::reach::Reach;
 use chrono::Timelike;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
@@ -27,7 +26,7 @@ pub(super) struct Queue {
     pub(super) peer: String,
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
-    tls: Option<Arc<Tls>>,
+    pub(super) reach: Reach,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
     pub(super) pace: Pace,
@@ -61,14 +60,14 @@ impl Queue {
         peer: &str,
         config: Arc<Config>,
         store: Store,
-        tls: Option<Arc<Tls>>,
+        reach: Reach,
         known: PeerState,
     ) -> Self {
         let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
         let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
         let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
-        Self { peer: peer.to_owned(), config, store, tls, state, strikes, pace, open }
+        Self { peer: peer.to_owned(), config, store, reach, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
@@ -92,23 +91,10 @@ impl Queue {
     }
 
     /// The peer, where it is one that receives.
-    fn receiver(&self) -> Option<&Peer> {
+    pub(super) fn receiver(&self) -> Option<&Peer> {
         let (_, peer) =
             self.config.peers.iter().find(|(name, _)| name.as_str() == self.peer.as_str())?;
         peer.address.as_ref().map(|_| peer)
-    }
-
-    pub(super) fn target(&self) -> Option<Target> {
-        let peer = self.receiver()?;
-        Some(Target {
-            address: peer.address.clone()?,
-            secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
-            reports: false,
-            called: peer.ae_title.clone(),
-            calling: self.config.ae_title.clone(),
-            timers: RequestTimers::default(),
-            maximum_pdu: 131_072,
-        })
     }
 
     pub(super) fn count(self: &Arc<Self>) -> Counted {

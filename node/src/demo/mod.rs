@@ -8,8 +8,8 @@ mod table;
 
 use crate::cli::DemoArguments;
 use crate::config::{
-    AdminConfig, CompleteConfig, Config, DeliverConfig, InferenceConfig, ListenConfig, Peer,
-    StoreConfig,
+    Address, AdminConfig, CompleteConfig, Config, DeliverConfig, DnsConfig, InferenceConfig,
+    ListenConfig, Peer, StoreConfig,
 };
 use crate::output::line;
 use crate::phantom::Truth;
@@ -114,7 +114,7 @@ fn can_run_models(node: &Node) -> Result<(), Failure> {
 fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<Config, Failure> {
     let scanner = AeTitle::parse(SCANNER)?;
     // The rules send to the peer that they name; the demo may stand another in its place.
-    let address = Some(pacs.address().to_string());
+    let address = Some(Address::parse(pacs.address())?);
     let receiver = Peer { address, ..Peer::new(pacs.ae_title().clone()) };
     let sender = Peer::new(scanner.clone());
     let quiet = Duration::try_from_secs_f64(arguments.quiet_seconds)?;
@@ -140,6 +140,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             give_up_after: Duration::from_secs(600),
             commitment: Duration::from_secs(600),
         },
+        dns: DnsConfig::default(),
         retention: None,
         admin: AdminConfig::default(),
         peers: BTreeMap::from([(AeTitle::parse(PACS)?, receiver), (scanner, sender)]),

@@ -119,7 +119,7 @@ pub async fn send(address: &str, sent: &Sent, progress: &mut Progress) -> Result
         }
     }
     let target = Target {
-        address: address.to_string(),
+        servers: vec![vec![address.parse()?]],
         secured: None,
         reports: false,
         called: AeTitle::parse(NODE)?,

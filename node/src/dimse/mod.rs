@@ -4,6 +4,7 @@ pub mod acceptor;
 pub mod association;
 mod command;
 pub mod commitment;
+pub mod connect;
 mod connection;
 mod conversation;
 mod echo;

@@ -7,6 +7,7 @@ use crate::dimse::command::{
     N_EVENT_REPORT_RQ, PRIORITY, RESPONSE, STATUS,
 };
 use crate::dimse::commitment::{self, COMMITMENT, Message, Report, Request};
+use crate::dimse::connect::{Unconnected, connect};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
@@ -14,7 +15,7 @@ use crate::dimse::negotiation::user_information::of_this_node;
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
 use crate::dimse::status;
-use crate::dimse::stream::{Secured, Stream, tls_error};
+use crate::dimse::stream::{Secured, Security, Stream, tls_error};
 use bytes::Bytes;
 use dicom_ul::pdu::{
     AssociationRQ, Pdu, PresentationContextProposed, RequestorRoles, UserVariableItem,
@@ -23,18 +24,21 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// The type of a record of TLS.
+const TLS_ALERT: u8 = 0x15;
 /// How long an A-ABORT may take, and the peer's close after it.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Whom to call, as whom, and how long to wait.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// `host:port`.
-    pub address: String,
+    /// The servers that it may be reached at, in the order in which to try them, each with its addresses.
+    pub servers: Vec<Vec<SocketAddr>>,
     /// Over TLS, and never without it.
     pub secured: Option<Secured>,
     /// As the SCP of storage commitment, which reports.
@@ -47,6 +51,7 @@ pub struct Target {
 
 #[derive(Debug, Clone, Copy)]
 pub struct RequestTimers {
+    /// For all servers together.
     pub connect: Duration,
     /// The peer's answer to the association or release request.
     pub acse: Duration,
@@ -134,14 +139,21 @@ impl Association {
         if !(1..=128).contains(&proposed.len()) {
             return Err(RequestError::Contexts(proposed.len()));
         }
-        let failed = |source| RequestError::Connect { address: target.address.clone(), source };
-        let stream = timeout(target.timers.connect, TcpStream::connect(&target.address))
-            .await
-            .map_err(|_| RequestError::ConnectTimeout(target.address.clone()))?
-            .map_err(failed)?;
-        let stream = secured(stream, target).await?;
+        let stream = connect(&target.servers, target.timers.connect).await?;
+        Self::over(stream, target, proposed).await
+    }
+
+    /// The same, over a connection that is there.
+    pub async fn over(
+        stream: TcpStream,
+        target: &Target,
+        proposed: &[Proposed],
+    ) -> Result<Self, RequestError> {
+        let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let stream = secured(stream, target, &address).await?;
+        let failed = |source| RequestError::Connect { address: address.clone(), source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
-        match answer(&mut connection, target, proposed).await {
+        match answer(&mut connection, target, proposed, &address).await {
             Ok(acceptance) => Ok(Self::established(connection, target, proposed, &acceptance)),
             Err(error) => {
                 if let Some(reason) = error.abort() {
@@ -172,6 +184,11 @@ impl Association {
             last_message: 0,
             refused,
         }
+    }
+
+    /// How it is protected.
+    pub fn security(&self) -> Security {
+        self.link.connection.security()
     }
 
     /// The transfer syntaxes in which the peer takes this class.
@@ -369,7 +386,25 @@ impl Association {
     }
 }
 
+impl From<Unconnected> for RequestError {
+    fn from(why: Unconnected) -> Self {
+        match why.source {
+            Some(source) => Self::Connect { address: why.tried, source },
+            None => Self::ConnectTimeout(why.tried),
+        }
+    }
+}
+
 impl RequestError {
+    /// Whether what came instead of an answer was an alert of TLS (RFC 8446 section 5.1).
+    pub fn is_of_tls(&self) -> bool {
+        let Self::NoAnswer(ReadError::Unrecognized(kind) | ReadError::Length { kind, .. }) = self
+        else {
+            return false;
+        };
+        *kind == TLS_ALERT
+    }
+
     /// What the peer is told; nothing when it ended the matter itself, or cannot be reached.
     fn abort(&self) -> Option<AbortReason> {
         match self {
@@ -428,9 +463,13 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
 }
 
 /// The connection as it is, or with TLS on it.
-async fn secured(stream: TcpStream, target: &Target) -> Result<Stream, RequestError> {
+async fn secured(
+    stream: TcpStream,
+    target: &Target,
+    address: &str,
+) -> Result<Stream, RequestError> {
     let Some(secured) = &target.secured else { return Ok(stream.into()) };
-    let failed = |why: String| RequestError::Tls { address: target.address.clone(), why };
+    let failed = |why: String| RequestError::Tls { address: address.into(), why };
     match timeout(target.timers.connect, Stream::connected(stream, secured)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(failed(tls_trouble(&error))),
@@ -485,6 +524,7 @@ async fn answer(
     connection: &mut Connection,
     target: &Target,
     proposed: &[Proposed],
+    address: &str,
 ) -> Result<Acceptance, RequestError> {
     let acse = target.timers.acse;
     let failed = |error| match error {
@@ -496,7 +536,7 @@ async fn answer(
     // With TLS 1.3 the peer says only now what it thinks of this node's certificate.
     let no_answer = |error| match error {
         RequestError::NoAnswer(ReadError::Io(error)) if tls_error(&error).is_some() => {
-            RequestError::Tls { address: target.address.clone(), why: tls_trouble(&error) }
+            RequestError::Tls { address: address.into(), why: tls_trouble(&error) }
         }
         other => other,
     };

@@ -8,7 +8,7 @@ mod material;
 mod verify;
 mod watch;
 
-use crate::config::{Callers, Config, Peer, PeerTls, TlsConfig};
+use crate::config::{Address, Callers, Config, Peer, PeerTls, TlsConfig};
 use crate::dimse::service::Security;
 use crate::dimse::stream::Secured;
 use certificate::Fingerprint;
@@ -156,7 +156,12 @@ fn secured(
     let (Some(tls), Some(address)) = (&peer.tls, &peer.address) else { return Ok(None) };
     let name = match &tls.name {
         Some(name) => name.clone(),
-        None => host_name(address).map_err(|why| format!("peer {}: {why}", peer.ae_title))?,
+        None => host_name(address).ok_or_else(|| {
+            format!(
+                "the address of peer {} is no name that a certificate can have: set tls-name",
+                peer.ae_title
+            )
+        })?,
     };
     let verifier = verify::Called::new(material, tls.pins.clone(), provider)?;
     let config = ClientConfig::builder_with_provider(provider.clone())
@@ -169,10 +174,11 @@ fn secured(
     Ok(Some(Secured { config: Arc::new(config), name }))
 }
 
-/// The host of `host:port`, `[v6]:port` too.
-fn host_name(address: &str) -> Result<ServerName<'static>, String> {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    ServerName::try_from(bare.to_string())
-        .map_err(|_| format!("{host:?} is no name that a certificate can have: set tls-name"))
+/// By which its certificate has to know it; with pins it does not count, and only has to be one.
+fn host_name(address: &Address) -> Option<ServerName<'static>> {
+    match address {
+        Address::Fixed(address) => Some(ServerName::from(address.ip())),
+        Address::Host { name, .. } => ServerName::try_from(name.clone()).ok(),
+        Address::Discovered => ServerName::try_from("discovered.invalid").ok(),
+    }
 }

@@ -237,7 +237,7 @@ pub fn options() -> AcceptorOptions {
 
 pub fn target(port: u16, calling: &str) -> Target {
     Target {
-        address: format!("127.0.0.1:{port}"),
+        servers: vec![vec![([127, 0, 0, 1], port).into()]],
         secured: None,
         reports: false,
         called: AeTitle::parse(NODE).expect("a title"),
