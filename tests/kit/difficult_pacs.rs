@@ -8,7 +8,7 @@ use dicom_ul::pdu::{
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,8 @@ const P_DATA: u8 = 4;
 const RELEASE_RQ: u8 = 5;
 /// A-ABORT by the service user (PS3.8 9.3.8).
 const ABORT: [u8; 10] = [7, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+/// A-ASSOCIATE-RJ 2/3/2: for now, a local limit is exceeded (PS3.8 9.3.4).
+const TOO_MANY: [u8; 10] = [3, 0, 0, 0, 0, 4, 0, 2, 3, 2];
 const VERIFICATION: &str = "1.2.840.10008.1.1";
 
 /// What it does with an object.
@@ -42,6 +44,9 @@ pub struct Seen {
     pub calls: usize,
     /// Associations that it accepted.
     pub associations: usize,
+    /// Of these, those that are open now, and the most that were at a time.
+    pub open: usize,
+    pub most_open: usize,
     /// SOP Instance UIDs for which a C-STORE began, in order.
     pub begun: Vec<String>,
     /// Those that it took, in order.
@@ -60,6 +65,8 @@ struct Shared {
     seen: Mutex<Seen>,
     /// Hangs up on whoever calls.
     is_away: AtomicBool,
+    /// Associations that it takes at a time; more are told to come back later.
+    most: AtomicUsize,
     refuses: Vec<String>,
     manner: Box<dyn Fn(&str) -> Manner + Send + Sync>,
 }
@@ -76,6 +83,7 @@ impl DifficultPacs {
         let shared = Arc::new(Shared {
             seen: Mutex::default(),
             is_away: AtomicBool::new(false),
+            most: AtomicUsize::new(usize::MAX),
             refuses: refuses.iter().map(|class| class.to_string()).collect(),
             manner: Box::new(manner),
         });
@@ -92,6 +100,10 @@ impl DifficultPacs {
     /// From now on it hangs up on whoever calls, or no longer.
     pub fn set_away(&self, is_away: bool) {
         self.shared.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    pub fn takes_associations(&self, most: usize) {
+        self.shared.most.store(most, Ordering::SeqCst);
     }
 
     pub fn seen(&self) -> Seen {
@@ -128,16 +140,31 @@ impl Shared {
             return;
         }
         let _ = stream.set_nodelay(true);
-        let _ = self.converse(&mut stream);
+        let mut is_open = false;
+        let _ = self.converse(&mut stream, &mut is_open);
+        if is_open {
+            self.note(|seen| seen.open -= 1);
+        }
     }
 
-    fn converse(&self, stream: &mut TcpStream) -> io::Result<()> {
+    fn converse(&self, stream: &mut TcpStream, is_open: &mut bool) -> io::Result<()> {
         let mut storing: Option<Storing> = None;
         let mut command = Vec::new();
         loop {
             let (kind, pdu) = read(stream)?;
             match kind {
-                ASSOCIATE_RQ => self.accept(stream, &pdu)?,
+                ASSOCIATE_RQ => {
+                    let most = self.most.load(Ordering::SeqCst);
+                    self.note(|seen| {
+                        *is_open = seen.open < most;
+                        seen.open += usize::from(*is_open);
+                        seen.most_open = seen.most_open.max(seen.open);
+                    });
+                    if !*is_open {
+                        return stream.write_all(&TOO_MANY);
+                    }
+                    self.accept(stream, &pdu)?;
+                }
                 P_DATA => {
                     for pdv in pdvs(&pdu) {
                         if pdv.is_command {

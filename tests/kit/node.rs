@@ -148,6 +148,12 @@ impl Setup {
         self
     }
 
+    /// A further line of the peer that was added last.
+    pub fn peer_line(mut self, line: &str) -> Self {
+        self.peers += &format!("{line}\n");
+        self
+    }
+
     /// Lays the folder out, without starting anything.
     pub fn lay_out(self) -> Node {
         let folder = TempDir::new().expect("a temporary folder");

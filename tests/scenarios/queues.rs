@@ -8,10 +8,15 @@ use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
 use kit::{need, ports};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const REPORT: &str = "1.2.840.10008.5.1.4.1.1.88.34";
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
+const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
 
 /// Every CT image goes to these peers.
 fn forward(peers: &[&str]) -> String {
@@ -117,6 +122,76 @@ fn a_peer_that_is_away_is_called_once_for_all_that_waits_and_gets_it_over_one_as
     }
     wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
     assert!(!node.status().contains("trouble"), "{}", node.status());
+}
+
+#[test]
+fn what_a_full_pacs_puts_off_waits_together_and_arrives_when_it_has_room() {
+    let is_full = Arc::new(AtomicBool::new(true));
+    let full = is_full.clone();
+    let pacs = DifficultPacs::up("PACS", &[], move |_| match full.load(Ordering::SeqCst) {
+        true => Manner::Answers(0xA700),
+        false => Manner::Takes,
+    });
+    let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
+    let node = setup.receiver("PACS", pacs.port).start();
+    let chest = phantom::small_chest("full");
+    send(&node, &chest);
+    let list = || outbox(&node, &["list"]);
+    let said = wait_until(list, "the peer was tried");
+    assert!(said.contains("A700: the peer is out of resources"), "{said}");
+    is_full.store(false, Ordering::SeqCst);
+    taken_by(&pacs, chest.instances.len());
+    wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
+}
+
+#[test]
+fn a_class_that_comes_later_gets_an_association_of_its_own_and_only_a_refused_one_is_parked() {
+    let pacs = DifficultPacs::up("PACS", &[CR], |_| Manner::Takes);
+    let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
+    let node = setup.receiver("PACS", pacs.port).start();
+    for (number, (class, taken)) in [(CT, 3), (MR, 6), (CR, 6), (CT, 9)].into_iter().enumerate() {
+        let chest = of_class(class, &format!("class {number}"));
+        send(&node, &chest);
+        match class {
+            CR => node.wait_until_explained(&chest.series, "does not take SOP class", PATIENCE),
+            _ => node.wait_until_explained(&chest.series, "delivered at", PATIENCE),
+        };
+        taken_by(&pacs, taken);
+    }
+    let seen = pacs.seen();
+    assert_eq!(seen.begun.len(), 9, "what was refused with its context is not sent");
+    assert!(seen.associations > 1, "{seen:?}");
+    wait_until(|| node.status(), "PACS: 0 queued, 9 delivered, 3 parked");
+}
+
+#[test]
+fn several_associations_share_the_work_and_one_that_the_pacs_has_no_room_for_delays_nothing() {
+    let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Slowly(Duration::from_millis(50)));
+    pacs.takes_associations(2);
+    let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
+    let node = setup.receiver("PACS", pacs.port).peer_line("associations = 3").start();
+    let chest = phantom::small_chest("shared");
+    send(&node, &chest);
+    taken_by(&pacs, chest.instances.len());
+    wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
+    let seen = pacs.seen();
+    assert_eq!(seen.most_open, 2);
+    assert_eq!(seen.taken.len(), 20, "each went once");
+    assert!(!node.status().contains("trouble"), "{}", node.status());
+}
+
+/// Three images that say to be of this class.
+fn of_class(class: &str, name: &str) -> PhantomSeries {
+    let mut chest = phantom::small_chest(name);
+    chest.instances.truncate(3);
+    for image in &mut chest.instances {
+        // As long as the class that it was of.
+        let at = image.data_set.windows(CT.len()).position(|bytes| bytes == CT.as_bytes());
+        let at = at.expect("the class is there");
+        image.data_set[at..at + class.len()].copy_from_slice(class.as_bytes());
+        image.sop_class = class.into();
+    }
+    chest
 }
 
 #[test]
