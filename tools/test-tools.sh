@@ -19,12 +19,17 @@ command -v storescp >/dev/null && command -v dcmsend >/dev/null && command -v ds
 command -v dcentvfy >/dev/null || missing+=(dicom3tools)
 command -v strace >/dev/null || missing+=(strace)
 command -v dnsmasq >/dev/null || missing+=(dnsmasq-base)
+command -v Orthanc >/dev/null || missing+=(orthanc)
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then
         echo "Installing ${missing[*]} ..."
         { as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
             { as_root apt-get update && as_root apt-get install -y --no-install-recommends "${missing[@]}"; }; } \
             >.tools/apt.log 2>&1 || { echo "apt-get could not install ${missing[*]}:" && tail -n 3 .tools/apt.log; }
+        # Its package starts a service, which the tests do not want: they start programs of their own.
+        if [[ " ${missing[*]} " == *' orthanc '* ]] && [ -d /run/systemd/system ]; then
+            as_root systemctl disable --now orthanc >>.tools/apt.log 2>&1 || true
+        fi
     else
         echo "Not installed: ${missing[*]} (needs root, or sudo without a password, and apt-get). Tests that send and receive with it will be skipped."
     fi

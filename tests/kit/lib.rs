@@ -8,6 +8,7 @@ pub mod load;
 pub mod modality;
 pub mod need;
 pub mod node;
+pub mod orthanc;
 pub mod pacs;
 pub mod phantom;
 pub mod ports;

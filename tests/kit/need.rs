@@ -41,6 +41,17 @@ pub fn dcmtk() -> Option<()> {
     there.then_some(())
 }
 
+/// An archive with storage commitment.
+pub fn orthanc() -> Option<()> {
+    let mut version = Command::new("Orthanc");
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let there = version.status().is_ok_and(|status| status.success());
+    if !there {
+        skipped("Orthanc is not installed (Debian: orthanc)");
+    }
+    there.then_some(())
+}
+
 /// So many bytes free where temporary files lie.
 pub fn disk(bytes: u64) -> Option<()> {
     let folder = std::env::temp_dir();

@@ -24,6 +24,7 @@ pub struct Setup {
     store: String,
     listen: String,
     peers: String,
+    port: Option<u16>,
 }
 
 /// A node with its folder. It is killed when the scenario ends, and its log is shown if that failed.
@@ -65,6 +66,7 @@ impl Setup {
             store: String::new(),
             listen: String::new(),
             peers: String::new(),
+            port: None,
         }
     }
 
@@ -124,6 +126,12 @@ impl Setup {
         self
     }
 
+    /// Where it listens on loopback, for those that have to know before it starts.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// A further line of `[listen]`.
     pub fn listen(mut self, line: &str) -> Self {
         self.listen += &format!("{line}\n");
@@ -157,7 +165,7 @@ impl Setup {
     /// Lays the folder out, without starting anything.
     pub fn lay_out(self) -> Node {
         let folder = TempDir::new().expect("a temporary folder");
-        let port = ports::free();
+        let port = self.port.unwrap_or_else(ports::free);
         let data = self.data.unwrap_or_else(|| folder.path().join("data"));
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).expect("a fresh folder can be written");

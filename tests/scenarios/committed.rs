@@ -1,0 +1,132 @@
+//! Storage commitment with Orthanc, in both roles: what it took it promises to keep, what it lost it gets again, and what the node
+//! keeps it promises.
+
+use kit::instance::Instance;
+use kit::modality::dcmsend;
+use kit::node::{AE_TITLE, Node, Setup};
+use kit::orthanc::{self, Orthanc};
+use kit::{need, phantom, ports};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const FORWARD: &str = "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n\
+                       [rule.then]\nforward = [\"ORTHANC\"]\n";
+
+/// An archive, and a node that forwards to it and asks it to commit, as soon as the archive is there.
+fn node_and_archive(further: &str) -> (Node, Orthanc) {
+    let own = ports::free();
+    let archive = Orthanc::up(AE_TITLE, own);
+    let peers = format!(
+        "\n[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"{}\"\naddress = \"127.0.0.1:{}\"\n{further}",
+        orthanc::AE_TITLE,
+        archive.port
+    );
+    let node = Setup::new().port(own).rules("archive.toml", FORWARD).further(&peers).start();
+    (node, archive)
+}
+
+fn send(node: &Node, instances: &[Instance]) {
+    let folder = TempDir::new().expect("a temporary folder");
+    Instance::write_all(instances, folder.path());
+    dcmsend("CT1", AE_TITLE, node.port, folder.path()).expect("all are stored");
+}
+
+fn wait_for_words(node: &Node, words: &str) -> String {
+    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
+    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", node.status(), node.log()))
+}
+
+#[test]
+fn a_pacs_commits_to_what_it_took_and_gets_again_what_it_lost_before_it_did() {
+    let (Some(()), Some(())) = (need::dcmtk(), need::orthanc()) else { return };
+    let (node, archive) = node_and_archive("commitment = true\n");
+    let chest = phantom::small_chest("committed");
+    let all = chest.instances.len();
+    send(&node, &chest.instances);
+    archive.wait_for(all);
+    // Some seconds before it is asked its disk loses everything.
+    for study in archive.all("studies") {
+        archive.delete(&format!("/studies/{study}"));
+    }
+    let told = wait_for_words(&node, &format!("{all} committed, 0 asked, 0 to ask, 0 sent again"));
+    assert!(told.contains(&format!("{all} instances are sent to ORTHANC again")), "{told}");
+    assert_eq!(archive.all("instances").len(), all, "it has them again");
+    let metrics = node.gantry(&["status", "--metrics"]).out;
+    let counted = format!("gantry_commitment{{peer=\"ORTHANC\",state=\"committed\"}} {all}\n");
+    assert!(metrics.contains(&counted), "{metrics}");
+}
+
+#[test]
+fn a_node_that_is_killed_before_the_pacs_committed_asks_when_it_is_back() {
+    let (Some(()), Some(())) = (need::dcmtk(), need::orthanc()) else { return };
+    let (mut node, mut archive) = node_and_archive("commitment = true\n");
+    let chest = phantom::small_chest("committed by another");
+    let all = chest.instances.len();
+    send(&node, &chest.instances);
+    archive.wait_for(all);
+    archive.go_down();
+    // It is asked in vain, at least once.
+    wait_for_words(&node, "last trouble: ");
+    node.kill9();
+    archive.come_up();
+    node.start();
+    wait_for_words(&node, &format!("{all} committed, 0 asked, 0 to ask, 0 sent again"));
+}
+
+#[test]
+fn the_node_commits_to_what_it_keeps_and_to_nothing_else() {
+    let (Some(()), Some(())) = (need::dcmtk(), need::orthanc()) else { return };
+    let (node, archive) = node_and_archive("");
+    let chest = phantom::small_chest("kept for a scanner");
+    let folder = TempDir::new().expect("a temporary folder");
+    Instance::write_all(&chest.instances[..3], folder.path());
+    dcmsend("CT1", orthanc::AE_TITLE, archive.port, folder.path()).expect("the archive takes them");
+    let stored = json!({ "Resources": archive.all("instances"), "StorageCommitment": true });
+    archive.post("/modalities/node/store", &stored);
+    let reports = ports::wait_for(PATIENCE, || {
+        let jobs = archive.all("jobs");
+        let transaction = jobs.iter().find_map(|job| transaction(&archive, job))?;
+        Some(archive.get(&format!("/storage-commitment/{transaction}")))
+            .filter(|report| report["Status"] != "Pending")
+    });
+    let report = reports.unwrap_or_else(|| panic!("no report:\n{}", node.log()));
+    assert_eq!(report["Status"], "Success", "{report}");
+    assert_eq!(report["Success"].as_array().map(Vec::len), Some(3), "{report}");
+
+    let unknown = &chest.instances[5];
+    let asked = json!({ "DicomInstances": [
+        { "SOPClassUID": unknown.sop_class, "SOPInstanceUID": unknown.sop_instance },
+        { "SOPClassUID": chest.instances[0].sop_class, "SOPInstanceUID": chest.instances[0].sop_instance },
+        { "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4", "SOPInstanceUID": chest.instances[1].sop_instance },
+    ] });
+    let answer = archive.post("/modalities/node/storage-commitment", &asked);
+    let path = answer["Path"].as_str().expect("a path").to_owned();
+    let report = ports::wait_for(PATIENCE, || {
+        Some(archive.get(&path)).filter(|report| report["Status"] != "Pending")
+    });
+    let report = report.unwrap_or_else(|| panic!("no report:\n{}", node.log()));
+    assert_eq!(report["Status"], "Failure", "{report}");
+    assert_eq!(report["Success"].as_array().map(Vec::len), Some(1), "{report}");
+    let reasons = report["Failures"].as_array().map(|failures| {
+        let reason = |failure: &Value| {
+            let instance = failure["SOPInstanceUID"].as_str().unwrap_or_default().to_owned();
+            (instance, failure["Code"].as_u64())
+        };
+        let mut reasons: Vec<_> = failures.iter().map(reason).collect();
+        reasons.sort_by_key(|(_, code)| *code);
+        reasons
+    });
+    let wanted = vec![
+        (unknown.sop_instance.clone(), Some(0x0112)),
+        (chest.instances[1].sop_instance.clone(), Some(0x0119)),
+    ];
+    assert_eq!(reasons, Some(wanted), "{report}");
+}
+
+/// Of a job of the archive that stored something.
+fn transaction(archive: &Orthanc, job: &str) -> Option<String> {
+    let told = archive.get(&format!("/jobs/{job}"));
+    told["Content"]["StorageCommitmentTransactionUID"].as_str().map(String::from)
+}
