@@ -15,7 +15,7 @@ use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use modality::archive::*;
 use modality::decider::decide_study;
-use modality::{identity, image_of, instance, options, series};
+use modality::{identity, image_of, instance, options, series, uid};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -64,7 +64,14 @@ async fn what_is_decided_and_delivered_goes_with_its_segment_and_everybody_says_
 
 #[tokio::test]
 async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
-    for need in [Need::Decision, Need::Job, Need::FailedJob, Need::Delivery, Need::ParkedDelivery] {
+    for need in [
+        Need::Decision,
+        Need::Job,
+        Need::FailedJob,
+        Need::Delivery,
+        Need::ParkedDelivery,
+        Need::Proof,
+    ] {
         let folder = tempdir().expect("a folder");
         let store = opened(folder.path()).await;
         filled(&store, 1).await;
@@ -87,6 +94,14 @@ async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
                     store.park_delivery(delivery, "refused").await.expect("noted");
                 }
             }
+            Need::Proof => {
+                decide(&store, 1, false).await;
+                let leased = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
+                for delivery in &leased {
+                    let (at, ask_at) = (Moment(7), Moment(8));
+                    store.delivered_unproven(delivery, 0, at, ask_at).await.expect("noted");
+                }
+            }
         }
         let round = retain(&store).await;
         assert_eq!((evicted(&round), round.stays.len()), (vec![], 1), "{need:?}");
@@ -95,7 +110,7 @@ async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
         let holding = &stays.holdings[0];
         assert_eq!((stays.holdings.len(), holding.need, holding.instances), (1, need, 4));
         assert_eq!(holding.series, series(1));
-        let delivers = matches!(need, Need::Delivery | Need::ParkedDelivery);
+        let delivers = matches!(need, Need::Delivery | Need::ParkedDelivery | Need::Proof);
         assert_eq!(holding.peer.as_deref(), delivers.then_some("PACS"));
         assert!(stays.to_string().contains(series(1).as_str()), "{stays}");
         assert_eq!(object(&store, &instance(1, 2)).await, image(1, 2).part10);
@@ -116,6 +131,14 @@ async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
             }
             Need::Job => finish(&store, Vec::new()).await,
             Need::Delivery => assert_eq!(deliver(&store).await, 4),
+            Need::Proof => {
+                let taken = store.proofs_wanted("PACS", Moment(8), 9).await.expect("asked");
+                let transaction = uid("1.2.3");
+                store.proofs_asked("PACS", &transaction, &taken, Moment(9)).await.expect("noted");
+                let all: Vec<_> = taken.into_iter().map(|one| one.sop_instance).collect();
+                let reported = store.proofs_reported("PACS", &transaction, &all, &[], Moment(9));
+                assert_eq!(reported.await.expect("noted").proven, 4);
+            }
             // An admin must act, and only a later revision changes it.
             Need::FailedJob | Need::ParkedDelivery => continue,
         }

@@ -1,0 +1,152 @@
+//! What peers took and have to promise to keep, and what this node was asked to promise.
+
+mod modality;
+
+use gantry_store::outbox::DeliveryState;
+use gantry_store::promises::Here;
+use gantry_store::proofs::{MOST_RESENT, ProofCount, Settled, Taken};
+use gantry_store::store::Store;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use modality::archive::{MINUTE, decide};
+use modality::{identity, image, instance, series, store, uid};
+use std::path::Path;
+use tempfile::tempdir;
+
+/// A store with three images that PACS took, each to be asked for.
+async fn with_three(folder: &Path) -> Store {
+    let store = store(folder).await;
+    for number in [1, 2, 3] {
+        store.keep(image(1, number)).await.expect("kept");
+    }
+    decide(&store, 1, false).await;
+    deliver(&store).await;
+    store
+}
+
+async fn deliver(store: &Store) -> usize {
+    let leased = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
+    for delivery in &leased {
+        let taken = store.delivered_unproven(delivery, 0, Moment(10), Moment(20));
+        taken.await.expect("noted");
+    }
+    leased.len()
+}
+
+/// Asks for all that is due, until a moment.
+async fn ask(store: &Store, transaction: &str, until: Moment) -> Vec<Taken> {
+    let taken = store.proofs_wanted("PACS", Moment(20), 500).await.expect("asked");
+    store.proofs_asked("PACS", &uid(transaction), &taken, until).await.expect("noted");
+    taken
+}
+
+async fn count(store: &Store) -> ProofCount {
+    let mut counts = store.proof_counts().await.expect("asked");
+    assert_eq!(counts.len(), 1);
+    counts.remove(0)
+}
+
+async fn states(store: &Store) -> Vec<DeliveryState> {
+    let rows = store.deliveries(&series(1)).await.expect("asked");
+    rows.iter().map(|row| row.state).collect()
+}
+
+fn failed(number: u32) -> Vec<(Uid, String)> {
+    vec![(instance(1, number), "0112: it is gone".into())]
+}
+
+#[tokio::test]
+async fn what_is_committed_is_done_and_what_failed_goes_out_again_and_is_asked_for_again() {
+    let folder = tempdir().expect("a folder");
+    let store = with_three(folder.path()).await;
+    assert_eq!(store.next_proof_due("PACS").await.expect("asked"), Some(Moment(20)));
+    assert!(store.proofs_wanted("PACS", Moment(19), 500).await.expect("asked").is_empty());
+    assert_eq!(ask(&store, "1.1", Moment(30)).await.len(), 3);
+    let good = [instance(1, 1), instance(1, 2)];
+    // Whoever else says so, or of whatever else, changes nothing.
+    for (peer, transaction) in [("OTHER", "1.1"), ("PACS", "1.2")] {
+        let told = store.proofs_reported(peer, &uid(transaction), &good, &failed(3), Moment(25));
+        assert_eq!(told.await.expect("noted"), Settled::default());
+    }
+    let told = store.proofs_reported("PACS", &uid("1.1"), &good, &failed(3), Moment(25)).await;
+    assert_eq!(told.expect("noted"), Settled { proven: 2, lost: 1, parked: 0 });
+    let queued = DeliveryState::Queued;
+    assert_eq!(states(&store).await, [DeliveryState::Delivered, DeliveryState::Delivered, queued]);
+    let counted = count(&store).await;
+    assert_eq!((counted.proven, counted.lost), (2, 1));
+    assert_eq!(counted.reason.as_deref(), Some("0112: it is gone"));
+    assert_eq!(store.proven_at("PACS", &instance(1, 1)).await.expect("asked"), Some(Moment(25)));
+    assert_eq!(deliver(&store).await, 1);
+    assert_eq!(ask(&store, "1.3", Moment(30)).await.len(), 1);
+    let last = [instance(1, 3)];
+    let told = store.proofs_reported("PACS", &uid("1.3"), &last, &[], Moment(26)).await;
+    assert_eq!(told.expect("noted").proven, 1);
+    assert_eq!(count(&store).await.proven, 3);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_no_report_comes_for_goes_out_again_and_is_parked_when_that_is_in_vain() {
+    let folder = tempdir().expect("a folder");
+    let store = with_three(folder.path()).await;
+    for round in 0..MOST_RESENT {
+        ask(&store, &format!("1.{round}"), Moment(30)).await;
+        assert_eq!(store.proofs_overdue("PACS", Moment(29)).await.expect("asked").lost, 0);
+        let told = store.proofs_overdue("PACS", Moment(30)).await.expect("noted");
+        assert_eq!(told, Settled { proven: 0, lost: 3, parked: 0 });
+        assert_eq!(deliver(&store).await, 3);
+    }
+    ask(&store, "1.9", Moment(30)).await;
+    let told = store.proofs_overdue("PACS", Moment(30)).await.expect("noted");
+    assert_eq!(told, Settled { proven: 0, lost: 0, parked: 3 });
+    assert_eq!(states(&store).await, [DeliveryState::Parked; 3]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_taken_is_made_again_and_a_store_that_is_opened_again_knows_it() {
+    let folder = tempdir().expect("a folder");
+    let kept = with_three(folder.path()).await;
+    ask(&kept, "1.1", Moment(30)).await;
+    kept.proofs_not_asked(&uid("1.1"), "nobody there", Moment(15)).await.expect("noted");
+    kept.close().await;
+    let kept = store(folder.path()).await;
+    assert_eq!(kept.next_proof_due("PACS").await.expect("asked"), Some(Moment(15)));
+    assert_eq!(count(&kept).await.reason.as_deref(), Some("nobody there"));
+    assert_eq!(ask(&kept, "1.2", Moment(30)).await.len(), 3);
+    // Nothing was sent again for it.
+    assert_eq!(states(&kept).await, [DeliveryState::Delivered; 3]);
+    kept.close().await;
+}
+
+#[tokio::test]
+async fn a_request_of_a_peer_waits_for_its_report_and_says_what_is_here() {
+    let folder = tempdir().expect("a folder");
+    let kept = with_three(folder.path()).await;
+    let class = identity(1, 1).sop_class;
+    let taken = |sop_class: &Uid, number| Taken {
+        sop_class: sop_class.clone(),
+        sop_instance: instance(1, number),
+    };
+    let asked = [taken(&class, 1), taken(&uid("1.2.840.10008.1.1"), 2), taken(&class, 9)];
+    for at in [Moment(40), Moment(41)] {
+        // The same once more is one request.
+        let asked = kept.promise_asked("CT1", &uid("1.5"), &asked, at, at);
+        asked.await.expect("noted");
+    }
+    kept.close().await;
+    let kept = store(folder.path()).await;
+    assert!(kept.promises_due(Moment(40)).await.expect("asked").is_empty());
+    let due = kept.promises_due(Moment(41)).await.expect("asked");
+    assert_eq!((due.len(), &due[0].instances[..]), (1, &asked[..]));
+    let here = kept.are_here(&due[0].instances).await.expect("asked");
+    assert_eq!(here, [Here::Yes, Here::OtherClass, Here::No]);
+    let later = Some(Moment(50));
+    kept.promise_not_reported(&due[0], "nobody there", later).await.expect("noted");
+    assert_eq!(kept.next_promise_due().await.expect("asked"), later);
+    let due = kept.promises_due(Moment(50)).await.expect("asked");
+    assert_eq!(due[0].attempts, 1);
+    kept.promise_reported(&due[0], 1, 2, Moment(51)).await.expect("noted");
+    assert_eq!(kept.next_promise_due().await.expect("asked"), None);
+    kept.close().await;
+}
