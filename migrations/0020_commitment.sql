@@ -18,10 +18,9 @@ CREATE TABLE proofs (
     reason          TEXT,
     PRIMARY KEY (peer, sop_instance)
 ) WITHOUT ROWID;
-CREATE INDEX proofs_due ON proofs (peer, state, due_at) WHERE state IN ('wanted', 'asked');
+CREATE INDEX proofs_due ON proofs (peer, state, due_at);
 CREATE INDEX proofs_by_instance ON proofs (sop_instance) WHERE state <> 'proven';
 CREATE INDEX proofs_by_transaction ON proofs (transaction_uid) WHERE state = 'asked';
-CREATE INDEX proofs_counts ON proofs (peer, state);
 
 CREATE TABLE promises (
     id              INTEGER PRIMARY KEY,

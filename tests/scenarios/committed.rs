@@ -112,7 +112,7 @@ fn the_node_commits_to_what_it_keeps_and_to_nothing_else() {
     let reasons = report["Failures"].as_array().map(|failures| {
         let reason = |failure: &Value| {
             let instance = failure["SOPInstanceUID"].as_str().unwrap_or_default().to_owned();
-            (instance, failure["Code"].as_u64())
+            (instance, failure["FailureReason"].as_u64())
         };
         let mut reasons: Vec<_> = failures.iter().map(reason).collect();
         reasons.sort_by_key(|(_, code)| *code);
