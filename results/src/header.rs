@@ -93,7 +93,10 @@ impl<'a> Subject<'a> {
         }
         image.text(tags::LOSSY_IMAGE_COMPRESSION, "01");
         for tag in [tags::LOSSY_IMAGE_COMPRESSION_RATIO, tags::LOSSY_IMAGE_COMPRESSION_METHOD] {
-            image.values(tag, self.source.texts(tag));
+            let values = self.source.texts(tag);
+            if !values.is_empty() {
+                image.values(tag, values);
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 //! The masks of a model as a DICOM Segmentation at the PACS, and the report that refers to its segments.
 
+use dicom_dictionary_std::tags::SEGMENTATION_TYPE;
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::validators::{
-    LUNG_VOLUME, assert_close, assert_valid, contradictions, figure, measurements, segments,
+    LUNG_VOLUME, assert_as_valid_as, assert_close, assert_valid, contradictions, figure,
+    measurements, report_tree, segments,
 };
 use kit::{need, phantom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,6 +27,20 @@ PatientID = "PHANTOM"
 [rule.then]
 run = "emphysema"
 send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "segmentation"] }
+"#;
+
+const AIR: &str = r#"
+[[rule]]
+name = "air in phantoms"
+on = "series"
+
+[rule.select]
+Modality = "CT"
+PatientID = "PHANTOM"
+
+[rule.then]
+run = "air-probability"
+send = { to = ["PACS"], as = ["structured-report", "fractional-segmentation", "segmentation"] }
 "#;
 
 #[test]
@@ -70,6 +86,59 @@ fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
     assert_close(volume, figure(&measured, LUNG_VOLUME, "mL"));
     let truth = volume / chest.truth.lung_volume_ml;
     assert!((truth - 1.0).abs() < 0.02, "the segment is {truth} times the truth");
+}
+
+/// One enhanced object with a frame for each slice, and a model that gives probabilities.
+#[test]
+fn probabilities_and_masks_of_an_enhanced_image_name_its_frames() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let run = |script: &str, paths: &[&Path]| {
+        let output = Command::new(&python).args(["-c", script]).args(paths).output();
+        let output = output.expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (images, models) = (folder.path().join("images"), folder.path().join("models"));
+    let model = models.join("air-probability");
+    for path in [&images, &model] {
+        std::fs::create_dir_all(path).expect("a folder");
+    }
+    let manifest = need::root().join("tests/scenarios/models/air-probability.toml");
+    std::fs::copy(manifest, model.join("model.toml")).expect("copied");
+    run(include_str!("../kit/air_model.py"), &[&model.join("model.onnx")]);
+    Instance::write_all(&phantom::small_chest("air").instances, &images);
+    let path = folder.path().join("enhanced");
+    run(include_str!("../kit/enhanced.py"), &[&images, &path]);
+    let enhanced = Instance::guess(&std::fs::read(&path).expect("the image was written"));
+
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(&models).rules("air.toml", AIR);
+    let node = setup.scanner("CT1").pacs(&pacs).start();
+    let sent = std::slice::from_ref(&enhanced);
+    let mut association = Association::request("CT1", AE_TITLE, node.port, sent).expect("accepted");
+    assert_eq!(association.store(&enhanced).map(|answer| answer.status), Ok(0x0000));
+    association.release();
+    let received = pacs.wait_for(3, Duration::from_secs(120));
+    received.iter().for_each(|file| assert_as_valid_as(&file.path, &path));
+
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let told = report_tree(&report.path);
+    let is_of =
+        |file: &&ReceivedFile| told.contains("Referenced Segment") && at(file) <= at(report);
+    let segs: Vec<&ReceivedFile> =
+        received.iter().filter(|file| file.modality == "SEG").filter(is_of).collect();
+    let kind = |file: &ReceivedFile| Instance::read(&file.path).text(SEGMENTATION_TYPE);
+    let of_kind = |wanted: &str| {
+        segs.iter().find(|file| kind(file) == wanted).map(|file| file.path.as_path())
+    };
+    let (Some(binary), Some(fractional)) = (of_kind("BINARY"), of_kind("FRACTIONAL")) else {
+        panic!("two segmentations before the report: {received:?}");
+    };
+    let compared = run(include_str!("../kit/air_segments.py"), &[&path, binary, fractional]);
+    assert_eq!(compared, "BINARY 20\nFRACTIONAL 20\n");
+    assert!(told.contains("Source image for segmentation"), "{told}");
 }
 
 /// `gantry show` draws each image that has a segment, as highdicom reads them.

@@ -3,6 +3,7 @@
 use crate::data_set::{DataSet, vr_of};
 use crate::object::ComposeError;
 use crate::source::attributes::{COPIED, NEVER_CUT, READ};
+use crate::source::texts;
 use crate::text::copied;
 use dicom_core::header::HasLength;
 use dicom_core::{Tag, VR};
@@ -36,7 +37,22 @@ pub fn read(part10: &[u8]) -> Result<DataSet, ComposeError> {
             || COPIED.iter().any(|c| c.tag == *tag)
             || *tag == tags::SPECIFIC_CHARACTER_SET
     });
-    Ok(decoded(&wanted.collect(), &CharacterSets::default(), 0))
+    let mut attributes = decoded(&wanted.collect(), &CharacterSets::default(), 0);
+    mark_lossy(part10, &mut attributes);
+    Ok(attributes)
+}
+
+/// Pixels that came as JPEG of 8 or 12 bits were lossy, whether or not the header says so. Other syntaxes that may
+/// lose may as well not (PS3.5 A.4): there the header is believed.
+pub(super) fn mark_lossy(part10: &[u8], attributes: &mut DataSet) {
+    const JPEG: [&str; 2] = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"];
+    let syntax = part10.get(132..).and_then(file_meta).map(|(syntax, _)| syntax);
+    let told = texts(attributes, tags::LOSSY_IMAGE_COMPRESSION);
+    if syntax.is_some_and(|syntax| JPEG.contains(&syntax.as_str())) && told != ["01"] {
+        attributes
+            .text(tags::LOSSY_IMAGE_COMPRESSION, "01")
+            .text(tags::LOSSY_IMAGE_COMPRESSION_METHOD, "ISO_10918_1");
+    }
 }
 
 /// Every element up to the last one that is wanted, and the order of the bytes in them.

@@ -2,7 +2,7 @@
 
 use crate::data_set::{DataSet, vr_of};
 use crate::object::ComposeError;
-use crate::source::reading::{Raw, RawValue, elements, values};
+use crate::source::reading::{Raw, RawValue, elements, mark_lossy, values};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_encoding::Endianness;
@@ -15,7 +15,9 @@ const LAST: Tag = Tag(0x7FDF, 0xFFFF);
 /// the dictionary does not know; a value that its VR does not allow is empty.
 pub fn whole(part10: &[u8]) -> Result<DataSet, ComposeError> {
     let (raw, order) = elements(part10, LAST)?;
-    Ok(decoded(&raw, &CharacterSets::default(), order, 0))
+    let mut image = decoded(&raw, &CharacterSets::default(), order, 0);
+    mark_lossy(part10, &mut image);
+    Ok(image)
 }
 
 fn decoded(raw: &Raw, outer: &CharacterSets, order: Endianness, depth: usize) -> DataSet {
