@@ -4,12 +4,14 @@ mod colour;
 mod compressed;
 mod encapsulated;
 mod image;
+mod native;
 
 use crate::elements::{Elements, PixelData, Unreadable};
 use colour::Palette;
 use compressed::Frame;
 use encapsulated::Fragments;
 use image::Image;
+pub use native::{has_native_pixels, native_pixels};
 use std::borrow::Cow;
 
 pub(crate) mod tags {
@@ -147,6 +149,8 @@ pub enum DecodeError {
         "has {fragments} compressed fragments and nothing that says which of its {frames} frames they belong to"
     )]
     Fragments { fragments: usize, frames: usize },
+    #[error("has {bytes} bytes of pixels without compression, more than are made at once")]
+    TooMuch { bytes: usize },
     #[error("has compressed pixels that do not begin like its transfer syntax")]
     NoCodestream,
     #[error(

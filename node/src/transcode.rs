@@ -1,9 +1,12 @@
 //! Turns a kept object into a data set in a syntax that a peer takes, where that changes no pixel.
 
 use bytes::Bytes;
+use dicom_core::header::DataElementHeader;
+use dicom_core::{Length, PrimitiveValue, Tag, VR};
 use dicom_encoding::{TransferSyntax, TransferSyntaxIndex};
 use dicom_parser::dataset::{DataSetReader, DataSetWriter, DataToken};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use gantry_inference::decode::{self, DecodeError};
 use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use gantry_terms::uid::Uid;
 
@@ -14,6 +17,8 @@ pub enum TranscodeError {
     /// Without the parser's own words: they may quote the patient.
     #[error("the kept object cannot be re-encoded in the syntax that the peer takes")]
     Unreadable,
+    #[error("the peer takes only what is uncompressed, and the object {0}")]
+    Pixels(DecodeError),
 }
 
 /// The syntaxes that every uncompressed object can be turned into.
@@ -45,7 +50,36 @@ pub fn native(data_set: &[u8], from: &Uid, to: &Uid) -> Result<Vec<u8>, Transcod
     let source = TransferSyntaxRegistry.get(from.as_str()).ok_or_else(not_converted)?;
     let target = TransferSyntaxRegistry.get(to.as_str()).ok_or_else(not_converted)?;
     let mut bytes = Vec::with_capacity(data_set.len());
-    copy(data_set, source, target, &mut bytes).ok_or(TranscodeError::Unreadable)?;
+    copy(data_set, source, target, None, &mut bytes).ok_or(TranscodeError::Unreadable)?;
+    Ok(bytes)
+}
+
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+/// Extended Offset Table, and its lengths (PS3.3 C.7.6.3.1.8).
+const OFFSETS: [Tag; 2] = [Tag(0x7FE0, 0x0001), Tag(0x7FE0, 0x0002)];
+
+/// No more than this is made of a compressed object.
+const MOST_DECOMPRESSED: usize = 256 << 20;
+
+/// Whether [`decompressed`] can turn objects of this syntax into uncompressed ones.
+pub fn is_decompressed(from: &Uid) -> bool {
+    decode::has_native_pixels(from.as_str())
+}
+
+/// The data set of a kept file that was compressed without loss, in an uncompressed syntax: each pixel
+/// has its value, and every other element is as it was. Grey images and those with a palette.
+pub fn decompressed(part10: &Bytes, from: &Uid, to: &Uid) -> Result<Vec<u8>, TranscodeError> {
+    let not_converted = || TranscodeError::NotConverted { from: from.clone(), to: to.clone() };
+    if !is_decompressed(from) || !uncompressed().contains(to) {
+        return Err(not_converted());
+    }
+    let data_set = data_set_of(part10).ok_or(TranscodeError::Unreadable)?;
+    let pixels = decode::native_pixels(part10, MOST_DECOMPRESSED);
+    let pixels = pixels.map_err(TranscodeError::Pixels)?;
+    let source = TransferSyntaxRegistry.get(from.as_str()).ok_or_else(not_converted)?;
+    let target = TransferSyntaxRegistry.get(to.as_str()).ok_or_else(not_converted)?;
+    let mut bytes = Vec::with_capacity(data_set.len() + pixels.len());
+    copy(&data_set, source, target, Some(pixels), &mut bytes).ok_or(TranscodeError::Unreadable)?;
     Ok(bytes)
 }
 
@@ -55,6 +89,7 @@ fn copy(
     data_set: &[u8],
     from: &TransferSyntax,
     to: &TransferSyntax,
+    mut pixels: Option<Vec<u8>>,
     bytes: &mut Vec<u8>,
 ) -> Option<()> {
     // The reader makes room for a value before it looks for it.
@@ -63,11 +98,34 @@ fn copy(
     };
     let mut writer = DataSetWriter::with_ts(bytes, to).ok()?;
     let mut open = 0usize;
+    let (mut in_fragments, mut is_left_out) = (false, false);
     for token in DataSetReader::new_with_ts(data_set, from).ok()? {
         let token = token.ok()?;
         match &token {
             DataToken::ElementHeader(header) if !fits(header.len) => return None,
-            // No native syntax has fragments, and behind them the writer mistakes lengths.
+            // Where compressed frames begin says nothing of others.
+            DataToken::ElementHeader(header)
+                if pixels.is_some() && OFFSETS.contains(&header.tag) =>
+            {
+                is_left_out = true;
+                continue;
+            }
+            DataToken::PrimitiveValue(_) if std::mem::take(&mut is_left_out) => continue,
+            DataToken::ItemStart { len } if in_fragments && !fits(*len) => return None,
+            DataToken::SequenceEnd if in_fragments => {
+                in_fragments = false;
+                continue;
+            }
+            _ if in_fragments => continue,
+            // No native syntax has fragments, and behind them the writer mistakes lengths: those of the
+            // image itself are left out, and its pixels stand in their place.
+            DataToken::PixelSequenceStart if open == 0 => {
+                for token in native_pixel_data(pixels.take()?)? {
+                    writer.write(token).ok()?;
+                }
+                in_fragments = true;
+                continue;
+            }
             DataToken::PixelSequenceStart => return None,
             DataToken::SequenceStart { .. } | DataToken::ItemStart { .. } => open += 1,
             DataToken::SequenceEnd | DataToken::ItemEnd => open = open.checked_sub(1)?,
@@ -76,7 +134,15 @@ fn copy(
         writer.write(token).ok()?;
     }
     // The reader is content with bytes that end inside a sequence.
-    (open == 0).then_some(())
+    (open == 0 && !in_fragments && pixels.is_none()).then_some(())
+}
+
+/// Pixel Data (7FE0,0010) without compression (PS3.5 8.2, A.2).
+fn native_pixel_data(pixels: Vec<u8>) -> Option<[DataToken; 2]> {
+    let length = u32::try_from(pixels.len()).ok()?;
+    let header = DataElementHeader::new(PIXEL_DATA, VR::OW, Length(length));
+    let value = PrimitiveValue::U8(pixels.into());
+    Some([DataToken::ElementHeader(header), DataToken::PrimitiveValue(value)])
 }
 
 #[cfg(test)]
@@ -106,6 +172,72 @@ mod tests {
         let from = uid(IMPLICIT_VR_LITTLE_ENDIAN);
         let again = native(&implicit, &from, &uid(EXPLICIT_VR_LITTLE_ENDIAN));
         assert_eq!(again.expect("it is whole"), explicit);
+    }
+
+    /// Two pixels by two of 16 bits, in the two segments of RLE (PS3.5 annex G), of bytes as they stand.
+    fn run_length_encoded(values: [u16; 4]) -> Vec<u8> {
+        let mut frame: Vec<u8> = [2u32, 64, 69].iter().flat_map(|n| n.to_le_bytes()).collect();
+        frame.resize(64, 0);
+        for byte in [1, 0] {
+            frame.push(3);
+            frame.extend(values.map(|value| value.to_le_bytes()[byte]));
+        }
+        frame
+    }
+
+    fn short(group: u16, element: u16, vr: &[u8], value: &[u8]) -> Vec<u8> {
+        let tag = [group.to_le_bytes(), element.to_le_bytes()].concat();
+        [&tag, vr, &(value.len() as u16).to_le_bytes(), value].concat()
+    }
+
+    fn image(pixels: &[u8]) -> Vec<u8> {
+        let number = |element, value: u16| short(0x28, element, b"US", &value.to_le_bytes());
+        let attributes = [
+            short(0x08, 0x60, b"CS", b"CT"),
+            number(0x02, 1),
+            short(0x28, 0x04, b"CS", b"MONOCHROME2 "),
+            number(0x10, 2),
+            number(0x11, 2),
+            number(0x0100, 16),
+            number(0x0101, 12),
+            number(0x0102, 11),
+            number(0x0103, 1),
+        ];
+        [attributes.concat(), b"\xE0\x7F\x10\0".to_vec(), pixels.to_vec()].concat()
+    }
+
+    fn part10(syntax: &str, data_set: &[u8]) -> Bytes {
+        let syntax =
+            short(2, 0x10, b"UI", format!("{syntax}{}", &"\0"[..syntax.len() % 2]).as_bytes());
+        let length = short(2, 0, b"UL", &(syntax.len() as u32).to_le_bytes());
+        [&[0; 128][..], b"DICM", &length, &syntax, data_set].concat().into()
+    }
+
+    #[test]
+    fn what_was_compressed_without_loss_has_the_same_pixels_without_compression() {
+        const RLE: &str = "1.2.840.10008.1.2.5";
+        // Of 12 bits with a sign: -1 and -2048 among them.
+        let values = [0x0000, 0x07FF, 0x0FFF, 0x0800];
+        let frame = run_length_encoded(values);
+        let fragments = [
+            &b"OB\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\0\0\0\0\xFE\xFF\x00\xE0"[..],
+            &(frame.len() as u32).to_le_bytes(),
+            &frame,
+            b"\xFE\xFF\xDD\xE0\0\0\0\0",
+        ]
+        .concat();
+        let kept = part10(RLE, &image(&fragments));
+        let native = image(b"OW\0\0\x08\0\0\0\0\0\xFF\x07\xFF\xFF\x00\xF8");
+        let made = decompressed(&kept, &uid(RLE), &uid(EXPLICIT_VR_LITTLE_ENDIAN));
+        assert_eq!(made.expect("it is whole"), native);
+        let implicit = decompressed(&kept, &uid(RLE), &uid(IMPLICIT_VR_LITTLE_ENDIAN));
+        assert_eq!(Some(implicit.expect("it is whole")), to_implicit(&native));
+
+        let cut = part10(RLE, &image(&fragments[..60]));
+        assert!(decompressed(&cut, &uid(RLE), &uid(EXPLICIT_VR_LITTLE_ENDIAN)).is_err());
+        let lossy = uid("1.2.840.10008.1.2.4.50");
+        let refused = decompressed(&kept, &lossy, &uid(EXPLICIT_VR_LITTLE_ENDIAN));
+        assert!(matches!(refused, Err(TranscodeError::NotConverted { .. })));
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Reader {
         found.iter().map(counts).collect()
     }
 
+    /// A peer that is paused is among them, whether something was ever queued for it or not.
     pub async fn peer_counts(&self) -> Result<Vec<PeerCounts>, StoreError> {
         let found = sqlx::query(OUTBOX).fetch_all(&self.pool).await?;
         let counts = |row| {
@@ -156,7 +157,13 @@ impl Reader {
                 next_try: rows::maybe_moment(row, "next_try")?,
             })
         };
-        found.iter().map(counts).collect()
+        let mut all = found.iter().map(counts).collect::<Result<Vec<_>, StoreError>>()?;
+        for state in self.peer_states().await? {
+            if state.paused.is_some() && all.iter().all(|known| known.peer != state.peer) {
+                all.push(PeerCounts { peer: state.peer, ..PeerCounts::default() });
+            }
+        }
+        Ok(all)
     }
 }
 

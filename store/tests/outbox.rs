@@ -120,21 +120,25 @@ async fn a_peer_stays_paused_over_restarts_and_one_that_was_away_is_tried_with_t
     let later = Moment::now().plus(DAY);
     store.peer_failed("PACS", &trouble(later)).await.expect("noted");
     commands::pause(folder.path(), "PACS", &said()).await.expect("asked");
+    commands::pause(folder.path(), "OTHER", &said()).await.expect("asked");
+    let counted = store.summary().await.expect("asked").outbox;
+    let counted: Vec<_> = counted.iter().map(|one| (one.peer.as_str(), one.queued)).collect();
+    assert_eq!(counted, [("PACS", 3), ("OTHER", 0)], "nothing was queued for it yet");
     store.close().await;
     let store = modality::store(folder.path()).await;
     store.release_leases().await.expect("released");
-    let state = store.peer_states().await.expect("asked").remove(0);
+    let state = store.peer_states().await.expect("asked").remove(1);
     assert_eq!(state.paused.expect("paused").1, said());
     let kept = state.trouble.expect("still in trouble");
     assert_eq!((kept.failures, kept.since, kept.reason.as_str()), (4, Moment(7), "no route"));
     assert!(kept.retry_at <= Moment::now());
     commands::resume(folder.path(), "PACS", &said()).await.expect("asked");
-    let state = store.peer_states().await.expect("asked").remove(0);
+    let state = store.peer_states().await.expect("asked").remove(1);
     assert_eq!((state.trouble, state.paused, state.asked), (None, None, 2));
     assert!(state.resumed_at.is_some());
     let kinds: Vec<String> =
         store.events(9).await.expect("asked").into_iter().map(|row| row.event.kind).collect();
-    assert_eq!(kinds, ["peer resumed", "peer paused"]);
+    assert_eq!(kinds, ["peer resumed", "peer paused", "peer paused"]);
     store.close().await;
 }
 

@@ -5,6 +5,7 @@ use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, Pdu, PresentationContextResult, PresentationContextResultReason,
     UserVariableItem, read_pdu, write_pdu,
 };
+use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -67,6 +68,7 @@ struct Shared {
     is_away: AtomicBool,
     /// Associations that it takes at a time; more are told to come back later.
     most: AtomicUsize,
+    takes_only_uncompressed: AtomicBool,
     refuses: Vec<String>,
     manner: Box<dyn Fn(&str) -> Manner + Send + Sync>,
 }
@@ -84,6 +86,7 @@ impl DifficultPacs {
             seen: Mutex::default(),
             is_away: AtomicBool::new(false),
             most: AtomicUsize::new(usize::MAX),
+            takes_only_uncompressed: AtomicBool::new(false),
             refuses: refuses.iter().map(|class| class.to_string()).collect(),
             manner: Box::new(manner),
         });
@@ -104,6 +107,10 @@ impl DifficultPacs {
 
     pub fn takes_associations(&self, most: usize) {
         self.shared.most.store(most, Ordering::SeqCst);
+    }
+
+    pub fn takes_only_uncompressed(&self) {
+        self.shared.takes_only_uncompressed.store(true, Ordering::SeqCst);
     }
 
     pub fn seen(&self) -> Seen {
@@ -198,13 +205,20 @@ impl Shared {
             asked.clone();
         let contexts = asked.presentation_contexts.iter().map(|context| {
             let is_refused = self.refuses.contains(&context.abstract_syntax);
+            let only_uncompressed = self.takes_only_uncompressed.load(Ordering::SeqCst);
+            let syntax = &context.transfer_syntaxes[0];
+            let is_compressed = ![IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]
+                .contains(&syntax.trim_end_matches('\0'));
             PresentationContextResult {
                 id: context.id,
                 reason: match is_refused {
                     true => PresentationContextResultReason::AbstractSyntaxNotSupported,
+                    false if only_uncompressed && is_compressed => {
+                        PresentationContextResultReason::TransferSyntaxesNotSupported
+                    }
                     false => PresentationContextResultReason::Acceptance,
                 },
-                transfer_syntax: context.transfer_syntaxes[0].clone(),
+                transfer_syntax: syntax.clone(),
             }
         });
         let accepted = Pdu::AssociationAC(AssociationAC {

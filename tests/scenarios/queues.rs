@@ -180,6 +180,54 @@ fn several_associations_share_the_work_and_one_that_the_pacs_has_no_room_for_del
     assert!(!node.status().contains("trouble"), "{}", node.status());
 }
 
+#[test]
+fn a_pacs_that_takes_no_compressed_images_gets_the_same_pixels_without_compression() {
+    let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Takes);
+    pacs.takes_only_uncompressed();
+    let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
+    let node = setup.receiver("PACS", pacs.port).start();
+    let native = phantom::small_chest("compressed");
+    let mut chest = phantom::small_chest("compressed");
+    chest.instances.iter_mut().for_each(run_length_encode);
+    send(&node, &chest);
+    taken_by(&pacs, chest.instances.len());
+    let seen = pacs.seen();
+    for image in &native.instances {
+        assert!(
+            seen.data_sets.get(&image.sop_instance) == Some(&image.data_set),
+            "pixel for pixel"
+        );
+    }
+}
+
+/// Pixel Data of 16 bits as one frame in RLE (PS3.5 annex G), of bytes as they stand.
+fn run_length_encode(image: &mut Instance) {
+    const HEAD: &[u8] = b"\xE0\x7F\x10\0OW\0\0";
+    let at = image.data_set.windows(HEAD.len()).position(|bytes| bytes == HEAD);
+    let pixels = image.data_set.split_off(at.expect("the pixels are there"));
+    let pixels = &pixels[HEAD.len() + 4..];
+    let segment = |byte: usize| -> Vec<u8> {
+        let bytes: Vec<u8> = pixels.iter().skip(byte).step_by(2).copied().collect();
+        let runs = bytes.chunks(128).flat_map(|run| [&[run.len() as u8 - 1], run].concat());
+        let mut encoded: Vec<u8> = runs.collect();
+        encoded.resize(encoded.len().next_multiple_of(2), 128);
+        encoded
+    };
+    let (high, low) = (segment(1), segment(0));
+    let head = [2, 64, 64 + high.len() as u32].map(u32::to_le_bytes).concat();
+    let frame = [&head[..], &vec![0; 64 - head.len()], &high, &low].concat();
+    let length = (frame.len() as u32).to_le_bytes();
+    for part in [
+        b"\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\0\0\0\0\xFE\xFF\x00\xE0",
+        &length[..],
+        &frame,
+        b"\xFE\xFF\xDD\xE0\0\0\0\0",
+    ] {
+        image.data_set.extend(part);
+    }
+    image.transfer_syntax = "1.2.840.10008.1.2.5".into();
+}
+
 /// Three images that say to be of this class.
 fn of_class(class: &str, name: &str) -> PhantomSeries {
     let mut chest = phantom::small_chest(name);

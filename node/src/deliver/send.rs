@@ -35,9 +35,9 @@ pub(super) async fn send(
         Ok(kept) => kept,
         Err(unsent) => return Ok(unsent),
     };
-    let (syntax, data_set) = match as_taken(association, delivery, kept) {
+    let (syntax, data_set) = match as_taken(association, delivery, kept).await {
         Ok(taken) => taken,
-        Err(why) => return Ok(Sent::Never(why)),
+        Err(unsent) => return Ok(unsent),
     };
     let data_set = match changed(queue, delivery, &syntax, data_set).await {
         Ok(data_set) => data_set,
@@ -69,28 +69,45 @@ async fn kept(queue: &Queue, delivery: &Delivery) -> Result<Bytes, Sent> {
         Err(error @ StoreError::Evicted(_)) => return Err(Sent::Never(error.to_string())),
         Err(error) => return Err(Sent::Later(error.to_string())),
     };
-    let unreadable = || Sent::Never("the kept file has no readable file meta information".into());
-    transcode::data_set_of(&part10).ok_or_else(unreadable)
+    Ok(part10)
 }
 
 /// As it is kept where the peer takes that, or turned into what it takes.
-fn as_taken(
+async fn as_taken(
     association: &Association,
     delivery: &Delivery,
-    kept: Bytes,
-) -> Result<(Uid, Bytes), String> {
+    part10: Bytes,
+) -> Result<(Uid, Bytes), Sent> {
+    let Some(kept) = transcode::data_set_of(&part10) else {
+        return Err(Sent::Never("the kept file has no readable file meta information".into()));
+    };
     let accepted: Vec<Uid> = association.accepted(&delivery.sop_class).cloned().collect();
     let native = accepted.iter().find(|syntax| **syntax == delivery.transfer_syntax);
     match native.or(accepted.first()) {
         None => {
             let why = association.refusal(&delivery.sop_class).unwrap_or("refused");
-            Err(format!("the peer does not take SOP class {}: {why}", delivery.sop_class))
+            let class = &delivery.sop_class;
+            Err(Sent::Never(format!("the peer does not take SOP class {class}: {why}")))
         }
         Some(syntax) if *syntax == delivery.transfer_syntax => Ok((syntax.clone(), kept)),
-        Some(syntax) => match transcode::native(&kept, &delivery.transfer_syntax, syntax) {
-            Ok(data_set) => Ok((syntax.clone(), Bytes::from(data_set))),
-            Err(why) => Err(why.to_string()),
-        },
+        Some(syntax) => {
+            let turned = turned(part10, kept, &delivery.transfer_syntax, syntax).await?;
+            Ok((syntax.clone(), turned))
+        }
+    }
+}
+
+/// Into another syntax. Decompressing keeps a thread busy that others need.
+async fn turned(part10: Bytes, kept: Bytes, from: &Uid, to: &Uid) -> Result<Bytes, Sent> {
+    let (from, to) = (from.clone(), to.clone());
+    let work = move || match transcode::is_decompressed(&from) {
+        true => transcode::decompressed(&part10, &from, &to),
+        false => transcode::native(&kept, &from, &to),
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(turned)) => Ok(turned.into()),
+        Ok(Err(why)) => Err(Sent::Never(why.to_string())),
+        Err(_) => Err(Sent::Later("it was not turned into what the peer takes".into())),
     }
 }
 
