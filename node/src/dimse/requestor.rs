@@ -126,8 +126,16 @@ impl Association {
         if !(1..=128).contains(&proposed.len()) {
             return Err(RequestError::Contexts(proposed.len()));
         }
-        let stream = connect(&target.servers, target.timers.connect).await?;
-        Self::over(stream, target, proposed).await
+        let mut servers = &target.servers[..];
+        loop {
+            let stream = connect(servers, target.timers.connect).await?;
+            let others = behind(servers, &stream);
+            match Self::over(stream, target, proposed).await {
+                // Another server may have room. What is no for good is the answer of the title, whoever gives it.
+                Err(RequestError::RejectedTransient(_)) if !others.is_empty() => servers = others,
+                done => return done,
+            }
+        }
     }
 
     /// The same, over a connection that is there.
@@ -345,6 +353,13 @@ impl fmt::Display for Rejection {
         };
         write!(f, "{words} ({result}/{source}/{reason})")
     }
+}
+
+/// The servers that come after the one that was reached.
+fn behind<'s>(servers: &'s [Vec<SocketAddr>], reached: &TcpStream) -> &'s [Vec<SocketAddr>] {
+    let reached = reached.peer_addr().ok();
+    let at = servers.iter().position(|server| reached.is_some_and(|it| server.contains(&it)));
+    at.and_then(|at| servers.get(at + 1..)).unwrap_or_default()
 }
 
 /// Odd, 1 to 255 (PS3.8 9.3.2.2); at most 128 are proposed.
