@@ -4,6 +4,7 @@ use crate::config::{Address, CallsFrom, Config, Peer, UnknownPeers, User, UserId
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
 use crate::names::{Answer, Names, Place};
 use crate::resolve::Resolver;
+use crate::tls;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::storage_classes;
 use std::net::IpAddr;
@@ -44,6 +45,9 @@ impl Admission {
                 UnknownPeers::Refuse => Err(self.stranger(Refusal::CallingAeTitleUnknown)),
             };
         };
+        if peer.tls.as_ref().is_some_and(|tls| !tls::is_own(tls, &caller.security)) {
+            return Err(self.stranger(Refusal::CertificateUnknown));
+        }
         self.check_address(peer, caller.address.ip()).await?;
         let user =
             peer.user.as_ref().filter(|_| listen.user_identity == UserIdentityPolicy::Checked);
@@ -84,6 +88,10 @@ impl Admission {
             (Refusal::CallingAeTitleUnknown | Refusal::Stranger, None) => self.nearest(calling),
             (Refusal::AddressUnknown | Refusal::Stranger | Refusal::NameUnresolved, Some(peer)) => {
                 format!("; {calling} may call from {}", listed(&peer.from))
+            }
+            (Refusal::CertificateUnknown, Some(_)) => {
+                "; its [[peer]] has tls = true, and tls-name and pin say which certificates are its own"
+                    .into()
             }
             _ => String::new(),
         }

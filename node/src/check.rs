@@ -7,6 +7,7 @@ use crate::output::line;
 use crate::peers;
 use crate::rules;
 use crate::rules::folder::{OnDisk, rolled_back_halfway};
+use crate::tls;
 use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
@@ -46,6 +47,7 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     if let Some(rules) = &arguments.rules {
         config.rules.clone_from(rules);
     }
+    tls::check(&config)?;
     let changes = state::changes_before(&config.data).await;
     let checked = match check(&config, &changes) {
         Ok(checked) => checked,
@@ -74,6 +76,11 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     }
     line!("configuration  good: {} peers", config.peers.len());
     line!("deliver        to {}", listed(peers::by_address(&config).iter().map(String::as_str)));
+    if let Some(files) = &config.tls {
+        for expiry in tls::expiries(files) {
+            line!("certificate    {}", tls::told(&expiry));
+        }
+    }
     line!("models         good: {}", listed(checked.versions.live().map(|model| model.called())));
     let names = checked.rules.rules().iter().map(|rule| rule.name.as_str());
     line!("rules          good: {}", listed(names));

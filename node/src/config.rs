@@ -11,16 +11,18 @@ mod machine;
 mod peer;
 mod retention;
 mod store;
+mod tls;
 
-pub use address::{Address, REGISTERED_PORT};
+pub use address::Address;
 pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
 pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
-pub use peer::{Peer, User};
+pub use peer::{Peer, PeerTls, User};
 pub use store::StoreConfig;
+pub use tls::{Callers, TlsConfig};
 
 use gantry_routing::complete::pace::Times;
 use gantry_store::retention::Policy;
@@ -36,6 +38,8 @@ use std::time::Duration;
 pub struct Config {
     pub ae_title: AeTitle,
     pub listen: ListenConfig,
+    /// Without it there is no TLS, in either role.
+    pub tls: Option<TlsConfig>,
     pub data: PathBuf,
     pub rules: PathBuf,
     pub models: PathBuf,
@@ -112,9 +116,11 @@ impl Config {
         }
     }
 
-    /// The peers whose passcode crosses the network as it is: there is no TLS.
+    /// The peers whose passcode crosses the network as it is: they may call without TLS.
     pub fn passcodes_in_clear(&self) -> Vec<&str> {
-        let is_sent = |peer: &&Peer| peer.user.as_ref().is_some_and(|user| user.passcode.is_some());
+        let is_sent = |peer: &&Peer| {
+            peer.tls.is_none() && peer.user.as_ref().is_some_and(|user| user.passcode.is_some())
+        };
         self.peers.values().filter(is_sent).map(|peer| peer.ae_title.as_str()).collect()
     }
 
@@ -151,6 +157,7 @@ struct Written {
     node: WrittenNode,
     #[serde(default)]
     listen: listen::WrittenListen,
+    tls: Option<tls::WrittenTls>,
     #[serde(default)]
     store: store::WrittenStore,
     #[serde(default)]
@@ -210,6 +217,7 @@ impl Written {
         let mut problems = Vec::new();
         let ae_title = title(&self.node.ae_title, "node.ae-title", &mut problems);
         let listen = self.listen.mean(&mut problems);
+        let tls = self.tls.map(|written| written.mean(base, &mut problems));
         let store = self.store.mean(&mut problems);
         let complete = self.complete.mean(&mut problems);
         let inference = self.inference.mean(&mut problems);
@@ -229,10 +237,12 @@ impl Written {
                 "peer {peer} has a user that nobody checks: set listen.user-identity = \"checked\""
             ));
         }
+        without_tls(&listen, tls.as_ref(), &peers, &mut problems);
         match ae_title {
             Some(ae_title) if problems.is_empty() => Ok(Config {
                 ae_title,
                 listen,
+                tls,
                 data: base.join(self.node.data),
                 rules: base.join(self.node.rules),
                 models: base.join(self.node.models),
@@ -282,6 +292,28 @@ fn undiscoverable<'a>(
     let nowhere = dns.domains.is_empty();
     let found = move |peer: &&Peer| nowhere && peer.address == Some(Address::Discovered);
     peers.values().filter(found).map(|peer| &peer.ae_title)
+}
+
+/// What asks for TLS where there is none.
+fn without_tls(
+    listen: &ListenConfig,
+    tls: Option<&TlsConfig>,
+    peers: &BTreeMap<AeTitle, Peer>,
+    problems: &mut Vec<String>,
+) {
+    if !listen.plain && tls.is_none_or(|tls| tls.listen.is_none()) {
+        problems.push("listen.plain = false needs tls.listen: nobody could call".into());
+    }
+    for peer in peers.values().filter(|peer| peer.tls.is_some()) {
+        let title = &peer.ae_title;
+        match tls {
+            None => problems.push(format!("peer {title} has tls = true, and there is no [tls]")),
+            Some(tls) if peer.address.is_none() && tls.listen.is_none() => problems.push(format!(
+                "peer {title} has tls = true and no address, so that it only calls: set tls.listen"
+            )),
+            Some(_) => {}
+        }
+    }
 }
 
 fn title(text: &str, key: &str, problems: &mut Vec<String>) -> Option<AeTitle> {

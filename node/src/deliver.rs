@@ -6,6 +6,7 @@ use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::{Association, Proposed, RequestTimers, Target};
 use crate::dimse::status::{self, Outcome};
 use crate::resolve::{ResolveError, Resolver};
+use crate::tls::Tls;
 use crate::transcode;
 use bytes::Bytes;
 use gantry_routing::wait::sleep_until;
@@ -38,6 +39,7 @@ pub struct Deliver {
     pub config: Arc<Config>,
     pub store: Store,
     pub resolver: Arc<Resolver>,
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// What became of one delivery.
@@ -172,6 +174,7 @@ impl Deliver {
     async fn target(&self, peer: &Peer) -> Result<Target, ResolveError> {
         Ok(Target {
             servers: self.resolver.find(peer).await?.addresses(),
+            secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
             called: peer.ae_title.clone(),
             calling: self.config.ae_title.clone(),
             timers: RequestTimers::default(),

@@ -6,7 +6,8 @@ use crate::dimse::connect::connect;
 use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers, Target};
 use crate::dimse::status;
 use crate::output::line;
-use crate::resolve::{Found, ResolveError, Resolver};
+use crate::resolve::{Found, ResolveError, Resolver, Server};
+use crate::tls::Tls;
 use crate::transcode;
 use dicom_dictionary_std::uids;
 use gantry_terms::ae_title::AeTitle;
@@ -14,6 +15,7 @@ use gantry_terms::uid::Uid;
 use serde::Serialize;
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One step on the way to the peer.
@@ -35,7 +37,7 @@ const TIMERS: RequestTimers = RequestTimers {
 };
 
 pub async fn run(arguments: &EchoArguments) -> Result<ExitCode, Box<dyn Error>> {
-    let config = Config::load(&arguments.config.config)?;
+    let config = Arc::new(Config::load(&arguments.config.config)?);
     let peer = known(&config, &arguments.ae_title)?;
     let steps = call(&config, peer).await;
     match arguments.json {
@@ -63,7 +65,7 @@ fn tell(step: &Step) {
 }
 
 /// All steps to the first that fails.
-pub async fn call(config: &Config, peer: &Peer) -> Vec<Step> {
+pub async fn call(config: &Arc<Config>, peer: &Peer) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Err(failed) = go(config, peer, &mut steps).await {
         steps.push(failed);
@@ -71,11 +73,14 @@ pub async fn call(config: &Config, peer: &Peer) -> Vec<Step> {
     steps
 }
 
-async fn go(config: &Config, peer: &Peer, steps: &mut Vec<Step>) -> Result<(), Step> {
+async fn go(config: &Arc<Config>, peer: &Peer, steps: &mut Vec<Step>) -> Result<(), Step> {
     let found = Resolver::new(&config.dns).find(peer).await.map_err(|why| unfound(&why))?;
     steps.push(good("DNS", found_at(&found)));
+    let tls =
+        Tls::open(config).map_err(|why| bad("TLS", why.to_string(), Some("you: mend [tls]")))?;
     let target = Target {
         servers: found.addresses(),
+        secured: tls.and_then(|tls| tls.secured(peer)),
         called: peer.ae_title.clone(),
         calling: config.ae_title.clone(),
         timers: TIMERS,
@@ -91,6 +96,16 @@ async fn go(config: &Config, peer: &Peer, steps: &mut Vec<Step>) -> Result<(), S
     let proposed =
         Proposed { sop_class: verification.clone(), transfer_syntaxes: transcode::uncompressed() };
     let association = Association::over(stream, &target, &[proposed]).await;
+    if let Err(RequestError::Tls { why, .. }) = &association {
+        return Err(bad(
+            "TLS",
+            why.clone(),
+            Some("whom these words name: you, or the peer's admin"),
+        ));
+    }
+    if target.secured.is_some() {
+        steps.push(good("TLS", "its certificate is good, and it took this node's"));
+    }
     let mut association = association.map_err(|why| unassociated(&why))?;
     let titles = format!("{} took {}'s association", peer.ae_title, config.ae_title);
     steps.push(good("association", titles));
@@ -125,7 +140,7 @@ async fn echo(
 }
 
 fn found_at(found: &Found) -> String {
-    let told = |server: &crate::resolve::Server| {
+    let told = |server: &Server| {
         let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
         addresses.join(", ")
     };
@@ -162,8 +177,10 @@ fn unassociated(why: &RequestError) -> Step {
         _ if why.is_of_tls() => {
             return bad(
                 "TLS",
-                "it speaks TLS on that port, which this node does not",
-                Some("the peer's admin: which port takes DICOM without TLS?"),
+                "it speaks TLS on that port, and is called without",
+                Some(
+                    "you: give the peer tls = true; or its admin: which port takes DICOM without TLS?",
+                ),
             );
         }
         RequestError::RejectedPermanent(_) => {
@@ -171,7 +188,7 @@ fn unassociated(why: &RequestError) -> Step {
         }
         RequestError::RejectedTransient(_) => Some("nobody: try again later"),
         RequestError::NoAnswer(_) | RequestError::Protocol(_) | RequestError::Unexpected(_) => {
-            Some("the peer's admin: does DICOM without TLS listen on that port?")
+            Some("the peer's admin: does DICOM listen on that port, and without TLS?")
         }
         RequestError::Aborted(_) => Some("the peer's admin: look into its log"),
         _ => None,

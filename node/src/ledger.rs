@@ -1,6 +1,7 @@
 //! The ledger of associations and of what was not kept: lets nobody wait, and writes in batches.
 
 use crate::dimse::record::{ContextRecord, End, OFFERED, Record, Side, Tally};
+use crate::dimse::service::Security;
 use gantry_store::associations::{AssociationRow, Contexts, Outcome};
 use gantry_store::events::Event;
 use gantry_store::store::Store;
@@ -125,6 +126,10 @@ pub fn row(record: &Record, hint: &str) -> AssociationRow {
     let Tally { objects, bytes, statuses, move_originator } = &record.stored;
     let moved = move_originator.as_ref();
     let moved = moved.map(|by| format!("; by a C-MOVE of {}", by.ae_title)).unwrap_or_default();
+    let over = match record.security {
+        Security::Tls { version, .. } => format!("; over {version}"),
+        Security::None => String::new(),
+    };
     AssociationRow {
         began,
         ended: Moment::now(),
@@ -135,7 +140,7 @@ pub fn row(record: &Record, hint: &str) -> AssociationRow {
         contexts: grouped(&record.contexts),
         outcome: outcome(&record.end),
         kind: record.end.kind(),
-        explanation: format!("{}{moved}{hint}", explanation(&record.end)),
+        explanation: format!("{}{moved}{over}{hint}", explanation(&record.end)),
         objects: *objects,
         bytes: *bytes,
         statuses: statuses.iter().map(|(code, count)| (format!("{code:04X}"), *count)).collect(),

@@ -34,4 +34,5 @@ pub mod rules;
 pub mod serve;
 pub mod show;
 pub mod status;
+pub mod tls;
 mod transcode;

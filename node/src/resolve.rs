@@ -120,7 +120,9 @@ impl Resolver {
                 Some(Address::Host { name, port }) => {
                     discover::host(&self.dns, name, *port, domains).await
                 }
-                _ => discover::discover(&self.dns, &peer.ae_title, domains).await,
+                _ => {
+                    discover::discover(&self.dns, &peer.ae_title, peer.tls.is_some(), domains).await
+                }
             }
         };
         let late = || Failed { why: self.silent(peer.ae_title.as_str()), ttl: Duration::ZERO };

@@ -4,7 +4,7 @@ use crate::admission::Admission;
 use crate::check;
 use crate::config::Config;
 use crate::deliver::Deliver;
-use crate::dimse::acceptor;
+use crate::dimse::acceptor::{self, Entrance, Entrances};
 use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::metrics;
@@ -13,6 +13,7 @@ use crate::receive::Receive;
 use crate::resolve::Resolver;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
+use crate::tls::{Tls, TlsProblems};
 use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{EngineError, EngineOptions};
@@ -44,7 +45,8 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let node = Node::start(config).await?;
-    tracing::info!(ae_title = %node.config.ae_title, address = node.address, "listening");
+    let (ae_title, tls) = (&node.config.ae_title, node.tls_address.as_deref());
+    tracing::info!(%ae_title, address = node.address, tls, "listening");
     wait_for_signal().await?;
     tracing::info!("stopping: what is in hand is finished first");
     node.stop().await;
@@ -57,6 +59,8 @@ pub struct Node {
     pub store: Store,
     /// Where it listens, with the real port.
     pub address: String,
+    /// Where it listens for TLS.
+    pub tls_address: Option<String>,
     /// Why models do not run, when they do not.
     pub without_models: Option<String>,
     stop_edge: CancellationToken,
@@ -73,6 +77,8 @@ pub struct Node {
     watching: tokio::task::JoinHandle<()>,
     /// Versions of models.
     choosing: tokio::task::JoinHandle<()>,
+    /// Certificates, where there is TLS.
+    renewing: Option<tokio::task::JoinHandle<()>>,
     /// Where they are served.
     metrics: Option<tokio::task::JoinHandle<()>>,
 }
@@ -92,6 +98,8 @@ pub enum StartError {
         "cannot serve metrics on {address}: {source}\n  help: another program may have it; [admin] metrics of the configuration names it"
     )]
     Metrics { address: String, source: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsProblems),
     #[error("{0}")]
     Engine(EngineError),
 }
@@ -99,13 +107,12 @@ pub enum StartError {
 impl Node {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let listener = TcpListener::bind(&config.listen.address).await.map_err(|source| {
-            StartError::Listen { address: config.listen.address.clone(), source }
-        })?;
+        let tls = Tls::open(&config)?;
+        let edge = listen(&config, tls).await?;
         let metrics = listen_for_metrics(&config).await?;
         let store = Store::open(store_options(&config)).await.map_err(in_store(&config))?;
         match prepared(&config, &store).await {
-            Ok(prepared) => Ok(Self::go(config, store, prepared, listener, metrics)),
+            Ok(prepared) => Ok(Self::go(config, store, prepared, edge, metrics)),
             Err(error) => {
                 store.close().await;
                 Err(error)
@@ -118,14 +125,11 @@ impl Node {
         config: Arc<Config>,
         store: Store,
         prepared: Prepared,
-        listener: TcpListener,
+        edge: Edge,
         metrics: Option<TcpListener>,
     ) -> Self {
         let Prepared { checked, engine, without_models } = prepared;
-        let address = listener
-            .local_addr()
-            .map(|address| address.to_string())
-            .unwrap_or_else(|_| config.listen.address.clone());
+        let Edge { entrances, address, tls_address, tls } = edge;
         warn_of_passcodes(&config);
         let (stop_stations, stop) = Stop::new();
         let associations = Arc::new(Associations::new(Moment::now()));
@@ -160,8 +164,10 @@ impl Node {
         let watching = tokio::spawn(watch.run(stop_edge.clone()));
         let metrics = metrics.map(|listener| {
             let (reader, stop) = (store.reader().clone(), stop_edge.clone());
-            tokio::spawn(metrics::server::serve(listener, reader, stop))
+            tokio::spawn(metrics::server::serve(listener, reader, config.tls.clone(), stop))
         });
+        let renewing =
+            tls.clone().map(|tls| tokio::spawn(tls.run(store.clone(), stop_edge.clone())));
         let resolver = Arc::new(Resolver::new(&config.dns));
         let finding = resolver.clone().keep(config.clone(), store.clone(), stop_edge.clone());
         let finding = tokio::spawn(finding);
@@ -169,6 +175,7 @@ impl Node {
             config: config.clone(),
             store: store.clone(),
             resolver: resolver.clone(),
+            tls,
         });
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config
@@ -185,7 +192,7 @@ impl Node {
             associations,
         });
         let edge = tokio::spawn(acceptor::serve(
-            listener,
+            entrances,
             config.listen.acceptor(),
             receive,
             stop_edge.clone(),
@@ -194,6 +201,7 @@ impl Node {
             config,
             store,
             address,
+            tls_address,
             without_models,
             stop_edge,
             stop_stations,
@@ -205,6 +213,7 @@ impl Node {
             stations,
             watching,
             choosing,
+            renewing,
             metrics,
         }
     }
@@ -216,6 +225,9 @@ impl Node {
         let _ = self.recording.await;
         let _ = self.watching.await;
         let _ = self.choosing.await;
+        if let Some(renewing) = self.renewing {
+            let _ = renewing.await;
+        }
         if let Some(metrics) = self.metrics {
             let _ = metrics.await;
         }
@@ -228,6 +240,52 @@ impl Node {
         }
         self.store.close().await;
     }
+}
+
+/// Where the node is called.
+struct Edge {
+    entrances: Entrances,
+    /// The first of them, with the real port.
+    address: String,
+    tls_address: Option<String>,
+    tls: Option<Arc<Tls>>,
+}
+
+async fn listen(config: &Config, tls: Option<Arc<Tls>>) -> Result<Edge, StartError> {
+    let mut entrances = Vec::new();
+    let (mut address, mut tls_address) = (None, None);
+    if config.listen.plain {
+        let listener = bind(&config.listen.address).await?;
+        address = Some(where_it_is(&listener, &config.listen.address));
+        entrances.push(Entrance { listener, tls: None });
+    }
+    let secure = config.tls.as_ref().and_then(|files| files.listen.as_ref());
+    if let (Some(written), Some(tls)) = (secure, &tls) {
+        let listener = bind(written).await?;
+        tls_address = Some(where_it_is(&listener, written));
+        entrances.push(Entrance { listener, tls: Some(tls.for_callers()) });
+        warn_of_both(entrances.first());
+    }
+    let address = address.or(tls_address.clone()).unwrap_or_default();
+    Ok(Edge { entrances: Entrances(entrances), address, tls_address, tls })
+}
+
+/// With the real port.
+fn where_it_is(listener: &TcpListener, written: &str) -> String {
+    listener.local_addr().map_or_else(|_| written.into(), |address| address.to_string())
+}
+
+/// Once, at the start.
+fn warn_of_both(first: Option<&Entrance>) {
+    let Some(Entrance { listener, tls: None }) = first else { return };
+    if listener.local_addr().is_ok_and(|address| !address.ip().to_canonical().is_loopback()) {
+        tracing::warn!("callers without TLS are served, too: listen.plain = false ends that");
+    }
+}
+
+async fn bind(address: &str) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen { address: address.into(), source })
 }
 
 /// What a node starts with beside its store.
@@ -339,7 +397,7 @@ fn warn_of_passcodes(config: &Config) {
         tracing::warn!(
             station = "receive",
             peers = peers.join(", "),
-            "passcodes of user identities cross the network as they are: there is no TLS"
+            "passcodes of user identities cross the network as they are: these peers have no tls = true"
         );
     }
 }

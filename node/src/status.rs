@@ -6,6 +6,7 @@ use crate::explain::when;
 use crate::output::say;
 use crate::retain;
 use crate::rules;
+use crate::tls;
 use gantry_routing::complete::learned::Learned;
 use gantry_routing::complete::pace::{Times, seconds};
 use gantry_store::store::Store;
@@ -21,6 +22,9 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut text = String::new();
     if let Some(counted) = counted(&reader.association_counts().await?) {
         text.push_str(&format!("receive   {counted}\n"));
+    }
+    for expiry in config.tls.iter().flat_map(tls::expiries) {
+        text.push_str(&format!("tls       {}\n", tls::told(&expiry)));
     }
     text.push_str(&rules::status(reader.rules_state().await?.as_ref()));
     text.push_str(&told(&summary));

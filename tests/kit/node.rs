@@ -118,9 +118,9 @@ impl Setup {
         self
     }
 
-    /// Further peers and tables, as they are to be written.
-    pub fn further(mut self, text: &str) -> Self {
-        self.peers += text;
+    /// Further tables, as they are.
+    pub fn further(mut self, tables: &str) -> Self {
+        self.peers += &format!("\n{tables}");
         self
     }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub struct ListenConfig {
     /// `host:port`.
     pub address: String,
+    /// Whether callers without TLS are served at all.
+    pub plain: bool,
     pub unknown_peers: UnknownPeers,
     /// Whoever is not known is told why: 1/1/3, and not 1/1/1.
     pub tell_strangers_why: bool,
@@ -63,6 +65,7 @@ impl Default for ListenConfig {
         let acceptor = AcceptorOptions::default();
         Self {
             address: "0.0.0.0:11112".into(),
+            plain: true,
             unknown_peers: UnknownPeers::Refuse,
             tell_strangers_why: true,
             user_identity: UserIdentityPolicy::Ignore,
@@ -82,6 +85,7 @@ impl Default for ListenConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct WrittenListen {
     address: String,
+    plain: bool,
     unknown_peers: UnknownPeers,
     tell_strangers_why: bool,
     user_identity: UserIdentityPolicy,
@@ -104,6 +108,7 @@ impl Default for WrittenListen {
         let ListenConfig { timers, slowest, .. } = default;
         Self {
             address: default.address,
+            plain: default.plain,
             unknown_peers: default.unknown_peers,
             tell_strangers_why: default.tell_strangers_why,
             user_identity: default.user_identity,
@@ -162,6 +167,7 @@ impl WrittenListen {
         };
         ListenConfig {
             address: self.address,
+            plain: self.plain,
             unknown_peers: self.unknown_peers,
             tell_strangers_why: self.tell_strangers_why,
             user_identity: self.user_identity,

@@ -3,9 +3,11 @@
 use super::address::Address;
 use super::calls_from::CallsFrom;
 use super::{span, title};
+use crate::tls::certificate::Fingerprint;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::transfer_syntaxes;
 use gantry_terms::uid::Uid;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +29,17 @@ pub struct Peer {
     pub maximum_associations: Option<usize>,
     /// Who it must say to be.
     pub user: Option<User>,
+    /// It is called over TLS and may call over TLS only; nothing: it is called without.
+    pub tls: Option<PeerTls>,
+}
+
+/// Which certificates are a peer's own, in both roles.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PeerTls {
+    /// What its certificate has to name; when it is called the host of its address does without.
+    pub name: Option<ServerName<'static>>,
+    /// Where there are some, these and no others, whoever signed them.
+    pub pins: Vec<Fingerprint>,
 }
 
 /// A user identity (PS3.7 D.3.3.7): a name, or a name and a passcode.
@@ -51,6 +64,7 @@ impl Peer {
             prefers: Vec::new(),
             maximum_associations: None,
             user: None,
+            tls: None,
         }
     }
 }
@@ -85,6 +99,11 @@ pub(super) struct WrittenPeer {
     maximum_associations: Option<usize>,
     user: Option<String>,
     passcode_file: Option<PathBuf>,
+    #[serde(default)]
+    tls: bool,
+    tls_name: Option<String>,
+    #[serde(default)]
+    pin: Vec<String>,
 }
 
 impl WrittenPeer {
@@ -113,6 +132,7 @@ impl WrittenPeer {
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
+            tls: self.tls(&ae_title, problems),
             ae_title: ae_title.clone(),
             address,
             quiet,
@@ -133,7 +153,7 @@ impl WrittenPeer {
                 ));
                 None
             }
-            (Some(text), false) => match Address::parse(text) {
+            (Some(text), false) => match Address::parse(text, self.tls) {
                 Ok(address) => Some(address),
                 Err(why) => {
                     problems.push(format!(
@@ -143,6 +163,29 @@ impl WrittenPeer {
                 }
             },
         }
+    }
+
+    fn tls(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<PeerTls> {
+        if !self.tls && (self.tls_name.is_some() || !self.pin.is_empty()) {
+            problems.push(format!("peer {peer} has tls-name or pin, but not tls = true"));
+        }
+        let mut name = |text: &String| match ServerName::try_from(text.clone()) {
+            Ok(name) => Some(name),
+            Err(_) => {
+                problems
+                    .push(format!("tls-name of peer {peer}: {text:?} is no host name or address"));
+                None
+            }
+        };
+        let name = self.tls_name.as_ref().and_then(&mut name);
+        let mut pins = Vec::new();
+        for text in &self.pin {
+            match Fingerprint::parse(text) {
+                Ok(pin) => pins.push(pin),
+                Err(why) => problems.push(format!("pin of peer {peer}: {why}")),
+            }
+        }
+        self.tls.then_some(PeerTls { name, pins })
     }
 
     fn user(&self, base: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Option<User> {

@@ -120,6 +120,7 @@ pub async fn send(address: &str, sent: &Sent, progress: &mut Progress) -> Result
     }
     let target = Target {
         servers: vec![vec![address.parse()?]],
+        secured: None,
         called: AeTitle::parse(NODE)?,
         calling: AeTitle::parse(SCANNER)?,
         timers: RequestTimers::default(),

@@ -5,15 +5,20 @@ use crate::dimse::pace::Slowest;
 use crate::dimse::places::{Full, Place, Places};
 use crate::dimse::record::{End, Record};
 pub use crate::dimse::service::{
-    Caller, DataSet, Ended, MoveOriginator, PeerGone, Refusal, Service, StoreAnswer, StoreRequest,
-    Terms, UserIdentity,
+    Caller, DataSet, Ended, MoveOriginator, PeerGone, Refusal, Security, Service, StoreAnswer,
+    StoreRequest, Terms, UserIdentity,
 };
 use crate::dimse::threads::Threads;
+use rustls::ServerConfig;
+use std::future::poll_fn;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +30,23 @@ const WAITING: usize = 256;
 const LATE: Duration = Duration::from_secs(3);
 /// Those that are closed at once are told of no more often than so.
 const CROWD: Duration = Duration::from_secs(10);
+
+/// Where connections come in.
+pub struct Entrance {
+    pub listener: TcpListener,
+    /// Who comes in here speaks TLS and nothing else, by what is written there at that moment.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+}
+
+/// All of them.
+pub struct Entrances(pub Vec<Entrance>);
+
+/// One of them, without TLS.
+impl From<TcpListener> for Entrances {
+    fn from(listener: TcpListener) -> Self {
+        Self(vec![Entrance { listener, tls: None }])
+    }
+}
 
 pub struct AcceptorOptions {
     /// The longest P-DATA-TF variable field that we take; announced to the peer. 4 KiB to 4 MiB.
@@ -73,11 +95,12 @@ impl Default for Timers {
 /// Serves until `stop`; then running associations may finish the message in hand, and whoever comes
 /// meanwhile is told to come back.
 pub async fn serve<S: Service>(
-    listener: TcpListener,
+    entrances: impl Into<Entrances>,
     options: AcceptorOptions,
     service: Arc<S>,
     stop: CancellationToken,
 ) {
+    let entrances = entrances.into();
     let progress = options.timers.progress;
     let shared = Arc::new(Shared {
         associations: Places::new(options.maximum_associations),
@@ -93,15 +116,15 @@ pub async fn serve<S: Service>(
     let mut door = Door { shared, threads, crowd: Crowd::default(), number: 0 };
     let mut tasks = JoinSet::new();
     let stop = door.shared.stop.clone();
-    let stopping = door.admit_until(stop.cancelled(), &listener, &mut tasks);
+    let stopping = door.admit_until(stop.cancelled(), &entrances, &mut tasks);
     stopping.await;
     let mut late = JoinSet::new();
     let all_ended = ended(&mut tasks);
-    if timeout(progress, door.admit_until(all_ended, &listener, &mut late)).await.is_err() {
+    if timeout(progress, door.admit_until(all_ended, &entrances, &mut late)).await.is_err() {
         tracing::warn!(left = tasks.len(), "associations cut off: the node stops");
         tasks.shutdown().await;
     }
-    drop(listener);
+    drop(entrances);
     if timeout(LATE, ended(&mut late)).await.is_err() {
         late.shutdown().await;
     }
@@ -111,7 +134,33 @@ async fn ended(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.inspect(tell_panic).is_some() {}
 }
 
-/// Where connections come in.
+/// A connection, and where it comes from.
+struct Came {
+    stream: TcpStream,
+    address: SocketAddr,
+}
+
+impl Entrances {
+    /// The next connection at any of them, and how it is to be protected; a crowd at one of them keeps nobody out of the
+    /// others.
+    async fn accept(&self, turn: u64) -> io::Result<(Came, Option<Arc<ServerConfig>>)> {
+        let Self(all) = self;
+        let first = turn as usize % all.len().max(1);
+        poll_fn(|cx| {
+            for entrance in all[first..].iter().chain(&all[..first]) {
+                if let Poll::Ready(accepted) = entrance.listener.poll_accept(cx) {
+                    let tls = || entrance.tls.as_ref().map(|tls| tls.borrow().clone());
+                    let came = |(stream, address)| (Came { stream, address }, tls());
+                    return Poll::Ready(accepted.map(came));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What lets connections in.
 struct Door<S> {
     shared: Arc<Shared<S>>,
     threads: Threads,
@@ -125,7 +174,7 @@ impl<S: Service> Door<S> {
     async fn admit_until(
         &mut self,
         done: impl Future<Output = ()>,
-        listener: &TcpListener,
+        entrances: &Entrances,
         tasks: &mut JoinSet<()>,
     ) {
         let mut done = pin!(done);
@@ -133,8 +182,8 @@ impl<S: Service> Door<S> {
             tokio::select! {
                 () = &mut done => return,
                 Some(ended) = tasks.join_next() => tell_panic(&ended),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.admit(stream, address, tasks),
+                accepted = entrances.accept(self.number) => match accepted {
+                    Ok((came, tls)) => self.admit(came, tls, tasks),
                     Err(error) => {
                         // Out of file descriptors, for example: others may end meanwhile.
                         tracing::error!(%error, "cannot accept a connection");
@@ -145,14 +194,15 @@ impl<S: Service> Door<S> {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, address: SocketAddr, tasks: &mut JoinSet<()>) {
+    fn admit(&mut self, came: Came, tls: Option<Arc<ServerConfig>>, tasks: &mut JoinSet<()>) {
+        let Came { stream, address } = came;
         self.number += 1;
         let number = self.number;
         let waiting = match self.shared.wait(address) {
             Ok(waiting) => waiting,
             Err(full) => return self.crowd.turned_away(&self.shared, number, address, full),
         };
-        let conversation = Conversation { shared: self.shared.clone(), address, number };
+        let conversation = Conversation { shared: self.shared.clone(), address, number, tls };
         let span = tracing::info_span!("association", number, %address);
         let task = async move {
             // From here on the thread that serves the association waits for it.

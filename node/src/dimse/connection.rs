@@ -5,6 +5,7 @@ use crate::dimse::pdu::{
     ABORT, ASSOCIATE_AC, ASSOCIATE_RQ, Abort, AbortReason, Frame, HEADER, P_DATA, announced,
     encoded, is_known,
 };
+use crate::dimse::stream::{Security, Step, StepError, Stream};
 use bytes::{Buf, BytesMut};
 use dicom_ul::pdu::Pdu;
 use socket2::{SockRef, TcpKeepalive};
@@ -12,7 +13,6 @@ use std::io;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// 128 contexts with 40 transfer syntaxes each are below 400 KiB.
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A connection that carries PDUs.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     received: BytesMut,
     /// The longest P-DATA-TF variable field that we announced.
     maximum: u32,
@@ -76,10 +76,11 @@ pub(super) enum SendError {
 
 impl Connection {
     /// `maximum` is at least 4 KiB and at most 4 MiB, whatever is asked for.
-    pub fn new(stream: TcpStream, maximum: u32) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    pub fn new(stream: impl Into<Stream>, maximum: u32) -> io::Result<Self> {
+        let stream = stream.into();
+        stream.socket().set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        SockRef::from(stream.socket()).set_tcp_keepalive(&keepalive)?;
         Ok(Self {
             stream,
             received: BytesMut::new(),
@@ -88,6 +89,11 @@ impl Connection {
             within_message: false,
             aborted: None,
         })
+    }
+
+    /// How it is protected.
+    pub fn security(&self) -> Security {
+        self.stream.security()
     }
 
     /// From here on a message has to come at least so fast.
@@ -180,33 +186,33 @@ impl Connection {
     /// nothing more is heard.
     pub async fn write(&mut self, mut bytes: &[u8], wait: Duration) -> Result<(), SendError> {
         let mut stalled = pin!(sleep(wait));
-        while !bytes.is_empty() {
-            let (mut reader, mut writer) = self.stream.split();
+        loop {
             let has_room = self.received.len() < SAID_MEANWHILE;
-            tokio::select! {
+            let heard = has_room.then_some(&mut self.received);
+            let step = tokio::select! {
                 biased;
-                written = writer.write(bytes) => match written {
-                    Ok(written) => {
-                        bytes = &bytes[written..];
-                        stalled.set(sleep(wait));
-                    }
-                    Err(error) => return Err(self.heard(SendError::Io(error))),
-                },
-                read = reader.read_buf(&mut self.received), if has_room => match read {
-                    Ok(read) if read > 0 && self.received[0] != ABORT => {}
-                    Ok(_) => return Err(self.heard(SendError::Closed)),
-                    Err(error) => return Err(self.heard(SendError::Io(error))),
-                },
+                step = self.stream.step(bytes, heard) => step,
                 () = &mut stalled => return Err(SendError::Stalled(wait)),
+            };
+            match step {
+                Ok(Step::Written(written)) if written > 0 => {
+                    bytes = &bytes[written..];
+                    stalled.set(sleep(wait));
+                }
+                Ok(Step::Flushed) => return Ok(()),
+                Ok(Step::Heard(read)) if read > 0 && self.received[0] != ABORT => {}
+                Ok(_) => return Err(self.heard(SendError::Closed)),
+                Err(StepError::Writing(error) | StepError::Reading(error)) => {
+                    return Err(self.heard(SendError::Io(error)));
+                }
             }
         }
-        Ok(())
     }
 
     /// The peer's last word may lie unread behind the failure.
     fn heard(&mut self, otherwise: SendError) -> SendError {
         if self.received.is_empty() {
-            let _ = self.stream.try_read_buf(&mut self.received);
+            self.stream.read_what_is_there(&mut self.received);
         }
         match self.received.first() {
             Some(&ABORT) => {
@@ -272,7 +278,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn a_length_that_is_not_allowed_makes_no_room_for_itself() {
@@ -296,7 +302,7 @@ mod tests {
         let _peer = TcpStream::connect(address).await.expect("it listens");
         let (stream, _) = listener.accept().await.expect("a connection");
         let connection = Connection::new(stream, 131_072).expect("a socket");
-        assert!(connection.stream.nodelay().expect("asked"));
-        assert!(SockRef::from(&connection.stream).keepalive().expect("asked"));
+        assert!(connection.stream.socket().nodelay().expect("asked"));
+        assert!(SockRef::from(connection.stream.socket()).keepalive().expect("asked"));
     }
 }

@@ -13,9 +13,12 @@ use crate::dimse::pdu::{ASSOCIATE_RQ, AbortReason, Frame};
 use crate::dimse::places::{Full, Place, Places};
 use crate::dimse::record::{End, Record, Side, Tally};
 use crate::dimse::service::{Caller, Ended, Refusal, Service};
+use crate::dimse::stream::{Security, Stream};
 use crate::dimse::{echo, status, store};
 use dicom_ul::pdu::Pdu;
 use gantry_terms::ae_title::AeTitle;
+use rustls::ServerConfig;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +43,8 @@ pub(super) struct Conversation<S> {
     pub shared: Arc<Shared<S>>,
     pub address: SocketAddr,
     pub number: u64,
+    /// Nothing is said or heard but by TLS.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Who got an association, what for, and the place that it takes among them.
@@ -51,10 +56,17 @@ struct Admitted {
 
 impl<S: Service> Conversation<S> {
     pub async fn run(self, stream: TcpStream, waiting: Place<IpAddr>) {
+        let mut telling = Telling::new(&*self.shared.service, self.number, self.address);
+        let secured = tokio::select! {
+            biased;
+            secured = self.secured(stream, &mut telling) => secured,
+            () = self.stopped_for(LAST_WAIT) => return,
+        };
+        let Some(stream) = secured else { return };
         let Ok(mut connection) = Connection::new(stream, self.shared.options.maximum_pdu) else {
             return;
         };
-        let mut telling = Telling::new(&*self.shared.service, self.number, self.address);
+        telling.record.security = connection.security();
         // A node that stops tells whoever asks to come back; whoever does not ask soon is let go.
         let request = tokio::select! {
             biased;
@@ -65,7 +77,7 @@ impl<S: Service> Conversation<S> {
         let Some(request) = request else { return self.wait_for_close(connection).await };
         let admitted = tokio::select! {
             biased;
-            admitted = self.admit(&request) => admitted,
+            admitted = self.admit(&request, connection.security()) => admitted,
             // A name server takes longer than a node that stops has.
             () = self.shared.stop.cancelled() => Err(Refusal::Stopping),
         };
@@ -82,6 +94,21 @@ impl<S: Service> Conversation<S> {
                 self.wait_for_close(connection).await;
             }
         }
+    }
+
+    /// TLS first, where nothing else is spoken. ARTIM is for all of it.
+    async fn secured(&self, stream: TcpStream, telling: &mut Telling<'_, S>) -> Option<Stream> {
+        let Some(tls) = &self.tls else { return Some(stream.into()) };
+        let artim = self.timers().artim;
+        let why = match timeout(artim, Stream::accepted(stream, tls.clone())).await {
+            Ok(Ok(stream)) => return Some(stream),
+            // A port scanner or a load balancer's probe.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no handshake within ARTIM".into(),
+        };
+        telling.tell(End::NotAsked(format!("TLS: {why}")));
+        None
     }
 
     /// Until the node has been stopping for so long.
@@ -133,7 +160,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// The checks of PS3.8 9.3.4, in this order.
-    async fn admit(&self, request: &Request) -> Result<Admitted, Refusal> {
+    async fn admit(&self, request: &Request, security: Security) -> Result<Admitted, Refusal> {
         if request.protocol_version & 1 == 0 {
             return Err(Refusal::ProtocolVersion);
         }
@@ -143,7 +170,8 @@ impl<S: Service> Conversation<S> {
         let service = &*self.shared.service;
         let called = AeTitle::parse(&request.called).map_err(|_| Refusal::CalledAeTitleUnknown)?;
         let calling = AeTitle::parse(&request.calling).map_err(|_| service.nobody(&called))?;
-        let caller = Caller { calling, called, address: self.address, association: self.number };
+        let (address, association) = (self.address, self.number);
+        let caller = Caller { calling, called, address, security, association };
         let terms = service.admit(&caller, request.user.identity.as_ref()).await?;
         if request.contexts.is_empty() {
             return Err(Refusal::NothingProposed);

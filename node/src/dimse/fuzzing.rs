@@ -157,7 +157,8 @@ async fn converse(said: &[u8]) -> Vec<u8> {
         stop: CancellationToken::new(),
     });
     let waiting = shared.wait(address).unwrap_or_else(|_| panic!("nobody else is here"));
-    let node = Conversation { shared: shared.clone(), address, number: 1 }.run(stream, waiting);
+    let node =
+        Conversation { shared: shared.clone(), address, number: 1, tls: None }.run(stream, waiting);
     let (mut reader, mut writer) = peer.into_split();
     let saying = async {
         // The node may have heard enough and closed.

@@ -19,4 +19,5 @@ pub mod requestor;
 pub mod service;
 pub mod status;
 mod store;
+pub mod stream;
 mod threads;

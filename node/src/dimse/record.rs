@@ -7,6 +7,7 @@ use crate::dimse::negotiation::request::Request;
 use crate::dimse::pdu::AbortReason;
 use crate::dimse::refusal::Refusal;
 use crate::dimse::service::MoveOriginator;
+use crate::dimse::stream::Security;
 use gantry_terms::moment::Moment;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub struct Record {
     pub called: String,
     /// Version name and class UID of the peer's implementation.
     pub implementation: String,
+    pub security: Security,
     pub contexts: Vec<ContextRecord>,
     pub end: End,
     pub stored: Tally,
@@ -85,6 +87,7 @@ impl Record {
             calling: String::new(),
             called: String::new(),
             implementation: String::new(),
+            security: Security::None,
             contexts: Vec::new(),
             // Until something better is known: the task fell over, or the node's end cut it off.
             end: End::BrokenOff { by: Side::Node, why: "it was cut off".into() },

@@ -14,6 +14,8 @@ pub enum Refusal {
     AddressUnknown,
     /// Whoever is not known is told nothing.
     Stranger,
+    /// The title is known, but not without TLS, or with another certificate.
+    CertificateUnknown,
     /// PS3.7 D.3.3.7.3.
     UserIdentity,
     ApplicationContextUnknown,
@@ -41,7 +43,7 @@ impl Refusal {
             Self::ApplicationContextUnknown => {
                 (Permanent, ServiceUser(User::ApplicationContextNameNotSupported))
             }
-            Self::CallingAeTitleUnknown | Self::AddressUnknown => {
+            Self::CallingAeTitleUnknown | Self::AddressUnknown | Self::CertificateUnknown => {
                 (Permanent, ServiceUser(User::CallingAETitleNotRecognized))
             }
             Self::CalledAeTitleUnknown => {
@@ -64,6 +66,9 @@ impl Refusal {
             Self::CalledAeTitleUnknown => "this node has not the called AE title (1/1/7)",
             Self::CallingAeTitleUnknown => "the calling AE title is no peer of this node (1/1/3)",
             Self::AddressUnknown => "the calling AE title may not call from this address (1/1/3)",
+            Self::CertificateUnknown => {
+                "the calling AE title may not call without TLS and a certificate of its own (1/1/3)"
+            }
             Self::Stranger => "the calling AE title, or its address, is not known here (1/1/1)",
             Self::UserIdentity => "the user identity is missing or wrong (1/2/1)",
             Self::ApplicationContextUnknown => "unknown application context (1/1/2)",
@@ -100,6 +105,7 @@ mod tests {
             Refusal::CallingAeTitleUnknown,
             Refusal::AddressUnknown,
             Refusal::Stranger,
+            Refusal::CertificateUnknown,
             Refusal::UserIdentity,
             Refusal::ApplicationContextUnknown,
             Refusal::ProtocolVersion,

@@ -12,6 +12,7 @@ use crate::dimse::negotiation::agreement::{Context, described};
 use crate::dimse::negotiation::user_information::of_this_node;
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
+use crate::dimse::stream::{Secured, Stream, tls_error};
 use bytes::Bytes;
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed};
 use gantry_terms::ae_title::AeTitle;
@@ -33,6 +34,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 pub struct Target {
     /// The servers that it may be reached at, in the order in which to try them, each with its addresses.
     pub servers: Vec<Vec<SocketAddr>>,
+    /// Over TLS, and never without it.
+    pub secured: Option<Secured>,
     pub called: AeTitle,
     pub calling: AeTitle,
     pub timers: RequestTimers,
@@ -80,6 +83,9 @@ pub enum RequestError {
     /// The network, or the peer is down.
     #[error("{0} did not take the connection in time")]
     ConnectTimeout(String),
+    /// An admin, here or at the peer: the words name the side.
+    #[error("no TLS with {address}: {why}")]
+    Tls { address: String, why: String },
     /// An admin, here or at the peer.
     #[error("the peer rejects the association for good: {0}")]
     RejectedPermanent(Rejection),
@@ -145,9 +151,10 @@ impl Association {
         proposed: &[Proposed],
     ) -> Result<Self, RequestError> {
         let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        let failed = |source| RequestError::Connect { address, source };
+        let stream = secured(stream, target, &address).await?;
+        let failed = |source| RequestError::Connect { address: address.clone(), source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
-        match answer(&mut connection, target, proposed).await {
+        match answer(&mut connection, target, &address, proposed).await {
             Ok(acceptance) => Ok(Self::established(connection, target, proposed, &acceptance)),
             Err(error) => {
                 if let Some(reason) = error.abort() {
@@ -384,10 +391,68 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
     })
 }
 
+/// The connection as it is, or with TLS on it.
+async fn secured(
+    stream: TcpStream,
+    target: &Target,
+    address: &str,
+) -> Result<Stream, RequestError> {
+    let Some(secured) = &target.secured else { return Ok(stream.into()) };
+    let failed = |why: String| RequestError::Tls { address: address.into(), why };
+    match timeout(target.timers.connect, Stream::connected(stream, secured)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(failed(tls_trouble(&error))),
+        Err(_) => Err(failed("it does not answer the handshake: is this its port for TLS?".into())),
+    }
+}
+
+/// What went wrong in a handshake, and whose turn it is.
+fn tls_trouble(error: &io::Error) -> String {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+    let ours = "its admin must trust this node's certificate, [tls] certificate";
+    match tls_error(error) {
+        Some(Error::InvalidCertificate(bad)) => match bad {
+            Bad::UnknownIssuer => "its certificate comes from none of [tls] trust".into(),
+            Bad::Expired | Bad::ExpiredContext { .. } => {
+                "its certificate has expired: its admin must renew it".into()
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                format!("{bad}: set tls-name of the peer to the name in its certificate")
+            }
+            Bad::Revoked => "its certificate was revoked".into(),
+            Bad::ApplicationVerificationFailure => {
+                "its certificate is none of those that pin of the peer names".into()
+            }
+            bad => format!("its certificate is not good: {bad}"),
+        },
+        Some(Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate)) => {
+            "it asks for a certificate, which this node has not: set [tls] certificate".into()
+        }
+        Some(Error::AlertReceived(
+            alert @ (Alert::UnknownCA
+            | Alert::BadCertificate
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::CertificateRevoked
+            | Alert::UnsupportedCertificate
+            | Alert::AccessDenied),
+        )) => format!("it refuses this node's certificate ({alert:?}): {ours}"),
+        Some(Error::InvalidMessage(_)) => {
+            "what listens there speaks no TLS: is this its port for TLS?".into()
+        }
+        Some(error) => error.to_string(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            format!("it closed the connection within the handshake: {ours}")
+        }
+        None => error.to_string(),
+    }
+}
+
 /// The peer's acceptance, or why there is none.
 async fn answer(
     connection: &mut Connection,
     target: &Target,
+    address: &str,
     proposed: &[Proposed],
 ) -> Result<Acceptance, RequestError> {
     let acse = target.timers.acse;
@@ -397,11 +462,19 @@ async fn answer(
         SendError::Stalled(wait) => RequestError::NoAnswer(ReadError::Silent(wait)),
         SendError::Io(error) => RequestError::NoAnswer(ReadError::Io(error)),
     };
-    connection.send(&request_pdu(target, proposed), acse).await.map_err(failed)?;
+    // With TLS 1.3 the peer says only now what it thinks of this node's certificate.
+    let no_answer = |error| match error {
+        RequestError::NoAnswer(ReadError::Io(error)) if tls_error(&error).is_some() => {
+            RequestError::Tls { address: address.into(), why: tls_trouble(&error) }
+        }
+        other => other,
+    };
+    let sent = connection.send(&request_pdu(target, proposed), acse).await;
+    sent.map_err(|error| no_answer(failed(error)))?;
     let Frame { kind, body } = timeout(acse, connection.read(Duration::MAX, Duration::MAX))
         .await
         .unwrap_or(Err(ReadError::Silent(acse)))
-        .map_err(RequestError::NoAnswer)?;
+        .map_err(|error| no_answer(RequestError::NoAnswer(error)))?;
     match kind {
         ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
         ASSOCIATE_RJ => Err(rejected(&body)),

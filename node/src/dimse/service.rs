@@ -4,6 +4,7 @@ pub use crate::dimse::negotiation::user_information::UserIdentity;
 pub use crate::dimse::record::{ContextRecord, End, Record, Side, Tally};
 pub use crate::dimse::refusal::Refusal;
 pub use crate::dimse::store::{DataSet, PeerGone};
+pub use crate::dimse::stream::Security;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::storage_classes;
 use gantry_terms::uid::Uid;
@@ -16,6 +17,7 @@ pub struct Caller {
     pub calling: AeTitle,
     pub called: AeTitle,
     pub address: SocketAddr,
+    pub security: Security,
     /// Counts the connections of this acceptor; the same number stands in the log.
     pub association: u64,
 }

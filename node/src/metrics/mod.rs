@@ -3,8 +3,9 @@
 pub mod server;
 mod text;
 
-use crate::config::Config;
+use crate::config::{Config, TlsConfig};
 use crate::output::say;
+use crate::tls::{Expiry, expiries};
 use gantry_store::error::StoreError;
 use gantry_store::reader::Reader;
 use gantry_store::rule_sets::LoadOutcome;
@@ -17,14 +18,21 @@ use text::Text;
 pub async fn print(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let reader = Store::open_reader(&config.data).await?;
-    say(&read(&reader).await?)?;
+    say(&read(&reader, config.tls.as_ref()).await?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// All of it from the database, so that it is the same beside a running node and after a restart.
+/// All of it from the database and the files of `[tls]`, so that it is the same beside a running node and after a restart.
 /// Labels are names of the configuration and words of the node, nothing that a peer sent.
-pub async fn read(reader: &Reader) -> Result<String, StoreError> {
+pub async fn read(reader: &Reader, tls: Option<&TlsConfig>) -> Result<String, StoreError> {
     let mut text = Text::default();
+    if let Some(files) = tls {
+        let help = "When a certificate ends, in seconds since 1970.";
+        text.metric("gantry_certificate_not_after_seconds", "gauge", help);
+        for Expiry { what, not_after } in expiries(files) {
+            text.value(&[("certificate", &what)], u64::try_from(not_after).unwrap_or(0));
+        }
+    }
     rules(&mut text, reader).await?;
     let summary = reader.summary().await?;
     text.metric("gantry_instances_kept", "gauge", "Instances that are here.");

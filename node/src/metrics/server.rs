@@ -1,5 +1,6 @@
 //! Serves `/metrics` over HTTP/1.1, to a few clients at a time, each for a short while.
 
+use crate::config::TlsConfig;
 use gantry_store::error::StoreError;
 use gantry_store::reader::Reader;
 use hyper::body::Incoming;
@@ -34,6 +35,7 @@ type Asked = oneshot::Sender<Option<String>>;
 /// nothing else waits for them.
 struct Counter {
     store: Reader,
+    tls: Option<TlsConfig>,
     /// Opened with the first question, and anew after a failure.
     reader: Option<Reader>,
     /// What was told last, and when; nothing when the database could not be asked.
@@ -41,9 +43,14 @@ struct Counter {
 }
 
 /// Runs until told to stop; connections end with it.
-pub async fn serve(listener: TcpListener, reader: Reader, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    reader: Reader,
+    tls: Option<TlsConfig>,
+    stop: CancellationToken,
+) {
     let (ask, asked) = mpsc::channel(MOST_CONNECTIONS);
-    let counter = Counter { store: reader, reader: None, last: None };
+    let counter = Counter { store: reader, tls, reader: None, last: None };
     let mut counting = JoinSet::new();
     counting.spawn(counter.run(asked));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -139,7 +146,7 @@ impl Counter {
             Some(reader) => reader,
             None => self.reader.insert(self.store.apart().await?),
         };
-        super::read(reader).await
+        super::read(reader, self.tls.as_ref()).await
     }
 }
 

@@ -29,26 +29,29 @@ pub(super) struct Failed {
     pub(super) ttl: Duration,
 }
 
-/// In the first of the domains that has it. A domain that gives no answer ends the search: what a later one says
+/// In the first of the domains that has it; over TLS only where that is asked for, and then never without.
+/// A domain that gives no answer ends the search: what a later one says
 /// might be another peer.
 pub(super) async fn discover(
     dns: &Arc<Dns>,
     title: &AeTitle,
+    over_tls: bool,
     domains: &[String],
 ) -> Result<Answer, Failed> {
+    let service = if over_tls { SERVICE_OVER_TLS } else { SERVICE };
     let mut nowhere = None;
     for domain in domains {
-        match instance(dns, title, domain).await {
+        match instance(dns, title, service, domain).await {
             Err(Failed { why: ResolveError::NotThere(_), ttl }) => {
                 nowhere = Some(nowhere.map_or(ttl, |before: Duration| before.min(ttl)));
             }
             done => return done,
         }
     }
-    if let Some(instance) = over_tls(dns, title, domains).await {
+    if !over_tls && let Some(instance) = offered_over_tls(dns, title, domains).await {
         return Err(Failed { why: ResolveError::OnlyTls(instance), ttl: NOTHING_FOR });
     }
-    let sought = domains.iter().map(|domain| format!("{title}.{SERVICE}._tcp.{domain}"));
+    let sought = domains.iter().map(|domain| format!("{title}.{service}._tcp.{domain}"));
     let sought: Vec<String> = sought.collect();
     let why = ResolveError::NotThere(format!("SRV record {}", sought.join(" or ")));
     Err(Failed { why, ttl: nowhere.unwrap_or(NOTHING_FOR) })
@@ -91,9 +94,14 @@ pub(super) async fn addresses(
     Err(no_host(name, nothing_for))
 }
 
-async fn instance(dns: &Arc<Dns>, title: &AeTitle, domain: &str) -> Result<Answer, Failed> {
-    let shown = format!("{title}.{SERVICE}._tcp.{domain}");
-    let Some(name) = absolute(Some((title, SERVICE)), domain) else {
+async fn instance(
+    dns: &Arc<Dns>,
+    title: &AeTitle,
+    service: &str,
+    domain: &str,
+) -> Result<Answer, Failed> {
+    let shown = format!("{title}.{service}._tcp.{domain}");
+    let Some(name) = absolute(Some((title, service)), domain) else {
         return Err(Failed { why: ResolveError::NotThere(shown), ttl: NOTHING_FOR });
     };
     let (services, texts) = tokio::join!(dns.services(&name), dns.texts(&name));
@@ -178,7 +186,7 @@ async fn server(dns: &Arc<Dns>, service: Service) -> Result<(Server, Duration), 
 }
 
 /// Whether it could be had over TLS.
-async fn over_tls(dns: &Arc<Dns>, title: &AeTitle, domains: &[String]) -> Option<String> {
+async fn offered_over_tls(dns: &Arc<Dns>, title: &AeTitle, domains: &[String]) -> Option<String> {
     for domain in domains {
         let name = absolute(Some((title, SERVICE_OVER_TLS)), domain)?;
         if dns.services(&name).await.is_ok() {

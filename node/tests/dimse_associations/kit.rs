@@ -238,6 +238,7 @@ pub fn options() -> AcceptorOptions {
 pub fn target(port: u16, calling: &str) -> Target {
     Target {
         servers: vec![vec![([127, 0, 0, 1], port).into()]],
+        secured: None,
         called: AeTitle::parse(NODE).expect("a title"),
         calling: AeTitle::parse(calling).expect("a title"),
         timers: RequestTimers::default(),
