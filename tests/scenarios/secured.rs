@@ -302,7 +302,7 @@ async fn associate(site: &Site, trust: &Path) -> Result<Association, RequestErro
     let called = AeTitle::parse(AE_TITLE).expect("a title");
     let tls = Tls::open(&Arc::new(config.clone())).expect("good files").expect("[tls] is there");
     let target = Target {
-        address: format!("127.0.0.1:{}", site.port),
+        servers: vec![vec![([127, 0, 0, 1], site.port).into()]],
         secured: tls.secured(&config.peers[&called]),
         called,
         calling: config.ae_title.clone(),
