@@ -64,7 +64,7 @@ pub enum Command {
     /// Without `--now`, what the running node found last. With it, the name servers are asked now, no node is needed, and
     /// the exit status is 1 when a peer is not found.
     Peers(PeersArguments),
-    /// Call a peer as the node would, and say step by step what is good: DNS, TCP, association, presentation context, C-ECHO.
+    /// Call a peer as the node would, and say step by step what is good: DNS, TCP, TLS, association, presentation context, C-ECHO.
     ///
     /// At the first step that fails it says who must do what. Needs no node. Exit status 1 when a step failed.
     Echo(EchoArguments),

@@ -14,7 +14,7 @@ mod retention;
 mod store;
 mod tls;
 
-pub use address::{Address, REGISTERED_PORT};
+pub use address::Address;
 pub use admin::AdminConfig;
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;

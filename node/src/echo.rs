@@ -99,6 +99,16 @@ async fn go(config: &Arc<Config>, peer: &Peer, steps: &mut Vec<Step>) -> Result<
     let proposed =
         Proposed { sop_class: verification.clone(), transfer_syntaxes: transcode::uncompressed() };
     let association = Association::over(stream, &target, &[proposed]).await;
+    if let Err(RequestError::Tls { why, .. }) = &association {
+        return Err(bad(
+            "TLS",
+            why.clone(),
+            Some("whom these words name: you, or the peer's admin"),
+        ));
+    }
+    if target.secured.is_some() {
+        steps.push(good("TLS", "its certificate is good, and it took this node's"));
+    }
     let mut association = association.map_err(|why| unassociated(&why))?;
     if let Security::Tls { version, .. } = association.security() {
         steps.push(good("TLS", format!("{version}, and its certificate is good")));
@@ -136,7 +146,7 @@ async fn echo(
 }
 
 fn found_at(found: &Found) -> String {
-    let told = |server: &crate::resolve::Server| {
+    let told = |server: &Server| {
         let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
         addresses.join(", ")
     };
@@ -184,7 +194,7 @@ fn unassociated(why: &RequestError) -> Step {
         }
         RequestError::RejectedTransient(_) => Some("nobody: try again later"),
         RequestError::NoAnswer(_) | RequestError::Protocol(_) | RequestError::Unexpected(_) => {
-            Some("the peer's admin: does DICOM without TLS listen on that port?")
+            Some("the peer's admin: does DICOM listen on that port, and without TLS?")
         }
         RequestError::Aborted(_) => Some("the peer's admin: look into its log"),
         _ => None,

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// The port that IANA registered for DICOM; 104, the other one, belongs to ACR-NEMA there.
-pub const REGISTERED_PORT: u16 = 11112;
+/// The ports that IANA registered for DICOM; 104, the other one, belongs to ACR-NEMA there.
+const PORT: u16 = 11112;
+const PORT_FOR_TLS: u16 = 2762;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -20,7 +21,8 @@ pub enum Address {
 
 impl Address {
     /// `host:port` or `host`, where a host is a name or an address (of version 6: in brackets).
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str, over_tls: bool) -> Result<Self, &'static str> {
+        let registered = if over_tls { PORT_FOR_TLS } else { PORT };
         if let Ok(address) = text.parse::<SocketAddr>() {
             return match address.port() {
                 0 => Err("nobody listens on port 0"),
@@ -29,10 +31,10 @@ impl Address {
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
-            return Ok(Self::Fixed(SocketAddr::new(address, REGISTERED_PORT)));
+            return Ok(Self::Fixed(SocketAddr::new(address, registered)));
         }
         let (name, port) = match text.rsplit_once(':') {
-            None => (text, REGISTERED_PORT),
+            None => (text, registered),
             Some((name, port)) => {
                 let port = port.parse().ok().filter(|port| *port != 0);
                 (name, port.ok_or("behind the : stands no port")?)
@@ -78,7 +80,8 @@ mod tests {
     #[test]
     fn an_address_a_host_and_a_host_with_a_port_are_told_apart() {
         let check = |text: &str, expected: Result<&str, ()>| {
-            let said = Address::parse(text).map(|address| address.to_string()).map_err(|_| ());
+            let said =
+                Address::parse(text, false).map(|address| address.to_string()).map_err(|_| ());
             assert_eq!(said, expected.map(String::from), "{text}");
         };
         check("10.1.2.3:104", Ok("10.1.2.3:104"));
@@ -92,6 +95,9 @@ mod tests {
         {
             check(bad, Err(()));
         }
+        let secured = |text| Address::parse(text, true).map(|address| address.to_string());
+        assert_eq!(secured("pacs"), Ok("pacs:2762".into()));
+        assert_eq!(secured("pacs:104"), Ok("pacs:104".into()));
         check("10.1.2.3:0", Err(()));
         check("pacs..example:104", Err(()));
     }

@@ -114,7 +114,7 @@ fn can_run_models(node: &Node) -> Result<(), Failure> {
 fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<Config, Failure> {
     let scanner = AeTitle::parse(SCANNER)?;
     // The rules send to the peer that they name; the demo may stand another in its place.
-    let address = Some(Address::parse(pacs.address())?);
+    let address = Some(Address::parse(pacs.address(), false)?);
     let receiver = Peer { address, ..Peer::new(pacs.ae_title().clone()) };
     let sender = Peer::new(scanner.clone());
     let quiet = Duration::try_from_secs_f64(arguments.quiet_seconds)?;

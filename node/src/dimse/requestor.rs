@@ -435,6 +435,13 @@ impl fmt::Display for Rejection {
     }
 }
 
+/// The servers that come after the one that was reached.
+fn behind<'s>(servers: &'s [Vec<SocketAddr>], reached: &TcpStream) -> &'s [Vec<SocketAddr>] {
+    let reached = reached.peer_addr().ok();
+    let at = servers.iter().position(|server| reached.is_some_and(|it| server.contains(&it)));
+    at.and_then(|at| servers.get(at + 1..)).unwrap_or_default()
+}
+
 /// Odd, 1 to 255 (PS3.8 9.3.2.2); at most 128 are proposed.
 fn context_id(index: usize) -> u8 {
     (2 * index + 1).min(255) as u8
@@ -523,6 +530,7 @@ fn tls_trouble(error: &io::Error) -> String {
 async fn answer(
     connection: &mut Connection,
     target: &Target,
+    address: &str,
     proposed: &[Proposed],
     address: &str,
 ) -> Result<Acceptance, RequestError> {

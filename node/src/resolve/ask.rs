@@ -1,7 +1,6 @@
 //! One question to the name servers at a time: addresses of a host, services and texts of an instance.
 
 use crate::config::DnsConfig;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -10,6 +9,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -153,17 +153,23 @@ impl Dns {
     }
 
     fn made(&self) -> Result<TokioResolver, NetError> {
-        let mut builder = match self.servers.is_empty() {
-            true => TokioResolver::builder_tokio()?,
-            false => {
-                let servers = self.servers.iter().map(name_server).collect();
-                let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            }
-        };
-        set(builder.options_mut());
-        builder.build()
+        if self.servers.is_empty() {
+            // Without name servers there is still /etc/hosts.
+            return TokioResolver::builder_tokio().map_or_else(|_| built(&[]), finished);
+        }
+        built(&self.servers)
     }
+}
+
+fn built(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    let servers = servers.iter().map(name_server).collect();
+    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    finished(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+}
+
+fn finished(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
+    set(builder.options_mut());
+    builder.build()
 }
 
 /// Nothing is remembered here: the answers themselves are.
@@ -202,6 +208,7 @@ fn fault(error: NetError) -> Fault {
             code => Fault::Unanswered(code.to_str().into()),
         },
         NetError::Dns(DnsError::ResponseCode(code)) => Fault::Unanswered(code.to_str().into()),
+        NetError::NoConnections => Fault::Unanswered("no name server is configured".into()),
         NetError::Timeout => Fault::Unanswered("no answer in time".into()),
         error => Fault::Unanswered(error.to_string()),
     }
@@ -221,4 +228,38 @@ fn is_of_use(address: &IpAddr) -> bool {
         IpAddr::V6(six) => six.is_unicast_link_local(),
     };
     !nowhere && !on_one_wire
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_machine_without_name_servers_still_knows_itself_and_says_what_it_lacks() {
+        let resolver = built(&[]).expect("nothing is asked yet");
+        let current = Mutex::new(Some((SYSTEM_FILES.map(written), resolver)));
+        let dns = Dns { servers: Vec::new(), current };
+        let name = |text| Name::from_ascii(text).expect("a name");
+        let itself = dns.addresses(&name("localhost.")).await.expect("itself");
+        assert!(itself.what.iter().all(IpAddr::is_loopback), "{itself:?}");
+        match dns.addresses(&name("pacs.hospital.test.")).await {
+            Err(Fault::Unanswered(why)) => assert_eq!(why, "no name server is configured"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn addresses_of_both_versions_come_by_turns_and_those_of_no_single_host_not_at_all() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let (six, four) = (vec![ip("::1"), ip("::2")], vec![ip("10.0.0.1")]);
+        assert_eq!(by_turns(six, four), [ip("::1"), ip("10.0.0.1"), ip("::2")]);
+        for good in ["10.0.0.1", "127.0.0.1", "2001:db8::1"] {
+            assert!(is_of_use(&ip(good)), "{good}");
+        }
+        for bad in
+            ["0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "169.254.1.1", "fe80::1", "ff02::1"]
+        {
+            assert!(!is_of_use(&ip(bad)), "{bad}");
+        }
+    }
 }

@@ -29,11 +29,13 @@ pub(super) struct Failed {
     pub(super) ttl: Duration,
 }
 
-/// In the first of the domains that has it. A domain that gives no answer ends the search: what a later one says
+/// In the first of the domains that has it; over TLS only where that is asked for, and then never without.
+/// A domain that gives no answer ends the search: what a later one says
 /// might be another peer.
 pub(super) async fn discover(
     dns: &Arc<Dns>,
     title: &AeTitle,
+    over_tls: bool,
     domains: &[String],
     tls: bool,
 ) -> Result<Answer, Failed> {
@@ -185,7 +187,7 @@ async fn server(dns: &Arc<Dns>, service: Service) -> Result<(Server, Duration), 
 }
 
 /// Whether it could be had over TLS.
-async fn over_tls(dns: &Arc<Dns>, title: &AeTitle, domains: &[String]) -> Option<String> {
+async fn offered_over_tls(dns: &Arc<Dns>, title: &AeTitle, domains: &[String]) -> Option<String> {
     for domain in domains {
         let name = absolute(Some((title, SERVICE_OVER_TLS)), domain)?;
         if dns.services(&name).await.is_ok() {

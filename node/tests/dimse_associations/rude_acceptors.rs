@@ -314,3 +314,27 @@ async fn two_releases_that_cross_are_both_answered() {
     let heard = peer.await.expect("no panic");
     assert_eq!(heard, ["A-ASSOCIATE-RQ", "RQ", "RP", "closed"]);
 }
+
+#[tokio::test]
+async fn another_server_is_asked_when_one_has_no_room_and_not_when_one_says_no_for_good() {
+    let full = || pdu(3, &[0, 2, 3, 2]);
+    let two = |first: u16, second: u16| {
+        let servers = [first, second].map(|port| vec![([127, 0, 0, 1], port).into()]);
+        Target { servers: servers.into(), ..hasty(first) }
+    };
+    let (first, _first) = acceptor(vec![full()]).await;
+    let (second, _second) = acceptor(vec![by_the_book()]).await;
+    let association = asked(&two(first, second)).await.expect("the second has room");
+    association.abort().await;
+
+    let (first, _first) = acceptor(vec![full()]).await;
+    let (second, _second) = acceptor(vec![full()]).await;
+    let said = asked(&two(first, second)).await.err();
+    assert!(matches!(said, Some(RequestError::RejectedTransient(_))), "{said:?}");
+
+    let (first, _first) = acceptor(vec![pdu(3, &[0, 1, 1, 3])]).await;
+    let (second, second_heard) = acceptor(vec![by_the_book()]).await;
+    let said = asked(&two(first, second)).await.err();
+    assert!(matches!(said, Some(RequestError::RejectedPermanent(_))), "{said:?}");
+    assert!(!second_heard.is_finished(), "nobody called it");
+}
