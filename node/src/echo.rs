@@ -106,12 +106,12 @@ async fn go(config: &Arc<Config>, peer: &Peer, steps: &mut Vec<Step>) -> Result<
             Some("whom these words name: you, or the peer's admin"),
         ));
     }
-    if target.secured.is_some() {
-        steps.push(good("TLS", "its certificate is good, and it took this node's"));
-    }
     let mut association = association.map_err(|why| unassociated(&why))?;
     if let Security::Tls { version, .. } = association.security() {
-        steps.push(good("TLS", format!("{version}, and its certificate is good")));
+        steps.push(good(
+            "TLS",
+            format!("{version}; its certificate is good, and it took this node's"),
+        ));
     }
     let titles = format!("{} took {}'s association", peer.ae_title, config.ae_title);
     steps.push(good("association", titles));
@@ -184,11 +184,11 @@ fn unassociated(why: &RequestError) -> Step {
             return bad(
                 "TLS",
                 "it speaks TLS on that port, and is called without",
-                Some("you: set tls = true of the peer, and [tls]"),
+                Some(
+                    "you: set tls = true of the peer, and [tls]; or its admin: which port takes DICOM without TLS?",
+                ),
             );
         }
-        // Whose turn it is stands in its own words.
-        RequestError::Tls { .. } => return bad("TLS", why.to_string(), None),
         RequestError::RejectedPermanent(_) => {
             Some("the peer's admin, or you where a title is wrong")
         }

@@ -139,8 +139,16 @@ impl Association {
         if !(1..=128).contains(&proposed.len()) {
             return Err(RequestError::Contexts(proposed.len()));
         }
-        let stream = connect(&target.servers, target.timers.connect).await?;
-        Self::over(stream, target, proposed).await
+        let mut servers = &target.servers[..];
+        loop {
+            let stream = connect(servers, target.timers.connect).await?;
+            let others = behind(servers, &stream);
+            match Self::over(stream, target, proposed).await {
+                // Another server may have room. What is no for good is the answer of the title, whoever gives it.
+                Err(RequestError::RejectedTransient(_)) if !others.is_empty() => servers = others,
+                done => return done,
+            }
+        }
     }
 
     /// The same, over a connection that is there.
@@ -153,7 +161,7 @@ impl Association {
         let stream = secured(stream, target, &address).await?;
         let failed = |source| RequestError::Connect { address: address.clone(), source };
         let mut connection = Connection::new(stream, target.maximum_pdu).map_err(failed)?;
-        match answer(&mut connection, target, proposed, &address).await {
+        match answer(&mut connection, target, &address, proposed).await {
             Ok(acceptance) => Ok(Self::established(connection, target, proposed, &acceptance)),
             Err(error) => {
                 if let Some(reason) = error.abort() {
@@ -532,7 +540,6 @@ async fn answer(
     target: &Target,
     address: &str,
     proposed: &[Proposed],
-    address: &str,
 ) -> Result<Acceptance, RequestError> {
     let acse = target.timers.acse;
     let failed = |error| match error {
