@@ -3,6 +3,7 @@
 use gantry::config::Config;
 use gantry::resolve::{ResolveError, Resolver, Server};
 use gantry_terms::ae_title::AeTitle;
+use kit::certificates::Authority;
 use kit::dns::{Babbling, DOMAIN, NameServer, Silent, config, dnsmasq};
 use kit::instance::Instance;
 use kit::modality::{Association, Refused, dcmsend};
@@ -398,6 +399,54 @@ fn echo_tells_faults_of_dns_tcp_association_and_context_apart() {
     let said = node.gantry(&["check"]).out;
     assert!(said.contains("warning: peer UNKNOWN is not found now: DNS knows no SRV"), "{said}");
     assert!(said.contains(&format!("PACS at here:{}", pacs.port)), "{said}");
+}
+
+/// `[tls]` with the files of this name.
+fn tls(folder: &Path, name: &str, further: &str) -> String {
+    let file = |file: &str| folder.join(file);
+    let (certificate, key) = (file(&format!("{name}.pem")), file(&format!("{name}.key")));
+    let trust = file("hospital.pem");
+    format!(
+        "\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\ntrust = [{trust:?}]\n{further}\n"
+    )
+}
+
+#[test]
+fn a_peer_that_is_called_over_tls_is_sought_as_such_and_its_certificate_is_not_dns_to_choose() {
+    let Some(()) = dnsmasq() else { return };
+    let (folder, authority) =
+        (TempDir::new().expect("a temporary folder"), Authority::new("Hospital"));
+    authority.write(&folder.path().join("hospital.pem"));
+    for name in ["archive", "node"] {
+        authority.issue(folder.path(), name, &[&format!("{name}.{DOMAIN}")], 30);
+    }
+    let (port, plain) = (ports::free(), ports::free());
+    let dns = NameServer::up(&zone(&[
+        "host host 127.0.0.1",
+        &format!("tls {AE_TITLE} host {port}"),
+        &format!("srv PLAIN host {plain} 0 0"),
+    ]));
+    let listen = tls(folder.path(), "archive", &format!("listen = \"127.0.0.1:{port}\""));
+    let _archive = Setup::new().scanner(AE_TITLE).further(&listen).start();
+    let peer = |title: &str, name: &str| {
+        format!("\n[[peer]]\nae-title = \"{title}\"\ndiscover = true\ntls = true\n{name}")
+    };
+    let own = |peers: &str| {
+        let further = format!("{peers}{}{}", tls(folder.path(), "node", ""), dns.config());
+        Setup::new().further(&further).lay_out()
+    };
+    let node = own(&(peer(AE_TITLE, "tls-name = \"archive.hospital.test\"\n")
+        + &peer("PLAIN", "tls-name = \"archive.hospital.test\"\n")));
+    let said = node.gantry(&["echo", AE_TITLE]);
+    assert!(said.success && said.out.contains("TLS          good"), "{said:?}");
+    let said = node.gantry(&["echo", "PLAIN"]);
+    assert!(!said.success && said.out.contains("SRV record PLAIN._dicom-tls._tcp"), "{said:?}");
+
+    let node = own(&peer(AE_TITLE, "tls-name = \"another.hospital.test\"\n"));
+    let said = node.gantry(&["echo", AE_TITLE]);
+    assert!(!said.success && said.out.contains("TLS          FAILED"), "{said:?}");
+    let said = own(&peer(AE_TITLE, "")).gantry(&["check"]);
+    assert!(!said.success && said.err.contains("set tls-name"), "{said:?}");
 }
 
 /// A port where what is no TLS hears a protocol version alert (RFC 8446 section 6).
