@@ -65,8 +65,9 @@ async fn what_is_committed_is_done_and_what_failed_goes_out_again_and_is_asked_f
     let good = [instance(1, 1), instance(1, 2)];
     // Whoever else says so, or of whatever else, changes nothing.
     for (peer, transaction) in [("OTHER", "1.1"), ("PACS", "1.2")] {
-        let told = store.proofs_reported(peer, &uid(transaction), &good, &failed(3), Moment(25));
-        assert_eq!(told.await.expect("noted"), Settled::default());
+        let (transaction, failed) = (uid(transaction), failed(3));
+        let told = store.proofs_reported(peer, &transaction, &good, &failed, Moment(25)).await;
+        assert_eq!(told.expect("noted"), Settled::default());
     }
     let told = store.proofs_reported("PACS", &uid("1.1"), &good, &failed(3), Moment(25)).await;
     assert_eq!(told.expect("noted"), Settled { proven: 2, lost: 1, parked: 0 });
@@ -131,8 +132,8 @@ async fn a_request_of_a_peer_waits_for_its_report_and_says_what_is_here() {
     let asked = [taken(&class, 1), taken(&uid("1.2.840.10008.1.1"), 2), taken(&class, 9)];
     for at in [Moment(40), Moment(41)] {
         // The same once more is one request.
-        let asked = kept.promise_asked("CT1", &uid("1.5"), &asked, at, at);
-        asked.await.expect("noted");
+        let noted = kept.promise_asked("CT1", &uid("1.5"), &asked, at, at).await;
+        noted.expect("noted");
     }
     kept.close().await;
     let kept = store(folder.path()).await;
