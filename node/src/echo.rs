@@ -7,7 +7,7 @@ use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers
 use crate::dimse::service::Security;
 use crate::dimse::status;
 use crate::output::line;
-use crate::resolve::{Found, ResolveError, Resolver};
+use crate::resolve::{Found, ResolveError, Resolver, Server};
 use crate::tls::Tls;
 use crate::transcode;
 use dicom_dictionary_std::uids;

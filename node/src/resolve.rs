@@ -121,8 +121,7 @@ impl Resolver {
                     discover::host(&self.dns, name, *port, domains).await
                 }
                 _ => {
-                    let tls = peer.tls.is_some();
-                    discover::discover(&self.dns, &peer.ae_title, domains, tls).await
+                    discover::discover(&self.dns, &peer.ae_title, peer.tls.is_some(), domains).await
                 }
             }
         };

@@ -229,7 +229,7 @@ impl WrittenPeer {
                 ));
                 None
             }
-            (Some(text), false) => match Address::parse(text) {
+            (Some(text), false) => match Address::parse(text, self.tls) {
                 Ok(address) => Some(address),
                 Err(why) => {
                     problems.push(format!(

@@ -37,9 +37,8 @@ pub(super) async fn discover(
     title: &AeTitle,
     over_tls: bool,
     domains: &[String],
-    tls: bool,
 ) -> Result<Answer, Failed> {
-    let service = if tls { SERVICE_OVER_TLS } else { SERVICE };
+    let service = if over_tls { SERVICE_OVER_TLS } else { SERVICE };
     let mut nowhere = None;
     for domain in domains {
         match instance(dns, title, service, domain).await {
@@ -49,7 +48,7 @@ pub(super) async fn discover(
             done => return done,
         }
     }
-    if !tls && let Some(instance) = over_tls(dns, title, domains).await {
+    if !over_tls && let Some(instance) = offered_over_tls(dns, title, domains).await {
         return Err(Failed { why: ResolveError::OnlyTls(instance), ttl: NOTHING_FOR });
     }
     let sought = domains.iter().map(|domain| format!("{title}.{service}._tcp.{domain}"));

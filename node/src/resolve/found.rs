@@ -53,8 +53,8 @@ pub enum ResolveError {
     /// Who keeps the zone.
     #[error("DNS knows no usable address of {0}: whoever keeps the zone must enter one")]
     NoHost(String),
-    /// The admin here.
-    #[error("{0} is offered over TLS alone: set tls = true of the peer")]
+    /// The admin, here or at the peer.
+    #[error("{0} is offered over TLS alone: give the peer tls = true")]
     OnlyTls(String),
     /// The network, or the name servers.
     #[error("{asked} did not say where {name} is: {why}")]
