@@ -76,6 +76,9 @@ pub enum Command {
     Verify(ConfigArgument),
     /// Evict now what `[retention]` wants gone and nothing needs, while no node runs; a running node does it by itself.
     Retention(RetentionArguments),
+    /// Peers that misbehave on purpose, to try a node, its queues and what its admin reads. For a laboratory only.
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Show the whole road on this machine: a scanner, the node and a PACS on loopback.
     Demo(DemoArguments),
     /// Run one model for a node, which starts this by itself and talks to it over standard input.
@@ -173,6 +176,58 @@ pub struct BacktestArguments {
     pub examples: usize,
     #[command(flatten)]
     pub config: ConfigArgument,
+}
+
+#[derive(Subcommand)]
+pub enum LabCommand {
+    /// A PACS that is slow, silent, refuses, aborts, hangs up or loses what it took. It keeps nothing.
+    Pacs(LabPacsArguments),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example: gantry lab pacs --listen 127.0.0.1:11113 --abort-at 20000 --every 10\n\
+Then send to it, and look at `gantry outbox list` and `gantry status`."
+)]
+#[group(skip)]
+pub struct LabPacsArguments {
+    /// Where it listens.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:11113")]
+    pub listen: String,
+    /// A SOP class that it does not take; may be repeated.
+    #[arg(long, value_name = "UID")]
+    pub refuse: Vec<String>,
+    /// Answer objects with this status, in four hexadecimal digits such as A700.
+    #[arg(long, value_name = "STATUS", value_parser = status, group = "manner")]
+    pub answer: Option<u16>,
+    /// Answer objects after so many seconds.
+    #[arg(long, value_name = "SECONDS", group = "manner")]
+    pub slow: Option<f64>,
+    /// Read objects and say nothing.
+    #[arg(long, group = "manner")]
+    pub silent: bool,
+    /// Abort the association when so many bytes of an object have come.
+    #[arg(long, value_name = "BYTES", group = "manner")]
+    pub abort_at: Option<usize>,
+    /// Close the connection when so many bytes of an object have come.
+    #[arg(long, value_name = "BYTES", group = "manner")]
+    pub close_at: Option<usize>,
+    /// Do so with each object of this number only, and take the others.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub every: u64,
+    /// Take no more associations than this at a time; others are told to come back later.
+    #[arg(long, value_name = "NUMBER", default_value_t = 64)]
+    pub associations: usize,
+    /// Hang up on whoever calls.
+    #[arg(long)]
+    pub away: bool,
+    /// Tell storage commitment that it has nothing of what it took.
+    #[arg(long)]
+    pub lose: bool,
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    u16::from_str_radix(text, 16).map_err(|_| "write a status as in A700".into())
 }
 
 #[derive(Args)]

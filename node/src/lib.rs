@@ -18,6 +18,7 @@ pub mod echo;
 pub mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod lab;
 pub mod ledger;
 pub mod maintenance;
 pub mod memory;

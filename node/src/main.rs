@@ -3,7 +3,7 @@
 use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
-    associations, backtest, check, demo, doctor, echo, explain, maintenance, metrics, models,
+    associations, backtest, check, demo, doctor, echo, explain, lab, maintenance, metrics, models,
     outbox, peers, reproduce, retain, rules, serve, show, status,
 };
 use std::io::IsTerminal;
@@ -64,6 +64,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,
         Command::Retention(arguments) => retain::command(&arguments).await,
+        Command::Lab(command) => lab::run(&command).await,
         Command::Demo(arguments) => demo::run(&arguments).await,
         // Served before there was a runtime.
         Command::Worker => Ok(ExitCode::FAILURE),

@@ -1,8 +1,9 @@
 //! Storage commitment with Orthanc, in both roles: what it took it promises to keep, what it lost it gets again, and what the node
 //! keeps it promises.
 
+use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
-use kit::modality::dcmsend;
+use kit::modality::{Association, dcmsend};
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::{need, phantom, ports};
@@ -123,6 +124,37 @@ fn the_node_commits_to_what_it_keeps_and_to_nothing_else() {
         (chest.instances[1].sop_instance.clone(), Some(0x0119)),
     ];
     assert_eq!(reasons, Some(wanted), "{report}");
+}
+
+/// Some archives report on the association that asked them, and some have lost all.
+#[test]
+fn a_report_on_the_association_that_asked_is_heard_and_what_is_lost_for_good_is_parked() {
+    let pacs = DifficultPacs::up("ORTHANC", &[], |_| Manner::Takes);
+    let peers = format!(
+        "\n[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"ORTHANC\"\naddress = \"127.0.0.1:{}\"\n\
+         commitment = true\n",
+        pacs.port
+    );
+    let node = Setup::new().rules("archive.toml", FORWARD).further(&peers).start();
+    let first = phantom::small_chest("kept by a difficult one").instances;
+    store(&node, &first[..2]);
+    wait_for_words(&node, "2 committed, 0 asked, 0 to ask, 0 sent again");
+    pacs.set_lost(true);
+    let second = phantom::small_chest("lost by a difficult one").instances;
+    store(&node, &second[..1]);
+    wait_for_words(&node, "sent 4 times and not committed: 0112");
+    let taken = pacs.seen().taken;
+    assert_eq!(taken.iter().filter(|uid| **uid == second[0].sop_instance).count(), 4);
+    assert_eq!(taken.len(), 2 + 4, "what was committed is sent once");
+}
+
+fn store(node: &Node, instances: &[Instance]) {
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
+    for instance in instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0));
+    }
+    association.release();
 }
 
 /// Of a job of the archive that stored something.

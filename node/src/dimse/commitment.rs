@@ -77,6 +77,10 @@ impl Request {
         encoded(&self.transaction, [(REFERENCED_SOP_SEQUENCE, items)], syntax)
     }
 
+    pub(super) fn read_from(data_set: &[u8], syntax: &Uid) -> Option<Self> {
+        read(data_set, syntax).ok()
+    }
+
     /// N-ACTION-RQ (PS3.7 10.3.5).
     pub(super) fn command(message: Command) -> Command {
         message
@@ -136,9 +140,11 @@ pub(super) async fn receive(
         && command.text(class).as_deref() == Some(COMMITMENT);
     Ok(match (is_of_class, command.number(kind)) {
         (false, _) => Err(status::NO_SUCH_SOP_CLASS),
-        (_, Some(REQUEST)) if asked && !too_long => read(&bytes, context).map(Message::Asked),
+        (_, Some(REQUEST)) if asked && !too_long => {
+            read(&bytes, &context.transfer_syntax).map(Message::Asked)
+        }
         (_, Some(ALL_COMMITTED | SOME_FAILED)) if !asked && !too_long => {
-            read_report(&bytes, context).map(Message::Reported)
+            read_report(&bytes, &context.transfer_syntax).map(Message::Reported)
         }
         (_, Some(ALL_COMMITTED | SOME_FAILED)) if too_long => Err(RESOURCE_LIMITATION),
         (_, _) if asked => Err(status::NO_SUCH_ACTION),
@@ -146,8 +152,8 @@ pub(super) async fn receive(
     })
 }
 
-fn read(bytes: &[u8], context: &Context) -> Result<Request, u16> {
-    let header = header(bytes, context)?;
+fn read(bytes: &[u8], syntax: &Uid) -> Result<Request, u16> {
+    let header = header(bytes, syntax)?;
     let references: Option<Vec<Reference>> =
         items(&header, REFERENCED_SOP_SEQUENCE).map(reference).collect();
     match (transaction(&header), references) {
@@ -158,8 +164,8 @@ fn read(bytes: &[u8], context: &Context) -> Result<Request, u16> {
     }
 }
 
-fn read_report(bytes: &[u8], context: &Context) -> Result<Report, u16> {
-    let header = header(bytes, context)?;
+fn read_report(bytes: &[u8], syntax: &Uid) -> Result<Report, u16> {
+    let header = header(bytes, syntax)?;
     let committed: Option<Vec<_>> =
         items(&header, REFERENCED_SOP_SEQUENCE).map(reference).collect();
     let failed: Option<Vec<_>> = items(&header, FAILED_SOP_SEQUENCE)
@@ -176,8 +182,8 @@ fn read_report(bytes: &[u8], context: &Context) -> Result<Report, u16> {
     }
 }
 
-fn header(bytes: &[u8], context: &Context) -> Result<Header, u16> {
-    read_whole_data_set(bytes, &context.transfer_syntax).map_err(|_| status::INVALID_ARGUMENT)
+fn header(bytes: &[u8], syntax: &Uid) -> Result<Header, u16> {
+    read_whole_data_set(bytes, syntax).map_err(|_| status::INVALID_ARGUMENT)
 }
 
 fn transaction(header: &Header) -> Option<Uid> {
@@ -242,10 +248,6 @@ mod tests {
         Uid::parse(text).expect("a UID")
     }
 
-    fn context(syntax: &str) -> Context {
-        Context { id: 1, abstract_syntax: uid(COMMITMENT), transfer_syntax: uid(syntax) }
-    }
-
     fn references(count: usize) -> Vec<Reference> {
         let reference = |number| Reference {
             sop_class: uid("1.2.840.10008.5.1.4.1.1.2"),
@@ -261,21 +263,21 @@ mod tests {
         let failed = vec![(committed.pop().expect("three"), NO_SUCH_INSTANCE)];
         let report = Report { transaction: uid("1.2.3"), committed, failed };
         for syntax in [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN] {
-            let context = context(syntax);
-            let bytes = request.data_set(&context.transfer_syntax).expect("written");
-            assert_eq!(read(&bytes, &context), Ok(request.clone()));
-            let bytes = report.data_set(&context.transfer_syntax).expect("written");
-            assert_eq!(read_report(&bytes, &context), Ok(report.clone()));
+            let syntax = uid(syntax);
+            let bytes = request.data_set(&syntax).expect("written");
+            assert_eq!(read(&bytes, &syntax), Ok(request.clone()));
+            let bytes = report.data_set(&syntax).expect("written");
+            assert_eq!(read_report(&bytes, &syntax), Ok(report.clone()));
         }
     }
 
     #[test]
     fn what_lacks_a_transaction_or_names_no_instances_is_refused() {
-        let context = context(EXPLICIT_VR_LITTLE_ENDIAN);
+        let syntax = uid(EXPLICIT_VR_LITTLE_ENDIAN);
         let none = Request { transaction: uid("1.2.3"), references: Vec::new() };
-        let bytes = none.data_set(&context.transfer_syntax).expect("written");
-        assert_eq!(read(&bytes, &context), Err(status::INVALID_ARGUMENT));
-        assert_eq!(read(b"", &context), Err(status::INVALID_ARGUMENT));
-        assert_eq!(read_report(b"garbage that is none", &context), Err(status::INVALID_ARGUMENT));
+        let bytes = none.data_set(&syntax).expect("written");
+        assert_eq!(read(&bytes, &syntax), Err(status::INVALID_ARGUMENT));
+        assert_eq!(read(b"", &syntax), Err(status::INVALID_ARGUMENT));
+        assert_eq!(read_report(b"garbage that is none", &syntax), Err(status::INVALID_ARGUMENT));
     }
 }

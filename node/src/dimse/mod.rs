@@ -10,6 +10,7 @@ mod conversation;
 mod echo;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+pub mod lab;
 mod negotiation;
 pub mod pace;
 mod pdu;
