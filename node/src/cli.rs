@@ -218,6 +218,9 @@ pub struct LabPacsArguments {
     /// Take no more associations than this at a time; others are told to come back later.
     #[arg(long, value_name = "NUMBER", default_value_t = 64)]
     pub associations: usize,
+    /// Take uncompressed objects only.
+    #[arg(long)]
+    pub uncompressed: bool,
     /// Hang up on whoever calls.
     #[arg(long)]
     pub away: bool,

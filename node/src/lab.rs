@@ -27,6 +27,9 @@ async fn pacs(arguments: &LabPacsArguments) -> Result<ExitCode, Box<dyn std::err
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
     pacs.set_away(arguments.away);
     pacs.set_lost(arguments.lose);
+    if arguments.uncompressed {
+        pacs.takes_only_uncompressed();
+    }
     pacs.takes_associations(arguments.associations);
     line!("a PACS listens on {} under any AE title; {}", pacs.address, described(manner, every));
     line!("it keeps nothing. Ctrl-C ends it");

@@ -106,6 +106,7 @@ impl LabPacs {
             seen: Mutex::default(),
             is_away: AtomicBool::new(false),
             most: AtomicUsize::new(usize::MAX),
+            takes_only_uncompressed: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
             keeps_data,
             refuses: refuses.iter().map(|class| class.to_string()).collect(),
@@ -244,13 +245,13 @@ impl Shared {
         };
         let AssociationRQ { calling_ae_title, called_ae_title, application_context_name, .. } =
             asked.clone();
-        (self.told)(&format!("{calling_ae_title} gets an association"));
+        (self.told)(&format!("{calling_ae_title:?} gets an association"));
         let contexts = asked.presentation_contexts.iter().map(|context| {
             let first = context.transfer_syntaxes.first().cloned().unwrap_or_default();
             at.syntaxes.extend(Uid::parse(&first).map(|syntax| (context.id, syntax)));
             let is_refused = self.refuses.contains(&context.abstract_syntax);
             let only_uncompressed = self.takes_only_uncompressed.load(Ordering::SeqCst);
-            let syntax = &context.transfer_syntaxes[0];
+            let syntax = &first;
             let is_compressed = ![IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]
                 .contains(&syntax.trim_end_matches('\0'));
             PresentationContextResult {
