@@ -527,7 +527,7 @@ pub struct PeersArguments {
 
 #[derive(Args)]
 pub struct EchoArguments {
-    /// The AE title of a [[peer]] that has an address or is discovered.
+    /// The AE title of a peer that has an address or is discovered.
     pub ae_title: String,
     /// As JSON: a list with `step`, `good`, `says` and, where something is to be done, `then`.
     #[arg(long)]
