@@ -39,6 +39,17 @@ impl Commit {
     /// Until told to stop. Each peer is asked by a task of its own, so that none waits for another.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
+        let asked = self.config.peers.values().filter(|peer| peer.commitment);
+        let asked: Vec<&str> = asked.map(|peer| peer.ae_title.as_str()).collect();
+        match self.store.proofs_waived(&asked).await {
+            Ok(0) => {}
+            Ok(waived) => {
+                tracing::info!(station = "commit", waived, "no promise is waited for any more");
+            }
+            Err(error) => {
+                tracing::error!(station = "commit", %error, "the index cannot be written")
+            }
+        }
         for peer in self.config.peers.values().filter(|peer| peer.commitment) {
             tasks.spawn(ask::run(self.clone(), peer.clone(), stop.clone()));
         }

@@ -40,6 +40,8 @@ pub(crate) struct Syntax {
 pub(crate) struct Walker<'a> {
     source: Source<'a>,
     until: Until,
+    /// Whatever is there is kept: whoever asks has bounded the bytes.
+    keeps_all: bool,
     kept: usize,
     held: usize,
 }
@@ -71,7 +73,11 @@ fn malformed<T>(tag: Tag, what: &'static str) -> Walked<T> {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(source: Source<'a>, until: Until) -> Self {
-        Self { source, until, kept: 0, held: 0 }
+        Self { source, until, keeps_all: false, kept: 0, held: 0 }
+    }
+
+    pub(crate) fn keeping_all(self) -> Self {
+        Self { keeps_all: true, ..self }
     }
 
     /// The data set from its first to its last element, or up to its pixels.
@@ -238,7 +244,7 @@ impl<'a> Walker<'a> {
     fn keep(&mut self, found: &mut Vec<(Tag, Attribute)>, tag: Tag, vr: VR, values: Values) {
         self.kept += 1;
         self.held += values.iter().map(held_by).sum::<usize>();
-        if self.kept <= MOST_ATTRIBUTES && self.held <= MOST_VALUES {
+        if self.keeps_all || (self.kept <= MOST_ATTRIBUTES && self.held <= MOST_VALUES) {
             found.push((tag, Attribute { vr: vr.to_string().into(), values }));
         }
     }
@@ -280,7 +286,7 @@ impl<'a> Walker<'a> {
                 end: item_end,
                 ..context.clone()
             })?;
-            match items.len() < MOST_ITEMS {
+            match self.keeps_all || items.len() < MOST_ITEMS {
                 true => items.push(Value::Item(item)),
                 // What is not kept takes no room from what comes behind a long sequence.
                 false => (self.kept, self.held) = before,

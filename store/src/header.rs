@@ -9,7 +9,7 @@ use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_encoding::{Codec, Endianness};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use gantry_terms::header::{Header, Tag};
-use gantry_terms::transfer_syntaxes::IMPLICIT_VR_LITTLE_ENDIAN;
+use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use gantry_terms::uid::Uid;
 use std::fs::File;
 
@@ -62,6 +62,15 @@ pub fn read_start_of_data_set(start: &[u8], syntax: &Uid) -> Result<Header, Head
 /// pixels is truncated too.
 pub fn read_whole_data_set(data_set: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
     read(Source::bytes(data_set), syntax, Until::End)
+}
+
+/// The data set of a message that is no object, such as a list of thousands of references: of any length, so that whoever
+/// asks bounds it, and every item of it is there.
+pub fn read_message(data_set: &[u8], syntax: &Uid) -> Result<Header, HeaderError> {
+    let source = Source::bytes(data_set);
+    let implicit = syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN;
+    let syntax = Syntax { big_endian: syntax.as_str() == EXPLICIT_VR_BIG_ENDIAN, implicit };
+    Walker::new(source, Until::End).keeping_all().whole(syntax)
 }
 
 /// The header of a data set that lies in a file from its position on, in bounded memory.

@@ -86,6 +86,8 @@ pub struct DeliveryRow {
     pub delivered_at: Option<Moment>,
     /// Since when it is on its way; none while it waits.
     pub leased_at: Option<Moment>,
+    /// Where the peer has to promise to keep it: when it did, if it did.
+    pub proof: Option<Option<Moment>>,
     /// When, by whom and why it was dropped.
     pub dropped: Option<(Moment, Said)>,
 }
@@ -101,7 +103,8 @@ impl Reader {
     /// Deliveries of the series' own instances and of the results of its jobs.
     pub async fn deliveries(&self, series: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT * FROM outbox
+            "SELECT outbox.*, proofs.state AS proof, proven_at
+             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM instances WHERE series = $1)
                 OR job IN (SELECT id FROM jobs WHERE series = $1)
              ORDER BY id",
@@ -115,7 +118,8 @@ impl Reader {
     /// Deliveries of the study's instances and of the results of its jobs.
     pub async fn study_deliveries(&self, study: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT * FROM outbox
+            "SELECT outbox.*, proofs.state AS proof, proven_at
+             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM series CROSS JOIN instances
                                         ON instances.series = series.uid
                                     WHERE series.study = $1)
@@ -130,10 +134,10 @@ impl Reader {
 
     /// Deliveries of one instance.
     pub async fn deliveries_of(&self, sop_instance: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        let found = sqlx::query("SELECT * FROM outbox WHERE sop_instance = $1 ORDER BY id")
-            .bind(sop_instance.as_str())
-            .fetch_all(&self.pool)
-            .await?;
+        let query = "SELECT outbox.*, proofs.state AS proof, proven_at
+             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
+             WHERE sop_instance = $1 ORDER BY id";
+        let found = sqlx::query(query).bind(sop_instance.as_str()).fetch_all(&self.pool).await?;
         found.iter().map(delivery_row).collect()
     }
 
@@ -445,6 +449,9 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         due_at: rows::moment(row, "due_at")?,
         delivered_at: rows::maybe_moment(row, "delivered_at")?,
         leased_at: rows::maybe_moment(row, "leased_at")?,
+        proof: rows::column::<Option<&str>>(row, "proof")?
+            .map(|_| rows::maybe_moment(row, "proven_at"))
+            .transpose()?,
         dropped: said(row, "dropped_at", "dropped_by", "dropped_why")?,
     })
 }

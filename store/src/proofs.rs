@@ -105,25 +105,21 @@ impl Reader {
         }
         Ok(counts)
     }
-
-    /// When the peer promised to keep the instance; nothing where it did not, or was not asked.
-    pub async fn proven_at(
-        &self,
-        peer: &str,
-        sop_instance: &Uid,
-    ) -> Result<Option<Moment>, StoreError> {
-        let at: Option<Option<i64>> = sqlx::query_scalar(
-            "SELECT proven_at FROM proofs WHERE peer = $1 AND sop_instance = $2",
-        )
-        .bind(peer)
-        .bind(sop_instance.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(at.flatten().map(Moment))
-    }
 }
 
 impl Store {
+    /// Peers that are not among these do not have to promise any more: nothing is held back for their sake.
+    pub async fn proofs_waived(&self, peers: &[&str]) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "DELETE FROM proofs WHERE state <> 'proven'
+                 AND peer NOT IN (SELECT value FROM json_each($1))",
+        )
+        .bind(rows::to_json(&peers)?)
+        .execute(&self.shared.write)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// A request with these instances is about to go out. What is in the row counts when the node ends meanwhile:
     /// a report is waited for until then.
     pub async fn proofs_asked(
@@ -147,7 +143,8 @@ impl Store {
         Ok(())
     }
 
-    /// The request was not taken: asked again at that time.
+    /// The request was not taken, as far as is known: asked again at that time. Should a report on it come all
+    /// the same, it counts.
     pub async fn proofs_not_asked(
         &self,
         transaction: &Uid,
@@ -155,7 +152,7 @@ impl Store {
         again_at: Moment,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE proofs SET state = 'wanted', transaction_uid = NULL, reason = $2, due_at = $3
+            "UPDATE proofs SET state = 'wanted', reason = $2, due_at = $3
              WHERE transaction_uid = $1 AND state = 'asked'",
         )
         .bind(transaction.as_str())
@@ -180,7 +177,7 @@ impl Store {
         let mut connection = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let proven = sqlx::query(
             "UPDATE proofs SET state = 'proven', proven_at = $4, reason = NULL
-             WHERE peer = $1 AND transaction_uid = $2 AND state = 'asked'
+             WHERE peer = $1 AND transaction_uid = $2 AND state IN ('wanted', 'asked')
                  AND sop_instance IN (SELECT value FROM json_each($3))",
         )
         .bind(peer)
@@ -192,8 +189,8 @@ impl Store {
         let mut settled = Settled { proven: proven.rows_affected(), ..Settled::default() };
         for (sop_instance, reason) in failed {
             let was_asked = sqlx::query(
-                "SELECT 1 FROM proofs WHERE peer = $1 AND sop_instance = $2 AND state = 'asked'
-                     AND transaction_uid = $3",
+                "SELECT 1 FROM proofs WHERE peer = $1 AND sop_instance = $2 AND transaction_uid = $3
+                     AND state IN ('wanted', 'asked')",
             )
             .bind(peer)
             .bind(sop_instance.as_str())

@@ -76,7 +76,9 @@ async fn what_is_committed_is_done_and_what_failed_goes_out_again_and_is_asked_f
     let counted = count(&store).await;
     assert_eq!((counted.proven, counted.lost), (2, 1));
     assert_eq!(counted.reason.as_deref(), Some("0112: it is gone"));
-    assert_eq!(store.proven_at("PACS", &instance(1, 1)).await.expect("asked"), Some(Moment(25)));
+    let rows = store.deliveries(&series(1)).await.expect("asked");
+    let proofs: Vec<_> = rows.iter().map(|row| row.proof).collect();
+    assert_eq!(proofs, [Some(Some(Moment(25))), Some(Some(Moment(25))), Some(None)]);
     assert_eq!(deliver(&store).await, 1);
     assert_eq!(ask(&store, "1.3", Moment(30)).await.len(), 1);
     let last = [instance(1, 3)];
@@ -114,9 +116,15 @@ async fn a_request_that_was_not_taken_is_made_again_and_a_store_that_is_opened_a
     let kept = store(folder.path()).await;
     assert_eq!(kept.next_proof_due("PACS").await.expect("asked"), Some(Moment(15)));
     assert_eq!(count(&kept).await.reason.as_deref(), Some("nobody there"));
-    assert_eq!(ask(&kept, "1.2", Moment(30)).await.len(), 3);
+    // The peer had heard it after all.
+    let late = kept.proofs_reported("PACS", &uid("1.1"), &[instance(1, 1)], &[], Moment(16)).await;
+    assert_eq!(late.expect("noted").proven, 1);
+    assert_eq!(ask(&kept, "1.2", Moment(30)).await.len(), 2);
     // Nothing was sent again for it.
     assert_eq!(states(&kept).await, [DeliveryState::Delivered; 3]);
+    assert_eq!(kept.proofs_waived(&["PACS"]).await.expect("noted"), 0);
+    assert_eq!(kept.proofs_waived(&["OTHER"]).await.expect("noted"), 2);
+    assert_eq!(kept.next_proof_due("PACS").await.expect("asked"), None);
     kept.close().await;
 }
 

@@ -54,6 +54,11 @@ fn a_pacs_commits_to_what_it_took_and_gets_again_what_it_lost_before_it_did() {
     let told = wait_for_words(&node, &format!("{all} committed, 0 asked, 0 to ask, 0 sent again"));
     assert!(told.contains(&format!("{all} instances are sent to ORTHANC again")), "{told}");
     assert_eq!(archive.all("instances").len(), all, "it has them again");
+    assert!(
+        node.explain(&chest.series).contains(", committed at "),
+        "{}",
+        node.explain(&chest.series)
+    );
     let metrics = node.gantry(&["status", "--metrics"]).out;
     let counted = format!("gantry_commitment{{peer=\"ORTHANC\",state=\"committed\"}} {all}\n");
     assert!(metrics.contains(&counted), "{metrics}");

@@ -55,10 +55,13 @@ async fn turn(
     for promises in by_peer.into_values() {
         let (commit, stop) = (commit.clone(), stop.clone());
         peers.spawn(async move {
+            let mut away = None;
             for promise in &promises {
+                // A peer that is away is called once for all of them: others wait for this to end.
+                let settling = settle(&commit, promise, away.as_deref());
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    done = settle(&commit, promise) => done?,
+                    done = settling => away = done?,
                 }
             }
             Ok::<_, StoreError>(())
@@ -73,7 +76,12 @@ async fn turn(
     commit.store.next_promise_due().await
 }
 
-async fn settle(commit: &Commit, promise: &Promise) -> Result<(), StoreError> {
+/// Why the peer cannot be told, if it cannot.
+async fn settle(
+    commit: &Commit,
+    promise: &Promise,
+    away: Option<&str>,
+) -> Result<Option<String>, StoreError> {
     let here = commit.store.are_here(&promise.instances).await?;
     let mut report = Report {
         transaction: promise.transaction.clone(),
@@ -91,10 +99,15 @@ async fn settle(commit: &Commit, promise: &Promise) -> Result<(), StoreError> {
     }
     let (committed, failed) = (report.committed.len(), report.failed.len());
     let now = Moment::now();
-    match send(commit, promise, &report).await {
+    let sent = match away {
+        Some(why) => Err(why.to_owned()),
+        None => send(commit, promise, &report).await,
+    };
+    match sent {
         Ok(()) => {
             tracing::info!(station = "commit", peer = promise.peer, committed, failed, "reported");
-            commit.store.promise_reported(promise, committed, failed, now).await
+            commit.store.promise_reported(promise, committed, failed, now).await?;
+            Ok(None)
         }
         Err(why) => {
             let old = now.since(promise.asked_at) > commit.config.deliver.give_up_after;
@@ -107,7 +120,8 @@ async fn settle(commit: &Commit, promise: &Promise) -> Result<(), StoreError> {
                 "the report does not arrive"
             );
             let again = (!old).then(|| now.plus(pause));
-            commit.store.promise_not_reported(promise, &why, again).await
+            commit.store.promise_not_reported(promise, &why, again).await?;
+            Ok(Some(why))
         }
     }
 }

@@ -13,7 +13,7 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_encoding::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
-use gantry_store::header::read_whole_data_set;
+use gantry_store::header::read_message;
 use gantry_terms::header::{Header, Value};
 use gantry_terms::uid::Uid;
 
@@ -183,7 +183,7 @@ fn read_report(bytes: &[u8], syntax: &Uid) -> Result<Report, u16> {
 }
 
 fn header(bytes: &[u8], syntax: &Uid) -> Result<Header, u16> {
-    read_whole_data_set(bytes, syntax).map_err(|_| status::INVALID_ARGUMENT)
+    read_message(bytes, syntax).map_err(|_| status::INVALID_ARGUMENT)
 }
 
 fn transaction(header: &Header) -> Option<Uid> {
@@ -258,8 +258,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_and_reported_is_read_as_it_was_written() {
-        let request = Request { transaction: uid("1.2.3"), references: references(500) };
-        let mut committed = references(3);
+        let request = Request { transaction: uid("1.2.3"), references: references(3000) };
+        let mut committed = references(3000);
         let failed = vec![(committed.pop().expect("three"), NO_SUCH_INSTANCE)];
         let report = Report { transaction: uid("1.2.3"), committed, failed };
         for syntax in [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN] {

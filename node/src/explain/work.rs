@@ -74,9 +74,10 @@ fn kind(delivery: &DeliveryRow) -> String {
     let reason = delivery.reason.as_deref().unwrap_or_default();
     let is_result = delivery.job.is_some();
     format!(
-        "{is_result} {} {state} {:?} {reason}{}",
+        "{is_result} {} {state} {:?} {:?} {reason}{}",
         delivery.peer,
         delivery.status,
+        delivery.proof.map(|proof| proof.is_some()),
         changes(delivery)
     )
 }
@@ -92,9 +93,14 @@ pub(crate) fn fate(delivery: &DeliveryRow, peers: &PeersNow<'_>) -> String {
     let reason = delivery.reason.as_deref().unwrap_or_default();
     match delivery.state {
         DeliveryState::Delivered => format!(
-            "delivered at {} with {:04X}",
+            "delivered at {} with {:04X}{}",
             delivery.delivered_at.map(when).unwrap_or_default(),
-            delivery.status.unwrap_or_default()
+            delivery.status.unwrap_or_default(),
+            match delivery.proof {
+                None => String::new(),
+                Some(Some(at)) => format!(", committed at {}", when(at)),
+                Some(None) => ", not committed yet".into(),
+            }
         ),
         DeliveryState::Queued => queued(delivery, peers),
         DeliveryState::Parked => format!("parked, an admin must act: {reason}"),

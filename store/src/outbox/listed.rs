@@ -29,8 +29,9 @@ const PEERS: &str = "WITH RECURSIVE known (peer) AS (
          SELECT (SELECT min(peer) FROM outbox WHERE outbox.peer > known.peer)
          FROM known WHERE known.peer IS NOT NULL
      ) SELECT peer FROM known WHERE peer IS NOT NULL";
-const LISTED: &str = "SELECT * FROM outbox INDEXED BY outbox_counts
-     WHERE peer = $1 AND state = $2 ORDER BY priority, queued_at, id LIMIT $3";
+const LISTED: &str = "SELECT outbox.*, proofs.state AS proof, proven_at
+     FROM outbox INDEXED BY outbox_counts LEFT JOIN proofs USING (peer, sop_instance)
+     WHERE peer = $1 AND outbox.state = $2 ORDER BY priority, queued_at, id LIMIT $3";
 const IDS: &str = "SELECT id FROM outbox INDEXED BY outbox_counts WHERE peer = $1 AND state = $2";
 const OF_UID: &str = "SELECT id FROM outbox
      WHERE state = $2 AND ($3 IS NULL OR peer = $3) AND id IN (
@@ -79,7 +80,11 @@ impl Reader {
     }
 
     pub async fn delivery(&self, number: i64) -> Result<Option<DeliveryRow>, StoreError> {
-        let found = sqlx::query("SELECT * FROM outbox WHERE id = $1").bind(number);
+        let found = sqlx::query(
+            "SELECT outbox.*, proofs.state AS proof, proven_at
+             FROM outbox LEFT JOIN proofs USING (peer, sop_instance) WHERE id = $1",
+        )
+        .bind(number);
         found.fetch_optional(&self.pool).await?.as_ref().map(delivery_row).transpose()
     }
 }
