@@ -9,9 +9,8 @@ use crate::dimse::commitment::{self, COMMITMENT};
 use crate::dimse::requestor::Proposed;
 use crate::dimse::service::Caller;
 use crate::dimse::status;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::reach::Reach;
-use crate::receive;
 use crate::transcode;
 use gantry_store::events::Event;
 use gantry_store::proofs::{Settled, Taken};
@@ -76,7 +75,7 @@ pub(crate) async fn asked(
         let text = format!(
             "{peer} asks for storage commitment, and this node cannot report to it: give its [[peer]] an address"
         );
-        ledger.event(receive::event("storage commitment refused", Some(peer), text));
+        ledger.event(ledger::event("storage commitment refused", Some(peer), text));
         return commitment::PROCESSING_FAILURE;
     }
     let instances: Vec<Taken> = request.references.into_iter().map(taken).collect();

@@ -107,17 +107,18 @@ fn shorten(told: &mut Vec<Event>) {
              associations",
             more.join(", ")
         );
-        told.push(event("more of the same", text));
+        told.push(event("more of the same", None, text));
     }
 }
 
 fn gap(lost: u64) -> Event {
     let text = format!("{lost} ends of associations and events came too fast to be recorded");
-    event("associations not recorded", text)
+    event("associations not recorded", None, text)
 }
 
-fn event(kind: &str, text: String) -> Event {
-    Event { station: "receive".into(), kind: kind.into(), subject: None, text }
+/// Of whatever comes in.
+pub fn event(kind: &str, subject: Option<String>, text: String) -> Event {
+    Event { station: "receive".into(), kind: kind.into(), subject, text }
 }
 
 /// The row of a record, `hint` behind its explanation.
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn of_many_events_at_once_the_first_are_told_and_the_others_counted() {
-        let some = |count: usize| vec![event("refused", "who".into()); count];
+        let some = |count: usize| vec![event("refused", None, "who".into()); count];
         for (came, kept) in [(0, 0), (10, 10), (11, 11), (500, 11)] {
             let mut told = some(came);
             shorten(&mut told);

@@ -167,7 +167,7 @@ impl Service for Receive {
         tracing::warn!(station = "receive", calling = %caller.calling, reason, "not all was taken");
         let text = format!("association from {} ({}): {reason}", caller.calling, caller.address);
         let subject = Some(caller.calling.to_string());
-        self.ledger.event(event("SOP class not taken", subject, text));
+        self.ledger.event(ledger::event("SOP class not taken", subject, text));
     }
 
     fn opened(&self, caller: &Caller) {
@@ -313,7 +313,7 @@ impl Receive {
             request.sop_instance, request.caller.calling
         );
         let subject = Some(request.sop_instance.to_string());
-        self.ledger.event(event("object not kept", subject, text));
+        self.ledger.event(ledger::event("object not kept", subject, text));
     }
 }
 
@@ -334,11 +334,7 @@ fn told(row: &AssociationRow) -> Event {
     };
     let text =
         format!("{kind}: from {address}, calling {calling:?}, called {called:?}: {explanation}");
-    event(kind, Some(calling.clone()), text)
-}
-
-pub(crate) fn event(kind: &str, subject: Option<String>, text: String) -> Event {
-    Event { station: "receive".into(), kind: kind.into(), subject, text }
+    ledger::event(kind, Some(calling.clone()), text)
 }
 
 fn header_error(error: HeaderError) -> Unkept {

@@ -17,8 +17,9 @@ use gantry_store::header::read_message;
 use gantry_terms::header::{Header, Value};
 use gantry_terms::uid::Uid;
 
-/// The SOP class, and its only instance.
-pub const COMMITMENT: &str = "1.2.840.10008.1.20.1";
+pub use crate::dimse::negotiation::COMMITMENT;
+
+/// The only instance of the class.
 pub const COMMITMENT_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
 
 // Failure Reason (0008,1197), PS3.3 C.14.1.1.

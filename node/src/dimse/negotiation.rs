@@ -17,3 +17,5 @@ pub(super) mod user_information;
 
 pub(super) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";
+/// Storage Commitment Push Model (PS3.4 annex J).
+pub const COMMITMENT: &str = "1.2.840.10008.1.20.1";

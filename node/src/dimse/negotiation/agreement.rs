@@ -2,8 +2,7 @@
 
 use super::request::Request;
 use super::user_information::{Roles, identity_confirmed, of_this_node};
-use super::{APPLICATION_CONTEXT, VERIFICATION};
-use crate::dimse::commitment::COMMITMENT;
+use super::{APPLICATION_CONTEXT, COMMITMENT, VERIFICATION};
 use crate::dimse::pdu::encoded;
 use crate::dimse::service::Terms;
 use dicom_ul::pdu::{
