@@ -20,7 +20,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DICOM = "1.2.840.10008.3.1.1.1"
 PATIENCE = 5.0  # seconds for what must come at once
-ROUNDS, FIRST = 1200, 600  # how often all of it is done; in the first of these a node may settle
+ROUNDS, FIRST = 550, 350  # how often all of it is done; in the first of these a node may settle
 MEMORY = 4 << 20  # what a node may keep after those, in bytes
 LONG = 40000  # bytes that a C-ECHO has repeated: more than one PDU of a peer that names no length
 
