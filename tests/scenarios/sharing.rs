@@ -34,12 +34,12 @@ run  = "tiny"
 send = { to = ["PACS"], as = ["structured-report"] }
 "#;
 
-/// A model whose run takes half a second or more, so that work queues up behind it.
+/// A model whose run takes a second or more, so that work queues up behind it.
 fn slow_model() -> Author {
     let manifest = MANIFEST
         .replace("slice-row-column", "batch-channel-slice-row-column")
         .replace("time-out = 10", "time-out = 300");
-    Author { manifest, graph: slow_graph(&[19, 51, 51]) }
+    Author { manifest, graph: slow_graph(&[15, 25, 25]) }
 }
 
 fn send(node: &Node, scanner: &str, series: &PhantomSeries) {
