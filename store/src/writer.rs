@@ -155,7 +155,10 @@ impl Writer {
                 claim: Some(waiting.claim),
             }
         };
-        let entries: Vec<Entry> = batch.map(answered).collect();
+        let mut entries: Vec<Entry> = batch.map(answered).collect();
+        // As they lie and not as they came: the index notes how far a segment is indexed, and what lies before that is not
+        // looked at by the next start.
+        entries.sort_unstable_by_key(|entry| entry.offset);
         for entry in entries {
             // Without an indexer the node is going down: the next start replays the segment.
             let _ = self.indexer.blocking_send(entry);
