@@ -13,7 +13,7 @@ use kit::{need, ports};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(300);
-const ROUTINE: usize = 10;
+const ROUTINE: usize = 30;
 
 const RULES: &str = r#"
 [[rule]]
@@ -34,7 +34,7 @@ run  = "tiny"
 send = { to = ["PACS"], as = ["structured-report"] }
 "#;
 
-/// A model whose run takes a second or more, so that work queues up behind it.
+/// A model whose run takes a tenth of a second or more, so that work queues up behind it.
 fn slow_model() -> Author {
     let manifest = MANIFEST
         .replace("slice-row-column", "batch-channel-slice-row-column")
@@ -71,7 +71,9 @@ fn a_stat_job_waits_for_one_run_at_most_while_many_routine_ones_are_queued() {
     let routine: Vec<PhantomSeries> = (0..ROUTINE).map(named).collect();
     let urgent = phantom::small_chest("urgent");
     let setup = Setup::new().models(&models).rules("sharing.toml", RULES);
-    let node = setup.scanner("CT1").scanner("ER1").pacs(&Pacs::down("PACS")).start();
+    // What is urgent is complete while the others still wait, however fast the model is.
+    let setup = setup.scanner("CT1").scanner("ER1").peer_line("quiet-seconds = 0.1");
+    let node = setup.pacs(&Pacs::down("PACS")).start();
     routine.iter().for_each(|series| send(&node, "CT1", series));
     // The engine is busy, and as many are in hand as there is place for.
     wait_for_log(&node, |log| told(log, "waits for its turn").len() >= 2);
