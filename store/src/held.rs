@@ -111,7 +111,8 @@ macro_rules! of_needed {
                  WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
                               AND outbox.state = 'parked') THEN 'parked'
                  WHEN EXISTS (SELECT 1 FROM proofs WHERE proofs.sop_instance = here.sop_instance
-                              AND proofs.state <> 'proven') THEN 'unproven'
+                              AND proofs.state <> 'proven'
+                              AND proofs.state <> 'lost') THEN 'unproven'
              END AS need
              FROM here JOIN series ON series.uid = here.series
          )",
@@ -132,6 +133,7 @@ pub(crate) async fn needed(
              ifnull((SELECT peer FROM outbox WHERE outbox.sop_instance = needed.sop_instance
                      AND outbox.state = need ORDER BY id LIMIT 1),
                  (SELECT peer FROM proofs WHERE need = 'unproven' AND state <> 'proven'
+                  AND state <> 'lost'
                   AND proofs.sop_instance = needed.sop_instance ORDER BY peer LIMIT 1)) AS peer
          FROM needed WHERE need IS NOT NULL GROUP BY need, peer"
     );
