@@ -3,7 +3,7 @@
 
 use gantry_inference::cuda::{Card, Driver, Gpu, driver, why};
 use gantry_inference::device::Device;
-use gantry_inference::engine::EngineOptions;
+use gantry_inference::engine::{Engine, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
 use gantry_inference::voxels::block::Block;
@@ -14,6 +14,7 @@ use gantry_terms::geometry::Geometry;
 use gantry_terms::images::Images;
 use gantry_terms::volume::Volume;
 use std::hint::black_box;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,10 +39,16 @@ fn main() {
     };
     let Card { name, memory, .. } = &cards[0];
     println!("{name}, {} MiB", memory >> 20);
-    let gpu = Gpu::open(0).expect("the device opens");
-    pre_processing(&gpu);
-    drop(gpu);
-    sharing();
+    // All of it, or what is named: `cargo bench -p gantry-inference --bench device -- kernels`.
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    let parts: [(&str, fn()); 3] =
+        [("kernels", pre_processing), ("runs", whole_runs), ("sharing", sharing)];
+    for (_, part) in
+        parts.iter().filter(|(name, _)| named.is_empty() || named.iter().any(|n| n == name))
+    {
+        part();
+    }
 }
 
 /// Median of some rounds in ms.
@@ -67,7 +74,8 @@ fn scan() -> Vec<f32> {
     (0..SIDE * SIDE * SIDE).map(|_| voxel()).collect()
 }
 
-fn pre_processing(gpu: &Gpu) {
+fn pre_processing() {
+    let gpu = &Gpu::open(0).expect("the device opens");
     let scan = scan();
     let along = |mm: f64| [[0.0, 0.0, mm], [0.0, mm, 0.0], [mm, 0.0, 0.0]];
     let images = Grid::new([SIDE; 3], [0.0; 3], along(0.7)).expect("a grid");
@@ -109,21 +117,61 @@ fn pre_processing(gpu: &Gpu) {
     println!("the way there       {way:8.3} ms, {:.1} GB/s", scan.len() as f64 * 4.0 / way / 1e6);
 }
 
-/// Eight models, each a mean over a neighbourhood, on volumes of its own size.
+/// From a volume in memory to findings, the first run apart from those behind it.
+fn whole_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    println!("{:<18} {:>6} {:>10} {:>10}", "a run of", "on", "first ms", "then ms");
+    for (name, graph, side) in [
+        ("brain-tissue", "meshnet_model5_gw_ae.onnx", 256),
+        ("brain-structures", "meshnet_model18cls.onnx", 256),
+    ] {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (shared, to) = (here.join("../../shared/models").join(graph), folder.path().join(name));
+        if !shared.exists() {
+            println!("skipped: the shared model {graph} is not on this machine");
+            continue;
+        }
+        std::fs::create_dir_all(&to).expect("a folder");
+        let manifest = here.join("tests/models").join(name).join("model.toml");
+        std::fs::copy(manifest, to.join("model.toml")).expect("copied");
+        std::fs::copy(shared, to.join(graph)).expect("copied");
+        let models = Arc::new(Models::load(folder.path()).expect("models"));
+        let images = Images::Volume(volume(side));
+        for device in [Device::Cuda(0), Device::Cpu] {
+            let options = EngineOptions { device, ..EngineOptions::default() };
+            let engine = Engine::start(models.clone(), options).expect("an engine");
+            let run = || {
+                let begin = Instant::now();
+                let found = runtime.block_on(engine.infer(name, vec![images.clone()]));
+                black_box(found.expect("done"));
+                begin.elapsed().as_secs_f64() * 1e3
+            };
+            let first = run();
+            let rounds = if device == Device::Cpu { 2 } else { ROUNDS };
+            let mut then: Vec<f64> = (0..rounds).map(|_| run()).collect();
+            then.sort_by(f64::total_cmp);
+            println!("{name:<18} {device:>6} {first:10.0} {:10.0}", then[rounds / 2]);
+        }
+        std::fs::remove_dir_all(to).expect("removed");
+    }
+}
+
+/// Eight models, each a mean over a neighbourhood of its own, on volumes of its own size.
 fn sharing() {
     let folder = tempfile::tempdir().expect("a folder");
     let written = author::Author {
         manifest: author::MANIFEST
             .replace("\"slice-row-column\"", "\"batch-channel-slice-row-column\""),
-        graph: author::slow_graph(&[5, 5, 5]),
+        graph: author::slow_graph(&[5; 3]),
     }
     .write(folder.path());
     for number in 0..8 {
         let copy = written.join(format!("model-{number}"));
         std::fs::create_dir(&copy).expect("a folder");
-        for file in ["model.toml", "model.onnx"] {
-            std::fs::copy(written.join("tiny").join(file), copy.join(file)).expect("copied");
-        }
+        std::fs::copy(written.join("tiny/model.toml"), copy.join("model.toml")).expect("copied");
+        let over = 5 + 2 * number;
+        std::fs::write(copy.join("model.onnx"), author::slow_graph(&[over; 3])).expect("written");
     }
     std::fs::remove_dir_all(written.join("tiny")).expect("removed");
     let models = Arc::new(Models::load(&written).expect("models"));

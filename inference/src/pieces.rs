@@ -61,6 +61,13 @@ pub fn run(
     Ok(Tensors(of_voxels.chain(of_boxes).collect()))
 }
 
+/// Of a piece that begins there, as the graph's author is told.
+pub fn no_numbers(output: &str, start: [isize; 3]) -> String {
+    format!(
+        "the output `{output}` has values that are no numbers (NaN) in the piece that begins at {start:?}"
+    )
+}
+
 pub fn batch_is_fixed(session: &Session, tensor: &str) -> bool {
     let input = session.inputs().iter().find(|input| input.name() == tensor);
     let first = input.and_then(|input| match input.dtype() {
@@ -193,11 +200,7 @@ impl<'a> Answer<'a> {
         let channels = self.channels(cut, count, shape, false)?;
         for (number, answer) in pieces.zip(numbers.chunks(channels * cut.windows.voxels())) {
             if has_nan(answer) {
-                let (name, first) = (self.name, cut.windows.start(number));
-                return Err(Failure::Graph(format!(
-                    "the output `{name}` has values that are no numbers (NaN) in the piece that begins \
-                     at {first:?}"
-                )));
+                return Err(Failure::Graph(no_numbers(self.name, cut.windows.start(number))));
             }
             match self.begun(cut, channels)? {
                 Whole::Blended(_, blend) => blend.add(number, answer)?,

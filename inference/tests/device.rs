@@ -44,7 +44,7 @@ fn on_the_stand_in(test: &str, settings: &[(&str, &str)]) {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("on stand-in for a device"), "{text}");
+    assert!(text.contains(&format!("on {}", stand_in::NAME)), "{text}");
 }
 
 fn same(what: &str, found: &[f32], expected: &[f32]) {

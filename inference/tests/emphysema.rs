@@ -2,6 +2,7 @@
 
 mod kit;
 
+use gantry_inference::engine::{Engine, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_terms::findings::Findings;
 use std::sync::Arc;
@@ -110,7 +111,9 @@ fn a_run_that_takes_longer_than_its_time_out_is_ended_and_the_next_one_works() {
     assert_ne!(manifest, hasty);
     std::fs::write(model.join("model.toml"), hasty).unwrap();
     std::fs::copy(source.join("model.onnx"), model.join("model.onnx")).unwrap();
-    let engine = kit::engine(Arc::new(Models::load(folder.path()).unwrap()), library);
+    // On the CPU: a device is done before.
+    let options = EngineOptions { library: Some(library), ..EngineOptions::default() };
+    let engine = Engine::start(Arc::new(Models::load(folder.path()).unwrap()), options).unwrap();
     let started = std::time::Instant::now();
     let large = Arc::new(kit::air(120, 512));
     let error = kit::wait(engine.infer("emphysema", vec![large])).unwrap_err();

@@ -13,11 +13,10 @@ use std::sync::Arc;
 fn start(author: &Author, library: PathBuf) -> Result<Engine, String> {
     let folder = tempfile::tempdir().unwrap();
     let models = Models::load(&author.write(folder.path())).unwrap();
-    let options =
-        EngineOptions { library: Some(library), threads: Some(1), ..EngineOptions::default() };
     // The graph is read again at its first run: the folder stays.
     let shown = format!("{}/", folder.keep().display());
-    Engine::start(Arc::new(models), options).map_err(|e| e.to_string().replace(&shown, ""))
+    Engine::start(Arc::new(models), kit::options(library))
+        .map_err(|e| e.to_string().replace(&shown, ""))
 }
 
 #[test]

@@ -28,9 +28,7 @@ fn memory_does_not_grow_with_the_number_of_pieces() {
     );
     let folder = tempfile::tempdir().unwrap();
     let models = Models::load(&Author { manifest, graph: volume_graph() }.write(folder.path()));
-    let options =
-        EngineOptions { library: Some(library), threads: Some(1), ..EngineOptions::default() };
-    let engine = Engine::start(Arc::new(models.unwrap()), options).unwrap();
+    let engine = Engine::start(Arc::new(models.unwrap()), kit::options(library)).unwrap();
     let volume = Arc::new(kit::air(128, 128));
     let before = most_mib();
     let findings = kit::wait(engine.infer("tiny", vec![volume])).unwrap();

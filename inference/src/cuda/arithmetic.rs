@@ -7,22 +7,26 @@ use crate::voxels::grid::Grid;
 use crate::voxels::intensity::{Applied, Over, check_knots, check_order};
 use crate::voxels::plan::{self, Plan};
 
-/// Threads that go through all values together; then so many through what those found; then one.
-const MANY: usize = 1 << 16;
-const FEW: usize = 256;
+/// Threads that go through all values together; then so many through what those found, and so on to one. Each goes
+/// through 64 of them.
+const MANY: usize = 1 << 18;
+const FEWER: [usize; 3] = [1 << 12, 1 << 6, 1];
+
+/// Values that a thread changes which changes values in place: `SPAN` of the kernels.
+const SPAN: usize = 4;
 
 impl Gpu {
     /// As `voxels::intensity::window`.
     pub fn window(&self, values: &OnDevice, low: f32, high: f32) -> Result<(), DeviceError> {
         check_order("the ends of a window", low, high)?;
         let args = [Floats(values), Index(values.len() as i64), Float(low), Float(high - low)];
-        self.launch("window", values.len(), &args)
+        self.launch("window", values.len().div_ceil(SPAN), &args)
     }
 
     pub fn clip(&self, values: &OnDevice, low: f32, high: f32) -> Result<(), DeviceError> {
         check_order("the ends of a range", low, high)?;
         let args = [Floats(values), Index(values.len() as i64), Float(low), Float(high)];
-        self.launch("clip", values.len(), &args)
+        self.launch("clip", values.len().div_ceil(SPAN), &args)
     }
 
     pub fn piecewise(&self, values: &OnDevice, knots: &[[f32; 2]]) -> Result<(), DeviceError> {
@@ -36,7 +40,7 @@ impl Gpu {
     pub fn min_max(&self, values: &OnDevice) -> Result<(), DeviceError> {
         let ends = self.ends(values)?;
         let args = [Floats(values), Index(values.len() as i64), Floats(&ends)];
-        self.launch("min_max", values.len(), &args)
+        self.launch("min_max", values.len().div_ceil(SPAN), &args)
     }
 
     /// The least number; infinite where there is none.
@@ -47,13 +51,16 @@ impl Gpu {
 
     fn ends(&self, values: &OnDevice) -> Result<OnDevice, DeviceError> {
         let many = values.len().clamp(1, MANY);
-        let [of_many, of_few, ends] = [self.room(2 * many)?, self.room(2 * FEW)?, self.room(2)?];
-        let count = Index(values.len() as i64);
+        let (count, of_many) = (Index(values.len() as i64), self.room(2 * many)?);
         self.launch("ends_of", many, &[Floats(values), count, Floats(&of_many), int(many)?])?;
-        let args = [Floats(&of_many), int(many)?, Floats(&of_few), int(FEW)?];
-        self.launch("fold_ends", FEW, &args)?;
-        self.launch("fold_ends", 1, &[Floats(&of_few), int(FEW)?, Floats(&ends), Int(1)])?;
-        Ok(ends)
+        let fold = |from: &OnDevice, number: usize, fewer: usize| {
+            let folded = self.room(2 * fewer)?;
+            let args = [Floats(from), int(number)?, Floats(&folded), int(fewer)?];
+            self.launch("fold_ends", fewer, &args)?;
+            Ok::<_, DeviceError>(folded)
+        };
+        let [first, second, last] = FEWER;
+        fold(&fold(&fold(&of_many, many, first)?, first, second)?, second, last)
     }
 
     /// As its twin but for the order of the sums, which are in float64: the mean differs by some 1e-15 of it.
@@ -71,18 +78,23 @@ impl Gpu {
         let [totals_in, sums] = [Doubles(&totals), Doubles(&of_many)];
         let args = [Floats(values), count, over, least, totals_in, sums, int(many)?];
         self.launch("squares_of", many, &args)?;
-        let squares = self.folded(&of_many, many)?;
+        let (squares, found) = (self.folded(&of_many, many)?, self.room::<f64>(3)?);
+        let args = [totals_in, Doubles(&squares), Doubles(&found)];
+        self.launch("mean_and_deviation", 1, &args)?;
         let those = Int(i32::from(to == Applied::ToThose));
-        let args = [Floats(values), count, over, least, those, totals_in, Doubles(&squares)];
-        self.launch("z_score", values.len(), &args)
+        let args = [Floats(values), count, over, least, those, Doubles(&found)];
+        self.launch("z_score", values.len().div_ceil(SPAN), &args)
     }
 
     fn folded(&self, sums: &OnDevice<f64>, many: usize) -> Result<OnDevice<f64>, DeviceError> {
-        let [of_few, folded] = [self.room(2 * FEW)?, self.room(2)?];
-        let args = [Doubles(sums), int(many)?, Doubles(&of_few), int(FEW)?];
-        self.launch("fold_sums", FEW, &args)?;
-        self.launch("fold_sums", 1, &[Doubles(&of_few), int(FEW)?, Doubles(&folded), Int(1)])?;
-        Ok(folded)
+        let fold = |from: &OnDevice<f64>, number: usize, fewer: usize| {
+            let folded = self.room(2 * fewer)?;
+            let args = [Doubles(from), int(number)?, Doubles(&folded), int(fewer)?];
+            self.launch("fold_sums", fewer, &args)?;
+            Ok::<_, DeviceError>(folded)
+        };
+        let [first, second, last] = FEWER;
+        fold(&fold(&fold(sums, many, first)?, first, second)?, second, last)
     }
 
     /// As `voxels::resample::linear`.

@@ -15,9 +15,10 @@ use crate::device::{Device, Fault};
 use crate::voxels::error::VoxelError;
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
-    LaunchConfig, PinnedHostSlice, PushKernelArg, ValidAsZeroBits,
+    CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg, ValidAsZeroBits,
 };
+use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, TensorRT};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::value::Tensor;
@@ -30,8 +31,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Threads of a block.
 const BLOCK: u32 = 256;
 
-/// Numbers that are staged at a time: 8 MiB. While one half is on its way the other is filled.
-const STAGED: usize = 2 << 20;
+/// Numbers that are staged at a time: 4 MiB. While one half is on its way the other is filled.
+const STAGED: usize = 1 << 20;
+
+/// Threads that fill stages for one volume: a core copies a fraction of what the way to a device takes.
+const LANES: usize = 4;
+
+/// Bytes that the driver keeps for the next buffer. It gives all that is free back at each wait otherwise, and taking it
+/// again lasts longer than a kernel.
+const KEPT: u64 = 256 << 20;
+
+impl Stage {
+    /// Fills it when its last copy has ended, and puts a copy from it to this address of the device on the stream.
+    fn send(&mut self, part: &[f32], address: u64, stream: &CudaStream) -> Result<(), DriverError> {
+        self.read.synchronize()?;
+        let numbers = &mut self.numbers.as_mut_slice()?[..part.len()];
+        numbers.copy_from_slice(part);
+        // SAFETY: who asks has room there for as many; they stay as they are until the event.
+        unsafe { cudarc::driver::result::memcpy_htod_async(address, numbers, stream.cu_stream()) }?;
+        self.read.record(stream)
+    }
+}
+
+fn keep_memory(context: &CudaContext) -> Result<(), DriverError> {
+    use cudarc::driver::{result, sys};
+    let pools = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED;
+    if context.attribute(pools)? == 0 {
+        return Ok(());
+    }
+    let (mut kept, threshold) = (KEPT, sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD);
+    // SAFETY: the pool is the device's own, and the attribute is a number of 64 bits.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(context.cu_device())?;
+        result::mem_pool::set_attribute(pool, threshold, (&raw mut kept).cast())
+    }
+}
 
 /// Why the device did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,7 +189,23 @@ impl Arg<'_> {
 pub struct Gpu {
     stream: Arc<CudaStream>,
     kernels: HashMap<&'static str, (CudaFunction, Vec<&'static str>)>,
-    staging: Mutex<[PinnedHostSlice<f32>; 2]>,
+    staging: [Mutex<[Stage; 2]>; LANES],
+}
+
+/// Memory of the host that the device reads by itself.
+#[derive(Debug)]
+struct Stage {
+    numbers: PinnedHostSlice<f32>,
+    /// Behind the last copy out of it. The event inside of `numbers` is not one: it is recorded only where events are
+    /// tracked.
+    read: CudaEvent,
+}
+
+impl Drop for Gpu {
+    /// Before the stages go the device has to be done with them.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
 }
 
 impl Gpu {
@@ -177,9 +227,14 @@ impl Gpu {
         let load = |(name, kinds)| Ok((name, (module.load_function(name)?, kinds)));
         let kernels = kernels::signatures().into_iter().map(load);
         let kernels = kernels.collect::<Result<_, DriverError>>()?;
-        // SAFETY: every number is written before it is copied from there.
-        let pinned = || unsafe { context.alloc_pinned::<f32>(STAGED) };
-        let staging = Mutex::new([pinned()?, pinned()?]);
+        keep_memory(&context)?;
+        let stage = || -> Result<Stage, DriverError> {
+            // SAFETY: every number is written before it is copied from there.
+            let numbers = unsafe { context.alloc_pinned::<f32>(STAGED) }?;
+            Ok(Stage { numbers, read: context.new_event(None)? })
+        };
+        let lane = || Ok::<_, DriverError>(Mutex::new([stage()?, stage()?]));
+        let staging = [lane()?, lane()?, lane()?, lane()?];
         Ok(Self { stream, kernels, staging })
     }
 
@@ -225,36 +280,32 @@ impl Gpu {
 
     /// A volume, by way of memory that the device reads by itself.
     pub fn upload(&self, numbers: &[f32]) -> Result<OnDevice, DeviceError> {
-        let mut room = self.room::<f32>(numbers.len())?;
-        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, part) in numbers.chunks(STAGED).enumerate() {
-            let staged = &mut staging[number % 2];
-            // Waits until its last copy has ended.
-            staged.as_mut_slice()?[..part.len()].copy_from_slice(part);
-            let begin = number * STAGED;
-            let mut there = room.0.slice_mut(begin..begin + part.len());
-            self.copy(staged, part.len(), &mut there)?;
-        }
-        drop(staging);
+        let room = self.room::<f32>(numbers.len())?;
+        let begin = room.0.device_ptr(&self.stream).0;
+        let lanes = LANES.min(numbers.len().div_ceil(2 * STAGED)).max(1);
+        let (stream, staging) = (&self.stream, &self.staging);
+        let lane = |number: usize| -> Result<(), DriverError> {
+            let mut stages = staging[number].lock().unwrap_or_else(PoisonError::into_inner);
+            stream.context().bind_to_thread()?;
+            let parts = numbers.chunks(STAGED).enumerate().skip(number).step_by(lanes);
+            for (turn, (at, part)) in parts.enumerate() {
+                let address = begin + (at * STAGED * size_of::<f32>()) as u64;
+                stages[turn % 2].send(part, address, stream)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..lanes).map(|number| scope.spawn(move || lane(number))).collect();
+            let first = lane(0);
+            // All of them have to end first.
+            let others: Vec<_> = others.into_iter().map(|other| other.join()).collect();
+            let lost =
+                |_| DeviceError::new(Fault::Device, "a thread that fills a stage has failed");
+            first?;
+            others.into_iter().try_for_each(|other| Ok::<_, DeviceError>(other.map_err(lost)??))
+        })?;
         Ok(room)
-    }
-
-    fn copy(
-        &self,
-        staged: &PinnedHostSlice<f32>,
-        count: usize,
-        there: &mut cudarc::driver::CudaViewMut<'_, f32>,
-    ) -> Result<(), DeviceError> {
-        use cudarc::driver::{DevicePtrMut, HostSlice};
-        // SAFETY: the guard records the copy in the event that `as_mut_slice` waits for.
-        let (numbers, _recorded) = unsafe { staged.stream_synced_slice(&self.stream) };
-        let (address, _written) = there.device_ptr_mut(&self.stream);
-        let numbers = &numbers[..count];
-        // SAFETY: `there` has room for as many, and the staged numbers stay until the event.
-        unsafe {
-            cudarc::driver::result::memcpy_htod_async(address, numbers, self.stream.cu_stream())
-        }?;
-        Ok(())
     }
 
     /// Back to the host, when all that was asked before is done.
@@ -375,9 +426,13 @@ impl Gpu {
         MemoryInfo::new(device, number, AllocatorType::Device, MemoryType::Default)
     }
 
-    /// ONNX Runtime's provider for this device, on this stream.
+    /// ONNX Runtime's provider for this device, on this stream. In float32 as on the CPU, not in TF32, which has three
+    /// digits; and the way of a convolution is asked of cuDNN, not found by trying all at the first run of each shape.
     pub fn cuda(&self) -> CUDA {
-        let cuda = CUDA::default().with_device_id(self.ordinal());
+        let cuda = CUDA::default()
+            .with_device_id(self.ordinal())
+            .with_tf32(false)
+            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
         // SAFETY: the stream lives as long as this, and the engine drops its sessions before.
         unsafe { cuda.with_compute_stream(self.stream.cu_stream().cast()) }
     }

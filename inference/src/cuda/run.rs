@@ -283,11 +283,13 @@ impl<'a> Answer<'a> {
         let channels = channels as usize;
         let numbers = run.gpu.of_tensor(&answer, run.place)?;
         if run.gpu.has_nan(&numbers)? {
-            let (name, first) = (self.name, cut.windows.start(pieces.start));
-            return Err(Failure::Graph(format!(
-                "the output `{name}` has values that are no numbers (NaN) in the pieces from the one on \
-                 that begins at {first:?}"
-            )));
+            let of_piece = channels * cut.windows.voxels();
+            for (at, number) in pieces.clone().enumerate() {
+                if run.gpu.has_nan(&run.gpu.piece(&numbers, at, of_piece))? {
+                    let (name, start) = (self.name, cut.windows.start(number));
+                    return Err(Failure::Graph(crate::pieces::no_numbers(name, start)));
+                }
+            }
         }
         let sums = match self.blending.take() {
             Some(sums) => sums,

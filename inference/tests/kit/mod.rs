@@ -7,6 +7,7 @@ pub mod second_opinion;
 pub mod stand_in;
 
 use gantry_inference::assembly::Assembly;
+use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineOptions};
 use gantry_inference::models::Models;
 use gantry_inference::runtime::find_library;
@@ -62,11 +63,22 @@ pub fn shipped() -> Arc<Models> {
 }
 
 pub fn engine(models: Arc<Models>, library: PathBuf) -> Engine {
-    Engine::start(
-        models,
-        EngineOptions { library: Some(library), threads: None, ..EngineOptions::default() },
-    )
-    .unwrap()
+    Engine::start(models, EngineOptions { threads: None, ..options(library) }).unwrap()
+}
+
+/// On one thread of the CPU; of a device where `GANTRY_TEST_DEVICE` names one, as `cuda:0`: so all these tests hold
+/// of a device, too.
+pub fn options(library: PathBuf) -> EngineOptions {
+    let device = std::env::var("GANTRY_TEST_DEVICE").ok().map(|name| {
+        let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+        Device::Cuda(number.unwrap_or_else(|| panic!("GANTRY_TEST_DEVICE={name} names no device")))
+    });
+    EngineOptions {
+        library: Some(library),
+        threads: Some(1),
+        device: device.unwrap_or_default(),
+        ..EngineOptions::default()
+    }
 }
 
 /// On one thread, with the model of this author alone.
@@ -77,9 +89,9 @@ pub fn start(author: &author::Author) -> Option<Engine> {
     let models = models.unwrap_or_else(|problems| panic!("{}", problems[0]));
     // The graph is read again at its first run: the folder stays.
     let _ = folder.keep();
-    let options =
-        EngineOptions { library: Some(library), threads: Some(1), ..EngineOptions::default() };
-    Some(Engine::start(Arc::new(models), options).unwrap_or_else(|error| panic!("{error}")))
+    Some(
+        Engine::start(Arc::new(models), options(library)).unwrap_or_else(|error| panic!("{error}")),
+    )
 }
 
 /// The Part 10 files of a series, in the order of their names.

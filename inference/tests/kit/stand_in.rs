@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+/// As its driver names its device.
+pub const NAME: &str = "stand-in for a device";
+
 /// A folder for LD_LIBRARY_PATH, or nothing with a word to the reader of the log.
 pub fn build() -> Option<tempfile::TempDir> {
     let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../inference"));

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 struct Three { unsigned x, y, z; };
 static thread_local Three blockIdx, blockDim, threadIdx;
@@ -51,8 +52,8 @@ typedef void (*launcher)(void**);
 #define KERNEL(name) {#name, [](void** args) { call(name, args); }}
 static const std::map<std::string, launcher> KERNELS = {
     KERNEL(window), KERNEL(clip), KERNEL(piecewise), KERNEL(ends_of), KERNEL(fold_ends), KERNEL(min_max),
-    KERNEL(sums_of), KERNEL(squares_of), KERNEL(fold_sums), KERNEL(z_score), KERNEL(resample_taps),
-    KERNEL(resample_places), KERNEL(nearest_oblique), KERNEL(oblique_rows), KERNEL(linear_oblique), KERNEL(cut),
+    KERNEL(sums_of), KERNEL(squares_of), KERNEL(fold_sums), KERNEL(mean_and_deviation), KERNEL(z_score),
+    KERNEL(resample_taps), KERNEL(resample_places), KERNEL(nearest_oblique), KERNEL(oblique_rows), KERNEL(linear_oblique), KERNEL(cut),
     KERNEL(slices_of), KERNEL(blend), KERNEL(divide), KERNEL(argmax), KERNEL(any_nan),
 };
 
@@ -112,6 +113,36 @@ static void inside(uint64_t address, size_t bytes) {
     if (address + bytes > after->first + after->second) broken("a copy reaches beyond its buffer");
 }
 
+// Copies out of pinned memory are made as late as a device may make them: before what comes behind them on the stream, or
+// when somebody waits for them. Who writes into such memory before that changes what arrives.
+struct Copy { uint64_t to; const void* from; size_t bytes; };
+static std::mutex streaming;
+static std::vector<Copy> pending;
+static std::map<const void*, size_t> pinned;
+struct Event { bool recorded; };
+
+static void settle() {
+    std::lock_guard<std::mutex> lock(streaming);
+    for (const Copy& copy : pending) std::memcpy(reinterpret_cast<void*>(copy.to), copy.from, copy.bytes);
+    pending.clear();
+}
+
+static void put(uint64_t to, const void* from, size_t bytes) {
+    std::lock_guard<std::mutex> lock(streaming);
+    auto after = pinned.upper_bound(from);
+    bool waits = after != pinned.begin();
+    if (waits) {
+        --after;
+        waits = (const char*)from < (const char*)after->first + after->second;
+    }
+    if (waits) {
+        pending.push_back({to, from, bytes});
+    } else {
+        // What is not pinned has left its place when the call comes back.
+        std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+    }
+}
+
 extern "C" {
 result cuInit(unsigned) { return SUCCESS; }
 result cuDriverGetVersion(int* version) { return *version = set("GANTRY_STAND_IN_VERSION", 13000), SUCCESS; }
@@ -139,46 +170,62 @@ result cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
 static thread_local void* current = nullptr;
 result cuCtxGetCurrent(void** context) { return *context = current, SUCCESS; }
 result cuCtxSetCurrent(void* context) { return current = context, SUCCESS; }
-result cuCtxSynchronize() { return SUCCESS; }
+result cuCtxSynchronize() { return settle(), SUCCESS; }
 result cuStreamCreate(void** stream, unsigned) {
     static int one;
     return *stream = &one, SUCCESS;
 }
 result cuStreamDestroy_v2(void*) { return SUCCESS; }
-result cuStreamSynchronize(void*) { return SUCCESS; }
+result cuStreamSynchronize(void*) { return settle(), SUCCESS; }
 result cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
-result cuEventCreate(void** event, unsigned) {
-    static int one;
-    return *event = &one, SUCCESS;
+result cuEventCreate(void** event, unsigned) { return *event = new Event{false}, SUCCESS; }
+result cuEventDestroy_v2(void* event) { return delete static_cast<Event*>(event), SUCCESS; }
+result cuEventRecord(void* event, void*) { return static_cast<Event*>(event)->recorded = true, SUCCESS; }
+result cuEventSynchronize(void* event) {
+    // One that was never recorded has nothing to wait for.
+    if (static_cast<Event*>(event)->recorded) settle();
+    return SUCCESS;
 }
-result cuEventDestroy_v2(void*) { return SUCCESS; }
-result cuEventRecord(void*, void*) { return SUCCESS; }
-result cuEventSynchronize(void*) { return SUCCESS; }
+result cuDeviceGetDefaultMemPool(void** pool, int) {
+    static int one;
+    return *pool = &one, SUCCESS;
+}
+result cuMemPoolSetAttribute(void*, int, void*) { return SUCCESS; }
 result cuMemGetInfo_v2(size_t* free, size_t* total) {
     return *total = all_memory(), *free = *total - taken, SUCCESS;
 }
 result cuMemAlloc_v2(uint64_t* address, size_t bytes) { return take(address, bytes); }
 result cuMemAllocAsync(uint64_t* address, size_t bytes, void*) { return take(address, bytes); }
-result cuMemFree_v2(uint64_t address) { return give(address); }
-result cuMemFreeAsync(uint64_t address, void*) { return give(address); }
+result cuMemFree_v2(uint64_t address) { return settle(), give(address); }
+result cuMemFreeAsync(uint64_t address, void*) { return settle(), give(address); }
 result cuMemHostAlloc(void** address, size_t bytes, unsigned) {
-    return (*address = std::malloc(bytes)) ? SUCCESS : OUT_OF_MEMORY;
+    if (!(*address = std::malloc(bytes))) return OUT_OF_MEMORY;
+    std::lock_guard<std::mutex> lock(streaming);
+    return pinned[*address] = bytes, SUCCESS;
 }
-result cuMemFreeHost(void* address) { return std::free(address), SUCCESS; }
+result cuMemFreeHost(void* address) {
+    std::lock_guard<std::mutex> lock(streaming);
+    if (!pending.empty()) broken("pinned memory is freed while copies out of it are on their way");
+    pinned.erase(address);
+    return std::free(address), SUCCESS;
+}
 result cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void*) {
     inside(to, bytes);
-    return std::memcpy(reinterpret_cast<void*>(to), from, bytes), SUCCESS;
+    return put(to, from, bytes), SUCCESS;
 }
 result cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void*) {
+    settle();
     inside(from, bytes);
     return std::memcpy(to, reinterpret_cast<void*>(from), bytes), SUCCESS;
 }
 result cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void*) {
     // One of the two may be ONNX Runtime's.
+    settle();
     inside(from, bytes);
     return std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes), SUCCESS;
 }
 result cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void*) {
+    settle();
     inside(to, bytes);
     return std::memset(reinterpret_cast<void*>(to), value, bytes), SUCCESS;
 }
@@ -194,6 +241,7 @@ result cuModuleGetFunction(void** function, void*, const char* name) {
 }
 result cuLaunchKernel(void* function, unsigned grid, unsigned, unsigned, unsigned block, unsigned, unsigned, unsigned,
                       void*, void** args, void**) {
+    settle();
     blockDim = {block, 1, 1};
     for (unsigned b = 0; b < grid; ++b) {
         for (unsigned t = 0; t < block; ++t) {

@@ -6,13 +6,11 @@ static __device__ inline bool holds(float x, int over, float least) {
 }
 
 extern "C" __global__ void window(float* values, index_t count, float low, float wide) {
-    index_t at = element();
-    if (at < count) values[at] = clamped((values[at] - low) / wide, 0.0f, 1.0f);
+    IN_PLACE(values, count, clamped((x[i] - low) / wide, 0.0f, 1.0f))
 }
 
 extern "C" __global__ void clip(float* values, index_t count, float low, float high) {
-    index_t at = element();
-    if (at < count) values[at] = clamped(values[at], low, high);
+    IN_PLACE(values, count, clamped(x[i], low, high))
 }
 
 // Knots are pairs of growing x, as `numpy.interp`.
@@ -63,10 +61,8 @@ extern "C" __global__ void fold_ends(const float* ends, int number, float* folde
 }
 
 extern "C" __global__ void min_max(float* values, index_t count, const float* ends) {
-    index_t at = element();
-    if (at >= count) return;
-    float least = ends[0], most = ends[1];
-    values[at] = (values[at] - least) / (most > least ? most - least : 1.0f);
+    float least = ends[0], most = ends[1], wide = most > least ? most - least : 1.0f;
+    IN_PLACE(values, count, (x[i] - least) / wide)
 }
 
 // How many values each thread counts, and their sum.
@@ -116,13 +112,21 @@ extern "C" __global__ void fold_sums(const double* sums, int number, double* fol
     folded[2 * thread + 1] = second;
 }
 
+// Of both sums what the last pass wants: the number, the mean, and the deviation, 1 where it is 0.
+extern "C" __global__ void mean_and_deviation(const double* totals, const double* squares, double* found) {
+    if (element() > 0) return;
+    double deviation = sqrt(squares[1] / squares[0]);
+    found[0] = totals[0];
+    found[1] = totals[1] / totals[0];
+    found[2] = deviation > 0.0 ? deviation : 1.0;
+}
+
 // `those`: only the values that were counted change.
 extern "C" __global__ void z_score(
-    float* values, index_t count, int over, float least, int those, const double* totals, const double* squares
+    float* values, index_t count, int over, float least, int those, const double* found
 ) {
-    index_t at = element();
-    if (at >= count || totals[0] == 0.0) return;
-    if (those && !holds(values[at], over, least)) return;
-    double mean = totals[1] / totals[0], deviation = sqrt(squares[1] / squares[0]);
-    values[at] = (float)(((double)values[at] - mean) / (deviation > 0.0 ? deviation : 1.0));
+    if (found[0] == 0.0) return;
+    double mean = found[1], deviation = found[2];
+    IN_PLACE(values, count,
+             those && !holds(x[i], over, least) ? x[i] : (float)(((double)x[i] - mean) / deviation))
 }

@@ -2,11 +2,7 @@
 
 // Where a voxel of the target lies along the axes of the source; `n` has the target's sides in their order.
 static __device__ inline void along_source(index_t at, const int* n, const int* axes, int* along) {
-    for (int a = 2; a >= 0; --a) {
-        int side = n[axes[a]];
-        along[axes[a]] = (int)(at % side);
-        at /= side;
-    }
+    for (int a = 2; a >= 0; --a) along[axes[a]] = split(&at, n[axes[a]]);
 }
 
 // Weighted sums along the slow axis, then the middle, then the fast one. `taps` has for each voxel of the target
@@ -76,7 +72,7 @@ static __device__ inline index_t voxel_at(double at, int size) {
 
 // Where the way of a target begins, and its steps by target axis, then by source axis: 12 numbers.
 static __device__ inline void begin_of(const double* way, index_t row, int rows_out, double* begin) {
-    double z = (double)(row / rows_out), y = (double)(row % rows_out);
+    double y = (double)split(&row, rows_out), z = (double)row;
     for (int a = 0; a < 3; ++a) begin[a] = way[a] + z * way[3 + a] + y * way[6 + a];
 }
 
@@ -87,10 +83,11 @@ extern "C" __global__ void nearest_oblique(
     index_t at = element();
     if (at >= (index_t)nz * ny * nx) return;
     const int size[3] = {slices, rows, columns};
-    double begin[3];
-    begin_of(way, at / nx, ny, begin);
+    index_t row = at;
+    double begin[3], along_row = (double)split(&row, nx);
+    begin_of(way, row, ny, begin);
     index_t voxel[3];
-    for (int a = 0; a < 3; ++a) voxel[a] = voxel_at(begin[a] + (double)(at % nx) * way[9 + a], size[a]);
+    for (int a = 0; a < 3; ++a) voxel[a] = voxel_at(begin[a] + along_row * way[9 + a], size[a]);
     bool outer = voxel[0] < 0 || voxel[1] < 0 || voxel[2] < 0;
     out[at] = outer ? outside : source[(voxel[0] * rows + voxel[1]) * columns + voxel[2]];
 }
@@ -207,7 +204,7 @@ extern "C" __global__ void linear_oblique(
     index_t at = element();
     if (at >= (index_t)nz * ny * nx) return;
     out[at] = outside;
-    index_t row = at / nx, i = at % nx;
+    index_t row = at, i = split(&row, nx);
     const int* range = ranges + 4 * row;
     if (i < range[0] || i >= range[1]) return;
     const int size[3] = {slices, rows, columns};

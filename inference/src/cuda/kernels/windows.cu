@@ -5,9 +5,10 @@ extern "C" __global__ void cut(
     const float* block, int slices, int rows, int columns, int start_z, int start_y, int start_x,
     int wz, int wy, int wx, float padding, float* out
 ) {
-    index_t at = element();
+    index_t at = element(), z = at;
     if (at >= (index_t)wz * wy * wx) return;
-    index_t x = at % wx + start_x, y = at / wx % wy + start_y, z = at / wx / wy + start_z;
+    index_t x = split(&z, wx) + start_x, y = split(&z, wy) + start_y;
+    z += start_z;
     bool inside = z >= 0 && z < slices && y >= 0 && y < rows && x >= 0 && x < columns;
     out[at] = inside ? block[(z * rows + y) * columns + x] : padding;
 }
@@ -16,11 +17,12 @@ extern "C" __global__ void cut(
 extern "C" __global__ void slices_of(
     const float* block, int slices, int plane, int slice, int neighbours, float* out
 ) {
-    index_t at = element();
+    index_t at = element(), from = at;
     if (at >= (index_t)plane * (2 * neighbours + 1)) return;
-    index_t from = slice + at / plane - neighbours;
+    int in_plane = split(&from, plane);
+    from += slice - neighbours;
     from = from < 0 ? 0 : (from > slices - 1 ? slices - 1 : from);
-    out[at] = block[from * plane + at % plane];
+    out[at] = block[from * plane + in_plane];
 }
 
 // Adds the answer to a window to the sums of all channels, and its weights to those behind them.
@@ -29,9 +31,10 @@ extern "C" __global__ void blend(
     int start_z, int start_y, int start_x, int wz, int wy, int wx, float* sums
 ) {
     index_t of_window = (index_t)wz * wy * wx, of_block = (index_t)slices * rows * columns;
-    index_t at = element();
+    index_t at = element(), z = at;
     if (at >= of_window) return;
-    index_t x = at % wx + start_x, y = at / wx % wy + start_y, z = at / wx / wy + start_z;
+    index_t x = split(&z, wx) + start_x, y = split(&z, wy) + start_y;
+    z += start_z;
     if (z < 0 || z >= slices || y < 0 || y >= rows || x < 0 || x >= columns) return;
     index_t to = (z * rows + y) * columns + x;
     for (int channel = 0; channel < channels; ++channel) {

@@ -1,4 +1,4 @@
-//! The whole road of a run on a device, beside that on the CPU, on a stand-in for the driver: ONNX Runtime computes on the CPU, and its
+//! The whole road of a run on a device, beside that on the CPU. On a stand-in for the driver ONNX Runtime computes on the CPU, and its
 //! tensors lie where the stand-in has its memory.
 
 #[path = "../../../tests/kit/author.rs"]
@@ -65,8 +65,18 @@ fn volume() -> Arc<Volume> {
     Arc::new(Volume { geometry, voxels, slices: Vec::new(), frame_of_reference: None })
 }
 
+/// A device with ONNX Runtime's provider, or the stand-in with the memory of the host.
+fn site(gpu: &Arc<Gpu>) -> (Site, Place) {
+    match driver() {
+        Driver::Here { cards, .. } if cards[0].name == stand_in::NAME => {
+            (Site::default(), Place::Host)
+        }
+        _ => (Site { gpu: Some(gpu.clone()), ..Site::default() }, Place::Cuda),
+    }
+}
+
 /// On the CPU and on the device.
-fn both(gpu: &Gpu, input: &str) -> Option<[Findings; 2]> {
+fn both(gpu: &Arc<Gpu>, input: &str) -> Option<[Findings; 2]> {
     let Ok(library) = find_library(None) else {
         println!("skipped: no ONNX Runtime; set ORT_DYLIB_PATH or run make once");
         return None;
@@ -83,8 +93,10 @@ fn both(gpu: &Gpu, input: &str) -> Option<[Findings; 2]> {
     let on_cpu = Prepared::new(model, &images).unwrap();
     let tensors = run(&mut session, model, &on_cpu, &How::default(), &reply).unwrap();
     let expected = interpret(model, &images[0], &on_cpu, &tensors).unwrap();
+    let (site, place) = site(gpu);
+    let mut session = graph::open(&environment, model, &site).unwrap();
     let prepared = Prepared::on(gpu, model, &images).unwrap();
-    let on_gpu = OnGpu { gpu, place: Place::Host, model, prepared: &prepared };
+    let on_gpu = OnGpu { gpu, place, model, prepared: &prepared };
     let windows = model.manifest.lead().windows.as_ref();
     let tensors = on_gpu.run(&mut session, &RunOptions::new().unwrap(), windows).unwrap();
     let found = interpret(model, &images[0], &prepared, &tensors).unwrap();
@@ -97,7 +109,7 @@ fn a_run_that_stays_on_the_device_finds_the_same() {
         println!("skipped: no CUDA device; the test below starts this one with a stand-in");
         return;
     }
-    let gpu = Gpu::open(0).unwrap();
+    let gpu = Arc::new(Gpu::open(0).unwrap());
     let steps = "image-steps = [{ clip = { low = -400.0, high = 450.0 } }]\n\
                  steps = [{ z-score = {} }, { piecewise = [[-1.0, 0.0], [0.2, 0.3], [1.5, 1.0]] }]\n";
     let grid =
