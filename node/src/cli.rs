@@ -350,12 +350,15 @@ pub struct SaidArguments {
 impl SaidArguments {
     /// As it was said, or the user at the terminal.
     pub fn who(&self) -> String {
-        let known = || {
-            ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok())
-        };
-        let user = || known().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into());
-        self.by.clone().unwrap_or_else(user)
+        self.by.clone().unwrap_or_else(user_name)
     }
+}
+
+/// Of the user at the terminal.
+pub fn user_name() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    let mut known = names.into_iter().filter_map(|name| std::env::var(name).ok());
+    known.find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into())
 }
 
 #[derive(Args)]

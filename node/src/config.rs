@@ -2,6 +2,7 @@
 
 mod address;
 mod admin;
+mod audit;
 mod between;
 mod calls_from;
 mod complete;
@@ -16,6 +17,7 @@ mod tls;
 
 pub use address::Address;
 pub use admin::AdminConfig;
+pub use audit::{AuditConfig, Collector};
 pub use calls_from::CallsFrom;
 pub use complete::CompleteConfig;
 pub use dns::DnsConfig;
@@ -53,6 +55,8 @@ pub struct Config {
     /// Without it nothing is ever evicted.
     pub retention: Option<Policy>,
     pub admin: AdminConfig,
+    /// Without it there is no audit trail.
+    pub audit: Option<AuditConfig>,
     pub peers: BTreeMap<AeTitle, Peer>,
 }
 
@@ -174,6 +178,7 @@ struct Written {
     retention: Option<retention::WrittenRetention>,
     #[serde(default)]
     admin: admin::WrittenAdmin,
+    audit: Option<audit::WrittenAudit>,
     #[serde(default)]
     peer: Vec<peer::WrittenPeer>,
 }
@@ -234,6 +239,11 @@ impl Written {
         let dns = self.dns.mean(&mut problems);
         let retention = self.retention.map(|written| written.mean(&mut problems));
         let admin = self.admin.mean(&mut problems);
+        let data = base.join(self.node.data);
+        let audit = self.audit.map(|written| written.mean(base, &data, &mut problems));
+        if tls.is_none() && audit.as_ref().is_some_and(|audit| audit.syslog.is_some()) {
+            problems.push("audit.syslog goes over TLS, and there is no [tls]".into());
+        }
         let mut peers = BTreeMap::new();
         for written in self.peer {
             written.mean_into(&mut peers, base, &mut problems);
@@ -252,7 +262,7 @@ impl Written {
                 ae_title,
                 listen,
                 tls,
-                data: base.join(self.node.data),
+                data,
                 rules: base.join(self.node.rules),
                 models: base.join(self.node.models),
                 onnxruntime: self.node.onnxruntime.map(|path| base.join(path)),
@@ -263,6 +273,7 @@ impl Written {
                 dns,
                 retention,
                 admin,
+                audit,
                 peers,
             }),
             _ => Err(problems),

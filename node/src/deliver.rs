@@ -8,6 +8,7 @@ mod queue;
 mod send;
 mod stopping;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::reach::Reach;
 use gantry_store::error::StoreError;
@@ -30,6 +31,7 @@ pub struct Deliver {
     pub config: Arc<Config>,
     pub store: Store,
     pub reach: Reach,
+    pub audit: Audit,
 }
 
 impl Deliver {
@@ -77,6 +79,7 @@ impl Deliver {
                 self.store.clone(),
                 self.reach.clone(),
                 known.unwrap_or_default(),
+                self.audit.clone(),
             );
             let queue = Arc::new(queue);
             for number in 0..queue.associations() {

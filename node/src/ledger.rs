@@ -157,6 +157,7 @@ pub fn explanation(end: &End) -> String {
         End::BrokenOff { by: Side::Network, why } => format!("connection lost: {why}"),
         End::Refused(refusal) => refusal.described().into(),
         End::NotAsked(why) => why.clone(),
+        End::NotSecured(why) => format!("TLS: {why}"),
     }
 }
 
@@ -164,7 +165,7 @@ fn outcome(end: &End) -> Outcome {
     match end {
         End::Released => Outcome::Released,
         End::BrokenOff { .. } => Outcome::BrokenOff,
-        End::Refused(_) | End::NotAsked(_) => Outcome::Refused,
+        End::Refused(_) | End::NotAsked(_) | End::NotSecured(_) => Outcome::Refused,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod admission;
 mod arriving;
 pub mod associations;
+pub mod audit;
 pub mod backtest;
 pub mod check;
 pub mod cli;

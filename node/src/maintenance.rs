@@ -1,5 +1,6 @@
 //! `gantry export`, `reindex` and `verify`: what an admin does with the store itself.
 
+use crate::audit::commands;
 use crate::cli::ExportArguments;
 use crate::config::Config;
 use crate::output::line;
@@ -23,6 +24,7 @@ pub async fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
         ),
     };
     let reader = Store::open_reader(&config.data).await?;
+    commands::exported(&config, &reader, &selector, &arguments.to).await?;
     let exported = export::export(&reader, &selector, &arguments.to).await?;
     line!("{} objects written to {}", exported.written, arguments.to.display());
     if let Some(at) = exported.evicted_at {

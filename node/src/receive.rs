@@ -2,6 +2,8 @@
 
 use crate::admission::Admission;
 use crate::arriving::Arriving;
+use crate::audit::events::{self, Somebody};
+use crate::audit::{Audit, How, Instance, Outcome as Told, Transfers};
 use crate::commit;
 use crate::data_set::Ending;
 use crate::dimse::acceptor::{
@@ -9,6 +11,7 @@ use crate::dimse::acceptor::{
 };
 use crate::dimse::commitment;
 use crate::dimse::record::{End, Record};
+use crate::dimse::service::Security;
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
 use crate::memory::{Memory, Share, Short};
@@ -26,7 +29,8 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing::Instrument;
 
 /// The node as a Storage SCP.
@@ -40,6 +44,15 @@ pub struct Receive {
     pub memory: Memory,
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
+    pub audit: Audit,
+    /// What each association carries, for the audit trail.
+    pub transfers: Mutex<HashMap<u64, Transfers>>,
+}
+
+/// Who an object is, and what the audit trail says of it.
+struct Known {
+    identity: Identity,
+    instance: Instance,
 }
 
 /// The UIDs of an object stand in so much of it.
@@ -117,7 +130,9 @@ impl Service for Receive {
         caller: &Caller,
         identity: Option<&UserIdentity>,
     ) -> Result<Terms, Refusal> {
-        self.admission.admit(caller, identity).await
+        let admitted = self.admission.admit(caller, identity).await;
+        self.tell_of_login(caller, identity, &admitted);
+        admitted
     }
 
     fn nobody(&self, called: &AeTitle) -> Refusal {
@@ -135,12 +150,16 @@ impl Service for Receive {
     async fn store(&self, request: StoreRequest, data: &mut DataSet<'_>) -> StoreAnswer {
         let association = request.caller.association;
         self.associations.storing(association, Moment::now());
-        let kept = self.keep(&request, data).await;
+        let mut instance = None;
+        let kept = self.keep(&request, data, &mut instance).await;
         self.associations.stored(
             association,
             matches!(kept, Ok(Kept::New | Kept::Replaced)),
             Moment::now(),
         );
+        if let Some(instance) = &instance {
+            self.transferred(association, |all| all.moved(instance, how(&kept)));
+        }
         match kept {
             // A conflict under keep-first, too (PS3.4 B.4.1: instances are immutable): what is safe
             // is the first object, and the admin has an event.
@@ -172,9 +191,15 @@ impl Service for Receive {
 
     fn opened(&self, caller: &Caller) {
         self.associations.opened(caller.association, Moment::now());
+        if self.audit.is_on() {
+            let encrypted = matches!(caller.security, Security::Tls { .. });
+            let transfers = Transfers::received(&self.audit, &somebody(caller), encrypted);
+            self.carried().insert(caller.association, transfers);
+        }
     }
 
     fn ended(&self, caller: &Caller, how: Ended) {
+        drop(self.carried().remove(&caller.association));
         self.associations.ended(caller.association, how == Ended::Released, Moment::now());
     }
 
@@ -184,6 +209,10 @@ impl Service for Receive {
             _ => String::new(),
         };
         let row = ledger::row(&record, &hint);
+        if is_an_alert(&record.end) {
+            let who = Somebody { title: row.calling.clone(), address: Some(record.address.ip()) };
+            self.audit.tell(|this| events::not_authenticated(this, &who, &row.explanation));
+        }
         if !matches!(record.end, End::Released) {
             tracing::warn!(
                 station = "receive",
@@ -211,25 +240,62 @@ fn has_room(store: &Store, memory: &Memory) -> Result<(), Refusal> {
 }
 
 impl Receive {
-    fn carries(&self, request: &StoreRequest, identity: &Identity) {
-        self.associations.carries(request.caller.association, &identity.series, Moment::now());
+    fn carries(&self, request: &StoreRequest, known: &Known) {
+        let association = request.caller.association;
+        self.associations.carries(association, &known.identity.series, Moment::now());
+        self.transferred(association, |all| all.begins(&known.instance));
+    }
+
+    fn carried(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Transfers>> {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without an audit trail there is nothing to tell.
+    fn transferred(&self, association: u64, tell: impl FnOnce(&mut Transfers)) {
+        if self.audit.is_on() {
+            self.carried().get_mut(&association).map(tell);
+        }
+    }
+
+    /// Of a user identity that was checked.
+    fn tell_of_login(
+        &self,
+        caller: &Caller,
+        identity: Option<&UserIdentity>,
+        admitted: &Result<Terms, Refusal>,
+    ) {
+        let outcome = match admitted {
+            Ok(terms) if terms.is_identified => Told::Success,
+            Err(Refusal::UserIdentity) => Told::Minor,
+            _ => return,
+        };
+        let name = identity.map(|identity| String::from_utf8_lossy(&identity.primary));
+        let name = name.unwrap_or_default();
+        self.audit.tell(|this| events::login(this, &somebody(caller), &name, outcome));
     }
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
-    async fn keep(&self, request: &StoreRequest, data: &mut DataSet<'_>) -> Result<Kept, Unkept> {
+    async fn keep(
+        &self,
+        request: &StoreRequest,
+        data: &mut DataSet<'_>,
+        instance: &mut Option<Instance>,
+    ) -> Result<Kept, Unkept> {
         let _share = self.memory.share().await?;
         let (mut collected, mut digester) = (Collected::new(&self.buffers), Digester::default());
         while let Some(chunk) = data.chunk().await.map_err(|_| Unkept::PeerGone)? {
             digester.update(&chunk);
             collected.extend(&chunk);
             if collected.as_slice().len() > self.large_object_bytes {
-                return self.keep_streamed(request, collected, data).await;
+                return self.keep_streamed(request, collected, data, instance).await;
             }
         }
         let header = header::read_whole_data_set(collected.as_slice(), &request.transfer_syntax)
             .map_err(header_error)?;
-        let identity = identity(request, &header)?;
-        self.carries(request, &identity);
+        let known = known(request, &header)?;
+        self.carries(request, &known);
+        let Known { identity, instance: about } = known;
+        *instance = Some(about);
         let (data_set, digest) = (collected, digester.digest());
         let kept = self.store.keep_received(Received { identity, data_set, digest, header });
         Ok(kept.instrument(tracing::info_span!("keep")).await?.outcome)
@@ -241,11 +307,14 @@ impl Receive {
         request: &StoreRequest,
         collected: Collected,
         data: &mut DataSet<'_>,
+        instance: &mut Option<Instance>,
     ) -> Result<Kept, Unkept> {
         // Who it is; the store reads the header when all is there.
-        let (start, identity, share) =
+        let (start, known, share) =
             self.identified(request, Bytes::from_owner(collected), data).await?;
-        self.carries(request, &identity);
+        self.carries(request, &known);
+        let Known { identity, instance: about } = known;
+        *instance = Some(about);
         let mut ending = Arriving::new(&request.transfer_syntax);
         let mut stream = self.store.keep_streamed(identity).await?;
         follow(&mut ending, &start).await;
@@ -272,10 +341,10 @@ impl Receive {
         request: &StoreRequest,
         collected: Bytes,
         data: &mut DataSet<'_>,
-    ) -> Result<(Bytes, Identity, Option<Share>), Unkept> {
-        let found = identity_at_start(request, &collected);
+    ) -> Result<(Bytes, Known, Option<Share>), Unkept> {
+        let found = known_at_start(request, &collected);
         if !found.as_ref().is_err_and(Unkept::may_come_later) {
-            return found.map(|identity| (collected, identity, None));
+            return found.map(|known| (collected, known, None));
         }
         let share = self.memory.further(MOST_COLLECTED).await?;
         // The last PDU may lie behind that.
@@ -290,9 +359,9 @@ impl Receive {
                     None => ended = true,
                 }
             }
-            match identity_at_start(request, &more) {
+            match known_at_start(request, &more) {
                 Err(why) if why.may_come_later() && !ended && more.len() < MOST_COLLECTED => {}
-                found => return found.map(|identity| (more.into(), identity, Some(share))),
+                found => return found.map(|known| (more.into(), known, Some(share))),
             }
         }
     }
@@ -325,6 +394,36 @@ async fn follow(ending: &mut Arriving, bytes: &[u8]) {
     }
 }
 
+/// What the audit trail calls what became of an object.
+fn how(kept: &Result<Kept, Unkept>) -> How {
+    match kept {
+        Ok(Kept::New | Kept::Mended) => How::New,
+        Ok(Kept::Replaced) => How::Altered,
+        Ok(Kept::Duplicate | Kept::Conflict) => How::Read,
+        Err(_) => How::Failed,
+    }
+}
+
+/// Whether somebody wanted to be let in who may not be.
+fn is_an_alert(end: &End) -> bool {
+    match end {
+        End::NotSecured(_) => true,
+        End::Refused(refusal) => matches!(
+            refusal,
+            Refusal::CalledAeTitleUnknown
+                | Refusal::CallingAeTitleUnknown
+                | Refusal::AddressUnknown
+                | Refusal::CertificateUnknown
+                | Refusal::Stranger
+        ),
+        _ => false,
+    }
+}
+
+fn somebody(caller: &Caller) -> Somebody {
+    Somebody { title: caller.calling.to_string(), address: Some(caller.address.ip()) }
+}
+
 /// An association that was refused or broken off.
 fn told(row: &AssociationRow) -> Event {
     let AssociationRow { address, calling, called, explanation, .. } = row;
@@ -344,9 +443,15 @@ fn header_error(error: HeaderError) -> Unkept {
     }
 }
 
-fn identity_at_start(request: &StoreRequest, start: &[u8]) -> Result<Identity, Unkept> {
+fn known_at_start(request: &StoreRequest, start: &[u8]) -> Result<Known, Unkept> {
     let header = header::read_start_of_data_set(start, &request.transfer_syntax);
-    identity(request, &header.map_err(header_error)?)
+    known(request, &header.map_err(header_error)?)
+}
+
+fn known(request: &StoreRequest, header: &Header) -> Result<Known, Unkept> {
+    let identity = identity(request, header)?;
+    let instance = Instance::new(&identity.study, &identity.sop_class, header);
+    Ok(Known { identity, instance })
 }
 
 /// Who the object is: its own UIDs, which must be those that the command named.

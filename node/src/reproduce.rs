@@ -1,5 +1,6 @@
 //! `gantry reproduce`: a kept result is made again from the same images by the same model, and laid beside what was kept.
 
+use crate::audit::commands;
 use crate::cli::ReproduceArguments;
 use crate::config::Config;
 use crate::explain::{named, short, when};
@@ -12,6 +13,7 @@ use gantry_routing::reproduce::{Again, Reproduce};
 use gantry_routing::versions::is_pinned;
 use gantry_store::error::StoreError;
 
+use gantry_store::export::Selector;
 use gantry_store::header::{keyword, read_data_set_header, read_header};
 use gantry_store::incoming::Origin;
 use gantry_store::jobs::{Job, JobRow};
@@ -42,6 +44,8 @@ pub async fn run(arguments: &ReproduceArguments) -> Result<ExitCode, Box<dyn Err
             row.job.revision,
             row.finished_at.map(when).unwrap_or_default()
         );
+        let images = row.job.series.as_ref().unwrap_or(&row.job.study);
+        commands::shown(&config, &reader, &Selector::Uid(images.clone())).await?;
         let same = match again(&config, &reader, &row.job).await {
             Ok(again) => tell(&reader, row, &again, only).await?,
             Err(why) => {

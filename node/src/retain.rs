@@ -1,13 +1,14 @@
 //! Station retain: evicts what is decided, delivered and old, every few minutes, and tells of what it may not evict.
 
-use crate::cli::RetentionArguments;
+use crate::audit::{self, Audit, commands};
+use crate::cli::{RetentionArguments, user_name};
 use crate::config::Config;
 use crate::explain::when;
 use crate::output::say;
 use crate::serve::store_options;
 use gantry_store::error::StoreError;
 use gantry_store::events::Event;
-use gantry_store::evict::Evicted;
+use gantry_store::evict::{Evicted, Round};
 use gantry_store::reader::Reader;
 use gantry_store::retention::{Holding, Need, Plan, Policy, Stays, Verdict, Wanted};
 use gantry_store::store::Store;
@@ -21,7 +22,7 @@ const SOON: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(120);
 
 /// Runs until told to stop; a round that is cut short is ended by a later one.
-pub async fn run(store: Store, policy: Policy, stop: CancellationToken) {
+pub async fn run(store: Store, policy: Policy, audit: Audit, stop: CancellationToken) {
     let mut told = None;
     let mut pause = SOON;
     loop {
@@ -32,7 +33,7 @@ pub async fn run(store: Store, policy: Policy, stop: CancellationToken) {
         pause = between(&policy);
         let stays = tokio::select! {
             () = stop.cancelled() => return,
-            round = round(&store, &policy) => round,
+            round = round(&store, &policy, &audit) => round,
         };
         match stays {
             Ok(stays) => tell(&store, &stays, &mut told).await,
@@ -47,9 +48,14 @@ fn between(policy: &Policy) -> Duration {
     of_age.clamp(SOON, EVERY)
 }
 
-async fn round(store: &Store, policy: &Policy) -> Result<Vec<Wanted>, StoreError> {
+async fn round(store: &Store, policy: &Policy, audit: &Audit) -> Result<Vec<Wanted>, StoreError> {
     let disk = store.disk().await?;
-    Ok(store.retain(policy, disk, Moment::now()).await?.stays)
+    let round = store.retain(policy, disk, Moment::now()).await?;
+    if audit.is_on() {
+        let messages = commands::evicted(store.reader(), &round.evicted, None).await?;
+        audit.tell_all(messages);
+    }
+    Ok(round.stays)
 }
 
 /// Once for as long as the same needs hold something.
@@ -138,8 +144,7 @@ pub async fn command(
         }
         store => store?,
     };
-    let disk = store.disk().await?;
-    let round = store.retain(&policy, disk, Moment::now()).await;
+    let round = told_round(&config, &store, &policy).await;
     store.close().await;
     let round = round?;
     let mut text = String::new();
@@ -154,6 +159,21 @@ pub async fn command(
     text.push_str(&format!("{} segments evicted\n", round.evicted.len()));
     say(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Nothing is taken away that cannot be told.
+async fn told_round(
+    config: &Config,
+    store: &Store,
+    policy: &Policy,
+) -> Result<Round, Box<dyn std::error::Error>> {
+    audit::record(config, |_| Vec::new())?;
+    let disk = store.disk().await?;
+    let round = store.retain(policy, disk, Moment::now()).await?;
+    let by = user_name();
+    let messages = commands::evicted(store.reader(), &round.evicted, Some(&by)).await?;
+    audit::record(config, messages)?;
+    Ok(round)
 }
 
 fn planned(plan: &Plan) -> String {

@@ -1,6 +1,7 @@
 //! `gantry serve`: starts the stations in the order in which they need each other, and stops them in the reverse.
 
 use crate::admission::Admission;
+use crate::audit::{Audit, Recording, code, events, used};
 use crate::check;
 use crate::commit::Commit;
 use crate::config::Config;
@@ -38,7 +39,7 @@ use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -85,6 +86,9 @@ pub struct Node {
     renewing: Option<tokio::task::JoinHandle<()>>,
     /// Where they are served.
     metrics: Option<tokio::task::JoinHandle<()>>,
+    audit: Audit,
+    /// Where there is an audit trail.
+    auditing: Option<Recording>,
 }
 
 /// Why a node does not start: the admin must act.
@@ -102,6 +106,10 @@ pub enum StartError {
         "cannot serve metrics on {address}: {source}\n  help: another program may have it; [admin] metrics of the configuration names it"
     )]
     Metrics { address: String, source: std::io::Error },
+    #[error(
+        "cannot write the audit trail in {folder}: {source}\n  help: [audit] folder of the configuration names it"
+    )]
+    Audit { folder: String, source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsProblems),
     #[error("{0}")]
@@ -115,8 +123,14 @@ impl Node {
         let edge = listen(&config, tls).await?;
         let metrics = listen_for_metrics(&config).await?;
         let store = Store::open(store_options(&config)).await.map_err(in_store(&config))?;
-        match prepared(&config, &store).await {
-            Ok(prepared) => Ok(Self::go(config, store, prepared, edge, metrics)),
+        let prepared = match prepared(&config, &store).await {
+            Ok(prepared) => {
+                audit(&config, &store, edge.tls.as_ref()).map(|audit| (prepared, audit))
+            }
+            Err(error) => Err(error),
+        };
+        match prepared {
+            Ok((prepared, audit)) => Ok(Self::go(config, store, prepared, edge, metrics, audit)),
             Err(error) => {
                 store.close().await;
                 Err(error)
@@ -131,7 +145,10 @@ impl Node {
         prepared: Prepared,
         edge: Edge,
         metrics: Option<TcpListener>,
+        (audit, auditing): (Audit, Option<Recording>),
     ) -> Self {
+        audit.tell(|this| events::application(this, code::APPLICATION_START));
+        audit.tell(|this| events::network_entry(this, code::ATTACH));
         let Prepared { checked, engine, without_models } = prepared;
         let Edge { entrances, address, tls_address, tls } = edge;
         warn_of_passcodes(&config);
@@ -151,6 +168,7 @@ impl Node {
             engine: engine.clone(),
             ahead: config.inference.ahead,
             composer: Composer { station: station(&config) },
+            uses: used::told(&audit, &store),
         };
         let stations = tokio::spawn(drive.run(stop));
         let stop_edge = CancellationToken::new();
@@ -161,28 +179,33 @@ impl Node {
             rules: in_force.clone(),
             world: world.clone(),
             engine,
+            audit: audit.clone(),
         };
         let choosing = tokio::spawn(watch.run(stop_edge.clone()));
         let folder = config.rules.clone();
-        let watch = Watch { store: store.clone(), in_force, folder, world };
+        let watch = Watch { store: store.clone(), in_force, folder, world, audit: audit.clone() };
         let watching = tokio::spawn(watch.run(stop_edge.clone()));
         let metrics = metrics.map(|listener| {
             let (reader, stop) = (store.reader().clone(), stop_edge.clone());
-            tokio::spawn(metrics::server::serve(listener, reader, config.tls.clone(), stop))
+            tokio::spawn(metrics::server::serve(listener, reader, config.clone(), stop))
         });
-        let renewing =
-            tls.clone().map(|tls| tokio::spawn(tls.run(store.clone(), stop_edge.clone())));
+        let renewing = tls
+            .clone()
+            .map(|tls| tokio::spawn(tls.run(store.clone(), audit.clone(), stop_edge.clone())));
         let resolver = Arc::new(Resolver::new(&config.dns));
         let finding = resolver.clone().keep(config.clone(), store.clone(), stop_edge.clone());
         let finding = tokio::spawn(finding);
         let reach = Reach { config: config.clone(), resolver: resolver.clone(), tls };
         let commit = Commit { config: config.clone(), store: store.clone(), reach: reach.clone() };
         let commit = tokio::spawn(Arc::new(commit).run(stop_edge.clone()));
-        let deliver = Arc::new(Deliver { config: config.clone(), store: store.clone(), reach });
+        let deliver =
+            Deliver { config: config.clone(), store: store.clone(), reach, audit: audit.clone() };
+        let deliver = Arc::new(deliver);
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
-        let retain = config
-            .retention
-            .map(|policy| tokio::spawn(retain::run(store.clone(), policy, stop_edge.clone())));
+        let retain = config.retention.map(|policy| {
+            let (audit, stop) = (audit.clone(), stop_edge.clone());
+            tokio::spawn(retain::run(store.clone(), policy, audit, stop))
+        });
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
             admission: Admission::new(config.clone(), resolver),
@@ -192,6 +215,8 @@ impl Node {
             buffers: Arc::default(),
             memory: Memory::new(config.listen.memory_mib, config.listen.maximum_pdu),
             associations,
+            audit: audit.clone(),
+            transfers: Mutex::default(),
         });
         let edge = tokio::spawn(acceptor::serve(
             entrances,
@@ -218,6 +243,8 @@ impl Node {
             choosing,
             renewing,
             metrics,
+            audit,
+            auditing,
         }
     }
 
@@ -225,6 +252,7 @@ impl Node {
     pub async fn stop(self) {
         self.stop_edge.cancel();
         let _ = self.edge.await;
+        self.audit.tell(|this| events::network_entry(this, code::DETACH));
         let _ = self.recording.await;
         let _ = self.watching.await;
         let _ = self.choosing.await;
@@ -242,8 +270,22 @@ impl Node {
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }
+        self.audit.tell(|this| events::application(this, code::APPLICATION_STOP));
+        if let Some(auditing) = self.auditing {
+            auditing.stop().await;
+        }
         self.store.close().await;
     }
+}
+
+fn audit(
+    config: &Config,
+    store: &Store,
+    tls: Option<&Arc<Tls>>,
+) -> Result<(Audit, Option<Recording>), StartError> {
+    let folder = config.audit.as_ref().map(|audit| audit.folder.display().to_string());
+    Audit::open(config, store, tls)
+        .map_err(|source| StartError::Audit { folder: folder.unwrap_or_default(), source })
 }
 
 /// Where the node is called.

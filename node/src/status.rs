@@ -1,6 +1,7 @@
 //! `gantry status`: what is where, what failed, and what was refused.
 
 use crate::associations::counted;
+use crate::audit;
 use crate::config::Config;
 use crate::explain::when;
 use crate::explain::work::{closed, in_trouble};
@@ -29,6 +30,9 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     for expiry in config.tls.iter().flat_map(tls::expiries) {
         text.push_str(&format!("tls       {}\n", tls::told(&expiry)));
+    }
+    if let Some(trail) = &config.audit {
+        text.push_str(&audit::told::status(trail));
     }
     text.push_str(&rules::status(reader.rules_state().await?.as_ref()));
     text.push_str(&told(&summary, &config));

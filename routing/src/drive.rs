@@ -11,6 +11,7 @@ use crate::in_force::InForce;
 use crate::infer;
 use crate::room::Room;
 use crate::shadow::Shadows;
+use crate::uses::Uses;
 use crate::versions::VersionsInForce;
 use crate::wait::Stop;
 use gantry_inference::pool::Pool;
@@ -38,6 +39,7 @@ pub struct Drive {
     /// Bytes of voxels that may be read before the jobs on them are there; 0: none are.
     pub ahead: u64,
     pub composer: Composer,
+    pub uses: Uses,
 }
 
 impl Drive {
@@ -64,6 +66,7 @@ impl Drive {
                 store: self.store.clone(),
                 models: self.models.clone(),
                 engine: engine.clone(),
+                uses: self.uses.clone(),
             };
             stations.spawn(shadows.run(stop.clone()));
             let kept = Arc::new(Kept::new(self.ahead));
@@ -82,6 +85,7 @@ impl Drive {
                 composer: self.composer,
                 ahead: kept,
                 room: Room::new(),
+                uses: self.uses,
             };
             stations.spawn(work.run(stop));
         }

@@ -6,6 +6,7 @@ use crate::job_error::JobError;
 use crate::overlap;
 use crate::reading::Reading;
 use crate::room::Room;
+use crate::uses::{Use, Uses};
 use crate::versions::{VersionsInForce, candidate};
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::batch::Seat;
@@ -48,6 +49,7 @@ pub struct Work {
     /// What was read before the job was there.
     pub ahead: Arc<Kept>,
     pub room: Room,
+    pub uses: Uses,
 }
 
 impl Work {
@@ -180,6 +182,8 @@ impl Work {
             }
         };
         let assembled = started.elapsed();
+        let used = Use::read(&job.study, &model.name, &images);
+        used.iter().for_each(|used| (self.uses)(used.clone()));
         let found = self.find(job, model, &images).await.map_err(infer_error)?;
         let Told { findings, took: ran, seat } = found;
         if self.most_together(job) > 1 {
@@ -189,6 +193,7 @@ impl Work {
         tracing::info!(ahead, ?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
+        used.iter().for_each(|used| (self.uses)(used.made(&results.instances)));
         self.keep_masks(job, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),

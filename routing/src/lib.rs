@@ -18,5 +18,6 @@ pub mod retell;
 mod room;
 pub mod rules;
 pub mod shadow;
+pub mod uses;
 pub mod versions;
 pub mod wait;

@@ -4,6 +4,7 @@ use crate::infer::{infer_error, summary_of};
 use crate::job_error::JobError;
 use crate::overlap;
 use crate::reading::Reading;
+use crate::uses::{Use, Uses};
 use crate::versions::VersionsInForce;
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::pool::{Pool, Urgency};
@@ -27,6 +28,7 @@ pub struct Shadows {
     pub store: Store,
     pub models: VersionsInForce,
     pub engine: Pool,
+    pub uses: Uses,
 }
 
 /// How one went.
@@ -112,6 +114,7 @@ impl Shadows {
         let model = versions.pinned(job)?;
         let reading = Reading { reader: &self.store, ahead: None, job, model };
         let (images, _) = reading.images().await?;
+        Use::read(&job.study, &model.name, &images).into_iter().for_each(|used| (self.uses)(used));
         let found = self.engine.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;
         let (findings, ran) = found.map_err(infer_error)?;
         let overlap = match job.beside {

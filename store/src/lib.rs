@@ -9,6 +9,7 @@ mod changed;
 mod claims;
 pub mod collected;
 pub mod completion;
+pub mod contents;
 mod damage;
 mod data_set;
 mod deciding;

@@ -22,7 +22,11 @@ pub enum Address {
 impl Address {
     /// `host:port` or `host`, where a host is a name or an address (of version 6: in brackets).
     pub fn parse(text: &str, over_tls: bool) -> Result<Self, &'static str> {
-        let registered = if over_tls { PORT_FOR_TLS } else { PORT };
+        Self::parse_with_port(text, if over_tls { PORT_FOR_TLS } else { PORT })
+    }
+
+    /// The same for another service.
+    pub(super) fn parse_with_port(text: &str, registered: u16) -> Result<Self, &'static str> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return match address.port() {
                 0 => Err("nobody listens on port 0"),

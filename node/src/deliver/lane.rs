@@ -5,6 +5,7 @@ use super::pause::pause;
 use super::queue::{Counted, Gate, Queue};
 use super::send::{Sent, send};
 use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
+use crate::audit::{How, Transfers};
 use crate::dimse::requestor::{Association, Proposed};
 use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
@@ -44,6 +45,8 @@ struct Open {
     /// Since when it carries nothing: the peer may have ended it meanwhile.
     idle_since: Option<Instant>,
     _counted: Counted,
+    /// For the audit trail.
+    transfers: Transfers,
 }
 
 /// What to wait for when nothing can be sent now.
@@ -187,12 +190,17 @@ impl Lane {
         let requested = async {
             let target = queue.reach.target(&peer).await.map_err(|error| error.to_string())?;
             let requested = Association::request(&target, &proposed).await;
-            requested.map_err(|error| error.to_string())
+            requested.map_err(|error| {
+                queue.tell_if_unknown(&error);
+                error.to_string()
+            })
         };
         match unless_stopped(&self.stop, Duration::ZERO, requested).await {
             Some(Ok(association)) => {
                 let _counted = self.queue.count();
-                self.open = Some(Open { association, proposed, idle_since: None, _counted });
+                let transfers = self.queue.transfers(&association);
+                let open = Open { association, proposed, idle_since: None, _counted, transfers };
+                self.open = Some(open);
                 Ok(Step::On)
             }
             Some(Err(error)) if self.queue.is_open() => {
@@ -225,8 +233,16 @@ impl Lane {
     async fn send_one(&mut self, delivery: &Delivery) -> Result<Step, StoreError> {
         let Some(open) = &mut self.open else { return Ok(Step::Over) };
         let idled = open.idle_since.take().is_some();
+        let instance = self.queue.instance(delivery).await?;
+        instance.iter().for_each(|instance| open.transfers.begins(instance));
         let sending = send(&self.queue, &mut open.association, delivery);
-        match unless_stopped(&self.stop, LAST_ITEM, sending).await {
+        let sent = unless_stopped(&self.stop, LAST_ITEM, sending).await;
+        let how = match &sent {
+            Some(Ok(Sent::Taken(_))) => How::Read,
+            _ => How::Failed,
+        };
+        instance.iter().for_each(|instance| open.transfers.moved(instance, how));
+        match sent {
             Some(Ok(sent)) => self.settle(delivery, sent).await.map(|()| Step::On),
             Some(Err(error)) => {
                 self.open = None;

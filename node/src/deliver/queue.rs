@@ -2,7 +2,11 @@
 
 use super::pace::Pace;
 use super::pause::pause;
+use crate::audit::events::{self, Somebody};
+use crate::audit::{Audit, Instance, Transfers};
 use crate::config::{Config, Peer};
+use crate::dimse::requestor::{Association, RequestError};
+use crate::dimse::stream::Security;
 use crate::reach::Reach;
 use chrono::Timelike;
 use gantry_store::error::StoreError;
@@ -27,6 +31,7 @@ pub(super) struct Queue {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
     pub(super) reach: Reach,
+    pub(super) audit: Audit,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
     pub(super) pace: Pace,
@@ -62,12 +67,13 @@ impl Queue {
         store: Store,
         reach: Reach,
         known: PeerState,
+        audit: Audit,
     ) -> Self {
         let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
         let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
         let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
-        Self { peer: peer.to_owned(), config, store, reach, state, strikes, pace, open }
+        Self { peer: peer.to_owned(), config, store, reach, audit, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
@@ -95,6 +101,35 @@ impl Queue {
         let (_, peer) =
             self.config.peers.iter().find(|(name, _)| name.as_str() == self.peer.as_str())?;
         peer.address.as_ref().map(|_| peer)
+    }
+
+    /// What the audit trail says of it: as it is kept, whatever is changed on the way. Nothing without a trail.
+    pub(super) async fn instance(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Option<Instance>, StoreError> {
+        if !self.audit.is_on() {
+            return Ok(None);
+        }
+        let kept = self.store.reader().instance(&delivery.sop_instance).await?;
+        Ok(kept.map(|kept| {
+            Instance::new(&kept.identity.study, &kept.identity.sop_class, &kept.header)
+        }))
+    }
+
+    pub(super) fn transfers(&self, association: &Association) -> Transfers {
+        let to =
+            Somebody { title: self.peer.clone(), address: association.peer().map(|at| at.ip()) };
+        let encrypted = matches!(association.security(), Security::Tls { .. });
+        Transfers::sent(&self.audit, &to, encrypted)
+    }
+
+    /// An alert when TLS says that it is another one, or that this node is.
+    pub(super) fn tell_if_unknown(&self, error: &RequestError) {
+        if let RequestError::Tls { why, .. } = error {
+            let who = Somebody { title: self.peer.clone(), address: None };
+            self.audit.tell(|this| events::not_authenticated(this, &who, why));
+        }
     }
 
     pub(super) fn count(self: &Arc<Self>) -> Counted {

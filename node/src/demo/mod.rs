@@ -143,6 +143,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         dns: DnsConfig::default(),
         retention: None,
         admin: AdminConfig::default(),
+        audit: None,
         peers: BTreeMap::from([(AeTitle::parse(PACS)?, receiver), (scanner, sender)]),
     })
 }

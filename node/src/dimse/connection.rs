@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use dicom_ul::pdu::Pdu;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,6 +93,11 @@ impl Connection {
     }
 
     /// How it is protected.
+    /// Where the peer is; nothing once it is gone.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stream.socket().peer_addr().ok()
+    }
+
     pub fn security(&self) -> Security {
         self.stream.security()
     }

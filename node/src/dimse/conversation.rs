@@ -109,7 +109,7 @@ impl<S: Service> Conversation<S> {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no handshake within ARTIM".into(),
         };
-        telling.tell(End::NotAsked(format!("TLS: {why}")));
+        telling.tell(End::NotSecured(why));
         None
     }
 

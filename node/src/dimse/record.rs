@@ -56,6 +56,8 @@ pub enum End {
     Refused(Refusal),
     /// Nothing that could be answered with an acceptance or a rejection.
     NotAsked(String),
+    /// Not even that: TLS did not come about.
+    NotSecured(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +146,7 @@ impl End {
             Self::BrokenOff { by: Side::Node, .. } => "aborted by the node".into(),
             Self::BrokenOff { by: Side::Network, .. } => "connection lost".into(),
             Self::Refused(refusal) => format!("refused {}", refusal.triple()),
-            Self::NotAsked(_) => "not asked for".into(),
+            Self::NotAsked(_) | Self::NotSecured(_) => "not asked for".into(),
         }
     }
 }

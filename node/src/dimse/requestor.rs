@@ -194,6 +194,11 @@ impl Association {
         }
     }
 
+    /// Where the peer is.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.link.connection.peer()
+    }
+
     /// How it is protected.
     pub fn security(&self) -> Security {
         self.link.connection.security()

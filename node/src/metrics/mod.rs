@@ -3,7 +3,8 @@
 pub mod server;
 mod text;
 
-use crate::config::{Config, TlsConfig};
+use crate::audit::told;
+use crate::config::{AuditConfig, Config};
 use crate::output::say;
 use crate::tls::{Expiry, expiries};
 use gantry_store::error::StoreError;
@@ -18,20 +19,23 @@ use text::Text;
 pub async fn print(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = Config::load(file)?;
     let reader = Store::open_reader(&config.data).await?;
-    say(&read(&reader, config.tls.as_ref()).await?)?;
+    say(&read(&reader, &config).await?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// All of it from the database and the files of `[tls]`, so that it is the same beside a running node and after a restart.
+/// All of it from the database and the files of `[tls]` and `[audit]`, so that it is the same beside a running node and after a restart.
 /// Labels are names of the configuration and words of the node, nothing that a peer sent.
-pub async fn read(reader: &Reader, tls: Option<&TlsConfig>) -> Result<String, StoreError> {
+pub async fn read(reader: &Reader, config: &Config) -> Result<String, StoreError> {
     let mut text = Text::default();
-    if let Some(files) = tls {
+    if let Some(files) = &config.tls {
         let help = "When a certificate ends, in seconds since 1970.";
         text.metric("gantry_certificate_not_after_seconds", "gauge", help);
         for Expiry { what, not_after } in expiries(files) {
             text.value(&[("certificate", &what)], u64::try_from(not_after).unwrap_or(0));
         }
+    }
+    if let Some(trail) = &config.audit {
+        audit(&mut text, trail);
     }
     rules(&mut text, reader).await?;
     let summary = reader.summary().await?;
@@ -101,6 +105,23 @@ pub async fn read(reader: &Reader, tls: Option<&TlsConfig>) -> Result<String, St
         text.value(&[("kind", &kind)], count);
     }
     Ok(text.end())
+}
+
+fn audit(text: &mut Text, trail: &AuditConfig) {
+    let counted = told::counted(trail);
+    text.metric("gantry_audit_bytes", "gauge", "Bytes of the audit trail on disk.");
+    text.value(&[], counted.bytes);
+    let help = "Audit messages that never came into the trail.";
+    text.metric("gantry_audit_lost_total", "counter", help);
+    text.value(&[], counted.lost);
+    text.metric("gantry_audit_fault", "gauge", "1 while the audit trail cannot be written.");
+    text.value(&[], u64::from(!counted.is_recorded));
+    let Some(unsent) = counted.unsent_bytes else { return };
+    text.metric("gantry_audit_unsent_bytes", "gauge", "Of the trail, what the collector lacks.");
+    text.value(&[], unsent);
+    let help = "1 while the collector of the audit trail takes nothing.";
+    text.metric("gantry_audit_collector_fault", "gauge", help);
+    text.value(&[], u64::from(!counted.is_sent));
 }
 
 async fn rules(text: &mut Text, reader: &Reader) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Serves `/metrics` over HTTP/1.1, to a few clients at a time, each for a short while.
 
-use crate::config::TlsConfig;
+use crate::config::Config;
 use gantry_store::error::StoreError;
 use gantry_store::reader::Reader;
 use hyper::body::Incoming;
@@ -35,7 +35,7 @@ type Asked = oneshot::Sender<Option<String>>;
 /// nothing else waits for them.
 struct Counter {
     store: Reader,
-    tls: Option<TlsConfig>,
+    config: Arc<Config>,
     /// Opened with the first question, and anew after a failure.
     reader: Option<Reader>,
     /// What was told last, and when; nothing when the database could not be asked.
@@ -46,11 +46,11 @@ struct Counter {
 pub async fn serve(
     listener: TcpListener,
     reader: Reader,
-    tls: Option<TlsConfig>,
+    config: Arc<Config>,
     stop: CancellationToken,
 ) {
     let (ask, asked) = mpsc::channel(MOST_CONNECTIONS);
-    let counter = Counter { store: reader, tls, reader: None, last: None };
+    let counter = Counter { store: reader, config, reader: None, last: None };
     let mut counting = JoinSet::new();
     counting.spawn(counter.run(asked));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -146,7 +146,7 @@ impl Counter {
             Some(reader) => reader,
             None => self.reader.insert(self.store.apart().await?),
         };
-        super::read(reader, self.tls.as_ref()).await
+        super::read(reader, &self.config).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes changes of versions while the node runs: loaded beside what is live, warmed up, and then put in its place, or refused.
 
 use super::state;
+use crate::audit::{Audit, code, events};
 use crate::check;
 use crate::config::Config;
 use gantry_inference::made_up;
@@ -57,6 +58,7 @@ pub struct Watch {
     pub rules: InForce,
     pub world: WorldNow,
     pub engine: Option<Pool>,
+    pub audit: Audit,
 }
 
 impl Watch {
@@ -98,6 +100,9 @@ impl Watch {
         };
         let text = in_words(after);
         self.store.change_taken(row.id, event("version taken", model, text.clone())).await?;
+        let told = format!("model {model}: {text}");
+        self.audit
+            .tell(|this| events::configured(this, code::SOFTWARE_CONFIGURATION, "models", &told));
         self.world.replace(world);
         self.versions.choose(model, chosen);
         tracing::info!(station = "infer", model, by = row.change.asked_by, "{text}");

@@ -2,6 +2,7 @@
 
 use super::folder::{OnDisk, is_rolling_back, rolled_back_halfway};
 use super::{kept, rollback, short};
+use crate::audit::{Audit, code, events};
 use crate::models::watch::WorldNow;
 use gantry_routing::in_force::InForce;
 use gantry_routing::rules::{RuleSet, World};
@@ -30,6 +31,7 @@ pub struct Watch {
     pub in_force: InForce,
     pub folder: PathBuf,
     pub world: WorldNow,
+    pub audit: Audit,
 }
 
 /// What was seen, or why nothing can be.
@@ -136,7 +138,9 @@ impl Watch {
         let (digest, count) = (rules.digest(), rules.rules().len());
         let text = format!("{}: {changed}", in_words(&rules));
         // First the row, then the effect: no decision names rules that nobody can read.
-        self.store.rules_taken(&kept(&rules), cause, event("rules taken", text)).await?;
+        self.store.rules_taken(&kept(&rules), cause, event("rules taken", text.clone())).await?;
+        self.audit
+            .tell(|this| events::configured(this, code::SOFTWARE_CONFIGURATION, "rules", &text));
         self.in_force.replace(rules.clone());
         let warnings = rules.warnings().len();
         tracing::info!(

@@ -5,6 +5,7 @@ mod picture;
 mod segments;
 mod tree;
 
+use crate::audit::commands;
 use crate::cli::ShowArguments;
 use crate::config::Config;
 use crate::output::line;
@@ -12,6 +13,7 @@ use crate::transcode::data_set_of;
 use content::Item;
 use dicom_core::dictionary::UidDictionary;
 use dicom_dictionary_std::{StandardSopClassDictionary, tags};
+use gantry_store::export::Selector;
 use gantry_store::incoming::Origin;
 use gantry_store::reader::Reader;
 use gantry_store::series::InstanceRow;
@@ -30,6 +32,8 @@ pub async fn run(arguments: &ShowArguments) -> Result<ExitCode, Box<dyn Error>> 
     let reader = Store::open_reader(&config.data).await?;
     let mut all = true;
     for instance in named_by(&reader, &uid).await? {
+        let one = Selector::Uid(instance.identity.sop_instance.clone());
+        commands::shown(&config, &reader, &one).await?;
         if let Err(why) = show(&reader, &instance, arguments).await {
             eprintln!("gantry: {} cannot be shown: {why}", instance.identity.sop_instance);
             all = false;

@@ -29,7 +29,15 @@ pub struct Tls {
     files: TlsConfig,
     server: channel::Sender<Arc<ServerConfig>>,
     /// How each peer that is called over TLS is called.
-    called: RwLock<BTreeMap<String, Secured>>,
+    called: RwLock<Called>,
+}
+
+/// How this node calls others.
+#[derive(Default)]
+struct Called {
+    peers: BTreeMap<String, Secured>,
+    /// Who gets the audit trail.
+    collector: Option<Secured>,
 }
 
 /// Every problem at once: the admin must act.
@@ -47,7 +55,7 @@ impl std::error::Error for TlsProblems {}
 /// What is made of the files at one moment.
 struct Made {
     server: Arc<ServerConfig>,
-    called: BTreeMap<String, Secured>,
+    called: Called,
 }
 
 impl Tls {
@@ -71,7 +79,13 @@ impl Tls {
     /// How this peer is called; nothing where it is called without TLS.
     pub fn secured(&self, peer: &Peer) -> Option<Secured> {
         let called = self.called.read().unwrap_or_else(PoisonError::into_inner);
-        called.get(peer.ae_title.as_str()).cloned()
+        called.peers.get(peer.ae_title.as_str()).cloned()
+    }
+
+    /// How the collector of the audit trail is called, where there is one.
+    pub fn for_collector(&self) -> Option<Secured> {
+        let called = self.called.read().unwrap_or_else(PoisonError::into_inner);
+        called.collector.clone()
     }
 
     /// Reads the files again; what was in force stays so when they are broken.
@@ -121,11 +135,18 @@ fn made(config: &Config, files: &TlsConfig) -> Result<Made, TlsProblems> {
     let material = Material::read(files, &provider).map_err(TlsProblems)?;
     let one = |problem: String| TlsProblems(vec![problem]);
     let server = server(config, files, &material, &provider).map_err(one)?;
-    let mut called = BTreeMap::new();
+    let mut called = Called::default();
     for peer in config.peers.values() {
         if let Some(secured) = secured(peer, &material, &provider).map_err(one)? {
-            called.insert(peer.ae_title.to_string(), secured);
+            called.peers.insert(peer.ae_title.to_string(), secured);
         }
+    }
+    if let Some(collector) = config.audit.as_ref().and_then(|audit| audit.syslog.as_ref()) {
+        let name = ServerName::try_from(collector.host.clone());
+        let name =
+            name.map_err(|_| one("audit.syslog is no name that a certificate can have".into()))?;
+        let config = client(Vec::new(), &material, &provider).map_err(one)?;
+        called.collector = Some(Secured { config, name });
     }
     Ok(Made { server: Arc::new(server), called })
 }
@@ -163,7 +184,15 @@ fn secured(
             )
         })?,
     };
-    let verifier = verify::Called::new(material, tls.pins.clone(), provider)?;
+    Ok(Some(Secured { config: client(tls.pins.clone(), material, provider)?, name }))
+}
+
+fn client(
+    pins: Vec<Fingerprint>,
+    material: &Material,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<ClientConfig>, String> {
+    let verifier = verify::Called::new(material, pins, provider)?;
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -171,7 +200,7 @@ fn secured(
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_auth_cert(material.chain.clone(), material.key.clone_key())
         .map_err(|error| format!("tls.certificate: {error}"))?;
-    Ok(Some(Secured { config: Arc::new(config), name }))
+    Ok(Arc::new(config))
 }
 
 /// By which its certificate has to know it; with pins it does not count, and only has to be one.

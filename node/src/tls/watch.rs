@@ -2,6 +2,7 @@
 
 use super::material::Expiry;
 use super::{Tls, expiries};
+use crate::audit::{Audit, code, events};
 use gantry_store::events::Event;
 use gantry_store::store::Store;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ type Stamps = Vec<Option<(u64, SystemTime)>>;
 
 impl Tls {
     /// Takes changed files, by itself or by SIGHUP, and warns of certificates that end; until told to stop.
-    pub async fn run(self: Arc<Self>, store: Store, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, store: Store, audit: Audit, stop: CancellationToken) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => hangup,
             Err(error) => return tracing::error!(%error, "certificates are not renewed"),
@@ -45,13 +46,13 @@ impl Tls {
             let settled = now == std::mem::replace(&mut seen, now.clone());
             if asked || (settled && now != in_force) {
                 in_force = now;
-                self.take(&store).await;
+                self.take(&store, &audit).await;
                 warn_at = Instant::now();
             }
         }
     }
 
-    async fn take(&self, store: &Store) {
+    async fn take(&self, store: &Store, audit: &Audit) {
         let (kind, text) = match self.renew() {
             Ok(()) => {
                 tracing::info!(station = "tls", "certificates renewed");
@@ -71,6 +72,9 @@ impl Tls {
                 )
             }
         };
+        audit.tell(|this| {
+            events::configured(this, code::SECURITY_CONFIGURATION, "certificates", &text)
+        });
         note(store, kind, text).await;
     }
 

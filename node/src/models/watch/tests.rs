@@ -62,6 +62,7 @@ impl Bench {
             rules: InForce::new(checked.rules),
             world: WorldNow::new(checked.world),
             engine: None,
+            audit: Audit::default(),
         };
         Self { watch, folder }
     }
