@@ -20,16 +20,21 @@ command -v dcentvfy >/dev/null || missing+=(dicom3tools)
 command -v strace >/dev/null || missing+=(strace)
 command -v dnsmasq >/dev/null || missing+=(dnsmasq-base)
 command -v Orthanc >/dev/null || missing+=(orthanc)
+[ -x /usr/sbin/rsyslogd ] || missing+=(rsyslog)
+ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || missing+=(rsyslog-openssl)
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then
         echo "Installing ${missing[*]} ..."
-        { as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
-            { as_root apt-get update && as_root apt-get install -y --no-install-recommends "${missing[@]}"; }; } \
+        # Never in the place of something else: another program for the system's log stays.
+        install=(apt-get install -y --no-install-recommends --no-remove "${missing[@]}")
+        { as_root "${install[@]}" || { as_root apt-get update && as_root "${install[@]}"; }; } \
             >.tools/apt.log 2>&1 || { echo "apt-get could not install ${missing[*]}:" && tail -n 3 .tools/apt.log; }
-        # Its package starts a service, which the tests do not want: they start programs of their own.
-        if [[ " ${missing[*]} " == *' orthanc '* ]] && [ -d /run/systemd/system ]; then
-            as_root systemctl disable --now orthanc >>.tools/apt.log 2>&1 || true
-        fi
+        # Their packages start services, which the tests do not want: they start programs of their own.
+        for service in orthanc rsyslog; do
+            if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+                as_root systemctl disable --now "$service" >>.tools/apt.log 2>&1 || true
+            fi
+        done
     else
         echo "Not installed: ${missing[*]} (needs root, or sudo without a password, and apt-get). Tests that send and receive with it will be skipped."
     fi

@@ -52,6 +52,21 @@ pub fn orthanc() -> Option<()> {
     there.then_some(())
 }
 
+/// Where Debian lays it, which is not in everybody's path.
+pub const RSYSLOG: &str = "/usr/sbin/rsyslogd";
+
+/// A collector of syslog over TLS.
+pub fn rsyslog() -> Option<()> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let has_tls =
+        folders.map(|folder| folder.path()).any(|it| it.join("rsyslog/lmnsd_ossl.so").exists());
+    let there = has_tls && Path::new(RSYSLOG).exists();
+    if !there {
+        skipped("rsyslog with TLS is not installed (Debian: rsyslog, rsyslog-openssl)");
+    }
+    there.then_some(())
+}
+
 /// So many bytes free where temporary files lie.
 pub fn disk(bytes: u64) -> Option<()> {
     let folder = std::env::temp_dir();
