@@ -2,8 +2,8 @@
 
 use crate::admission::Admission;
 use crate::arriving::Arriving;
-use crate::audit::events::{self, Somebody};
-use crate::audit::{Audit, How, Instance, Outcome as Told, Transfers};
+use crate::audit::receiving::Receiving;
+use crate::audit::{How, Instance};
 use crate::commit;
 use crate::data_set::Ending;
 use crate::dimse::acceptor::{
@@ -11,7 +11,6 @@ use crate::dimse::acceptor::{
 };
 use crate::dimse::commitment;
 use crate::dimse::record::{End, Record};
-use crate::dimse::service::Security;
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
 use crate::memory::{Memory, Share, Short};
@@ -29,8 +28,7 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Header;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tracing::Instrument;
 
 /// The node as a Storage SCP.
@@ -44,9 +42,7 @@ pub struct Receive {
     pub memory: Memory,
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
-    pub audit: Audit,
-    /// What each association carries, for the audit trail.
-    pub transfers: Mutex<HashMap<u64, Transfers>>,
+    pub audit: Receiving,
 }
 
 /// Who an object is, and what the audit trail says of it.
@@ -131,7 +127,7 @@ impl Service for Receive {
         identity: Option<&UserIdentity>,
     ) -> Result<Terms, Refusal> {
         let admitted = self.admission.admit(caller, identity).await;
-        self.tell_of_login(caller, identity, &admitted);
+        self.audit.admitted(caller, identity, &admitted);
         admitted
     }
 
@@ -158,7 +154,7 @@ impl Service for Receive {
             Moment::now(),
         );
         if let Some(instance) = &instance {
-            self.transferred(association, |all| all.moved(instance, how(&kept)));
+            self.audit.moved(association, instance, how(&kept));
         }
         match kept {
             // A conflict under keep-first, too (PS3.4 B.4.1: instances are immutable): what is safe
@@ -191,15 +187,11 @@ impl Service for Receive {
 
     fn opened(&self, caller: &Caller) {
         self.associations.opened(caller.association, Moment::now());
-        if self.audit.is_on() {
-            let encrypted = matches!(caller.security, Security::Tls { .. });
-            let transfers = Transfers::received(&self.audit, &somebody(caller), encrypted);
-            self.carried().insert(caller.association, transfers);
-        }
+        self.audit.opened(caller);
     }
 
     fn ended(&self, caller: &Caller, how: Ended) {
-        drop(self.carried().remove(&caller.association));
+        self.audit.ended(caller);
         self.associations.ended(caller.association, how == Ended::Released, Moment::now());
     }
 
@@ -209,10 +201,7 @@ impl Service for Receive {
             _ => String::new(),
         };
         let row = ledger::row(&record, &hint);
-        if is_an_alert(&record.end) {
-            let who = Somebody { title: row.calling.clone(), address: Some(record.address.ip()) };
-            self.audit.tell(|this| events::not_authenticated(this, &who, &row.explanation));
-        }
+        self.audit.recorded(&record, &row.explanation);
         if !matches!(record.end, End::Released) {
             tracing::warn!(
                 station = "receive",
@@ -243,35 +232,7 @@ impl Receive {
     fn carries(&self, request: &StoreRequest, known: &Known) {
         let association = request.caller.association;
         self.associations.carries(association, &known.identity.series, Moment::now());
-        self.transferred(association, |all| all.begins(&known.instance));
-    }
-
-    fn carried(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Transfers>> {
-        self.transfers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Without an audit trail there is nothing to tell.
-    fn transferred(&self, association: u64, tell: impl FnOnce(&mut Transfers)) {
-        if self.audit.is_on() {
-            self.carried().get_mut(&association).map(tell);
-        }
-    }
-
-    /// Of a user identity that was checked.
-    fn tell_of_login(
-        &self,
-        caller: &Caller,
-        identity: Option<&UserIdentity>,
-        admitted: &Result<Terms, Refusal>,
-    ) {
-        let outcome = match admitted {
-            Ok(terms) if terms.is_identified => Told::Success,
-            Err(Refusal::UserIdentity) => Told::Minor,
-            _ => return,
-        };
-        let name = identity.map(|identity| String::from_utf8_lossy(&identity.primary));
-        let name = name.unwrap_or_default();
-        self.audit.tell(|this| events::login(this, &somebody(caller), &name, outcome));
+        self.audit.begins(association, &known.instance);
     }
 
     #[tracing::instrument(name = "receive", skip_all, fields(calling = %request.caller.calling, instance = %request.sop_instance))]
@@ -402,26 +363,6 @@ fn how(kept: &Result<Kept, Unkept>) -> How {
         Ok(Kept::Duplicate | Kept::Conflict) => How::Read,
         Err(_) => How::Failed,
     }
-}
-
-/// Whether somebody wanted to be let in who may not be.
-fn is_an_alert(end: &End) -> bool {
-    match end {
-        End::NotSecured(_) => true,
-        End::Refused(refusal) => matches!(
-            refusal,
-            Refusal::CalledAeTitleUnknown
-                | Refusal::CallingAeTitleUnknown
-                | Refusal::AddressUnknown
-                | Refusal::CertificateUnknown
-                | Refusal::Stranger
-        ),
-        _ => false,
-    }
-}
-
-fn somebody(caller: &Caller) -> Somebody {
-    Somebody { title: caller.calling.to_string(), address: Some(caller.address.ip()) }
 }
 
 /// An association that was refused or broken off.

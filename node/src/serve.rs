@@ -1,6 +1,7 @@
 //! `gantry serve`: starts the stations in the order in which they need each other, and stops them in the reverse.
 
 use crate::admission::Admission;
+use crate::audit::receiving::Receiving;
 use crate::audit::{Audit, Recording, code, events, used};
 use crate::check;
 use crate::commit::Commit;
@@ -39,7 +40,7 @@ use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -215,8 +216,7 @@ impl Node {
             buffers: Arc::default(),
             memory: Memory::new(config.listen.memory_mib, config.listen.maximum_pdu),
             associations,
-            audit: audit.clone(),
-            transfers: Mutex::default(),
+            audit: Receiving::new(audit.clone()),
         });
         let edge = tokio::spawn(acceptor::serve(
             entrances,
@@ -270,6 +270,7 @@ impl Node {
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }
+        self.audit.settled().await;
         self.audit.tell(|this| events::application(this, code::APPLICATION_STOP));
         if let Some(auditing) = self.auditing {
             auditing.stop().await;

@@ -41,10 +41,16 @@ fn image(name: &str, folder: &Path) -> Instance {
 
 /// Whether all of the folder was taken.
 fn send(calling: &str, port: u16, folder: &Path) -> bool {
+    send_as(calling, port, folder, &[])
+}
+
+fn send_as(calling: &str, port: u16, folder: &Path, further: &[&str]) -> bool {
     let files = files_below(folder);
     let output = Command::new("storescu")
         .env("TCP_NODELAY", "1")
-        .args(["-aet", calling, "-aec", AE_TITLE, "127.0.0.1", &port.to_string()])
+        .args(["-aet", calling, "-aec", AE_TITLE])
+        .args(further)
+        .args(["127.0.0.1", &port.to_string()])
         .args(files)
         .output();
     output.expect("storescu starts").status.success()
@@ -57,15 +63,20 @@ fn wait_for_words(node: &Node, words: &str) -> String {
 
 /// Waits until the trail tells of these events so often.
 fn wait_for_told(node: &Node, python: &Path, wanted: &[(&str, &str, usize)]) -> Vec<Told> {
-    let folder = node.data().join("audit");
-    let told = ports::wait_for(PATIENCE, || {
-        let told = read(python, &trail(&folder));
+    wait_until_told(node, python, |told| {
         let has = |event: &str, action: &str| {
             told.iter().filter(|one| one.event == event && one.action == action).count()
         };
-        wanted.iter().all(|(event, action, times)| has(event, action) >= *times).then_some(told)
+        wanted.iter().all(|(event, action, times)| has(event, action) >= *times)
+    })
+}
+
+fn wait_until_told(node: &Node, python: &Path, is_all: impl Fn(&[Told]) -> bool) -> Vec<Told> {
+    let folder = node.data().join("audit");
+    let told = ports::wait_for(PATIENCE, || {
+        Some(read(python, &trail(&folder))).filter(|told| is_all(told))
     });
-    told.unwrap_or_else(|| panic!("{wanted:?} is not in {:#?}", trail(&folder)))
+    told.unwrap_or_else(|| panic!("it is not in {:#?}", trail(&folder)))
 }
 
 fn only<'t>(told: &'t [Told], event: &str, kind: &str, action: &str) -> Vec<&'t Told> {
@@ -282,6 +293,46 @@ fn a_model_that_reads_a_study_is_told_and_so_is_what_it_made() {
         assert!(one.names[0].starts_with("emphysema"), "{one:?}");
         assert_eq!((&one.objects[0], &*one.patient), (&chest.study, "PHANTOM"));
     }
+}
+
+#[test]
+fn changed_rules_users_and_a_pacs_that_nobody_trusts_are_told() {
+    let (Some(()), Some(python)) = (need::dcmtk(), judge()) else { return };
+    let folder = TempDir::new().expect("a temporary folder");
+    let authority = Authority::new("Hospital");
+    let trust = authority.write(&folder.path().join("hospital.pem"));
+    let own = authority.issue(folder.path(), "node", &["127.0.0.1"], 365);
+    let pacs = Pacs::up("PACS");
+    let tables = format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\ntrust = [{trust:?}]\n[audit]\n\
+         [[peer]]\nae-title = \"CT1\"\nuser = \"ct1\"\n\
+         [[peer]]\nae-title = \"PACS\"\naddress = \"127.0.0.1:{}\"\ntls = true\n",
+        own.certificate, own.key, pacs.port
+    );
+    let setup = Setup::new().rules("archive.toml", FORWARD).listen("user-identity = \"checked\"");
+    let node = setup.further(&tables).start();
+    let images = folder.path().join("images");
+    image("users", &images);
+    for (user, is_taken) in [("ct1", true), ("ct2", false)] {
+        assert_eq!(send_as("CT1", node.port, &images, &["-usr", user]), is_taken, "{user}");
+    }
+    fs::write(node.rules().join("archive.toml"), format!("{FORWARD}# changed\n")).expect("written");
+    authority.issue(folder.path(), "node", &["127.0.0.1"], 300);
+    let alerts = [
+        ("110131", "archive.toml changed"),
+        ("110129", "certificates renewed"),
+        ("110126", "speaks no TLS"),
+    ];
+    let told = wait_until_told(&node, &python, |told| {
+        let has = |kind: &str, words: &str| {
+            only(told, "110113", kind, "E").iter().any(|one| one.alert.contains(words))
+        };
+        alerts.iter().all(|(kind, words)| has(kind, words))
+    });
+    let logins = only(&told, "110114", "110122", "E");
+    let logins: Vec<_> = logins.iter().map(|one| (&*one.users[0], &*one.outcome)).collect();
+    assert_eq!(logins, [("ct1", "0"), ("ct2", "4")]);
+    assert!(pacs.received().is_empty(), "nothing in clear");
 }
 
 /// One of every kind, about this peer, patient and reason.

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod events;
 mod forward;
 mod message;
+pub mod receiving;
 mod recorder;
 mod state;
 pub mod this;
@@ -34,6 +35,7 @@ use this::This;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use trail::Limits;
 use trail::Trail;
@@ -52,6 +54,8 @@ struct Told {
     this: This,
     queue: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
+    /// What has to ask the index before it can tell.
+    asking: TaskTracker,
 }
 
 /// What works behind it, until the node stops.
@@ -91,7 +95,8 @@ impl Audit {
             let forward = Forward { folder, collector, tls, bell, notes: Notes::of(store) };
             tokio::spawn(forward.run(stop.clone()))
         });
-        let audit = Self(Some(Arc::new(Told { this, queue, lost })));
+        let told = Told { this, queue, lost, asking: TaskTracker::new() };
+        let audit = Self(Some(Arc::new(told)));
         Ok((audit.clone(), Some(Recording { audit, stop, thread, forward })))
     }
 
@@ -101,6 +106,21 @@ impl Audit {
 
     fn this(&self) -> Option<&This> {
         self.0.as_ref().map(|told| &told.this)
+    }
+
+    /// For what has to ask the index before it can tell.
+    fn spawn(&self, asking: impl Future<Output = ()> + Send + 'static) {
+        if let Some(told) = &self.0 {
+            told.asking.spawn(asking);
+        }
+    }
+
+    /// Until all that was asked is told. Nothing more may come then.
+    pub async fn settled(&self) {
+        if let Some(told) = &self.0 {
+            told.asking.close();
+            told.asking.wait().await;
+        }
     }
 
     /// The same of several.

@@ -19,9 +19,9 @@ pub fn told(audit: &Audit, store: &Store) -> Uses {
     }
     let (audit, reader) = (audit.clone(), store.reader().clone());
     Arc::new(move |it| {
-        let (audit, reader) = (audit.clone(), reader.clone());
-        tokio::spawn(async move {
-            if let Err(error) = tell(&audit, &reader, it).await {
+        let (telling, reader) = (audit.clone(), reader.clone());
+        audit.spawn(async move {
+            if let Err(error) = tell(&telling, &reader, it).await {
                 tracing::error!(station = "audit", %error, "what a model worked on is not told");
             }
         });

@@ -110,7 +110,7 @@ fn mebibytes(written: f64, key: &str, problems: &mut Vec<String>) -> u64 {
 }
 
 fn collector(written: &str, problems: &mut Vec<String>) -> Option<Collector> {
-    let parsed = match Address::parse_with_port(written, PORT) {
+    match Address::parse_with_port(written, PORT) {
         Ok(Address::Fixed(address)) => {
             Some(Collector { host: address.ip().to_string(), port: address.port() })
         }
@@ -120,8 +120,7 @@ fn collector(written: &str, problems: &mut Vec<String>) -> Option<Collector> {
             problems.push(format!("audit.syslog = {written:?}: {why}"));
             None
         }
-    };
-    parsed
+    }
 }
 
 #[cfg(test)]
