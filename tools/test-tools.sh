@@ -20,23 +20,33 @@ command -v dcentvfy >/dev/null || missing+=(dicom3tools)
 command -v strace >/dev/null || missing+=(strace)
 command -v dnsmasq >/dev/null || missing+=(dnsmasq-base)
 command -v Orthanc >/dev/null || missing+=(orthanc)
-[ -x /usr/sbin/rsyslogd ] || missing+=(rsyslog)
-ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || missing+=(rsyslog-openssl)
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then
         echo "Installing ${missing[*]} ..."
-        # Never in the place of something else: another program for the system's log stays.
-        install=(apt-get install -y --no-install-recommends --no-remove "${missing[@]}")
-        { as_root "${install[@]}" || { as_root apt-get update && as_root "${install[@]}"; }; } \
+        { as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
+            { as_root apt-get update && as_root apt-get install -y --no-install-recommends "${missing[@]}"; }; } \
             >.tools/apt.log 2>&1 || { echo "apt-get could not install ${missing[*]}:" && tail -n 3 .tools/apt.log; }
-        # Their packages start services, which the tests do not want: they start programs of their own.
-        for service in orthanc rsyslog; do
-            if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
-                as_root systemctl disable --now "$service" >>.tools/apt.log 2>&1 || true
-            fi
-        done
+        # Its package starts a service, which the tests do not want: they start programs of their own.
+        if [[ " ${missing[*]} " == *' orthanc '* ]] && [ -d /run/systemd/system ]; then
+            as_root systemctl disable --now orthanc >>.tools/apt.log 2>&1 || true
+        fi
     else
         echo "Not installed: ${missing[*]} (needs root, or sudo without a password, and apt-get). Tests that send and receive with it will be skipped."
+    fi
+fi
+
+# The collector of the audit trail; never in the place of another program for the system's log.
+if ! ls /usr/lib/*/rsyslog/lmnsd_ossl.so >/dev/null 2>&1 || [ ! -x /usr/sbin/rsyslogd ]; then
+    logged=$([ -x /usr/sbin/rsyslogd ] && echo yes || true)
+    if ! may_install; then
+        echo "Not installed: rsyslog, rsyslog-openssl (needs root, or sudo without a password, and apt-get). Tests that collect with it will be skipped."
+    elif ! { as_root apt-get install -y --no-install-recommends --no-remove rsyslog rsyslog-openssl ||
+        { as_root apt-get update && as_root apt-get install -y --no-install-recommends --no-remove rsyslog rsyslog-openssl; }; } \
+        >.tools/apt.log 2>&1; then
+        echo "apt-get could not install rsyslog, rsyslog-openssl:" && tail -n 3 .tools/apt.log
+    elif [ -z "$logged" ] && [ -d /run/systemd/system ]; then
+        # The tests start one of their own.
+        as_root systemctl disable --now rsyslog >>.tools/apt.log 2>&1 || true
     fi
 fi
 
