@@ -426,7 +426,16 @@ pub fn program() -> &'static Path {
             return named.into();
         }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
+        let mut command = Command::new(cargo);
+        // What cargo tells the tests of their package: ring, and all that stands on it, would be built anew with it
+        // here, and without it by the next cargo.
+        for (name, _) in std::env::vars_os() {
+            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_package.iter().any(|it| name.starts_with(it))) {
+                command.env_remove(name);
+            }
+        }
+        let output = command
             .current_dir(need::root())
             .args(["build", "--package", "gantry", "--bin", "gantry"])
             .args(["--message-format", "json-render-diagnostics"])
