@@ -8,6 +8,7 @@ mod body;
 mod carry;
 mod changed;
 mod claims;
+pub mod clock;
 pub mod collected;
 pub mod completion;
 mod damage;

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, Data};
 use crate::claims::{Claim, Claims};
+use crate::clock::Clock;
 use crate::damage;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, Reserve};
@@ -182,6 +183,11 @@ impl Store {
 
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// By which deliveries are due.
+    pub fn clock(&self) -> Clock {
+        self.shared.options.clock
     }
 
     /// Returns when the object is durable, or was before. An object is kept even when its header

@@ -6,7 +6,6 @@ use super::queue::{Counted, Gate, Queue};
 use super::send::{Sent, send};
 use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
 use crate::dimse::requestor::{Association, Proposed};
-use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_terms::moment::Moment;
@@ -65,6 +64,7 @@ enum Step {
 #[tracing::instrument(name = "deliver", skip_all, fields(peer = queue.peer))]
 pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToken) {
     let mut lane = Lane { queue, number, stop, open: None, rests_until: None };
+    let clock = lane.queue.clock;
     while !lane.stop.is_cancelled() {
         let mut bell = lane.queue.store.bell();
         bell.borrow_and_update();
@@ -91,7 +91,7 @@ pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToke
             () = lane.stop.cancelled() => {}
             _ = state.changed() => {}
             _ = bell.changed(), if !is_shut => {}
-            () = sleep_until(until) => {}
+            () = clock.sleep_until(until) => {}
             () = lingered(idle_since) => lane.release().await,
         }
     }
@@ -101,7 +101,7 @@ pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToke
 impl Lane {
     /// Sends one batch, or says what to wait for.
     async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
-        let now = Moment::now();
+        let now = self.queue.clock.now();
         let gate = self.gate().await;
         if let Gate::Shut(until) = gate {
             return Ok(Some(Wait::Shut(until)));
@@ -131,7 +131,7 @@ impl Lane {
     /// Whether it may send. A short rest is waited for here, and the association is kept meanwhile.
     async fn gate(&mut self) -> Gate {
         loop {
-            let now = Moment::now();
+            let now = self.queue.clock.now();
             let rest = match self.queue.gate(self.number, now) {
                 Gate::Rests(rest) if rest > LINGER => return Gate::Shut(Some(now.plus(rest))),
                 Gate::Rests(rest) => rest,
@@ -197,7 +197,7 @@ impl Lane {
             }
             Some(Err(error)) if self.queue.is_open() => {
                 tracing::info!(error, "the peer takes no further association; the others go on");
-                self.rests_until = Some(Moment::now().plus(ONE_LESS));
+                self.rests_until = Some(self.queue.clock.now().plus(ONE_LESS));
                 Ok(Step::Over)
             }
             Some(Err(error)) => {
@@ -250,7 +250,7 @@ impl Lane {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
-                let (store, now) = (&self.queue.store, Moment::now());
+                let (store, now) = (&self.queue.store, self.queue.clock.now());
                 match self.queue.is_to_commit() {
                     true => {
                         let ask_at = now.plus(ASK_AFTER);
@@ -274,7 +274,7 @@ impl Lane {
     }
 
     async fn later(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
-        let now = Moment::now();
+        let now = self.queue.clock.now();
         if let Some(why) = self.queue.too_old(delivery, now, why) {
             return self.park(delivery, &why).await;
         }

@@ -5,6 +5,7 @@ use super::pause::pause;
 use crate::config::{Config, Peer};
 use crate::reach::Reach;
 use chrono::Timelike;
+use gantry_store::clock::Clock;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::outbox::peers::{PeerState, Trouble};
@@ -12,8 +13,9 @@ use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// So often in a row a peer that answers may take nothing before the whole queue waits: one object that
 /// it cannot digest is not enough.
@@ -26,6 +28,7 @@ pub(super) struct Queue {
     pub(super) peer: String,
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
+    pub(super) clock: Clock,
     pub(super) reach: Reach,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
@@ -67,7 +70,8 @@ impl Queue {
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
         let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
         let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
-        Self { peer: peer.to_owned(), config, store, reach, state, strikes, pace, open }
+        let clock = store.clock();
+        Self { peer: peer.to_owned(), config, store, clock, reach, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
@@ -130,7 +134,7 @@ impl Queue {
 
     /// The peer cannot be reached: nothing is tried until it was probed.
     pub(super) async fn is_away(&self, reason: &str) -> Result<(), StoreError> {
-        let (now, before) = (Moment::now(), self.state.borrow().trouble.clone());
+        let (now, before) = (self.clock.now(), self.state.borrow().trouble.clone());
         let failures = before.as_ref().map_or(0, |before| before.failures).saturating_add(1);
         let trouble = Trouble {
             failures,
