@@ -190,6 +190,13 @@ impl Store {
         self.shared.options.clock
     }
 
+    /// Whether nobody asks the index now, nor writes it. Whoever drives a paused clock moves it only then:
+    /// what is asked of SQLite is answered by other threads, for which the timers do not wait.
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |pool: &SqlitePool| pool.num_idle() == pool.size() as usize;
+        rests(&self.shared.write) && rests(&self.shared.reader.pool)
+    }
+
     /// Returns when the object is durable, or was before. An object is kept even when its header
     /// cannot be read; then it has an empty one and an event tells.
     pub async fn keep(&self, incoming: Incoming) -> Result<Receipt, KeepError> {

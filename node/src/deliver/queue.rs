@@ -3,7 +3,6 @@
 use super::pace::Pace;
 use super::pause::pause;
 use crate::config::{Config, Peer};
-use crate::reach::Reach;
 use chrono::Timelike;
 use gantry_store::clock::Clock;
 use gantry_store::error::StoreError;
@@ -29,7 +28,6 @@ pub(super) struct Queue {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
     pub(super) clock: Clock,
-    pub(super) reach: Reach,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
     pub(super) pace: Pace,
@@ -59,19 +57,13 @@ pub(super) enum Gate {
 }
 
 impl Queue {
-    pub(super) fn new(
-        peer: &str,
-        config: Arc<Config>,
-        store: Store,
-        reach: Reach,
-        known: PeerState,
-    ) -> Self {
+    pub(super) fn new(peer: &str, config: Arc<Config>, store: Store, known: PeerState) -> Self {
         let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
         let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
         let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
         let clock = store.clock();
-        Self { peer: peer.to_owned(), config, store, clock, reach, state, strikes, pace, open }
+        Self { peer: peer.to_owned(), config, store, clock, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
