@@ -2,17 +2,21 @@
 
 mod contexts;
 mod lane;
+mod outlet;
 mod pace;
 mod pause;
 mod queue;
 mod send;
 mod stopping;
+#[cfg(test)]
+mod week;
 
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::reach::Reach;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
+use outlet::Dimse;
 pub(crate) use pause::pause;
 use queue::Queue;
 pub(crate) use queue::minute_of_day;
@@ -77,13 +81,12 @@ impl Deliver {
                 &peer,
                 self.config.clone(),
                 self.store.clone(),
-                self.reach.clone(),
                 known.unwrap_or_default(),
-                self.audit.clone(),
             );
             let queue = Arc::new(queue);
             for number in 0..queue.associations() {
-                lanes.spawn(lane::run(queue.clone(), number, stop.clone()));
+                let outlet = Dimse { reach: self.reach.clone(), audit: self.audit.clone() };
+                lanes.spawn(lane::run(queue.clone(), outlet, number, stop.clone()));
             }
             queues.insert(peer, queue);
         }

@@ -2,6 +2,7 @@
 
 use crate::ahead::Ahead;
 use crate::ahead::kept::Kept;
+use crate::arrive::Arrivals;
 use crate::complete::associations::Associations;
 use crate::complete::{self, TimesOf};
 use crate::compose::Composer;
@@ -61,6 +62,12 @@ impl Drive {
             started: Instant::now(),
         };
         stations.spawn(decider.run(stop.clone()));
+        let arrivals = Arrivals {
+            store: self.store.clone(),
+            rules: self.rules.clone(),
+            peers: self.peers.clone(),
+        };
+        stations.spawn(arrivals.run(stop.clone()));
         if let Some(engine) = self.engine {
             let shadows = Shadows {
                 store: self.store.clone(),

@@ -1,6 +1,7 @@
 //! Decides and drives: which series are complete, what the rules say of them, and the jobs that follow.
 
 pub mod ahead;
+pub mod arrive;
 pub mod backtest;
 pub mod complete;
 pub mod compose;

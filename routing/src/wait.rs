@@ -1,7 +1,7 @@
 //! What a station waits for beside the bell: the order to stop, and a moment.
 
+use gantry_store::clock::Clock;
 use gantry_terms::moment::Moment;
-use std::time::Duration;
 use tokio::sync::watch;
 
 /// Told once, to all stations.
@@ -25,14 +25,7 @@ impl Stop {
     }
 }
 
-/// Until a little after the moment, so that a row that is due then is due when it is looked at;
-/// for ever without one.
+/// Until a little after the moment, by the clock on the wall.
 pub async fn sleep_until(moment: Option<Moment>) {
-    match moment {
-        Some(moment) => {
-            let pause = moment.since(Moment::now()) + Duration::from_millis(1);
-            tokio::time::sleep(pause).await;
-        }
-        None => std::future::pending().await,
-    }
+    Clock::Wall.sleep_until(moment).await;
 }

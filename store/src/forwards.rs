@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 /// The forwards of one decision, in the order of its rules.
 pub(crate) struct Forwards<'a> {
-    /// What was decided: `series` or `study`.
+    /// What was decided: an image on its `arrival`, `series` or `study`.
     asked_on: &'static str,
     at: Moment,
     asked: HashSet<(&'a str, &'a Uid)>,
@@ -35,7 +35,8 @@ impl<'a> Forwards<'a> {
 
     /// What is on its way to the peer already, or was, stays as it is; a later decision that asks for
     /// other changes sends it once more. Rules of one decision do not overtake each other, nor do
-    /// those on the study overtake those on its series: they would send it for ever in turn.
+    /// those on the study overtake those on its series, or any what was sent on arrival: they would send
+    /// it for ever in turn.
     pub(crate) async fn add(
         &mut self,
         connection: &mut SqliteConnection,

@@ -1,5 +1,6 @@
 //! Keeps what was received: objects in append-only segments, everything about them in an index that can be rebuilt.
 
+pub mod arrivals;
 pub mod associations;
 pub mod backtest;
 mod bases;
@@ -7,6 +8,7 @@ mod body;
 mod carry;
 mod changed;
 mod claims;
+pub mod clock;
 pub mod collected;
 pub mod completion;
 pub mod contents;

@@ -1,5 +1,6 @@
 //! Where a store lives and when an object counts as kept.
 
+use crate::clock::Clock;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct StoreOptions {
     pub duplicates: Duplicates,
     /// Below so much free room on the disk nothing more is received.
     pub reserve_bytes: u64,
+    /// By which deliveries are due.
+    pub clock: Clock,
 }
 
 /// What an acknowledged object survives.
@@ -44,6 +47,7 @@ impl StoreOptions {
             durability: Durability::PowerLoss,
             duplicates: Duplicates::KeepFirst,
             reserve_bytes: 0,
+            clock: Clock::Wall,
         }
     }
 }

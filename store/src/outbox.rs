@@ -219,7 +219,7 @@ impl Store {
         lease: Duration,
         tried: i64,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let now = Moment::now();
+        let now = self.clock().now();
         // Nothing is written as long as there is nothing to lease: every bell asks.
         if !self.leasable(peer, now, tried).await? {
             return Ok(Vec::new());
@@ -258,7 +258,7 @@ impl Store {
                  AND leased_at IS NOT NULL",
         )
         .bind(rows::to_json(&ids)?)
-        .bind(Moment::now().0)
+        .bind(self.clock().now().0)
         .execute(&self.shared.write)
         .await?;
         self.shared.progress.ring();

@@ -148,7 +148,7 @@ pub(crate) fn series_row(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
     })
 }
 
-fn instance_row(row: &SqliteRow) -> Result<InstanceRow, StoreError> {
+pub(crate) fn instance_row(row: &SqliteRow) -> Result<InstanceRow, StoreError> {
     let header = match rows::column::<Option<&str>>(row, "base_header")? {
         None => rows::json(row, "header")?,
         Some(base) => {

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, Data};
 use crate::claims::{Claim, Claims};
+use crate::clock::Clock;
 use crate::damage;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, Reserve};
@@ -182,6 +183,18 @@ impl Store {
 
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// By which deliveries are due.
+    pub fn clock(&self) -> Clock {
+        self.shared.options.clock
+    }
+
+    /// Whether nobody asks the index now, nor writes it. Whoever drives a paused clock moves it only then:
+    /// what is asked of SQLite is answered by other threads, for which the timers do not wait.
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |pool: &SqlitePool| pool.num_idle() == pool.size() as usize;
+        rests(&self.shared.write) && rests(&self.shared.reader.pool)
     }
 
     /// Returns when the object is durable, or was before. An object is kept even when its header

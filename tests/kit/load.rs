@@ -34,6 +34,8 @@ pub struct Progress {
     pub acknowledged: AtomicUsize,
     /// Connections that ended before an image was answered.
     pub cut_off: AtomicUsize,
+    /// Set by the scenario: no scanner begins a further image.
+    pub held: AtomicBool,
     /// Set by the scenario: each scanner ends behind the image at hand.
     pub stop: AtomicBool,
 }
@@ -97,6 +99,9 @@ impl<'a> Scanner<'a> {
     fn send(mut self, each: u32, progress: &Progress) -> Vec<Sent> {
         let mut sent = Vec::new();
         for image in 1..=each {
+            while progress.held.load(Ordering::SeqCst) && !progress.stop.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             if progress.stop.load(Ordering::SeqCst) {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use crate::instance::{ReceivedFile, files_below};
 use crate::ports;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -51,6 +52,12 @@ impl Pacs {
         assert!(up.is_some(), "storescp does not listen on port {}", self.port);
     }
 
+    /// Where it lays what it receives.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it at once, whatever it has in hand, by SIGKILL.
     pub fn go_down(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();

@@ -1,13 +1,12 @@
 //! One association's worth of a queue: kept open while there is work and some seconds after, asked for anew when it breaks or lacks a context.
 
 use super::contexts::{Kind, asked_for, proposals};
+use super::outlet::Outlet;
 use super::pause::pause;
 use super::queue::{Counted, Gate, Queue};
-use super::send::{Sent, send};
+use super::send::Sent;
 use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
-use crate::audit::{How, Transfers};
-use crate::dimse::requestor::{Association, Proposed};
-use gantry_routing::wait::sleep_until;
+use crate::dimse::requestor::Proposed;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_terms::moment::Moment;
@@ -30,23 +29,22 @@ const FAULT: Duration = Duration::from_secs(1);
 /// A peer is asked whether it keeps what it took when so much time has passed: for many at once.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 
-struct Lane {
+struct Lane<O: Outlet> {
     queue: Arc<Queue>,
+    outlet: O,
     number: usize,
     stop: CancellationToken,
-    open: Option<Open>,
+    open: Option<Open<O::Line>>,
     /// The peer takes no further association until then, as it seems.
     rests_until: Option<Moment>,
 }
 
-struct Open {
-    association: Association,
+struct Open<L> {
+    line: L,
     proposed: Vec<Proposed>,
     /// Since when it carries nothing: the peer may have ended it meanwhile.
     idle_since: Option<Instant>,
     _counted: Counted,
-    /// For the audit trail.
-    transfers: Transfers,
 }
 
 /// What to wait for when nothing can be sent now.
@@ -66,8 +64,14 @@ enum Step {
 
 /// Sends what waits for the peer until told to stop.
 #[tracing::instrument(name = "deliver", skip_all, fields(peer = queue.peer))]
-pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToken) {
-    let mut lane = Lane { queue, number, stop, open: None, rests_until: None };
+pub(super) async fn run<O: Outlet>(
+    queue: Arc<Queue>,
+    outlet: O,
+    number: usize,
+    stop: CancellationToken,
+) {
+    let mut lane = Lane { queue, outlet, number, stop, open: None, rests_until: None };
+    let clock = lane.queue.clock;
     while !lane.stop.is_cancelled() {
         let mut bell = lane.queue.store.bell();
         bell.borrow_and_update();
@@ -94,17 +98,17 @@ pub(super) async fn run(queue: Arc<Queue>, number: usize, stop: CancellationToke
             () = lane.stop.cancelled() => {}
             _ = state.changed() => {}
             _ = bell.changed(), if !is_shut => {}
-            () = sleep_until(until) => {}
+            () = clock.sleep_until(until) => {}
             () = lingered(idle_since) => lane.release().await,
         }
     }
     lane.release().await;
 }
 
-impl Lane {
+impl<O: Outlet> Lane<O> {
     /// Sends one batch, or says what to wait for.
     async fn work(&mut self) -> Result<Option<Wait>, StoreError> {
-        let now = Moment::now();
+        let now = self.queue.clock.now();
         let gate = self.gate().await;
         if let Gate::Shut(until) = gate {
             return Ok(Some(Wait::Shut(until)));
@@ -134,7 +138,7 @@ impl Lane {
     /// Whether it may send. A short rest is waited for here, and the association is kept meanwhile.
     async fn gate(&mut self) -> Gate {
         loop {
-            let now = Moment::now();
+            let now = self.queue.clock.now();
             let rest = match self.queue.gate(self.number, now) {
                 Gate::Rests(rest) if rest > LINGER => return Gate::Shut(Some(now.plus(rest))),
                 Gate::Rests(rest) => rest,
@@ -186,26 +190,16 @@ impl Lane {
         };
         let proposed = proposals(self.kinds(batch).await?);
         self.release().await;
-        let queue = &self.queue;
-        let requested = async {
-            let target = queue.reach.target(&peer).await.map_err(|error| error.to_string())?;
-            let requested = Association::request(&target, &proposed).await;
-            requested.map_err(|error| {
-                queue.tell_if_unknown(&error);
-                error.to_string()
-            })
-        };
-        match unless_stopped(&self.stop, Duration::ZERO, requested).await {
-            Some(Ok(association)) => {
+        let opened = self.outlet.open(&peer, &proposed);
+        match unless_stopped(&self.stop, Duration::ZERO, opened).await {
+            Some(Ok(line)) => {
                 let _counted = self.queue.count();
-                let transfers = self.queue.transfers(&association);
-                let open = Open { association, proposed, idle_since: None, _counted, transfers };
-                self.open = Some(open);
+                self.open = Some(Open { line, proposed, idle_since: None, _counted });
                 Ok(Step::On)
             }
             Some(Err(error)) if self.queue.is_open() => {
                 tracing::info!(error, "the peer takes no further association; the others go on");
-                self.rests_until = Some(Moment::now().plus(ONE_LESS));
+                self.rests_until = Some(self.queue.clock.now().plus(ONE_LESS));
                 Ok(Step::Over)
             }
             Some(Err(error)) => {
@@ -233,22 +227,13 @@ impl Lane {
     async fn send_one(&mut self, delivery: &Delivery) -> Result<Step, StoreError> {
         let Some(open) = &mut self.open else { return Ok(Step::Over) };
         let idled = open.idle_since.take().is_some();
-        let instance = self.queue.instance(delivery).await?;
-        instance.iter().for_each(|instance| open.transfers.begins(instance));
-        let sending = send(&self.queue, &mut open.association, delivery);
-        let sent = unless_stopped(&self.stop, LAST_ITEM, sending).await;
-        let how = match &sent {
-            Some(Ok(Sent::Taken(_))) => How::Read,
-            _ => How::Failed,
-        };
-        instance.iter().for_each(|instance| open.transfers.moved(instance, how));
-        match sent {
+        let sending = self.outlet.send(&self.queue, &mut open.line, delivery);
+        match unless_stopped(&self.stop, LAST_ITEM, sending).await {
             Some(Ok(sent)) => self.settle(delivery, sent).await.map(|()| Step::On),
-            Some(Err(error)) => {
+            Some(Err(why)) => {
                 self.open = None;
                 // The peer ended it while there was nothing to send: no failure of anybody.
                 if !idled {
-                    let why = error.to_string();
                     self.later(delivery, &why).await?;
                     self.queue.is_shaky(delivery, &why).await?;
                 }
@@ -266,7 +251,7 @@ impl Lane {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
-                let (store, now) = (&self.queue.store, Moment::now());
+                let (store, now) = (&self.queue.store, self.queue.clock.now());
                 match self.queue.is_to_commit() {
                     true => {
                         let ask_at = now.plus(ASK_AFTER);
@@ -290,7 +275,7 @@ impl Lane {
     }
 
     async fn later(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
-        let now = Moment::now();
+        let now = self.queue.clock.now();
         if let Some(why) = self.queue.too_old(delivery, now, why) {
             return self.park(delivery, &why).await;
         }
@@ -305,7 +290,7 @@ impl Lane {
 
     async fn release(&mut self) {
         if let Some(open) = self.open.take() {
-            unless_stopped(&self.stop, LAST_WORD, open.association.release()).await;
+            unless_stopped(&self.stop, LAST_WORD, self.outlet.close(open.line)).await;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `mib-per-second` of a peer: how long its lanes rest behind an object, so that no more goes on average.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Shared by the lanes of a peer.
 pub(super) struct Pace {

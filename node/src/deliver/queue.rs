@@ -2,13 +2,9 @@
 
 use super::pace::Pace;
 use super::pause::pause;
-use crate::audit::events::{self, Somebody};
-use crate::audit::{Audit, Instance, Transfers};
 use crate::config::{Config, Peer};
-use crate::dimse::requestor::{Association, RequestError};
-use crate::dimse::stream::Security;
-use crate::reach::Reach;
 use chrono::Timelike;
+use gantry_store::clock::Clock;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::outbox::peers::{PeerState, Trouble};
@@ -16,8 +12,9 @@ use gantry_store::store::Store;
 use gantry_terms::moment::Moment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// So often in a row a peer that answers may take nothing before the whole queue waits: one object that
 /// it cannot digest is not enough.
@@ -30,8 +27,7 @@ pub(super) struct Queue {
     pub(super) peer: String,
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
-    pub(super) reach: Reach,
-    pub(super) audit: Audit,
+    pub(super) clock: Clock,
     pub(super) state: watch::Sender<PeerState>,
     strikes: AtomicU32,
     pub(super) pace: Pace,
@@ -61,19 +57,13 @@ pub(super) enum Gate {
 }
 
 impl Queue {
-    pub(super) fn new(
-        peer: &str,
-        config: Arc<Config>,
-        store: Store,
-        reach: Reach,
-        known: PeerState,
-        audit: Audit,
-    ) -> Self {
+    pub(super) fn new(peer: &str, config: Arc<Config>, store: Store, known: PeerState) -> Self {
         let state = watch::Sender::new(PeerState { peer: peer.to_owned(), ..known });
         let (strikes, open) = (AtomicU32::new(0), AtomicUsize::new(0));
         let receiver = config.peers.iter().find(|(name, _)| name.as_str() == peer);
         let pace = Pace::new(receiver.and_then(|(_, peer)| peer.mib_per_second));
-        Self { peer: peer.to_owned(), config, store, reach, audit, state, strikes, pace, open }
+        let clock = store.clock();
+        Self { peer: peer.to_owned(), config, store, clock, state, strikes, pace, open }
     }
 
     /// What an admin asked since; the rest this node knows itself.
@@ -101,35 +91,6 @@ impl Queue {
         let (_, peer) =
             self.config.peers.iter().find(|(name, _)| name.as_str() == self.peer.as_str())?;
         peer.address.as_ref().map(|_| peer)
-    }
-
-    /// What the audit trail says of it: as it is kept, whatever is changed on the way. Nothing without a trail.
-    pub(super) async fn instance(
-        &self,
-        delivery: &Delivery,
-    ) -> Result<Option<Instance>, StoreError> {
-        if !self.audit.is_on() {
-            return Ok(None);
-        }
-        let kept = self.store.reader().instance(&delivery.sop_instance).await?;
-        Ok(kept.map(|kept| {
-            Instance::new(&kept.identity.study, &kept.identity.sop_class, &kept.header)
-        }))
-    }
-
-    pub(super) fn transfers(&self, association: &Association) -> Transfers {
-        let to =
-            Somebody { title: self.peer.clone(), address: association.peer().map(|at| at.ip()) };
-        let encrypted = matches!(association.security(), Security::Tls { .. });
-        Transfers::sent(&self.audit, &to, encrypted)
-    }
-
-    /// An alert when TLS says that it is another one, or that this node is.
-    pub(super) fn tell_if_unknown(&self, error: &RequestError) {
-        if let RequestError::Tls { why, .. } = error {
-            let who = Somebody { title: self.peer.clone(), address: None };
-            self.audit.tell(|this| events::not_authenticated(this, &who, why));
-        }
     }
 
     pub(super) fn count(self: &Arc<Self>) -> Counted {
@@ -165,7 +126,7 @@ impl Queue {
 
     /// The peer cannot be reached: nothing is tried until it was probed.
     pub(super) async fn is_away(&self, reason: &str) -> Result<(), StoreError> {
-        let (now, before) = (Moment::now(), self.state.borrow().trouble.clone());
+        let (now, before) = (self.clock.now(), self.state.borrow().trouble.clone());
         let failures = before.as_ref().map_or(0, |before| before.failures).saturating_add(1);
         let trouble = Trouble {
             failures,

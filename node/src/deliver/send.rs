@@ -10,7 +10,7 @@ use bytes::Bytes;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::{Delivery, Leased};
 use gantry_terms::uid::Uid;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// What became of one delivery.
 pub(super) enum Sent {

@@ -50,6 +50,7 @@ impl Explainer<'_> {
             )),
         }
         self.tell_evicted(text, &identity.sop_instance).await?;
+        self.tell_arrival(text, &identity.sop_instance).await?;
         self.tell_image_in_series(text, row).await?;
         self.tell_image_in_study(text, row).await?;
         self.tell_deliveries(text, &self.reader.deliveries_of(&identity.sop_instance).await?)

@@ -1,5 +1,6 @@
 //! `gantry explain`: why a study, a series or an image did or did not run, from the database: each rule, each condition, the value found, and what came of it.
 
+mod arrivals;
 mod decisions;
 mod instance;
 mod series;

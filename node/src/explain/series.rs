@@ -22,6 +22,7 @@ impl Explainer<'_> {
             when(row.last_arrival)
         ));
         self.tell_evicted(text, &row.uid).await?;
+        self.tell_arrivals(text, &row.uid).await?;
         self.tell_completion(text, row).await?;
         let decided = self.reader.decisions(&row.uid).await?;
         let images = self.series_images(&row.uid, &decided).await?;

@@ -11,6 +11,7 @@ use super::trace::{ConditionTrace, Fate, Fates};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::Layered;
 use gantry_terms::uid::Uid;
+use std::slice;
 use std::sync::Arc;
 
 /// What a rule may know of one image.
@@ -87,6 +88,21 @@ pub(super) fn judge<'c>(rules: &'c [Rule], images: &'c [ImageFacts<'c>]) -> Vec<
     let received = Seen::received(&columns);
     let rules = rules.iter().filter(|rule| rule.on != On::Study).collect();
     at_one_level(rules, &columns, &received, received.clone())
+}
+
+/// Judges one image by the rules that forward as it arrives. Rules with `stop` that look at images or
+/// series are asked of it alone.
+pub(super) fn judge_arrival<'c>(rules: &'c [Rule], image: &'c ImageFacts<'c>) -> Vec<Judgement> {
+    let columns = Columns::new(slice::from_ref(image));
+    let received = Seen::received(&columns);
+    let mut seen = received.clone();
+    for stop in rules.iter().filter(|rule| rule.guards_images()) {
+        if let Some(images) = Outcome::of(stop, &columns, &received).taken() {
+            seen.stop(&stop.name, images);
+        }
+    }
+    let asked = rules.iter().filter(|rule| rule.then.arrives).collect();
+    at_one_level(asked, &columns, &received, seen)
 }
 
 /// Judges the images of one study by the rules on studies. They come in the order of their arrival:

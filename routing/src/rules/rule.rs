@@ -1,5 +1,6 @@
 //! `[[rule]]`: one rule, read and checked.
 
+use super::arrives;
 use super::reader::Reader;
 use super::require::{self, Require, Requires};
 use super::select::{self, Condition, Select};
@@ -14,6 +15,8 @@ pub struct Rule {
     pub name: String,
     pub on: On,
     pub then: Arc<Then>,
+    /// Not all that it asks can be told of an image by itself.
+    pub(super) asks_the_series: bool,
     /// At least one; more than one, each with a name, only on studies.
     pub(super) selections: Vec<Selection>,
 }
@@ -67,6 +70,11 @@ impl Series {
 }
 
 impl Rule {
+    /// It may keep images from the rules on instances.
+    pub(super) fn guards_images(&self) -> bool {
+        self.then.stop && self.on != On::Study
+    }
+
     /// The selection of a rule that has one.
     pub(super) fn only(&self) -> &Selection {
         &self.selections[0]
@@ -97,7 +105,10 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
     let require = of("require").map(|entry| read_require(reader, entry, on, &select));
     let require = require.unwrap_or_default();
     let then = match of("then") {
-        Some(entry) => then::read(reader, &entry.node, &entry.key_span),
+        Some(entry) => {
+            arrives::check(reader, entries, &entry.node, on);
+            then::read(reader, &entry.node, &entry.key_span)
+        }
         None => {
             let help = "add [rule.then] with run, forward or stop".to_string();
             reader.fault(&node.span, "the rule does nothing", help);
@@ -119,6 +130,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<ReadRule> {
     let rule = then.map(|then| Rule {
         name: name.clone(),
         on,
+        asks_the_series: arrives::asks_the_series(entries).is_some(),
         selections: selections(select, require, on, then.run.is_some()),
         then: Arc::new(then),
     });

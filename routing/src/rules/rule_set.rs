@@ -1,5 +1,6 @@
 //! All rules of a node: read from their files, checked against what exists, and their cases run.
 
+use super::arrives;
 use super::between;
 use super::case::{self, Case};
 use super::judge::{self, ImageFacts, Judgement};
@@ -65,6 +66,10 @@ impl RuleSet {
         let read: Vec<ReadFile> = read.collect();
         let mut faults: Vec<Problem> = read.iter().flat_map(|read| read.faults.clone()).collect();
         faults.extend(duplicates(&files, &read));
+        let by_file: Vec<(&SourceFile, &[ReadRule])> =
+            files.iter().zip(&read).map(|(file, read)| (file, read.rules.as_slice())).collect();
+        let (unguarded, late_guards) = arrives::check_guards(&by_file);
+        faults.extend(unguarded);
         let broken = !faults.is_empty();
         let mut rules: Vec<Rule> =
             read.iter().flat_map(|read| &read.rules).filter_map(|read| read.rule.clone()).collect();
@@ -84,6 +89,7 @@ impl RuleSet {
             read.iter().flat_map(|read| read.warnings.clone()).collect();
         warnings.extend(without_case(&files, &read));
         warnings.extend(between::check(&files));
+        warnings.extend(late_guards);
         let digest = digest(&files);
         Ok(RuleSet { rules, files, digest, warnings })
     }
@@ -120,6 +126,16 @@ impl RuleSet {
     /// Judges the images of one series by the rules on instances and on series, in the order of the rules.
     pub fn judge(&self, images: &[ImageFacts]) -> Vec<Judgement> {
         judge::judge(&self.rules, images)
+    }
+
+    /// Whether a rule forwards images as they arrive.
+    pub fn forwards_on_arrival(&self) -> bool {
+        self.rules.iter().any(|rule| rule.then.arrives)
+    }
+
+    /// Judges an image by itself, as it arrived, by the rules that forward then.
+    pub fn judge_arrival(&self, image: &ImageFacts) -> Vec<Judgement> {
+        judge::judge_arrival(&self.rules, image)
     }
 
     /// Judges the images of one study, in the order of their arrival, by the rules on studies.

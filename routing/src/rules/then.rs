@@ -20,6 +20,9 @@ pub struct Then {
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,
     pub priority: Priority,
+    /// Each image is forwarded as it arrives; else when its series is complete.
+    #[serde(default)]
+    pub arrives: bool,
     /// Run and keep, but send nothing and forward nothing.
     pub shadow: bool,
     /// What it takes, the image, the series or the study, is kept from the rules without `stop`.
@@ -44,7 +47,7 @@ pub enum Priority {
     Stat,
 }
 
-pub(super) const KEYS: [&str; 6] = ["run", "send", "forward", "priority", "mode", "stop"];
+pub(super) const KEYS: [&str; 7] = ["run", "send", "forward", "when", "priority", "mode", "stop"];
 
 /// `key_span` is the place of the word `then`. A fault is noted and gives `None`.
 pub(super) fn read(reader: &mut Reader, node: &Node, key_span: &Span) -> Option<Then> {
@@ -56,6 +59,9 @@ pub(super) fn read(reader: &mut Reader, node: &Node, key_span: &Span) -> Option<
             "run" => then.run = run(reader, &entry.node),
             "send" => {} // needs `run`
             "forward" => then.forward = forward::read(reader, &entry.node),
+            "when" => {
+                then.arrives = one_of(reader, entry, &["complete", "arrives"]) == Some("arrives");
+            }
             "priority" => {
                 then.priority = match one_of(reader, entry, &["routine", "stat"]) {
                     Some("stat") => Priority::Stat,
@@ -142,6 +148,7 @@ fn check_effect(reader: &mut Reader, entries: &[Entry], key_span: &Span, then: &
     for entry in entries {
         let without = match entry.key.as_str() {
             "priority" if then.run.is_none() => "`run`",
+            "when" if then.forward.is_empty() => "`forward`",
             "mode" if !acts => "`run` or `forward`",
             _ => continue,
         };

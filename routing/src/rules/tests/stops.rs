@@ -56,7 +56,7 @@ fn made_here(images: Vec<Image>) -> Vec<Image> {
     images.into_iter().map(|image| Image { made_here: true, ..image }).collect()
 }
 
-fn facts(images: &[Image]) -> Vec<ImageFacts<'_>> {
+pub(super) fn facts(images: &[Image]) -> Vec<ImageFacts<'_>> {
     let facts = images.iter().map(|image| ImageFacts {
         sop_instance: &image.instance,
         sop_class: &ANY_UID,

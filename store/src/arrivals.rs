@@ -1,0 +1,208 @@
+//! Images that rules may forward as they arrive: read in the order of their rows, judged once each, kept in one transaction with their deliveries.
+
+use crate::decisions::NewForward;
+use crate::error::StoreError;
+use crate::forwards::Forwards;
+use crate::reader::Reader;
+use crate::rows;
+use crate::series::{InstanceRow, instance_row};
+use crate::store::Store;
+use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+/// How far the images were looked at, by their rows in the index that is open: these only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(i64);
+
+/// An image of a series that receives, which was not judged yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    pub row: InstanceRow,
+    digest: Vec<u8>,
+}
+
+/// What one set of rules said of images as they arrived.
+#[derive(Debug, Clone)]
+pub struct NewArrivals {
+    pub rules_digest: String,
+    pub rules_text: String,
+    pub at: Moment,
+    pub images: Vec<NewArrival>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewArrival {
+    pub arrival: Arrival,
+    pub verdicts: Vec<ArrivalVerdict>,
+    /// Of this image, each with the rule that asks for it.
+    pub forward: Vec<(String, NewForward)>,
+}
+
+/// What one rule said of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrivalVerdict {
+    pub rule: String,
+    pub runs: bool,
+    pub reason: String,
+}
+
+/// What was said of an image when it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrivalRow {
+    pub sop_instance: Uid,
+    pub rules_digest: String,
+    pub verdicts: Vec<ArrivalVerdict>,
+    pub at: Moment,
+}
+
+const BEGIN: &str = "SELECT ifnull(
+         (SELECT min(instances.rowid) - 1 FROM series CROSS JOIN instances
+              ON instances.series = series.uid WHERE series.state = 'receiving'),
+         ifnull((SELECT max(rowid) FROM instances), 0))";
+/// An image of another study than its series is of is never decided with it, and not here either.
+const BEHIND: &str = "SELECT instances.rowid AS place, instances.*, bases.header AS base_header
+     FROM instances CROSS JOIN series ON series.uid = instances.series
+         AND series.study = instances.study AND series.state = 'receiving'
+         LEFT JOIN bases ON bases.id = instances.base
+     WHERE instances.rowid > $1 AND instances.origin = 'received'
+         AND NOT EXISTS (SELECT 1 FROM arrivals
+                         WHERE arrivals.sop_instance = instances.sop_instance)
+     ORDER BY instances.rowid LIMIT $2";
+
+impl Reader {
+    /// In front of the first image of all series that receive: whatever was judged before a kill is
+    /// known by its row, and what was not is found from here on.
+    pub async fn before_arrivals(&self) -> Result<Place, StoreError> {
+        Ok(Place(sqlx::query_scalar(BEGIN).fetch_one(&self.pool).await?))
+    }
+
+    /// Up to `limit` images behind the place that are to be judged, and the place to go on from: with
+    /// fewer than that, behind all that is in the index.
+    pub async fn arrivals_behind(
+        &self,
+        place: Place,
+        limit: u32,
+    ) -> Result<(Vec<Arrival>, Place), StoreError> {
+        let mut snapshot = self.pool.begin().await?;
+        let newest: i64 = sqlx::query_scalar("SELECT ifnull(max(rowid), 0) FROM instances")
+            .fetch_one(&mut *snapshot)
+            .await?;
+        let found = sqlx::query(BEHIND).bind(place.0).bind(limit).fetch_all(&mut *snapshot).await?;
+        snapshot.commit().await?;
+        let arrivals = found.iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
+        let next = match found.last() {
+            Some(last) if found.len() == limit as usize => rows::column(last, "place")?,
+            _ => newest.max(place.0),
+        };
+        Ok((arrivals, Place(next)))
+    }
+
+    /// Of one image.
+    pub async fn arrival(&self, sop_instance: &Uid) -> Result<Option<ArrivalRow>, StoreError> {
+        let found = sqlx::query("SELECT * FROM arrivals WHERE sop_instance = $1")
+            .bind(sop_instance.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        found.as_ref().map(arrival_row).transpose()
+    }
+
+    /// Of the images of a series, in the order in which they came.
+    pub async fn arrivals(&self, series: &Uid) -> Result<Vec<ArrivalRow>, StoreError> {
+        let found = sqlx::query(
+            "SELECT arrivals.* FROM instances CROSS JOIN arrivals USING (sop_instance)
+             WHERE series = $1 ORDER BY arrival",
+        )
+        .bind(series.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(arrival_row).collect()
+    }
+}
+
+impl Store {
+    /// Keeps what was said and the deliveries that follow from it, or nothing of it. An image that has
+    /// other bytes by now, or whose series is complete, is left to the decision on its series; one that
+    /// was judged before stays as it was.
+    pub async fn keep_arrivals(&self, new: &NewArrivals) -> Result<(), StoreError> {
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT INTO rule_sets (digest, text, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(&new.rules_digest)
+        .bind(&new.rules_text)
+        .bind(new.at.0)
+        .execute(&mut *transaction)
+        .await?;
+        for image in &new.images {
+            if keep_arrival(&mut transaction, new, image).await? {
+                let mut forwards = Forwards::new("arrival", new.at);
+                for (rule, forward) in &image.forward {
+                    forwards.add(&mut transaction, rule, forward).await?;
+                }
+            }
+        }
+        transaction.commit().await?;
+        self.shared.progress.ring();
+        Ok(())
+    }
+}
+
+async fn keep_arrival(
+    connection: &mut SqliteConnection,
+    new: &NewArrivals,
+    image: &NewArrival,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO arrivals (sop_instance, rules_digest, verdicts, at)
+         SELECT sop_instance, $3, $4, $5
+         FROM instances JOIN series ON series.uid = instances.series
+             AND series.study = instances.study AND series.state = 'receiving'
+         WHERE sop_instance = $1 AND digest = $2
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(image.arrival.row.identity.sop_instance.as_str())
+    .bind(&image.arrival.digest)
+    .bind(&new.rules_digest)
+    .bind(rows::to_json(&image.verdicts)?)
+    .bind(new.at.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+fn arrival(row: &SqliteRow) -> Result<Arrival, StoreError> {
+    Ok(Arrival { row: instance_row(row)?, digest: rows::column(row, "digest")? })
+}
+
+fn arrival_row(row: &SqliteRow) -> Result<ArrivalRow, StoreError> {
+    Ok(ArrivalRow {
+        sop_instance: rows::uid(row, "sop_instance")?,
+        rules_digest: rows::column(row, "rules_digest")?,
+        verdicts: rows::json(row, "verdicts")?,
+        at: rows::moment(row, "at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index;
+    use sqlx::Row;
+
+    /// Both are asked again and again, however much lies in the index.
+    #[tokio::test]
+    async fn images_that_arrived_are_found_by_their_rows_and_by_the_series_that_receive() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let index = index::open_to_write(folder.path()).await.expect("an index");
+        for query in [BEGIN, BEHIND] {
+            let asked = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+            let plan = sqlx::query(asked).fetch_all(&index).await.expect("a plan");
+            let steps: Vec<&str> = plan.iter().map(|step| step.get("detail")).collect();
+            let scans = |step: &&&str| step.starts_with("SCAN") && !step.contains("CONSTANT ROW");
+            assert_eq!(steps.iter().find(scans), None, "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP")), "{steps:?}");
+        }
+    }
+}
