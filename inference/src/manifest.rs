@@ -70,6 +70,8 @@ pub enum ResultKind {
     Segmentation,
     /// The probabilities behind the masks as segments.
     FractionalSegmentation,
+    /// The images that show what was found.
+    KeyObjects,
 }
 
 impl ResultKind {
@@ -81,6 +83,7 @@ impl ResultKind {
             Self::DerivedImages => "derived-images",
             Self::Segmentation => "segmentation",
             Self::FractionalSegmentation => "fractional-segmentation",
+            Self::KeyObjects => "key-objects",
         }
     }
 }

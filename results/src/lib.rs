@@ -1,10 +1,11 @@
-//! Findings in, DICOM objects out: the structured report, the picture, the segmentation and the derived images that a job sends into the patient's own study.
+//! Findings in, DICOM objects out: the structured report, the picture, the segmentation, the derived images and the key objects that a job sends into the patient's own study.
 
 mod codes;
 mod coding_schemes;
 mod data_set;
 pub mod derived_image;
 mod header;
+pub mod key_objects;
 pub mod measured;
 pub mod object;
 pub mod provenance;
@@ -15,6 +16,7 @@ pub mod structured_report;
 mod text;
 
 pub use derived_image::derived_images;
+pub use key_objects::key_objects;
 pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
 pub use provenance::{Provenance, Station};

@@ -5,11 +5,11 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, derived_images, secondary_capture, structured_report,
+    Provenance, ResultObject, derived_images, key_objects, secondary_capture, structured_report,
     structured_report_of_segments,
 };
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Derived, Findings};
+use gantry_terms::findings::{Derived, Findings, Presence};
 use gantry_terms::uid::Uid;
 use kit::phantom::{Phantom, Scan};
 use kit::{cases, film, model, validators};
@@ -18,13 +18,14 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 6] = [
+const OBJECTS: [&str; 7] = [
     "structured report",
     "report that refers to segments",
     "secondary capture",
     "segmentation",
     "fractional segmentation",
     "derived images",
+    "key objects",
 ];
 
 type Made = Result<Vec<ResultObject>, ComposeError>;
@@ -95,6 +96,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
     for mask in &mut findings.masks {
         mask.probabilities = mask.voxels.iter().map(|voxel| voxel * 200).collect();
     }
+    findings.masks[1].category = Code::new("49755003", "SCT", "Morphologically abnormal structure");
     findings.derived = vec![derived(volume.voxels.clone())];
     let segments = |form| segmentation(source, volume, &findings, form, &job);
     let referring = segments(Form::Binary).and_then(|object| {
@@ -109,6 +111,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
         derived_images(source, &scan.files, volume, &findings, &job),
+        selected(key_objects(source, volume, &findings, &job)),
     ];
     made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
 }
@@ -117,7 +120,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
 fn of_film() -> Vec<&'static str> {
     let radiograph = film::radiograph();
     let of = model::findings(&Phantom::axial(1, 8, 8).scan().volume);
-    let mut findings: Findings = film::findings(of, Ok(0.9), None);
+    let mut findings: Findings = film::findings(of, Ok(90.0), Some(Presence::Present));
     findings.derived = vec![derived(radiograph.film.pixels.clone())];
     findings.derived[0].rescale = Some([0.001, 0.0]);
     let (source, film) = (&radiograph.source, &radiograph.film);
@@ -125,8 +128,16 @@ fn of_film() -> Vec<&'static str> {
     let files = [radiograph.file.clone()];
     let report = structured_report(source, film, &findings, &job).map(|object| vec![object]);
     let images = derived_images(source, &files, film, &findings, &job);
+    let selection = selected(key_objects(source, film, &findings, &job));
     let no = "refused";
-    [judged(&report, &files, true), no, no, no, no, judged(&images, &files, true)].into()
+    let [report, images, selection] =
+        [&report, &images, &selection].map(|made| judged(made, &files, true));
+    [report, no, no, no, no, images, selection].into()
+}
+
+/// Each of these sources shows a finding: without a selection of it there would be nothing to judge.
+fn selected(made: Result<Option<ResultObject>, ComposeError>) -> Made {
+    made.map(|object| vec![object.expect("something was found")])
 }
 
 fn derived(values: Vec<f32>) -> Derived {

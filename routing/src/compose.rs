@@ -3,6 +3,7 @@
 use crate::job_error::JobError;
 use bytes::Bytes;
 use gantry_results::derived_image::derived_images;
+use gantry_results::key_objects::key_objects;
 use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
@@ -27,6 +28,7 @@ pub const SECONDARY_CAPTURE: &str = "secondary-capture";
 pub const DERIVED_IMAGES: &str = "derived-images";
 pub const SEGMENTATION: &str = "segmentation";
 pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
+pub const KEY_OBJECTS: &str = "key-objects";
 
 /// Composes results in the name of this node.
 #[derive(Clone)]
@@ -132,6 +134,7 @@ impl Composer {
             // Behind the derived images, which take a number for each kind.
             SEGMENTATION => 80,
             FRACTIONAL_SEGMENTATION => 81,
+            KEY_OBJECTS => 82,
             _ => 2,
         };
         let provenance = Provenance {
@@ -167,6 +170,10 @@ impl Composer {
             (SECONDARY_CAPTURE, Images::Volume(volume)) => {
                 Box::new(move || one(secondary_capture(&source, &volume, &findings, &provenance)))
             }
+            (KEY_OBJECTS, images) => Box::new(move || {
+                let selection = key_objects(&source, &images, &findings, &provenance)?;
+                Ok(selection.into_iter().collect())
+            }),
             (DERIVED_IMAGES, images) => Box::new(move || {
                 derived_images(&source, originals.as_slice(), &images, &findings, &provenance)
             }),
