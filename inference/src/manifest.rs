@@ -72,6 +72,8 @@ pub enum ResultKind {
     FractionalSegmentation,
     /// The images that show what was found.
     KeyObjects,
+    /// Outlines of masks and boxes over the images themselves.
+    PresentationState,
 }
 
 impl ResultKind {
@@ -84,6 +86,7 @@ impl ResultKind {
             Self::Segmentation => "segmentation",
             Self::FractionalSegmentation => "fractional-segmentation",
             Self::KeyObjects => "key-objects",
+            Self::PresentationState => "presentation-state",
         }
     }
 }

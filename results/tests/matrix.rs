@@ -5,11 +5,12 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, derived_images, key_objects, secondary_capture, structured_report,
-    structured_report_of_segments,
+    Provenance, ResultObject, Shown, derived_images, key_objects, presentation_states,
+    secondary_capture, structured_report, structured_report_of_segments,
 };
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Derived, Findings, Presence};
+use gantry_terms::region::{Place, Rectangle, Region};
 use gantry_terms::uid::Uid;
 use kit::phantom::{Phantom, Scan};
 use kit::{cases, film, model, validators};
@@ -18,7 +19,7 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 7] = [
+const OBJECTS: [&str; 8] = [
     "structured report",
     "report that refers to segments",
     "secondary capture",
@@ -26,6 +27,7 @@ const OBJECTS: [&str; 7] = [
     "fractional segmentation",
     "derived images",
     "key objects",
+    "presentation state",
 ];
 
 type Made = Result<Vec<ResultObject>, ComposeError>;
@@ -59,6 +61,7 @@ fn table() -> String {
     table
 }
 
+const GSPS: &str = "1.2.840.10008.5.1.4.1.1.11.1";
 const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
 const FRAMES: &str = "frames of one image";
 /// Values that the source lacks are there and empty in its results, which dcentvfy takes for a contradiction.
@@ -112,6 +115,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         one(segments(Form::Fractional)),
         derived_images(source, &scan.files, volume, &findings, &job),
         selected(key_objects(source, volume, &findings, &job)),
+        drawn(presentation_states(source, &shown(&scan.files), volume, &findings, &job)),
     ];
     made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
 }
@@ -129,15 +133,26 @@ fn of_film() -> Vec<&'static str> {
     let report = structured_report(source, film, &findings, &job).map(|object| vec![object]);
     let images = derived_images(source, &files, film, &findings, &job);
     let selection = selected(key_objects(source, film, &findings, &job));
+    let place = Place::Film(Rectangle { top: 4.5, left: 2.0, bottom: 20.25, right: 30.0 });
+    findings.groups[0].region = Some(Region { colour: [255, 128, 0], place });
+    let state = drawn(presentation_states(source, &shown(&files), film, &findings, &job));
     let no = "refused";
-    let [report, images, selection] =
-        [&report, &images, &selection].map(|made| judged(made, &files, true));
-    [report, no, no, no, no, images, selection].into()
+    let [report, images, selection, state] =
+        [&report, &images, &selection, &state].map(|made| judged(made, &files, true));
+    [report, no, no, no, no, images, selection, state].into()
 }
 
 /// Each of these sources shows a finding: without a selection of it there would be nothing to judge.
 fn selected(made: Result<Option<ResultObject>, ComposeError>) -> Made {
     made.map(|object| vec![object.expect("something was found")])
+}
+
+fn drawn(made: Made) -> Made {
+    made.inspect(|states| assert!(!states.is_empty(), "something is drawn"))
+}
+
+fn shown(files: &[Vec<u8>]) -> Vec<Shown> {
+    files.iter().map(|file| Shown::read(file).expect("a readable source")).collect()
 }
 
 fn derived(values: Vec<f32>) -> Derived {
@@ -167,8 +182,13 @@ fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
     for (at, object) in made.iter().enumerate() {
         let file = kit::file(folder.path(), &format!("result-{at}"), object);
         let complaints = validators::complaints(&file, &first);
-        if !complaints.is_empty() {
-            println!("{complaints:#?}");
+        let of_state = if object.sop_class.as_str() == GSPS {
+            validators::state_complaints(&file)
+        } else {
+            vec![]
+        };
+        if !complaints.is_empty() || !of_state.is_empty() {
+            println!("{complaints:#?} {of_state:#?}");
             return "faults";
         }
         files.push(file);
