@@ -70,6 +70,10 @@ pub enum ResultKind {
     Segmentation,
     /// The probabilities behind the masks as segments.
     FractionalSegmentation,
+    /// The images that show what was found.
+    KeyObjects,
+    /// Outlines of masks and boxes over the images themselves.
+    PresentationState,
 }
 
 impl ResultKind {
@@ -81,6 +85,8 @@ impl ResultKind {
             Self::DerivedImages => "derived-images",
             Self::Segmentation => "segmentation",
             Self::FractionalSegmentation => "fractional-segmentation",
+            Self::KeyObjects => "key-objects",
+            Self::PresentationState => "presentation-state",
         }
     }
 }

@@ -262,6 +262,19 @@ fn every_fault_of_a_film_in_a_manifest_is_told_with_its_line() {
 }
 
 #[test]
+fn a_presentation_state_is_of_grey_images() {
+    let text = include_str!("models/chest-film/model.toml");
+    let size = "size          = [28, 28]";
+    assert!(text.contains(size));
+    let text = text.replacen("[\"structured-report\"]", "[\"presentation-state\"]", 1);
+    let text = text.replacen(size, &format!("{size}\ncolour = \"rgb\""), 1);
+    let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let grey = "a presentation state is of grey images: colour = \"grey\"";
+    assert!(told.iter().any(|problem| problem.contains(grey)), "{told:?}");
+}
+
+#[test]
 fn every_fault_of_a_classification_is_told_with_its_line() {
     let check = |from: &str, to: &str, expected: &str| {
         let problem = manifest(from, to).unwrap_err();

@@ -49,7 +49,18 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
         "[\"structured-report\"]",
         "[\"pdf\"]",
         "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`, `derived-images`, \
-         `segmentation`, `fractional-segmentation`",
+         `segmentation`, `fractional-segmentation`, `key-objects`, `presentation-state`",
+    );
+    check(
+        "[\"structured-report\"]",
+        "[\"key-objects\"]",
+        "3:12: there is nothing to flag images for: key objects show a [[detection]], a [[classification]], or a \
+         [[segmentation]] whose category is (49755003, SCT)",
+    );
+    check(
+        "[\"structured-report\"]",
+        "[\"presentation-state\"]",
+        "3:12: there is nothing to draw: a presentation state outlines a [[detection]] or a [[segmentation]]",
     );
     check(
         "\"model.onnx\"",

@@ -97,6 +97,10 @@ pub const SOURCE_IMAGE_FOR_SEGMENTATION: Concept = dcm("121233", "Source image f
 pub const GEOMETRIC_PURPOSE: Concept = dcm("130400", "Geometric purpose of region");
 pub const BOUNDED_BY: Concept = sct("75958009", "Bounded by");
 
+// TID 2010: key objects
+pub const OF_INTEREST: Concept = dcm("113000", "Of Interest");
+pub const KEY_OBJECT_DESCRIPTION: Concept = dcm("113012", "Key Object Description");
+
 // UCUM units of the image library
 pub const MILLIMETER: Concept = ucum("mm", "mm");
 pub const PIXELS: Concept = ucum("{pixels}", "Pixels");

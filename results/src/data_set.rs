@@ -131,9 +131,14 @@ pub fn referenced(sop_class: &Uid, sop_instance: &Uid) -> DataSet {
 
 /// One frame of an instance, counted from 1 (PS3.3 10.3); without a number all of it.
 pub fn referenced_frame(sop_class: &Uid, sop_instance: &Uid, frame: Option<u32>) -> DataSet {
+    referenced_frames(sop_class, sop_instance, frame.as_slice())
+}
+
+/// The same of several frames; without any number all of it.
+pub fn referenced_frames(sop_class: &Uid, sop_instance: &Uid, frames: &[u32]) -> DataSet {
     let mut item = referenced(sop_class, sop_instance);
-    if let Some(frame) = frame {
-        item.text(tags::REFERENCED_FRAME_NUMBER, &frame.to_string());
+    if !frames.is_empty() {
+        item.values(tags::REFERENCED_FRAME_NUMBER, frames.iter().map(u32::to_string).collect());
     }
     item
 }

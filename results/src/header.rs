@@ -116,6 +116,16 @@ impl Job<'_> {
         }
     }
 
+    /// What a series that is no document says of the body; without a body part nobody can tell that it is not a paired one
+    /// (Laterality, Type 2C).
+    pub fn body(&self, data_set: &mut DataSet) {
+        self.subject.source.copy_to(Scope::Image, data_set);
+        let known = [tags::BODY_PART_EXAMINED, tags::LATERALITY];
+        if known.iter().all(|tag| data_set.element(*tag).is_none()) {
+            data_set.empty(tags::LATERALITY);
+        }
+    }
+
     /// A data set with all that the kinds have in common.
     pub fn header(&self, kind: &Kind, modality: &str) -> Result<DataSet, ComposeError> {
         let offset = self.subject.source.text(tags::TIMEZONE_OFFSET_FROM_UTC);

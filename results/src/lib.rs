@@ -1,12 +1,14 @@
-//! Findings in, DICOM objects out: the structured report, the picture, the segmentation and the derived images that a job sends into the patient's own study.
+//! Findings in, DICOM objects out: the structured report, the picture, the segmentation, the derived images, the key objects and the presentation states that a job sends into the patient's own study.
 
 mod codes;
 mod coding_schemes;
 mod data_set;
 pub mod derived_image;
 mod header;
+pub mod key_objects;
 pub mod measured;
 pub mod object;
+pub mod presentation_state;
 pub mod provenance;
 pub mod secondary_capture;
 pub mod segmentation;
@@ -15,8 +17,10 @@ pub mod structured_report;
 mod text;
 
 pub use derived_image::derived_images;
+pub use key_objects::key_objects;
 pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
+pub use presentation_state::{Shown, presentation_states};
 pub use provenance::{Provenance, Station};
 pub use secondary_capture::{Picture, render, secondary_capture};
 pub use segmentation::segmentation;

@@ -32,6 +32,11 @@ pub enum ComposeError {
     )]
     NotOneFrame,
     #[error(
+        "a presentation state is of grey images, and these have colours; the model's rule has to select other \
+         images, or ask for other results"
+    )]
+    NotGrey,
+    #[error(
         "the segments have more voxels than one object can hold (4 GiB); the model's rule has to select smaller \
          series, or ask for other results"
     )]

@@ -19,7 +19,6 @@ use crate::provenance::Provenance;
 use crate::secondary_capture::frames::Frames;
 use crate::secondary_capture::overlay::Overlay;
 use crate::source::Source;
-use crate::source::attributes::Scope;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
@@ -65,7 +64,7 @@ fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
     let geometry = &volume.geometry;
     let orientation = [geometry.row_direction, geometry.column_direction].map(patient_direction);
     let station = &job.provenance.station;
-    job.subject.source.copy_to(Scope::Image, capture);
+    job.body(capture);
     capture
         .texts(tags::IMAGE_TYPE, &["DERIVED", "SECONDARY"])
         .text(tags::CONVERSION_TYPE, "WSD")
@@ -74,11 +73,6 @@ fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
         .text(tags::SECONDARY_CAPTURE_DEVICE_SOFTWARE_VERSIONS, &station.version)
         .texts(tags::PATIENT_ORIENTATION, &orientation)
         .text(tags::BURNED_IN_ANNOTATION, "YES");
-    let known = [tags::BODY_PART_EXAMINED, tags::LATERALITY];
-    if known.iter().all(|tag| capture.element(*tag).is_none()) {
-        // Without a body part nobody can tell that it is not a paired one (Type 2C).
-        capture.empty(tags::LATERALITY);
-    }
     job.subject.lossy(capture);
 }
 

@@ -3,7 +3,7 @@
 pub mod colour;
 mod frames;
 mod pixels;
-mod segments;
+pub(crate) mod segments;
 
 use crate::coding_schemes::coding_schemes;
 use crate::data_set::{DataSet, referenced};

@@ -5,11 +5,12 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, derived_images, secondary_capture, structured_report,
-    structured_report_of_segments,
+    Provenance, ResultObject, Shown, derived_images, key_objects, presentation_states,
+    secondary_capture, structured_report, structured_report_of_segments,
 };
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Derived, Findings};
+use gantry_terms::findings::{Derived, Findings, Presence};
+use gantry_terms::region::{Place, Rectangle, Region};
 use gantry_terms::uid::Uid;
 use kit::phantom::{Phantom, Scan};
 use kit::{cases, film, model, validators};
@@ -18,13 +19,15 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 6] = [
+const OBJECTS: [&str; 8] = [
     "structured report",
     "report that refers to segments",
     "secondary capture",
     "segmentation",
     "fractional segmentation",
     "derived images",
+    "key objects",
+    "presentation state",
 ];
 
 type Made = Result<Vec<ResultObject>, ComposeError>;
@@ -58,6 +61,7 @@ fn table() -> String {
     table
 }
 
+const GSPS: &str = "1.2.840.10008.5.1.4.1.1.11.1";
 const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
 const FRAMES: &str = "frames of one image";
 /// Values that the source lacks are there and empty in its results, which dcentvfy takes for a contradiction.
@@ -95,6 +99,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
     for mask in &mut findings.masks {
         mask.probabilities = mask.voxels.iter().map(|voxel| voxel * 200).collect();
     }
+    findings.masks[1].category = Code::new("49755003", "SCT", "Morphologically abnormal structure");
     findings.derived = vec![derived(volume.voxels.clone())];
     let segments = |form| segmentation(source, volume, &findings, form, &job);
     let referring = segments(Form::Binary).and_then(|object| {
@@ -109,6 +114,8 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
         derived_images(source, &scan.files, volume, &findings, &job),
+        selected(key_objects(source, volume, &findings, &job)),
+        drawn(presentation_states(source, &shown(&scan.files), volume, &findings, &job)),
     ];
     made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
 }
@@ -117,7 +124,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
 fn of_film() -> Vec<&'static str> {
     let radiograph = film::radiograph();
     let of = model::findings(&Phantom::axial(1, 8, 8).scan().volume);
-    let mut findings: Findings = film::findings(of, Ok(0.9), None);
+    let mut findings: Findings = film::findings(of, Ok(90.0), Some(Presence::Present));
     findings.derived = vec![derived(radiograph.film.pixels.clone())];
     findings.derived[0].rescale = Some([0.001, 0.0]);
     let (source, film) = (&radiograph.source, &radiograph.film);
@@ -125,8 +132,27 @@ fn of_film() -> Vec<&'static str> {
     let files = [radiograph.file.clone()];
     let report = structured_report(source, film, &findings, &job).map(|object| vec![object]);
     let images = derived_images(source, &files, film, &findings, &job);
+    let selection = selected(key_objects(source, film, &findings, &job));
+    let place = Place::Film(Rectangle { top: 4.5, left: 2.0, bottom: 20.25, right: 30.0 });
+    findings.groups[0].region = Some(Region { colour: [255, 128, 0], place });
+    let state = drawn(presentation_states(source, &shown(&files), film, &findings, &job));
     let no = "refused";
-    [judged(&report, &files, true), no, no, no, no, judged(&images, &files, true)].into()
+    let [report, images, selection, state] =
+        [&report, &images, &selection, &state].map(|made| judged(made, &files, true));
+    [report, no, no, no, no, images, selection, state].into()
+}
+
+/// Each of these sources shows a finding: without a selection of it there would be nothing to judge.
+fn selected(made: Result<Option<ResultObject>, ComposeError>) -> Made {
+    made.map(|object| vec![object.expect("something was found")])
+}
+
+fn drawn(made: Made) -> Made {
+    made.inspect(|states| assert!(!states.is_empty(), "something is drawn"))
+}
+
+fn shown(files: &[Vec<u8>]) -> Vec<Shown> {
+    files.iter().map(|file| Shown::read(file).expect("a readable source")).collect()
 }
 
 fn derived(values: Vec<f32>) -> Derived {
@@ -156,8 +182,13 @@ fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
     for (at, object) in made.iter().enumerate() {
         let file = kit::file(folder.path(), &format!("result-{at}"), object);
         let complaints = validators::complaints(&file, &first);
-        if !complaints.is_empty() {
-            println!("{complaints:#?}");
+        let of_state = if object.sop_class.as_str() == GSPS {
+            validators::state_complaints(&file)
+        } else {
+            vec![]
+        };
+        if !complaints.is_empty() || !of_state.is_empty() {
+            println!("{complaints:#?} {of_state:#?}");
             return "faults";
         }
         files.push(file);

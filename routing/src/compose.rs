@@ -3,7 +3,9 @@
 use crate::job_error::JobError;
 use bytes::Bytes;
 use gantry_results::derived_image::derived_images;
+use gantry_results::key_objects::key_objects;
 use gantry_results::object::{ComposeError, ResultObject};
+use gantry_results::presentation_state::{Shown, presentation_states};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::segmentation::{Form, segmentation};
@@ -27,6 +29,8 @@ pub const SECONDARY_CAPTURE: &str = "secondary-capture";
 pub const DERIVED_IMAGES: &str = "derived-images";
 pub const SEGMENTATION: &str = "segmentation";
 pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
+pub const KEY_OBJECTS: &str = "key-objects";
+pub const PRESENTATION_STATE: &str = "presentation-state";
 
 /// Composes results in the name of this node.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ struct Of {
     source: Arc<Source>,
     /// Part 10 files, where some result is made of them.
     originals: Arc<Vec<Bytes>>,
+    /// How the source's images are displayed, where some result repeats it.
+    shown: Arc<Vec<Shown>>,
     /// Where one was made: the report refers to its segments.
     segmentation: Option<Arc<ResultObject>>,
 }
@@ -88,11 +94,16 @@ impl Composer {
             return Err(JobError::Permanent("no images".into()));
         };
         let mut source = source(reader, lead).await?;
-        let originals = match job.send_as.iter().any(|kind| kind == DERIVED_IMAGES) {
+        let asks_for = |wanted: &str| job.send_as.iter().any(|kind| kind == wanted);
+        let originals = match asks_for(DERIVED_IMAGES) {
             true => originals(reader, lead).await?,
             false => Vec::new(),
         };
-        let originals = Arc::new(originals);
+        let shown = match asks_for(PRESENTATION_STATE) {
+            true => shown(reader, lead).await?,
+            false => Vec::new(),
+        };
+        let (originals, shown) = (Arc::new(originals), Arc::new(shown));
         for other in others {
             let other = self::source(reader, other).await?;
             let modality = other.modality();
@@ -106,6 +117,7 @@ impl Composer {
             let of = Of {
                 source: source.clone(),
                 originals: originals.clone(),
+                shown: shown.clone(),
                 segmentation: segmentation.clone(),
             };
             let made = self.make(kind, job, of, lead.clone(), findings.clone()).await?;
@@ -125,13 +137,15 @@ impl Composer {
         images: Images,
         findings: Findings,
     ) -> Result<Vec<ResultObject>, JobError> {
-        let Of { source, originals, segmentation: segments } = of;
+        let Of { source, originals, shown, segmentation: segments } = of;
         let slot = match kind {
             STRUCTURED_REPORT => 0,
             SECONDARY_CAPTURE => 1,
             // Behind the derived images, which take a number for each kind.
             SEGMENTATION => 80,
             FRACTIONAL_SEGMENTATION => 81,
+            KEY_OBJECTS => 82,
+            PRESENTATION_STATE => 83,
             _ => 2,
         };
         let provenance = Provenance {
@@ -167,6 +181,13 @@ impl Composer {
             (SECONDARY_CAPTURE, Images::Volume(volume)) => {
                 Box::new(move || one(secondary_capture(&source, &volume, &findings, &provenance)))
             }
+            (KEY_OBJECTS, images) => Box::new(move || {
+                let selection = key_objects(&source, &images, &findings, &provenance)?;
+                Ok(selection.into_iter().collect())
+            }),
+            (PRESENTATION_STATE, images) => Box::new(move || {
+                presentation_states(&source, &shown, &images, &findings, &provenance)
+            }),
             (DERIVED_IMAGES, images) => Box::new(move || {
                 derived_images(&source, originals.as_slice(), &images, &findings, &provenance)
             }),
@@ -207,21 +228,36 @@ fn in_order(kinds: &[String]) -> impl Iterator<Item = &str> {
 async fn originals(reader: &Reader, images: &Images) -> Result<Vec<Bytes>, JobError> {
     let mut originals = Vec::new();
     for (_, sop_instance) in images.sources() {
-        let part10 = reader.object(sop_instance).await?;
-        originals.push(part10.ok_or_else(|| {
-            JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
-        })?);
+        originals.push(original(reader, sop_instance).await?);
     }
     Ok(originals)
+}
+
+/// The same, one after the other: none of them stays in memory.
+async fn shown(reader: &Reader, images: &Images) -> Result<Vec<Shown>, JobError> {
+    let mut shown = Vec::new();
+    for (_, sop_instance) in images.sources() {
+        let part10 = original(reader, sop_instance).await?;
+        let read = tokio::task::spawn_blocking(move || Shown::read(&part10)).await;
+        let read =
+            read.map_err(|error| JobError::Permanent(format!("reading panicked: {error}")))?;
+        shown.push(read.map_err(|error| JobError::Permanent(error.to_string()))?);
+    }
+    Ok(shown)
+}
+
+async fn original(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {
+    let part10 = reader.object(sop_instance).await?;
+    part10.ok_or_else(|| {
+        JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
+    })
 }
 
 /// The attributes to copy come from the film, or the first slice of the volume.
 async fn source(reader: &Reader, images: &Images) -> Result<Source, JobError> {
     let sources = images.sources();
     let (_, first) = *sources.first().ok_or_else(|| JobError::Permanent("no images".into()))?;
-    let part10 = reader.object(first).await?.ok_or_else(|| {
-        JobError::Permanent(format!("instance {first} is no longer in the store"))
-    })?;
+    let part10 = original(reader, first).await?;
     let references = sources.into_iter().map(|(sop_class, sop_instance)| Reference {
         sop_class: sop_class.clone(),
         sop_instance: sop_instance.clone(),

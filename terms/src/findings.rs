@@ -110,6 +110,11 @@ pub struct Mask {
     pub probabilities: Vec<u8>,
 }
 
+/// Whether a Segmented Property Category (CID 7150) is that of something which ought not to be there.
+pub fn is_abnormal(category: &Code) -> bool {
+    (category.value.as_str(), category.scheme.as_str()) == ("49755003", "SCT")
+}
+
 /// An image for each image of the source: same order, rows and columns, at the same places.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Derived {

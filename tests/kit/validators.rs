@@ -1,4 +1,4 @@
-//! Independent programs that judge what the node made: dciodvfy, DCMTK's dsrdump, and highdicom.
+//! Independent programs that judge what the node made: dciodvfy, DCMTK's dsrdump and dcmpschk, and highdicom.
 
 use crate::need;
 use serde_json::Value;
@@ -102,6 +102,23 @@ pub fn report_tree(path: &Path) -> String {
     let faults: Vec<&str> = faults.lines().filter(fault).collect();
     assert!(output.status.success() && faults.is_empty(), "{faults:#?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What DCMTK's reader of presentation states finds wrong; that of characters beyond ASCII and of moments in UTC is none,
+/// its check of values knows neither.
+pub fn state_faults(path: &Path) -> Vec<String> {
+    let output = Command::new("dcmpschk").arg(path).output().expect("dcmpschk starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    let lines = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("F:"));
+    let lines: Vec<&str> = lines.collect();
+    let faults = lines.split(|line| line.trim() == "E:").map(|fault| fault.join("\n"));
+    let no_fault = |fault: &String| {
+        let value = fault.lines().find(|line| line.contains("Attribute value   :"));
+        let fine = |value: &str| !value.is_ascii() || value.ends_with("+0000]");
+        fault.contains("does not conform to data type") && value.is_some_and(fine)
+    };
+    faults.filter(|fault| !fault.is_empty() && !no_fault(fault)).collect()
 }
 
 /// Concepts of the shipped densitometry, by the code values of its manifest.

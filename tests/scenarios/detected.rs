@@ -8,7 +8,7 @@ use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::template::encode;
-use kit::validators::{assert_as_valid_as, report_tree};
+use kit::validators::{assert_as_valid_as, report_tree, state_faults};
 use kit::{need, phantom};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,7 @@ PatientID = "PHANTOM"
 
 [rule.then]
 run  = "bright-balls"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images"] }
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images", "key-objects", "presentation-state"] }
 "#;
 
 /// A ball of metal: the numbers of the images that it is in, where its middle is, its radius in pixels, and
@@ -121,7 +121,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     let node = setup.pacs(&pacs).start();
     send(&node, &chest.instances);
     let images = chest.instances.len();
-    let received = pacs.wait_for(images + 2, PATIENCE);
+    let received = pacs.wait_for(images + 4, PATIENCE);
 
     let source = ReceivedFile::first_of(sources.path());
     for result in &received {
@@ -133,6 +133,23 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     report_tree(&report.path);
     let told = said(&python, include_str!("../kit/regions.py"), &[&report.path], &[]);
     assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+
+    let key_images = received.iter().find(|file| file.modality == "KO").expect("key objects");
+    compare_key_images(&node, key_images, &chest.instances);
+    let state = received.iter().find(|file| file.modality == "PR").expect("a presentation state");
+    assert_eq!(state_faults(&state.path), Vec::<String>::new());
+    let drawn = said(&python, include_str!("../kit/outlines.py"), &[&state.path], &[]);
+    assert_eq!(regions(&drawn), drawn_balls(&chest.instances), "{drawn}");
+    let shown = node.gantry(&["show", &state.sop_instance]);
+    assert!(shown.success, "{shown:?}");
+    for line in [
+        "OUTLINES: FOR RESEARCH USE ONLY. Bright balls 1 (over 5 images)",
+        "layer FINDING_1, Ball 1: 4 lines on 4 images, \"Ball 1: 80.0 %\"",
+        "layer FINDING_2, Ball 2: 1 lines on 1 image, \"Ball 2: 60.0 %\"",
+        "layer NOTICE, FOR RESEARCH USE ONLY: 0 lines on all images, \"FOR RESEARCH USE ONLY\"",
+    ] {
+        assert!(shown.out.contains(line), "{line} is not in {}", shown.out);
+    }
 
     let derived: Vec<&ReceivedFile> =
         received.iter().filter(|file| file.modality == "CT").collect();
@@ -155,9 +172,39 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     assert!(explained.contains("Lesion: absent"), "{explained}");
     let again = node.gantry(&["reproduce", &chest.series]);
     assert!(again.success, "{again:?}");
-    assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 2, "{again:?}");
+    assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 4, "{again:?}");
     node.gantry(&["status"]);
-    assert_eq!(pacs.received().len(), images + 2, "derived images start nothing by themselves");
+    assert_eq!(pacs.received().len(), images + 4, "results start nothing by themselves");
+}
+
+/// As the state draws them: text, image, edges.
+fn drawn_balls(images: &[Instance]) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for (number, ball) in BALLS.iter().enumerate() {
+        for image in &images[ball.images[0]..=ball.images[1]] {
+            let edges = ball.edges().map(|pixels| format!("{pixels:.3}")).join(" ");
+            let probability = f64::from(ball.brightness) / 3000.0 * 100.0;
+            let text = format!("Ball {}: {probability:.1} %", number + 1);
+            lines.insert(format!("{text} {} {edges}", image.sop_instance));
+        }
+    }
+    lines
+}
+
+/// The images with a ball, and no others, for DCMTK and for `gantry show`.
+fn compare_key_images(node: &Node, key_images: &ReceivedFile, images: &[Instance]) {
+    let tree = report_tree(&key_images.path);
+    assert_eq!(tree.matches("<contains IMAGE:").count(), 5, "{tree}");
+    let shown = node.gantry(&["show", &key_images.sop_instance]);
+    assert!(shown.success, "{shown:?}");
+    let why = "Key Object Description: FOR RESEARCH USE ONLY. Bright balls 1 found: Ball 1, Ball 2";
+    assert!(shown.out.contains("Of Interest") && shown.out.contains(why), "{}", shown.out);
+    for (number, image) in images.iter().enumerate() {
+        let mut balls = BALLS.iter();
+        let flagged = balls.any(|ball| (ball.images[0]..=ball.images[1]).contains(&number));
+        let told = &shown.out;
+        assert_eq!(told.contains(&image.sop_instance), flagged, "image {number}: {told}");
+    }
 }
 
 /// Each region as a line: label, image, edges, number; each answer: label, answer.

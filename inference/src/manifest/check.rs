@@ -6,6 +6,7 @@ mod classes;
 mod derived;
 mod image;
 mod input;
+mod marks;
 mod outputs;
 mod segments;
 mod windows;
@@ -154,6 +155,7 @@ impl Check<'_> {
         self.pieces(&written);
         self.films(&written);
         self.films_together(&written);
+        self.marks(&written);
         let graph = self.text("graph", &written.graph, 255);
         if graph.contains(['/', '\\']) || graph.starts_with('.') {
             self.fault(

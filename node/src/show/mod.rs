@@ -1,7 +1,8 @@
-//! `gantry show`: a kept report as a tree, a kept image, or a segmentation over its source, as PNG files.
+//! `gantry show`: a kept report as a tree, a presentation state in words, a kept image, or a segmentation over its source, as PNG files.
 
 mod content;
 mod picture;
+mod presentation;
 mod segments;
 mod tree;
 
@@ -95,10 +96,14 @@ async fn show(
     }
     let data_set = data_set_of(&part10).ok_or("its File Meta Information can not be read")?;
     let report = Item::read(&data_set, &identity.transfer_syntax)?;
+    if presentation::is_one(&report) {
+        presentation::lines(&report).iter().for_each(|said| line!("  {said}"));
+        return Ok(());
+    }
     if report.text(tags::VALUE_TYPE).is_none() {
-        return Err(
-            "it is neither an image nor a structured report; `gantry export` gives its file".into(),
-        );
+        return Err("it is neither an image nor a structured report nor a presentation state; `gantry export` \
+                    gives its file"
+            .into());
     }
     let flags = [tags::COMPLETION_FLAG, tags::VERIFICATION_FLAG, tags::PRELIMINARY_FLAG];
     let flags: Vec<String> = flags.into_iter().filter_map(|tag| report.text(tag)).collect();

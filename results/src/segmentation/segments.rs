@@ -39,7 +39,7 @@ fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {
 }
 
 /// A segment is tracked as the group of the report is that measures it, if there is one.
-fn tracking(job: &Job, mask: &Mask) -> (String, Uid) {
+pub fn tracking(job: &Job, mask: &Mask) -> (String, Uid) {
     let groups = job.subject.findings.groups.iter().enumerate();
     let mut of_mask = groups.filter(|(_, group)| group.segment.as_ref() == Some(&mask.key));
     match of_mask.next() {

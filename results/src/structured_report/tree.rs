@@ -6,6 +6,7 @@ use crate::header::Job;
 use crate::object::ComposeError;
 use crate::structured_report::content::{self, Relation::*};
 use crate::structured_report::image_library::image_library;
+use crate::structured_report::observer::observer;
 use crate::structured_report::{About, regions, segments};
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
@@ -23,23 +24,6 @@ pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
     rows.push(image_library(job, *measured)?);
     rows.push(measurements(about)?);
     Ok(rows)
-}
-
-/// TID 1002 and TID 1004: the node observes, nobody else.
-fn observer(job: &Job) -> Vec<DataSet> {
-    let station = &job.provenance.station;
-    let text = |name: Concept, value: &str| content::text(HasObservationContext, name, value);
-    vec![
-        content::code(HasObservationContext, OBSERVER_TYPE, &DEVICE.into()),
-        content::uid(HasObservationContext, DEVICE_OBSERVER_UID, &station.observer_uid),
-        text(DEVICE_OBSERVER_NAME, &station.name),
-        text(DEVICE_OBSERVER_MANUFACTURER, &station.manufacturer),
-        text(DEVICE_OBSERVER_MODEL_NAME, &station.model_name),
-        text(DEVICE_OBSERVER_SERIAL_NUMBER, &station.serial),
-    ]
-    .into_iter()
-    .filter(content::has_value)
-    .collect()
 }
 
 fn measurements(about: &About) -> Result<DataSet, ComposeError> {

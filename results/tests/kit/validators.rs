@@ -67,6 +67,22 @@ pub fn report_complaints(path: &Path) -> Vec<String> {
     said.lines().filter(|l| l.starts_with("E:") || l.starts_with("F:")).map(str::to_owned).collect()
 }
 
+/// What DCMTK's reader of presentation states finds wrong, a text for each fault. Its check of values knows no UTF-8 and
+/// takes a value with other characters than those of ASCII for a fault, and a moment in UTC (`+0000`) too.
+pub fn state_complaints(path: &Path) -> Vec<String> {
+    let name = path.display().to_string();
+    let said = output(Path::new("dcmpschk"), &[&name]).unwrap_or_default();
+    let lines = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("F:"));
+    let lines: Vec<&str> = lines.collect();
+    let faults = lines.split(|line| line.trim() == "E:").map(|fault| fault.join("\n"));
+    let no_fault = |fault: &String| {
+        let value = fault.lines().find(|line| line.contains("Attribute value   :"));
+        let fine = |value: &str| !value.is_ascii() || value.ends_with("+0000]");
+        fault.contains("does not conform to data type") && value.is_some_and(fine)
+    };
+    faults.filter(|fault| !fault.is_empty() && !no_fault(fault)).collect()
+}
+
 /// Contradictions between files of one study. The request of a report repeats the accession
 /// number at its own level, which dcentvfy takes for a contradiction.
 pub fn contradictions(paths: &[PathBuf]) -> Vec<String> {

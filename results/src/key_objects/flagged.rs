@@ -1,0 +1,118 @@
+//! Which images show something that was found: those that a place, an abnormal segment or a positive answer is on.
+
+use crate::measured::Measured;
+use gantry_terms::film::Film;
+use gantry_terms::findings::{Findings, Mask, MeasurementGroup, Presence, is_abnormal};
+use gantry_terms::region::Place;
+use gantry_terms::uid::Uid;
+use gantry_terms::volume::Volume;
+
+/// An image, or frames of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image<'a> {
+    pub sop_class: &'a Uid,
+    pub sop_instance: &'a Uid,
+    /// Counted from 1, in ascending order; none: the whole image.
+    pub frames: Vec<u32>,
+}
+
+/// In the order of the source, each once, and what is to be seen there.
+#[derive(Debug, Default, PartialEq)]
+pub struct Flagged<'a> {
+    pub images: Vec<Image<'a>>,
+    pub labels: Vec<&'a str>,
+}
+
+impl<'a> Flagged<'a> {
+    pub fn of(findings: &'a Findings, measured: Measured<'a>) -> Self {
+        match measured {
+            Measured::Film(film) => of_film(findings, film),
+            Measured::Volume(volume) => of_volume(findings, volume),
+        }
+    }
+
+    fn label(&mut self, label: &'a str) {
+        if !label.trim().is_empty() && !self.labels.contains(&label) {
+            self.labels.push(label);
+        }
+    }
+}
+
+/// Whether a group is of something that is there: a figure alone says nothing of that.
+fn is_found(group: &&MeasurementGroup) -> bool {
+    group.region.is_some() || group.presence == Some(Presence::Present)
+}
+
+fn of_film<'a>(findings: &'a Findings, film: &'a Film) -> Flagged<'a> {
+    let mut flagged = Flagged::default();
+    let found: Vec<&MeasurementGroup> = findings.groups.iter().filter(is_found).collect();
+    if found.is_empty() {
+        return flagged;
+    }
+    found.iter().for_each(|group| flagged.label(&group.label));
+    let mut frames: Vec<u32> = found.iter().filter_map(|group| group.frame).collect();
+    if frames.len() < found.len() {
+        frames.clear();
+    }
+    frames.sort_unstable();
+    frames.dedup();
+    let Film { sop_class, sop_instance, .. } = film;
+    flagged.images.push(Image { sop_class, sop_instance, frames });
+    flagged
+}
+
+fn of_volume<'a>(findings: &'a Findings, volume: &'a Volume) -> Flagged<'a> {
+    let mut flagged = Flagged::default();
+    let mut on = vec![false; volume.slices.len()];
+    let mut mark = |slices: Vec<usize>| {
+        let any = !slices.is_empty();
+        slices.into_iter().for_each(|slice| on[slice] = true);
+        any
+    };
+    for group in findings.groups.iter().filter(is_found) {
+        if mark(slices_of(group, findings, volume)) {
+            flagged.label(&group.label);
+        }
+    }
+    for mask in findings.masks.iter().filter(|mask| is_abnormal(&mask.category)) {
+        if mark(slices_below(mask, volume)) {
+            flagged.label(&mask.label);
+        }
+    }
+    for (slice, _) in volume.slices.iter().zip(&on).filter(|(_, on)| **on) {
+        let known = flagged.images.iter_mut();
+        match known.into_iter().find(|image| *image.sop_instance == slice.sop_instance) {
+            Some(image) => image.frames.extend(slice.frame),
+            None => flagged.images.push(Image {
+                sop_class: &slice.sop_class,
+                sop_instance: &slice.sop_instance,
+                frames: slice.frame.into_iter().collect(),
+            }),
+        }
+    }
+    flagged.images.iter_mut().for_each(|image| image.frames.sort_unstable());
+    flagged
+}
+
+/// Of an answer on the whole all slices, or those of the segment that it is of.
+fn slices_of(group: &MeasurementGroup, findings: &Findings, volume: &Volume) -> Vec<usize> {
+    if let Some(region) = &group.region {
+        return match &region.place {
+            Place::Patient(found) => {
+                let outlines = found.outlines(&volume.geometry).into_iter();
+                outlines.map(|outline| outline.slice).collect()
+            }
+            Place::Film(_) => Vec::new(),
+        };
+    }
+    match findings.masks.iter().find(|mask| Some(&mask.key) == group.segment.as_ref()) {
+        Some(mask) => slices_below(mask, volume),
+        None => (0..volume.slices.len()).collect(),
+    }
+}
+
+fn slices_below(mask: &Mask, volume: &Volume) -> Vec<usize> {
+    let size = volume.geometry.rows * volume.geometry.columns;
+    let slices = mask.voxels.chunks(size.max(1)).enumerate();
+    slices.filter(|(_, slice)| slice.iter().any(|voxel| *voxel != 0)).map(|(at, _)| at).collect()
+}

@@ -1,0 +1,76 @@
+//! What documents say before their content: flags, the orders behind the images, and the evidence (PS3.3 C.17.2, C.17.6.2).
+
+use crate::data_set::{DataSet, referenced};
+use crate::header::Job;
+use crate::source::Source;
+use dicom_dictionary_std::tags;
+use gantry_terms::uid::Uid;
+
+/// A series, and class and instance of each of its objects that a document refers to.
+pub type OfSeries<'a> = (&'a Uid, Vec<(&'a Uid, &'a Uid)>);
+
+/// SR Document Series and General modules (PS3.3 C.17.1, C.17.2). A device never verifies.
+pub fn general(job: &Job, report: &mut DataSet) {
+    report
+        .empty(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE)
+        .text(tags::COMPLETION_FLAG, "COMPLETE")
+        .text(tags::VERIFICATION_FLAG, "UNVERIFIED")
+        .text(tags::PRELIMINARY_FLAG, "PRELIMINARY");
+    of_the_order(job, report);
+}
+
+/// What reports and key objects have in common: no performed step, and the orders.
+pub fn of_the_order(job: &Job, document: &mut DataSet) {
+    document.empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE);
+    let requests = requests(job.subject.source);
+    if !requests.is_empty() {
+        document.items(tags::REFERENCED_REQUEST_SEQUENCE, requests);
+    }
+}
+
+/// Every instance that the tree refers to (PS3.3 C.17.2.3), by its series.
+pub fn evidence(source: &Source, of_series: Vec<OfSeries>, document: &mut DataSet) {
+    let series = of_series.into_iter().map(|(series, instances)| {
+        let instances = instances.into_iter().map(|(class, uid)| referenced(class, uid));
+        let mut item = DataSet::new();
+        item.uid(tags::SERIES_INSTANCE_UID, series)
+            .items(tags::REFERENCED_SOP_SEQUENCE, instances.collect());
+        item
+    });
+    let mut study = DataSet::new();
+    study
+        .uid(tags::STUDY_INSTANCE_UID, &source.study)
+        .items(tags::REFERENCED_SERIES_SEQUENCE, series.collect());
+    document.item(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, study);
+}
+
+/// The orders that the images were made for, when the images name them. All attributes but the
+/// study are Type 2 here.
+fn requests(source: &Source) -> Vec<DataSet> {
+    let items = source.items(tags::REQUEST_ATTRIBUTES_SEQUENCE);
+    let accession = source.text(tags::ACCESSION_NUMBER);
+    if items.is_empty() && accession.is_none() {
+        return Vec::new();
+    }
+    let items = if items.is_empty() { vec![DataSet::new()] } else { items };
+    items.iter().map(|item| request(source, item)).collect()
+}
+
+fn request(source: &Source, item: &DataSet) -> DataSet {
+    let mut request = DataSet::new();
+    request.uid(tags::STUDY_INSTANCE_UID, &source.study).empty(tags::REFERENCED_STUDY_SEQUENCE);
+    for tag in [
+        tags::ACCESSION_NUMBER,
+        tags::REQUESTED_PROCEDURE_ID,
+        tags::REQUESTED_PROCEDURE_DESCRIPTION,
+        tags::REQUESTED_PROCEDURE_CODE_SEQUENCE,
+        tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST,
+        tags::FILLER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST,
+    ] {
+        match item.element(tag).or_else(|| source.element(tag)) {
+            Some(element) => request.put(element.clone()),
+            None => request.empty(tag),
+        };
+    }
+    request
+}
