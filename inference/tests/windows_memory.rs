@@ -2,7 +2,7 @@
 
 mod kit;
 
-use gantry_inference::engine::{Engine, EngineOptions};
+use gantry_inference::engine::Engine;
 use gantry_inference::models::Models;
 use kit::author::{Author, MANIFEST, volume_graph};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use crate::error::StoreError;
 use crate::jobs::{Job, Priority, job};
+use crate::rows;
 use crate::store::Store;
 use gantry_terms::moment::Moment;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
 
 /// A routine job that has waited for so long goes before a stat job that was decided after it. Not two
@@ -88,8 +89,10 @@ impl Store {
             .bind(&first.manifest_digest)
             .fetch_all(&mut *transaction)
             .await?;
-        // Before it counts: nobody would work on what is leased and cannot be read.
-        let mut jobs: Vec<Job> = leased.iter().map(job).collect::<Result<_, _>>()?;
+        let mut jobs = Vec::with_capacity(leased.len());
+        for row in &leased {
+            jobs.extend(readable(&mut transaction, row).await?);
+        }
         transaction.commit().await?;
         jobs.sort_by_key(|job| (job.decided_at, job.id));
         if !jobs.is_empty() {
@@ -114,19 +117,27 @@ impl Store {
         }
         drop(looking);
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let Some(next) = wanted.next(&mut transaction).await? else { return Ok(None) };
-        let leased = sqlx::query(
-            "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
-                 lease_owner = $1, due_at = $2, started_at = $3
-             WHERE id = $4 RETURNING *",
-        )
-        .bind(owner)
-        .bind(now.plus(lease).0)
-        .bind(now.0)
-        .bind(next.id)
-        .fetch_one(&mut *transaction)
-        .await?;
-        let job = job(&leased)?;
+        let job = loop {
+            let Some(next) = wanted.next(&mut transaction).await? else {
+                // Those that can not be read are failed nevertheless.
+                transaction.commit().await?;
+                return Ok(None);
+            };
+            let leased = sqlx::query(
+                "UPDATE jobs SET state = 'running', station = NULL, attempts = attempts + 1,
+                     lease_owner = $1, due_at = $2, started_at = $3
+                 WHERE id = $4 RETURNING *",
+            )
+            .bind(owner)
+            .bind(now.plus(lease).0)
+            .bind(now.0)
+            .bind(next.id)
+            .fetch_one(&mut *transaction)
+            .await?;
+            if let Some(job) = readable(&mut transaction, &leased).await? {
+                break job;
+            }
+        };
         sqlx::query(SERVED)
             .bind(job.priority.number())
             .bind(&job.model)
@@ -136,6 +147,30 @@ impl Store {
         self.shared.progress.ring();
         Ok(Some(job))
     }
+}
+
+/// The job, or none where its row can not be read: it has failed with that reason then, before it counts as leased, since
+/// nobody would work on it and those behind it would wait.
+async fn readable(
+    connection: &mut SqliteConnection,
+    leased: &SqliteRow,
+) -> Result<Option<Job>, StoreError> {
+    let error = match job(leased) {
+        Ok(job) => return Ok(Some(job)),
+        Err(error) => error,
+    };
+    let id: i64 = rows::column(leased, "id")?;
+    tracing::error!(job = id, %error, "a job of the index can not be read, and has failed");
+    sqlx::query(
+        "UPDATE jobs SET state = 'failed', reason = $2, finished_at = $3, lease_owner = NULL
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(format!("the index can not be read here: {error}; `gantry reindex` makes it anew"))
+    .bind(Moment::now().0)
+    .execute(connection)
+    .await?;
+    Ok(None)
 }
 
 /// A model that waits with this priority has a turn, though it was never served.

@@ -3,7 +3,6 @@
 mod modality;
 
 use gantry_store::decisions::{Level, NewDecision, NewDecisions, NewJob, Pinned};
-use gantry_store::error::StoreError;
 use gantry_store::jobs::Batch;
 use gantry_store::jobs::Priority::{self, Routine, Stat};
 use gantry_store::queue::AGEING;
@@ -211,9 +210,9 @@ async fn jobs_that_go_along_are_of_the_same_model_and_priority_in_their_order_an
     store.close().await;
 }
 
-/// Else they would be nobody's until the next start.
+/// Nobody would work on it, and those behind it would wait.
 #[tokio::test]
-async fn jobs_among_which_one_cannot_be_read_are_not_leased_along() {
+async fn a_job_that_cannot_be_read_fails_and_keeps_nobody_waiting() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
     for of_series in 1..=3 {
@@ -224,12 +223,26 @@ async fn jobs_among_which_one_cannot_be_read_are_not_leased_along() {
     let first = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
     let spoilt = format!("UPDATE jobs SET send_to = 'nobody' WHERE id = {}", first.id + 2);
     sqlx::raw_sql(AssertSqlSafe(spoilt)).execute(&mut writes).await.expect("spoilt");
-    let along = store.lease_along(&first, 9, "a", MINUTE).await;
-    assert!(matches!(along, Err(StoreError::Unreadable(_))), "{along:?}");
+    let along = store.lease_along(&first, 9, "a", MINUTE).await.expect("asked");
+    assert_eq!(along.len(), 1, "what can be read goes along");
     let counts = &store.summary().await.expect("asked").jobs[0];
-    assert_eq!((counts.running, counts.queued), (1, 2));
-    let along = store.lease_along(&first, 1, "a", MINUTE).await.expect("asked");
-    assert_eq!(along.len(), 1, "what can be read waited on");
+    assert_eq!((counts.running, counts.queued, counts.failed), (2, 0, 1));
+    // At the head of the queue: those behind it have their turn, and the admin is told.
+    decided(&store, 4, ago(MINUTE * 5), &[("film", Routine)]).await;
+    decided(&store, 5, ago(MINUTE * 4), &[("film", Routine)]).await;
+    let spoilt = format!("UPDATE jobs SET send_to = 'nobody' WHERE id = {}", first.id + 3);
+    sqlx::raw_sql(AssertSqlSafe(spoilt)).execute(&mut writes).await.expect("spoilt");
+    let job = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    assert_eq!(job.id, first.id + 4);
+    assert!(store.lease_job("a", MINUTE).await.expect("asked").is_none());
+    let counts = &store.summary().await.expect("asked").jobs[0];
+    assert_eq!((counts.running, counts.queued, counts.failed), (3, 0, 2));
+    let reason: String =
+        sqlx::query_scalar("SELECT reason FROM jobs WHERE state = 'failed' ORDER BY id DESC")
+            .fetch_one(&mut writes)
+            .await
+            .expect("a reason");
+    assert!(reason.starts_with("the index can not be read here"), "{reason}");
     writes.close().await.expect("closed");
     store.close().await;
 }
