@@ -155,7 +155,7 @@ fn drivers_that_are_there_too_old_or_without_a_device_are_told_apart() {
     };
     let lines = told("", &[]);
     assert_eq!(line(&lines, "CUDA driver"), "good for CUDA 13.0");
-    let device = &format!("good cuda:0: {}, 1024 MiB, compute capability 8.0", stand_in::NAME);
+    let device = format!("good cuda:0: {}, 1024 MiB, compute capability 8.0", stand_in::NAME);
     assert_eq!(line(&lines, "device"), device);
     assert_eq!(line(&lines, "NVRTC"), "good version 13.0");
     assert_eq!(line(&lines, "devices"), "good models run on cuda:0");
