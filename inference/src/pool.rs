@@ -64,7 +64,7 @@ pub struct Told {
 }
 
 /// How often a look is taken at how much a run takes.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Pool {
     /// Opens every graph once, each in its process, and compares it with its manifest. All problems of
@@ -259,6 +259,7 @@ impl Pool {
         if let Some(why) = self.residents().refusal(&model.name, voxels) {
             return Err(InferError::Permanent(why));
         }
+        unload(self.residents().make_room_for(&model.name, voxels));
         let worker = self.worker(model, turn).await?;
         let process = worker.process();
         let _runs = Runs::begin(self, &model.name);

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// What a voxel is taken to need in a run until it is known: float32 eight times over, for the images on their way, the graph's
+/// input and output, and what lies between them. Less is found out while it runs, when it may be too late.
+const GUESS: u64 = 8 * 4;
+
 /// The models by name, each with its process `W` where it is idle. What runs is with who runs it.
 #[derive(Debug)]
 pub(super) struct Residents<W> {
@@ -20,6 +24,8 @@ struct Resident<W> {
     used: u64,
     /// The most bytes that its processes took while they kept to the budget; 0: not known.
     peak: u64,
+    /// The most voxels of a run that is in the peak; 0: only its graph was opened.
+    voxels: usize,
     too_large: Option<TooLarge>,
 }
 
@@ -65,7 +71,7 @@ impl<W> Residents<W> {
     pub(super) fn make_room(&mut self, model: &str, now: u64) -> Vec<(String, W)> {
         let wanted = self.models.get(model).map_or(0, |resident| resident.peak).max(now);
         let mut gone = Vec::new();
-        while self.beside(model) + wanted > self.budget {
+        while self.beside(model).saturating_add(wanted) > self.budget {
             let others = self.models.iter_mut().filter(|(name, _)| *name != model);
             let idle = others.filter(|(_, resident)| resident.idle.is_some());
             let Some((name, resident)) = idle.min_by_key(|(_, resident)| resident.used) else {
@@ -74,6 +80,24 @@ impl<W> Residents<W> {
             gone.extend(resident.idle.take().map(|worker| (name.clone(), worker)));
         }
         gone
+    }
+
+    /// The same before a run on so many voxels.
+    pub(super) fn make_room_for(&mut self, model: &str, voxels: usize) -> Vec<(String, W)> {
+        let need = self.need(model, voxels);
+        self.make_room(model, need)
+    }
+
+    /// An eighth more than was found, since no run takes what the last one took; in proportion for more voxels than it
+    /// ever had; or a guess.
+    fn need(&self, model: &str, voxels: usize) -> u64 {
+        let (peak, known) =
+            self.models.get(model).map_or((0, 0), |found| (found.peak, found.voxels));
+        if known == 0 {
+            return peak.saturating_add(GUESS.saturating_mul(voxels as u64));
+        }
+        let parts = (voxels as f64 / known as f64).max(1.0);
+        ((peak + peak / 8) as f64 * parts) as u64
     }
 
     /// A run of the model begins or has ended: what it takes is not there for those on other devices.
@@ -107,6 +131,7 @@ impl<W> Residents<W> {
         resident.idle = Some(worker);
         resident.used = used;
         resident.peak = resident.peak.max(bytes);
+        resident.voxels = resident.voxels.max(voxels);
         self.make_room(model, bytes)
     }
 
@@ -130,7 +155,8 @@ impl<W> Residents<W> {
     }
 
     fn resident(&mut self, model: &str) -> &mut Resident<W> {
-        let unknown = || Resident { idle: None, runs: false, used: 0, peak: 0, too_large: None };
+        let unknown =
+            || Resident { idle: None, runs: false, used: 0, peak: 0, voxels: 0, too_large: None };
         self.models.entry(model.to_string()).or_insert_with(unknown)
     }
 }
@@ -169,6 +195,26 @@ mod tests {
         assert_eq!(run(&mut residents, "b", 30), none, "exactly the budget");
         assert_eq!(run(&mut residents, "e", 90), ["a", "c", "b"]);
         assert_eq!(run(&mut residents, "a", 30), ["e"], "as its need is known");
+    }
+
+    #[test]
+    fn room_is_made_before_a_run_whose_need_is_not_known_yet() {
+        let mut residents = Residents::new(100 * MIB);
+        run(&mut residents, "a", 30);
+        assert!(residents.back("b", "opened", 0, 10 * MIB).is_empty());
+        let of_mib = |mib: u64| (mib * MIB / GUESS) as usize;
+        assert!(residents.make_room_for("b", of_mib(60)).is_empty(), "30, and 10 and 60");
+        assert_eq!(names(residents.make_room_for("b", of_mib(61))), ["a"]);
+        run(&mut residents, "a", 30);
+        let worker = residents.take("b").expect("it stays");
+        assert!(residents.back("b", worker, 1000, 20 * MIB).is_empty());
+        assert!(
+            residents.make_room_for("b", 3111).is_empty(),
+            "30, and 70 of 100: 20 and an eighth, 3.111 times"
+        );
+        assert_eq!(names(residents.make_room_for("b", 3112)), ["a"]);
+        assert!(residents.make_room_for("b", 10).is_empty(), "what is known fits");
+        assert!(residents.make_room_for("new", usize::MAX).iter().any(|(name, _)| name == "b"));
     }
 
     #[test]
