@@ -182,14 +182,16 @@ impl Peak {
     }
 }
 
-/// Bytes of all children, VmRSS (proc(5)): what they share counts for each.
+/// Bytes of all workers, VmRSS (proc(5)): what they share counts for each. A child that is not a worker yet still shows the
+/// memory of this process (vfork(2)), so its command is read first.
 fn resident() -> u64 {
     let parent = format!("PPid:\t{}\n", std::process::id());
     let entries = fs::read_dir("/proc").expect("proc(5)").flatten();
-    let texts = entries.filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok());
-    let children = texts.filter(|text| text.contains(&parent));
-    let kib = children.filter_map(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib = entries.filter_map(|entry| {
+        let of = |name| fs::read_to_string(entry.path().join(name)).ok();
+        of("cmdline").filter(|command| command.starts_with("gantry\0worker"))?;
+        let status = of("status").filter(|status| status.contains(&parent))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     });
     kib.sum::<u64>() << 10

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-/// What a voxel is taken to need in a run until it is known: float32 eight times over, for the images on their way, the graph's
+/// What a voxel is taken to need in a run until it is known: float32 ten times over, for the images on their way, the graph's
 /// input and output, and what lies between them. Less is found out while it runs, when it may be too late.
-const GUESS: u64 = 8 * 4;
+const GUESS: u64 = 10 * 4;
 
 /// The models by name, each with its process `W` where it is idle. What runs is with who runs it.
 #[derive(Debug)]
