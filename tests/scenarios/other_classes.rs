@@ -124,7 +124,7 @@ fn a_pacs_that_refuses_by_status_gets_the_next_class_and_is_not_asked_again_over
          A900: to the peer it does not match its SOP class ({COMPREHENSIVE}))"
     );
     assert_eq!(told.matches(&why).count(), 2, "{told}");
-    assert_eq!(told.matches("to PACS as Enhanced SR in the place of").count(), 2, "{told}");
+    assert_eq!(told.matches("to PACS as Enhanced SR Storage in the place of").count(), 2, "{told}");
 }
 
 #[test]
