@@ -4,7 +4,7 @@ use crate::cli::{
     OutboxCommand, OutboxListArguments, OutboxMeantArguments, OutboxPeerArguments, SaidArguments,
 };
 use crate::config::Config;
-use crate::explain::work::{PeersNow, closed, fate, in_trouble};
+use crate::explain::work::{PeersNow, closed, fate, in_trouble, instead};
 use crate::output::say;
 use crate::status::in_words;
 use gantry_store::outbox::commands;
@@ -80,7 +80,13 @@ fn tell_peer(text: &mut String, counts: &PeerCounts, peers: &PeersNow<'_>) {
 
 /// The number is what `retry` and `drop` take.
 fn tell(text: &mut String, row: &DeliveryRow, peers: &PeersNow<'_>) {
-    text.push_str(&format!("  {:>6}  {}  {}\n", row.id, row.sop_instance, fate(row, peers)));
+    let instead = instead(row);
+    text.push_str(&format!(
+        "  {:>6}  {}{instead}  {}\n",
+        row.id,
+        row.sop_instance,
+        fate(row, peers)
+    ));
 }
 
 fn count(counts: &PeerCounts, state: DeliveryState) -> u64 {

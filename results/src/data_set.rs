@@ -98,6 +98,14 @@ impl DataSet {
         self.0.get(tag)
     }
 
+    /// What [`Self::encode`] gave.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ComposeError> {
+        let syntax = dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
+        InMemDicomObject::read_dataset_with_ts(bytes, &syntax)
+            .map(Self)
+            .map_err(|_| ComposeError::Encoding("what was written can not be read"))
+    }
+
     /// Explicit VR Little Endian, without File Meta Information.
     pub fn encode(&self) -> Result<Vec<u8>, ComposeError> {
         let syntax = dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();

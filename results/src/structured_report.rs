@@ -1,5 +1,6 @@
 //! Findings as a Comprehensive 3D SR with the Imaging Measurement Report template (PS3.3 A.35.13, PS3.16 TID 1500).
 
+mod alternates;
 pub(crate) mod content;
 pub(crate) mod document;
 mod image_library;
@@ -15,6 +16,7 @@ use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::{Reference, Source};
+pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;

@@ -5,7 +5,7 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, Shown, derived_images, key_objects, presentation_states,
+    Provenance, ResultObject, Shown, alternates, derived_images, key_objects, presentation_states,
     secondary_capture, structured_report, structured_report_of_segments,
 };
 use gantry_terms::code::Code;
@@ -19,8 +19,9 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 8] = [
+const OBJECTS: [&str; 9] = [
     "structured report",
+    "report in older classes",
     "report that refers to segments",
     "secondary capture",
     "segmentation",
@@ -61,6 +62,8 @@ fn table() -> String {
     table
 }
 
+/// What SR documents and key objects begin with.
+const DOCUMENTS: &str = "1.2.840.10008.5.1.4.1.1.88.";
 const GSPS: &str = "1.2.840.10008.5.1.4.1.1.11.1";
 const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
 const FRAMES: &str = "frames of one image";
@@ -109,6 +112,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
     let one = |made: Result<ResultObject, ComposeError>| made.map(|object| vec![object]);
     let made = [
         one(structured_report(source, volume, &findings, &job)),
+        in_older_classes(structured_report(source, volume, &findings, &job)),
         referring,
         one(secondary_capture(source, volume, &findings, &job)),
         one(segments(Form::Binary)),
@@ -130,16 +134,23 @@ fn of_film() -> Vec<&'static str> {
     let (source, film) = (&radiograph.source, &radiograph.film);
     let job: Provenance = kit::provenance();
     let files = [radiograph.file.clone()];
-    let report = structured_report(source, film, &findings, &job).map(|object| vec![object]);
+    let report = structured_report(source, film, &findings, &job);
+    let older = in_older_classes(structured_report(source, film, &findings, &job));
+    let report = report.map(|object| vec![object]);
     let images = derived_images(source, &files, film, &findings, &job);
     let selection = selected(key_objects(source, film, &findings, &job));
     let place = Place::Film(Rectangle { top: 4.5, left: 2.0, bottom: 20.25, right: 30.0 });
     findings.groups[0].region = Some(Region { colour: [255, 128, 0], place });
     let state = drawn(presentation_states(source, &shown(&files), film, &findings, &job));
     let no = "refused";
-    let [report, images, selection, state] =
-        [&report, &images, &selection, &state].map(|made| judged(made, &files, true));
-    [report, no, no, no, no, images, selection, state].into()
+    let [report, older, images, selection, state] =
+        [&report, &older, &images, &selection, &state].map(|made| judged(made, &files, true));
+    [report, older, no, no, no, no, images, selection, state].into()
+}
+
+/// Where they are as valid together as each of them is: a study may have all of them.
+fn in_older_classes(report: Result<ResultObject, ComposeError>) -> Made {
+    alternates(&report?)
 }
 
 /// Each of these sources shows a finding: without a selection of it there would be nothing to judge.
@@ -182,13 +193,13 @@ fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
     for (at, object) in made.iter().enumerate() {
         let file = kit::file(folder.path(), &format!("result-{at}"), object);
         let complaints = validators::complaints(&file, &first);
-        let of_state = if object.sop_class.as_str() == GSPS {
-            validators::state_complaints(&file)
-        } else {
-            vec![]
+        let further = match object.sop_class.as_str() {
+            GSPS => validators::state_complaints(&file),
+            class if class.starts_with(DOCUMENTS) => validators::report_complaints(&file),
+            _ => vec![],
         };
-        if !complaints.is_empty() || !of_state.is_empty() {
-            println!("{complaints:#?} {of_state:#?}");
+        if !complaints.is_empty() || !further.is_empty() {
+            println!("{complaints:#?} {further:#?}");
             return "faults";
         }
         files.push(file);

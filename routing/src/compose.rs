@@ -10,7 +10,9 @@ use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::source::{OtherSeries, Reference, Source};
-use gantry_results::structured_report::{structured_report, structured_report_of_segments};
+use gantry_results::structured_report::{
+    alternates, structured_report, structured_report_of_segments,
+};
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::jobs::Job;
@@ -49,9 +51,19 @@ struct Of {
     segmentation: Option<Arc<ResultObject>>,
 }
 
+/// A result, and what says the same in other SOP classes, in the order in which a peer is offered them.
+pub struct Made {
+    pub object: ResultObject,
+    pub alternates: Vec<ResultObject>,
+}
+
 /// What was composed and kept, and where it is to go.
+#[derive(Default)]
 pub struct Composed {
+    /// What the rule asks for.
     pub instances: Vec<Uid>,
+    /// What may go in the place of one of them, where a peer does not take its SOP class.
+    pub alternates: Vec<Uid>,
     pub deliveries: Vec<NewDelivery>,
 }
 
@@ -66,11 +78,21 @@ impl Composer {
         images: &[Images],
         findings: &Findings,
     ) -> Result<Composed, JobError> {
-        let mut composed = Composed { instances: Vec::new(), deliveries: Vec::new() };
-        for object in self.objects(store, job, images, findings).await? {
+        let mut composed = Composed::default();
+        let is_sent = !job.shadow && !job.send_to.is_empty();
+        for Made { object, alternates } in self.objects(store, job, images, findings).await? {
             let sop_instance = object.sop_instance.clone();
             self.keep(store, object).await?;
-            let peers = job.send_to.iter().filter(|_| !job.shadow);
+            if is_sent && !alternates.is_empty() {
+                let uids: Vec<Uid> =
+                    alternates.iter().map(|one| one.sop_instance.clone()).collect();
+                for alternate in alternates {
+                    self.keep(store, alternate).await?;
+                }
+                store.keep_alternates(&sop_instance, &uids).await?;
+                composed.alternates.extend(uids);
+            }
+            let peers = job.send_to.iter().filter(|_| is_sent);
             composed.deliveries.extend(peers.map(|peer| NewDelivery {
                 peer: peer.clone(),
                 sop_instance: sop_instance.clone(),
@@ -89,7 +111,7 @@ impl Composer {
         job: &Job,
         images: &[Images],
         findings: &Findings,
-    ) -> Result<Vec<ResultObject>, JobError> {
+    ) -> Result<Vec<Made>, JobError> {
         let [lead, others @ ..] = images else {
             return Err(JobError::Permanent("no images".into()));
         };
@@ -122,7 +144,7 @@ impl Composer {
             };
             let made = self.make(kind, job, of, lead.clone(), findings.clone()).await?;
             if kind == SEGMENTATION {
-                segmentation = made.first().cloned().map(Arc::new);
+                segmentation = made.first().map(|made| Arc::new(made.object.clone()));
             }
             objects.extend(made);
         }
@@ -136,7 +158,7 @@ impl Composer {
         of: Of,
         images: Images,
         findings: Findings,
-    ) -> Result<Vec<ResultObject>, JobError> {
+    ) -> Result<Vec<Made>, JobError> {
         let Of { source, originals, shown, segmentation: segments } = of;
         let slot = match kind {
             STRUCTURED_REPORT => 0,
@@ -157,9 +179,9 @@ impl Composer {
             slot,
         };
         let no_builder = JobError::Permanent(format!("no builder for result {kind:?}"));
-        type Made = Result<Vec<ResultObject>, ComposeError>;
+        type Objects = Result<Vec<ResultObject>, ComposeError>;
         let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
-        let work: Box<dyn FnOnce() -> Made + Send> = match (kind, images) {
+        let work: Box<dyn FnOnce() -> Objects + Send> = match (kind, images) {
             (STRUCTURED_REPORT, images) => Box::new(move || {
                 one(match segments {
                     None => structured_report(&source, &images, &findings, &provenance),
@@ -193,7 +215,15 @@ impl Composer {
             }),
             _ => return Err(no_builder),
         };
-        tokio::task::spawn_blocking(work)
+        let in_classes = match kind {
+            STRUCTURED_REPORT => alternates,
+            _ => |_: &ResultObject| Ok(Vec::new()),
+        };
+        let with_alternates = move || -> Result<Vec<Made>, ComposeError> {
+            let made = |object| Ok(Made { alternates: in_classes(&object)?, object });
+            work()?.into_iter().map(made).collect()
+        };
+        tokio::task::spawn_blocking(with_alternates)
             .await
             .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
             .map_err(|error| JobError::Permanent(error.to_string()))

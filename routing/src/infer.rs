@@ -193,7 +193,8 @@ impl Work {
         tracing::info!(ahead, ?assembled, ?waited, model = ?ran, together = seat.of, "inferred");
         self.store.set_job_station(job.id, "compose").await?;
         let results = self.composer.compose(&self.store, job, &images, &findings).await?;
-        used.iter().for_each(|used| (self.uses)(used.made(&results.instances)));
+        let made = [results.instances.as_slice(), &results.alternates].concat();
+        used.iter().for_each(|used| (self.uses)(used.made(&made)));
         self.keep_masks(job, &findings).await?;
         let finished = FinishedJob {
             findings: summary_of(&findings),

@@ -24,7 +24,7 @@ pub struct Reproduce {
 
 /// What a job makes when it runs again.
 pub struct Again {
-    /// In the order of `send_as`.
+    /// In the order of `send_as`, each before its alternates.
     pub objects: Vec<ResultObject>,
     /// As a finished job keeps them.
     pub findings: serde_json::Value,
@@ -47,7 +47,10 @@ impl Reproduce {
         let seat = job.batch.map_or(Seat::ALONE, seat_of);
         let findings = self.engine.infer_again(&model.name, images.clone(), Urgency::Routine, seat);
         let findings = findings.await.map_err(infer_error)?;
-        let objects = self.composer.objects(&self.reader, job, &images, &findings).await?;
+        let made = self.composer.objects(&self.reader, job, &images, &findings).await?;
+        let all =
+            made.into_iter().flat_map(|made| std::iter::once(made.object).chain(made.alternates));
+        let objects = all.collect();
         Ok(Again { objects, findings: summary_of(&findings) })
     }
 }

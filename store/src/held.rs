@@ -70,11 +70,11 @@ pub(crate) struct Needed {
 }
 
 /// Asks of every record of the segment with its need, if there is one. Earlier versions are needed as
-/// long as their instance is.
+/// long as their instance is, and a result and its alternates as long as one of them is to be delivered.
 macro_rules! of_needed {
     ($asked:literal) => {
         concat!(
-            "WITH here AS (
+            "WITH lying AS (
              SELECT sop_instance, series, study, origin, offset, bytes
              FROM instances WHERE segment = $1
              UNION ALL
@@ -82,6 +82,9 @@ macro_rules! of_needed {
                  versions.offset, versions.bytes
              FROM versions JOIN instances AS newest USING (sop_instance)
              WHERE versions.segment = $1
+         ), here AS (
+             SELECT lying.*, ifnull(alternates.instead_of, sop_instance) AS result
+             FROM lying LEFT JOIN alternates ON alternates.alternate = sop_instance
          ), needed AS (
              SELECT here.*, CASE
                  WHEN series.state IN ('receiving', 'complete')
@@ -106,10 +109,14 @@ macro_rules! of_needed {
                       AND jobs.state = 'failed' AND NOT jobs.images_gone
                               AND jobs.role <> 'shadow'
                       AND jobs.last_asked = studies.revision) THEN 'failed'
-                 WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
-                              AND outbox.state = 'queued') THEN 'queued'
-                 WHEN EXISTS (SELECT 1 FROM outbox WHERE outbox.sop_instance = here.sop_instance
-                              AND outbox.state = 'parked') THEN 'parked'
+                 WHEN EXISTS (SELECT 1 FROM outbox WHERE state = 'queued'
+                              AND (sop_instance IN (here.sop_instance, here.result)
+                                   OR instead_of = here.result))
+                     THEN 'queued'
+                 WHEN EXISTS (SELECT 1 FROM outbox WHERE state = 'parked'
+                              AND (sop_instance IN (here.sop_instance, here.result)
+                                   OR instead_of = here.result))
+                     THEN 'parked'
                  WHEN EXISTS (SELECT 1 FROM proofs WHERE proofs.sop_instance = here.sop_instance
                               AND proofs.state <> 'proven'
                               AND proofs.state <> 'lost') THEN 'unproven'
@@ -130,8 +137,9 @@ pub(crate) async fn needed(
     let query = of_needed!(
         " SELECT need, count(*) AS instances, sum(bytes) AS bytes, max(bytes) AS largest,
              sop_instance, series,
-             ifnull((SELECT peer FROM outbox WHERE outbox.sop_instance = needed.sop_instance
-                     AND outbox.state = need ORDER BY id LIMIT 1),
+             ifnull((SELECT peer FROM outbox WHERE outbox.state = need
+                     AND (outbox.sop_instance IN (needed.sop_instance, result)
+                          OR instead_of = result) ORDER BY id LIMIT 1),
                  (SELECT peer FROM proofs WHERE need = 'unproven' AND state <> 'proven'
                   AND state <> 'lost'
                   AND proofs.sop_instance = needed.sop_instance ORDER BY peer LIMIT 1)) AS peer

@@ -171,7 +171,7 @@ impl Reader {
         found.iter().map(job_row).collect()
     }
 
-    /// Finished jobs that made this object, oldest first; `study` is that of the object.
+    /// Finished jobs that made this object, or one that it is an alternate of, oldest first; `study` is that of the object.
     pub async fn jobs_that_made(
         &self,
         study: &Uid,
@@ -179,7 +179,8 @@ impl Reader {
     ) -> Result<Vec<JobRow>, StoreError> {
         let found = sqlx::query(
             "SELECT * FROM jobs WHERE study = $1 AND state = 'finished'
-                 AND EXISTS (SELECT 1 FROM json_each(jobs.results) AS made WHERE made.value = $2)
+                 AND EXISTS (SELECT 1 FROM json_each(jobs.results) AS made WHERE made.value =
+                     ifnull((SELECT instead_of FROM alternates WHERE alternate = $2), $2))
              ORDER BY id",
         )
         .bind(study.as_str())

@@ -1,5 +1,6 @@
 //! What waits to be delivered to which peer: one row for each peer and instance, ever, with the digest of the bytes and the changes that it stands for.
 
+pub mod alternates;
 pub mod commands;
 mod kinds;
 pub mod listed;
@@ -20,6 +21,19 @@ use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
+
+/// Rows as [`delivery_row`] reads them.
+macro_rules! delivery_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT outbox.*, proofs.state AS proof, proven_at, (SELECT sop_class FROM instances
+                 WHERE instances.sop_instance = outbox.sop_instance
+                     AND outbox.instead_of IS NOT NULL) AS instead_class FROM outbox ",
+            $rest
+        )
+    };
+}
+pub(crate) use delivery_rows;
 
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
@@ -43,6 +57,8 @@ pub struct Delivery {
     pub since: Moment,
     /// What is changed in it on its way.
     pub changes: Changes,
+    /// Whether something else may go where the peer does not take its SOP class.
+    pub has_alternates: bool,
     /// Of the bytes that class and syntax are those of.
     digest: Digest,
     /// The changes as they were queued.
@@ -73,6 +89,8 @@ pub struct DeliveryRow {
     pub id: i64,
     pub peer: String,
     pub sop_instance: Uid,
+    /// Where the instance goes in the place of another.
+    pub instead: Option<InsteadOf>,
     /// The job whose result it is; none for an instance that is forwarded.
     pub job: Option<i64>,
     pub changes: Changes,
@@ -92,6 +110,16 @@ pub struct DeliveryRow {
     pub dropped: Option<(Moment, Said)>,
 }
 
+/// The peer did not take the SOP class of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InsteadOf {
+    pub result: Uid,
+    /// Of what goes, if that is still known.
+    pub sop_class: Option<Uid>,
+    /// What the peer said of the result, and of what was offered before.
+    pub why: String,
+}
+
 /// Who asks for something, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -99,16 +127,23 @@ pub struct Said {
     pub why: String,
 }
 
+impl DeliveryRow {
+    /// Whether it delivers this instance, be it as another that is equal to it.
+    pub fn is_of(&self, sop_instance: &Uid) -> bool {
+        let result = self.instead.as_ref().map(|instead| &instead.result);
+        self.sop_instance == *sop_instance || result == Some(sop_instance)
+    }
+}
+
 impl Reader {
     /// Deliveries of the series' own instances and of the results of its jobs.
     pub async fn deliveries(&self, series: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
-             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
+        let found = sqlx::query(delivery_rows!(
+            "LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM instances WHERE series = $1)
                 OR job IN (SELECT id FROM jobs WHERE series = $1)
-             ORDER BY id",
-        )
+             ORDER BY id"
+        ))
         .bind(series.as_str())
         .fetch_all(&self.pool)
         .await?;
@@ -117,26 +152,26 @@ impl Reader {
 
     /// Deliveries of the study's instances and of the results of its jobs.
     pub async fn study_deliveries(&self, study: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
-             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
+        let found = sqlx::query(delivery_rows!(
+            "LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM series CROSS JOIN instances
                                         ON instances.series = series.uid
                                     WHERE series.study = $1)
                 OR job IN (SELECT id FROM jobs WHERE study = $1)
-             ORDER BY id",
-        )
+             ORDER BY id"
+        ))
         .bind(study.as_str())
         .fetch_all(&self.pool)
         .await?;
         found.iter().map(delivery_row).collect()
     }
 
-    /// Deliveries of one instance.
+    /// Deliveries of one instance, and of a result also those of its alternates.
     pub async fn deliveries_of(&self, sop_instance: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        let query = "SELECT outbox.*, proofs.state AS proof, proven_at
-             FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
-             WHERE sop_instance = $1 ORDER BY id";
+        let query = delivery_rows!(
+            "LEFT JOIN proofs USING (peer, sop_instance)
+             WHERE sop_instance = $1 OR instead_of = $1 ORDER BY id"
+        );
         let found = sqlx::query(query).bind(sop_instance.as_str()).fetch_all(&self.pool).await?;
         found.iter().map(delivery_row).collect()
     }
@@ -179,7 +214,9 @@ const NEXT_DUE: &str = "SELECT due_at FROM outbox INDEXED BY outbox_counts
      ORDER BY due_at LIMIT 1";
 const LEASABLE: &str = "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
          attempts + 1 AS attempts, queued_at, max(queued_at, ifnull(retried_at, 0)) AS since,
-         changes, instances.digest AS digest
+         changes, instances.digest AS digest, EXISTS (SELECT 1 FROM alternates
+             WHERE alternates.instead_of = ifnull(outbox.instead_of, outbox.sop_instance))
+             AS has_alternates
      FROM outbox INDEXED BY outbox_due
          CROSS JOIN instances ON instances.sop_instance = outbox.sop_instance
      WHERE peer = $1 AND state = 'queued' AND due_at <= $2 AND attempts <= $4
@@ -375,8 +412,9 @@ pub(crate) async fn add(
     let done = sqlx::query(
         "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at, changes,
              asked_on, digest)
-         VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7,
-             (SELECT digest FROM instances WHERE sop_instance = $2))
+         SELECT $1, $2, $3, $4, 'queued', $5, $5, $6, $7,
+             (SELECT digest FROM instances WHERE sop_instance = $2)
+         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE instead_of = $2 AND peer = $1)
          ON CONFLICT (peer, sop_instance) DO UPDATE SET
              job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
@@ -422,6 +460,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         queued_at: rows::moment(row, "queued_at")?,
         since: rows::moment(row, "since")?,
         changes: forwards::from_text(queued.as_deref())?,
+        has_alternates: rows::column(row, "has_alternates")?,
         queued,
         digest: Digest::try_from(rows::column::<&[u8]>(row, "digest")?)
             .map_err(|_| StoreError::Unreadable("digest"))?,
@@ -433,6 +472,14 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         id: rows::column(row, "id")?,
         peer: rows::column(row, "peer")?,
         sop_instance: rows::uid(row, "sop_instance")?,
+        instead: match rows::maybe_uid(row, "instead_of")? {
+            None => None,
+            Some(result) => Some(InsteadOf {
+                result,
+                sop_class: rows::maybe_uid(row, "instead_class")?,
+                why: rows::column::<Option<String>>(row, "instead_why")?.unwrap_or_default(),
+            }),
+        },
         job: rows::column(row, "job")?,
         changes: forwards::from_text(rows::column(row, "changes")?)?,
         state: match rows::column(row, "state")? {
@@ -477,9 +524,16 @@ mod tests {
     async fn what_is_asked_of_the_outbox_is_found_by_an_index() {
         let folder = tempfile::tempdir().expect("a folder");
         let index = index::open_to_write(folder.path()).await.expect("an index");
-        let queries = [PEERS_QUEUED, NEXT_DUE, LEASABLE, kinds::KINDS, peers::GIVE_UP]
-            .into_iter()
-            .chain(listed::QUERIES);
+        let queries = [
+            PEERS_QUEUED,
+            NEXT_DUE,
+            LEASABLE,
+            kinds::KINDS,
+            alternates::ALTERNATE_KINDS,
+            peers::GIVE_UP,
+        ]
+        .into_iter()
+        .chain(listed::QUERIES);
         for query in queries {
             let asked = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
             let plan = sqlx::query(asked).fetch_all(&index).await.expect("a plan");

@@ -2,10 +2,11 @@
 
 use crate::instance::{ReceivedFile, files_below};
 use crate::ports;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 pub const STRUCTURED_REPORT: &str = "1.2.840.10008.5.1.4.1.1.88.34";
 
@@ -18,6 +19,8 @@ pub struct Pacs {
     pub port: u16,
     folder: TempDir,
     process: Option<Child>,
+    /// The file of an association profile, where it takes some SOP classes alone.
+    profile: Option<NamedTempFile>,
 }
 
 impl Pacs {
@@ -28,16 +31,47 @@ impl Pacs {
         pacs
     }
 
+    /// A PACS that is up and takes these SOP classes alone, in Explicit VR Little Endian.
+    pub fn taking(ae_title: &str, sop_classes: &[&str]) -> Self {
+        let mut profile = NamedTempFile::new().expect("a temporary file");
+        let contexts = sop_classes.iter().zip(1..);
+        let contexts: String = contexts
+            .map(|(class, number)| format!("PresentationContext{number} = {class}\\Explicit\n"))
+            .collect();
+        write!(
+            profile,
+            "[[TransferSyntaxes]]\n[Explicit]\nTransferSyntax1 = LittleEndianExplicit\n\
+             [[PresentationContexts]]\n[Some]\n{contexts}\
+             [[Profiles]]\n[Default]\nPresentationContexts = Some\n"
+        )
+        .expect("written");
+        let mut pacs = Self::down(ae_title);
+        pacs.profile = Some(profile);
+        pacs.come_up();
+        pacs
+    }
+
     /// A PACS that has an address, but is switched off.
     pub fn down(ae_title: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        Self { ae_title: ae_title.into(), port: ports::free(), folder, process: None }
+        Self {
+            ae_title: ae_title.into(),
+            port: ports::free(),
+            folder,
+            process: None,
+            profile: None,
+        }
     }
 
     pub fn come_up(&mut self) {
-        let process = Command::new("storescp")
+        let mut command = Command::new("storescp");
+        match &self.profile {
+            None => command.arg("--accept-all"),
+            Some(profile) => command.arg("--config-file").arg(profile.path()).arg("Default"),
+        };
+        let process = command
             .env("TCP_NODELAY", "1")
-            .args(["--accept-all", "--bit-preserving", "--max-pdu", "131072"])
+            .args(["--bit-preserving", "--max-pdu", "131072"])
             .args(["--aetitle", &self.ae_title, "--output-directory"])
             .arg(self.folder.path())
             .arg(self.port.to_string())

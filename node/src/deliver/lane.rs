@@ -9,7 +9,10 @@ use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
 use crate::dimse::requestor::Proposed;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
+use gantry_store::outbox::alternates::Instead;
 use gantry_terms::moment::Moment;
+use gantry_terms::uid::Uid;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -42,6 +45,8 @@ struct Lane<O: Outlet> {
 struct Open<L> {
     line: L,
     proposed: Vec<Proposed>,
+    /// SOP classes that the peer did not take, and what it said: what has alternates is not offered in them again.
+    refused: HashMap<Uid, String>,
     /// Since when it carries nothing: the peer may have ended it meanwhile.
     idle_since: Option<Instant>,
     _counted: Counted,
@@ -194,7 +199,8 @@ impl<O: Outlet> Lane<O> {
         match unless_stopped(&self.stop, Duration::ZERO, opened).await {
             Some(Ok(line)) => {
                 let _counted = self.queue.count();
-                self.open = Some(Open { line, proposed, idle_since: None, _counted });
+                let refused = HashMap::new();
+                self.open = Some(Open { line, proposed, refused, idle_since: None, _counted });
                 Ok(Step::On)
             }
             Some(Err(error)) if self.queue.is_open() => {
@@ -210,11 +216,12 @@ impl<O: Outlet> Lane<O> {
         }
     }
 
-    /// Of what is in hand, what waits, and what the last association was for.
+    /// Of what is in hand, what waits, what may go in their place, and what the last association was for.
     async fn kinds(&self, batch: &[Delivery]) -> Result<Vec<Kind>, StoreError> {
         let in_hand = batch.iter().map(|one| (one.sop_class.clone(), one.transfer_syntax.clone()));
         let mut kinds: Vec<Kind> = in_hand.collect();
         kinds.extend(self.queue.store.kinds_queued(&self.queue.peer).await?);
+        kinds.extend(self.queue.store.alternate_kinds_queued(&self.queue.peer).await?);
         let before = self.open.iter().flat_map(|open| &open.proposed);
         let before = before.filter_map(|one| match one.transfer_syntaxes.as_slice() {
             [alone] => Some((one.sop_class.clone(), alone.clone())),
@@ -226,6 +233,11 @@ impl<O: Outlet> Lane<O> {
 
     async fn send_one(&mut self, delivery: &Delivery) -> Result<Step, StoreError> {
         let Some(open) = &mut self.open else { return Ok(Step::Over) };
+        if delivery.has_alternates
+            && let Some(why) = open.refused.get(&delivery.sop_class).cloned()
+        {
+            return self.class_refused(delivery, &why).await.map(|()| Step::On);
+        }
         let idled = open.idle_since.take().is_some();
         let sending = self.outlet.send(&self.queue, &mut open.line, delivery);
         match unless_stopped(&self.stop, LAST_ITEM, sending).await {
@@ -247,7 +259,7 @@ impl<O: Outlet> Lane<O> {
         }
     }
 
-    async fn settle(&self, delivery: &Delivery, sent: Sent) -> Result<(), StoreError> {
+    async fn settle(&mut self, delivery: &Delivery, sent: Sent) -> Result<(), StoreError> {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
@@ -266,6 +278,17 @@ impl<O: Outlet> Lane<O> {
                 self.park(delivery, &why).await?;
                 self.queue.is_well().await
             }
+            Sent::ClassRefused(why) if delivery.has_alternates => {
+                self.class_refused(delivery, &why).await?;
+                if let Some(open) = &mut self.open {
+                    open.refused.insert(delivery.sop_class.clone(), why);
+                }
+                self.queue.is_well().await
+            }
+            Sent::ClassRefused(why) => {
+                self.park(delivery, &why).await?;
+                self.queue.is_well().await
+            }
             Sent::Later(why) => self.later(delivery, &why).await,
             Sent::PutOff(why) => {
                 self.later(delivery, &why).await?;
@@ -281,6 +304,20 @@ impl<O: Outlet> Lane<O> {
         }
         let again = now.plus(pause(&self.queue.config.deliver, delivery.attempts));
         self.queue.store.postpone_delivery(delivery, why, again).await
+    }
+
+    /// Another object that says the same takes its place in the queue, if there is one.
+    async fn class_refused(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
+        let instance = &delivery.sop_instance;
+        match self.queue.store.class_refused(delivery, why).await? {
+            Instead::Queued(instead) => {
+                tracing::info!(%instance, %instead, reason = why, "the alternate goes in its place");
+            }
+            Instead::Parked => {
+                tracing::warn!(%instance, reason = why, "delivery parked: no alternate is left");
+            }
+        }
+        Ok(())
     }
 
     async fn park(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {

@@ -23,6 +23,8 @@ pub(super) enum Sent {
     Never(String),
     /// The peer answered that it will not.
     Refused(String),
+    /// The peer takes no object of this SOP class.
+    ClassRefused(String),
 }
 
 /// `Err` when the association cannot be used any more.
@@ -51,6 +53,9 @@ pub(super) async fn send(
     // Without the peer's Error Comment: some write there whose image it is.
     let why = format!("{:04X}: {}", response.status, status::meaning(response.status));
     Ok(match status::outcome(response.status) {
+        Outcome::Permanent if status::is_of_the_class(response.status) => {
+            Sent::ClassRefused(format!("{why} ({})", delivery.sop_class))
+        }
         Outcome::Stored => Sent::Taken(response.status),
         Outcome::Transient => Sent::PutOff(why),
         Outcome::Permanent => Sent::Refused(why),
@@ -87,7 +92,7 @@ async fn as_taken(
         None => {
             let why = association.refusal(&delivery.sop_class).unwrap_or("refused");
             let class = &delivery.sop_class;
-            Err(Sent::Never(format!("the peer does not take SOP class {class}: {why}")))
+            Err(Sent::ClassRefused(format!("the peer does not take SOP class {class}: {why}")))
         }
         Some(syntax) if *syntax == delivery.transfer_syntax => Ok((syntax.clone(), kept)),
         Some(syntax) => {

@@ -43,8 +43,7 @@ pub async fn lay_out(
                 let Some(kept) = node.store.object(sop_instance).await? else { continue };
                 let arrived = received.iter().find(|r| r.sop_instance == *sop_instance);
                 let was_taken = deliveries.iter().any(|delivery| {
-                    delivery.sop_instance == *sop_instance
-                        && delivery.state == DeliveryState::Delivered
+                    delivery.is_of(sop_instance) && delivery.state == DeliveryState::Delivered
                 });
                 let received_it = match pacs {
                     Pacs::Own { .. } => arrived.is_some(),
@@ -190,7 +189,7 @@ pub async fn times(
             model += job.seconds.unwrap_or_default();
             for instance in &job.results {
                 let arrived = received.iter().find(|r| r.sop_instance == *instance).map(|r| r.at);
-                let answered = deliveries.iter().find(|d| d.sop_instance == *instance);
+                let answered = deliveries.iter().find(|d| d.is_of(instance));
                 last = last.max(arrived.or(answered.and_then(|d| d.delivered_at)));
             }
         }

@@ -65,6 +65,12 @@ pub fn outcome(status: u16) -> Outcome {
     row(status).2
 }
 
+/// Whether a failure says that the peer does not take objects of the SOP class: Refused: SOP class not supported (PS3.7
+/// C.5.22), and Error: Data Set does not match SOP Class (PS3.4 B.2.3), which some send for one that they do not know.
+pub fn is_of_the_class(status: u16) -> bool {
+    matches!(status, 0x0122 | 0xA900..=0xA9FF)
+}
+
 /// The status in words, and who must act.
 pub fn meaning(status: u16) -> &'static str {
     row(status).3
@@ -89,6 +95,12 @@ mod tests {
         }
         for status in [0xA900, 0xC000, 0x0110, 0x0122, 0x0124, 0x0211, 0xFE00, 0xFF00, 0x0002] {
             assert_eq!(outcome(status), Outcome::Permanent, "{status:04X}");
+        }
+        for status in [0x0122, 0xA900, 0xA9FF] {
+            assert!(is_of_the_class(status), "{status:04X}");
+        }
+        for status in [0x0110, 0x0124, 0xA700, 0xA8FF, 0xAA00, 0xC000] {
+            assert!(!is_of_the_class(status), "{status:04X}");
         }
         assert_eq!(meaning(0xFFFF), "the peer refuses it with a status of its own");
     }

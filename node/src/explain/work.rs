@@ -3,10 +3,13 @@
 use super::{Explainer, named, when};
 use crate::config::Config;
 use crate::deliver::minute_of_day;
+use dicom_core::dictionary::UidDictionary;
+use dicom_dictionary_std::StandardSopClassDictionary;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState, Role};
 use gantry_store::outbox::peers::{PeerState, Trouble};
-use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
+use gantry_store::outbox::{DeliveryRow, DeliveryState, InsteadOf, told};
+use gantry_terms::uid::Uid;
 use std::collections::BTreeMap;
 
 /// What is known of the peers beside their deliveries.
@@ -74,12 +77,23 @@ fn kind(delivery: &DeliveryRow) -> String {
     let reason = delivery.reason.as_deref().unwrap_or_default();
     let is_result = delivery.job.is_some();
     format!(
-        "{is_result} {} {state} {:?} {:?} {reason}{}",
+        "{is_result} {} {state} {:?} {:?} {reason}{}{}",
         delivery.peer,
         delivery.status,
         delivery.proof.map(|proof| proof.is_some()),
-        changes(delivery)
+        changes(delivery),
+        instead(delivery)
     )
+}
+
+/// Where the peer did not take the SOP class of a result: what goes in its place, and why.
+pub(crate) fn instead(delivery: &DeliveryRow) -> String {
+    let Some(InsteadOf { result, sop_class, why }) = &delivery.instead else {
+        return String::new();
+    };
+    let class = sop_class.as_ref().map(Uid::as_str).unwrap_or_default();
+    let class = StandardSopClassDictionary.by_uid(class).map_or(class, |known| known.name);
+    format!(" as {class} in the place of {result} ({why})")
 }
 
 fn changes(delivery: &DeliveryRow) -> String {
@@ -159,9 +173,10 @@ pub(crate) fn in_trouble(trouble: &Trouble) -> String {
 
 fn tell_delivery(text: &mut String, delivery: &DeliveryRow, peers: &PeersNow<'_>) {
     text.push_str(&format!(
-        "  deliver   {} to {}{}: {}\n",
+        "  deliver   {} to {}{}{}: {}\n",
         delivery.sop_instance,
         delivery.peer,
+        instead(delivery),
         changes(delivery),
         fate(delivery, peers)
     ));

@@ -6,7 +6,7 @@ use crate::rows;
 use gantry_terms::uid::Uid;
 
 /// So far is looked ahead: an association has no more than 128 contexts.
-const AHEAD: u32 = 256;
+pub(super) const AHEAD: u32 = 256;
 
 pub(super) const KINDS: &str = "SELECT DISTINCT sop_class, transfer_syntax FROM (
          SELECT sop_instance FROM outbox INDEXED BY outbox_due

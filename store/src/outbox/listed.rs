@@ -1,6 +1,6 @@
 //! Deliveries as an admin lists them and names them: peer by peer, in the order in which they go.
 
-use super::{DeliveryRow, DeliveryState, delivery_row};
+use super::{DeliveryRow, DeliveryState, delivery_row, delivery_rows};
 use crate::error::StoreError;
 use crate::reader::Reader;
 use gantry_terms::uid::Uid;
@@ -29,13 +29,15 @@ const PEERS: &str = "WITH RECURSIVE known (peer) AS (
          SELECT (SELECT min(peer) FROM outbox WHERE outbox.peer > known.peer)
          FROM known WHERE known.peer IS NOT NULL
      ) SELECT peer FROM known WHERE peer IS NOT NULL";
-const LISTED: &str = "SELECT outbox.*, proofs.state AS proof, proven_at
-     FROM outbox INDEXED BY outbox_counts LEFT JOIN proofs USING (peer, sop_instance)
-     WHERE peer = $1 AND outbox.state = $2 ORDER BY priority, queued_at, id LIMIT $3";
+const LISTED: &str = delivery_rows!(
+    "INDEXED BY outbox_counts LEFT JOIN proofs USING (peer, sop_instance)
+     WHERE peer = $1 AND outbox.state = $2 ORDER BY priority, queued_at, id LIMIT $3"
+);
 const IDS: &str = "SELECT id FROM outbox INDEXED BY outbox_counts WHERE peer = $1 AND state = $2";
 const OF_UID: &str = "SELECT id FROM outbox
      WHERE state = $2 AND ($3 IS NULL OR peer = $3) AND id IN (
          SELECT id FROM outbox WHERE sop_instance = $1
+         UNION SELECT id FROM outbox WHERE instead_of = $1
          UNION SELECT outbox.id FROM instances JOIN outbox
              ON outbox.sop_instance = instances.sop_instance WHERE instances.series = $1
          UNION SELECT outbox.id FROM series CROSS JOIN instances ON instances.series = series.uid
@@ -80,10 +82,9 @@ impl Reader {
     }
 
     pub async fn delivery(&self, number: i64) -> Result<Option<DeliveryRow>, StoreError> {
-        let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
-             FROM outbox LEFT JOIN proofs USING (peer, sop_instance) WHERE id = $1",
-        )
+        let found = sqlx::query(delivery_rows!(
+            "LEFT JOIN proofs USING (peer, sop_instance) WHERE id = $1"
+        ))
         .bind(number);
         found.fetch_optional(&self.pool).await?.as_ref().map(delivery_row).transpose()
     }
