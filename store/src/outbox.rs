@@ -86,10 +86,21 @@ pub struct DeliveryRow {
     pub delivered_at: Option<Moment>,
     /// Since when it is on its way; none while it waits.
     pub leased_at: Option<Moment>,
-    /// Where the peer has to promise to keep it: when it did, if it did.
-    pub proof: Option<Option<Moment>>,
+    /// Where the peer has to promise to keep it, or to find it.
+    pub proof: Option<Proof>,
     /// When, by whom and why it was dropped.
     pub dropped: Option<(Moment, Said)>,
+}
+
+/// What a peer says of an instance that it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing yet.
+    Owed,
+    /// It promised to keep it, by storage commitment.
+    Committed(Moment),
+    /// It has it, by C-FIND.
+    Found(Moment),
 }
 
 /// Who asks for something, and why.
@@ -103,7 +114,7 @@ impl Reader {
     /// Deliveries of the series' own instances and of the results of its jobs.
     pub async fn deliveries(&self, series: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
+            "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by
              FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM instances WHERE series = $1)
                 OR job IN (SELECT id FROM jobs WHERE series = $1)
@@ -118,7 +129,7 @@ impl Reader {
     /// Deliveries of the study's instances and of the results of its jobs.
     pub async fn study_deliveries(&self, study: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
+            "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by
              FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance IN (SELECT sop_instance FROM series CROSS JOIN instances
                                         ON instances.series = series.uid
@@ -134,7 +145,7 @@ impl Reader {
 
     /// Deliveries of one instance.
     pub async fn deliveries_of(&self, sop_instance: &Uid) -> Result<Vec<DeliveryRow>, StoreError> {
-        let query = "SELECT outbox.*, proofs.state AS proof, proven_at
+        let query = "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by
              FROM outbox LEFT JOIN proofs USING (peer, sop_instance)
              WHERE sop_instance = $1 ORDER BY id";
         let found = sqlx::query(query).bind(sop_instance.as_str()).fetch_all(&self.pool).await?;
@@ -449,11 +460,21 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         due_at: rows::moment(row, "due_at")?,
         delivered_at: rows::maybe_moment(row, "delivered_at")?,
         leased_at: rows::maybe_moment(row, "leased_at")?,
-        proof: rows::column::<Option<&str>>(row, "proof")?
-            .map(|_| rows::maybe_moment(row, "proven_at"))
-            .transpose()?,
+        proof: proof(row)?,
         dropped: said(row, "dropped_at", "dropped_by", "dropped_why")?,
     })
+}
+
+fn proof(row: &SqliteRow) -> Result<Option<Proof>, StoreError> {
+    if rows::column::<Option<&str>>(row, "proof")?.is_none() {
+        return Ok(None);
+    }
+    let by: Option<&str> = rows::column(row, "proven_by")?;
+    Ok(Some(match (rows::maybe_moment(row, "proven_at")?, by) {
+        (None, _) => Proof::Owed,
+        (Some(at), Some("find")) => Proof::Found(at),
+        (Some(at), _) => Proof::Committed(at),
+    }))
 }
 
 fn said(

@@ -43,8 +43,17 @@ pub struct Peer {
     pub user: Option<User>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
     pub tls: Option<PeerTls>,
-    /// What it took it has to promise to keep, by storage commitment.
-    pub commitment: bool,
+    /// How it shows that it has what it took; nothing: it does not have to.
+    pub proof: Option<Proof>,
+}
+
+/// How a peer shows that it has what it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It promises to keep it, by storage commitment.
+    Commitment,
+    /// It is found by C-FIND, at the peer of this title: itself, or another one that answers for it.
+    Find { at: AeTitle },
 }
 
 /// Which certificates are a peer's own, in both roles.
@@ -94,7 +103,7 @@ impl Peer {
             between: Vec::new(),
             user: None,
             tls: None,
-            commitment: false,
+            proof: None,
         }
     }
 }
@@ -135,6 +144,7 @@ pub(super) struct WrittenPeer {
     passcode_file: Option<PathBuf>,
     #[serde(default)]
     commitment: bool,
+    find_at: Option<String>,
     #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
@@ -164,10 +174,6 @@ impl WrittenPeer {
                 "associations of peer {ae_title} must lie between 1 and {MOST_ASSOCIATIONS}"
             ));
         }
-        if self.commitment && address.is_none() {
-            problems
-                .push(format!("peer {ae_title} has commitment = true, but no address to ask at"));
-        }
         if self.mib_per_second.is_some_and(|mib| !mib.is_finite() || mib < SLOWEST) {
             problems.push(format!("mib-per-second of peer {ae_title} must be {SLOWEST} or more"));
         }
@@ -180,7 +186,7 @@ impl WrittenPeer {
         let peer = Peer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
-            commitment: self.commitment,
+            proof: self.proof(&ae_title, address.is_some(), problems),
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
@@ -193,6 +199,35 @@ impl WrittenPeer {
         };
         if peers.insert(ae_title.clone(), peer).is_some() {
             problems.push(format!("peer {ae_title} is written twice"));
+        }
+    }
+
+    fn proof(
+        &self,
+        peer: &AeTitle,
+        receives: bool,
+        problems: &mut Vec<String>,
+    ) -> Option<Proof> {
+        if self.commitment && !receives {
+            problems.push(format!("peer {peer} has commitment = true, but no address to ask at"));
+        }
+        match (self.commitment, &self.find_at) {
+            (false, None) => None,
+            (true, None) => Some(Proof::Commitment),
+            (true, Some(_)) => {
+                problems.push(format!(
+                    "peer {peer} has commitment = true and find-at: a promise says more, leave find-at away"
+                ));
+                None
+            }
+            (false, Some(_)) if !receives => {
+                problems.push(format!("peer {peer} has find-at, but no address to deliver to"));
+                None
+            }
+            (false, Some(at)) => {
+                let at = title(at, &format!("find-at of peer {peer}"), problems)?;
+                Some(Proof::Find { at })
+            }
         }
     }
 

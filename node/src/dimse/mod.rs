@@ -8,6 +8,7 @@ pub mod connect;
 mod connection;
 mod conversation;
 mod echo;
+pub mod find;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod lab;

@@ -126,9 +126,9 @@ pub struct Rejection {
 
 /// An association in the role of the requestor.
 pub struct Association {
-    link: Link,
-    timers: RequestTimers,
-    last_message: u16,
+    pub(super) link: Link,
+    pub(super) timers: RequestTimers,
+    pub(super) last_message: u16,
     /// Why contexts were refused, by SOP class.
     refused: Vec<(Uid, &'static str)>,
 }
@@ -283,15 +283,13 @@ impl Association {
         self.exchange(context.id, &command, data_set, N_EVENT_REPORT_RQ).await
     }
 
-    /// Why the peer does not commit, in the words of its negotiation.
-    pub fn refusal_of_commitment(&self) -> &'static str {
-        let refused = self.refused.iter().find(|(class, _)| class.as_str() == COMMITMENT);
-        refused.map_or("negotiated", |(_, why)| why)
+    fn commitment(&self) -> Result<Context, AssociationError> {
+        self.context_of(COMMITMENT).ok_or(AssociationError::NoContext)
     }
 
-    fn commitment(&self) -> Result<Context, AssociationError> {
-        let is_commitment = |c: &&Context| c.abstract_syntax.as_str() == COMMITMENT;
-        self.link.contexts().find(is_commitment).cloned().ok_or(AssociationError::NoContext)
+    /// Of a class that is no storage class.
+    pub(super) fn context_of(&self, sop_class: &str) -> Option<Context> {
+        self.link.contexts().find(|c| c.abstract_syntax.as_str() == sop_class).cloned()
     }
 
     async fn exchange(
@@ -344,7 +342,7 @@ impl Association {
         self.link.connection.wait_for_close(LAST_WORD).await;
     }
 
-    fn message(&mut self, field: u16) -> Command {
+    pub(super) fn message(&mut self, field: u16) -> Command {
         self.last_message = self.last_message.wrapping_add(1);
         Command::default()
             .with_number(COMMAND_FIELD, field)
@@ -367,10 +365,15 @@ impl Association {
         if let Ok(response) = timeout(dimse, self.whole_response(request)).await {
             return response;
         }
+        Err(self.late(dimse).await)
+    }
+
+    /// The peer did not answer within that time.
+    pub(super) async fn late(&mut self, waited: Duration) -> AssociationError {
         if self.link.connection.aborted().is_none() {
             self.link.connection.abort(AbortReason::NotSpecified, LAST_WORD).await;
         }
-        Err(AssociationError::Late(dimse))
+        AssociationError::Late(waited)
     }
 
     /// However long it takes.

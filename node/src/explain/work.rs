@@ -6,7 +6,7 @@ use crate::deliver::minute_of_day;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState, Role};
 use gantry_store::outbox::peers::{PeerState, Trouble};
-use gantry_store::outbox::{DeliveryRow, DeliveryState, told};
+use gantry_store::outbox::{DeliveryRow, DeliveryState, Proof, told};
 use std::collections::BTreeMap;
 
 /// What is known of the peers beside their deliveries.
@@ -77,7 +77,7 @@ fn kind(delivery: &DeliveryRow) -> String {
         "{is_result} {} {state} {:?} {:?} {reason}{}",
         delivery.peer,
         delivery.status,
-        delivery.proof.map(|proof| proof.is_some()),
+        delivery.proof.map(|proof| std::mem::discriminant(&proof)),
         changes(delivery)
     )
 }
@@ -98,8 +98,12 @@ pub(crate) fn fate(delivery: &DeliveryRow, peers: &PeersNow<'_>) -> String {
             delivery.status.unwrap_or_default(),
             match delivery.proof {
                 None => String::new(),
-                Some(Some(at)) => format!(", committed at {}", when(at)),
-                Some(None) => ", not committed yet".into(),
+                Some(Proof::Committed(at)) => format!(", committed at {}", when(at)),
+                Some(Proof::Found(at)) => format!(", found at the peer at {}", when(at)),
+                Some(Proof::Owed) if peers.config.seeks(&delivery.peer) => {
+                    ", not found at the peer yet".into()
+                }
+                Some(Proof::Owed) => ", not committed yet".into(),
             }
         ),
         DeliveryState::Queued => queued(delivery, peers),

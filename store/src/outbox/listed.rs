@@ -29,7 +29,7 @@ const PEERS: &str = "WITH RECURSIVE known (peer) AS (
          SELECT (SELECT min(peer) FROM outbox WHERE outbox.peer > known.peer)
          FROM known WHERE known.peer IS NOT NULL
      ) SELECT peer FROM known WHERE peer IS NOT NULL";
-const LISTED: &str = "SELECT outbox.*, proofs.state AS proof, proven_at
+const LISTED: &str = "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by
      FROM outbox INDEXED BY outbox_counts LEFT JOIN proofs USING (peer, sop_instance)
      WHERE peer = $1 AND outbox.state = $2 ORDER BY priority, queued_at, id LIMIT $3";
 const IDS: &str = "SELECT id FROM outbox INDEXED BY outbox_counts WHERE peer = $1 AND state = $2";
@@ -81,7 +81,7 @@ impl Reader {
 
     pub async fn delivery(&self, number: i64) -> Result<Option<DeliveryRow>, StoreError> {
         let found = sqlx::query(
-            "SELECT outbox.*, proofs.state AS proof, proven_at
+            "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by
              FROM outbox LEFT JOIN proofs USING (peer, sop_instance) WHERE id = $1",
         )
         .bind(number);
