@@ -87,7 +87,7 @@ impl Commit {
         reports: bool,
     ) -> Result<Association, String> {
         let sop_class = Uid::parse(sop_class).map_err(|error| error.to_string())?;
-        let target = self.reach.target(peer).await.map_err(|error| error.to_string())?;
+        let target = self.reach.target(peer).await?;
         let target = Target { reports, ..target };
         let transfer_syntaxes = transcode::uncompressed();
         let proposed = [Proposed { sop_class: sop_class.clone(), transfer_syntaxes }];
@@ -169,7 +169,14 @@ async fn tell(store: &Store, peer: &str, settled: &Settled, why: &str) {
     if lost + parked == 0 {
         return;
     }
-    tracing::warn!(station = "commit", peer, lost, parked, why, "instances are not kept by the peer");
+    tracing::warn!(
+        station = "commit",
+        peer,
+        lost,
+        parked,
+        why,
+        "instances are not kept by the peer"
+    );
     let text = format!(
         "{lost} instances are sent to {peer} again, {parked} were sent too often and are parked: {why}"
     );

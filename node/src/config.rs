@@ -9,6 +9,7 @@ mod complete;
 mod dns;
 mod inference;
 mod listen;
+mod login;
 mod machine;
 mod peer;
 mod retention;
@@ -23,6 +24,7 @@ pub use complete::CompleteConfig;
 pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
+pub use login::Login;
 pub use peer::{Peer, PeerTls, Proof, User};
 pub use store::StoreConfig;
 pub use tls::{Callers, TlsConfig};
@@ -125,10 +127,12 @@ impl Config {
         }
     }
 
-    /// The peers whose passcode crosses the network as it is: they may call without TLS.
+    /// The peers whose passcode, or this node's secret for them, crosses the network as it is: without TLS.
     pub fn passcodes_in_clear(&self) -> Vec<&str> {
         let is_sent = |peer: &&Peer| {
-            peer.tls.is_none() && peer.user.as_ref().is_some_and(|user| user.passcode.is_some())
+            let theirs = peer.user.as_ref().is_some_and(|user| user.passcode.is_some());
+            let ours = peer.login.as_ref().is_some_and(Login::is_secret);
+            peer.tls.is_none() && (theirs || ours)
         };
         self.peers.values().filter(is_sent).map(|peer| peer.ae_title.as_str()).collect()
     }

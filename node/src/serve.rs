@@ -449,7 +449,7 @@ fn warn_of_passcodes(config: &Config) {
         tracing::warn!(
             station = "receive",
             peers = peers.join(", "),
-            "passcodes of user identities cross the network as they are: these peers have no tls = true"
+            "secrets of user identities cross the network as they are: these peers have no tls = true"
         );
     }
 }

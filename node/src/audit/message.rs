@@ -213,7 +213,9 @@ impl Object {
         let (id, kind, role, code, name) = match self {
             Self::Study { uid, .. } => (uid.as_str(), "2", "3", code::STUDY_INSTANCE_UID, ""),
             Self::Patient { id } => (id.as_str(), "1", "1", code::PATIENT_NUMBER, ""),
-            Self::Query { sop_class, .. } => (sop_class.as_str(), "2", "3", code::SOP_CLASS_UID, ""),
+            Self::Query { sop_class, .. } => {
+                (sop_class.as_str(), "2", "3", code::SOP_CLASS_UID, "")
+            }
             Self::Node { id, name, .. } => (id.as_str(), "2", "13", code::NODE_ID, name.as_str()),
             Self::Resource { uri, name, .. } => (uri.as_str(), "2", "13", code::URI, name.as_str()),
         };

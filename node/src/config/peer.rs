@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::between::Between;
 use super::calls_from::CallsFrom;
+use super::login::{Login, WrittenLogin};
 use super::{span, title};
 use crate::tls::certificate::Fingerprint;
 use gantry_terms::ae_title::AeTitle;
@@ -41,6 +42,8 @@ pub struct Peer {
     pub between: Vec<Between>,
     /// Who it must say to be.
     pub user: Option<User>,
+    /// Who this node says to be there.
+    pub login: Option<Login>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
     pub tls: Option<PeerTls>,
     /// How it shows that it has what it took; nothing: it does not have to.
@@ -102,6 +105,7 @@ impl Peer {
             mib_per_second: None,
             between: Vec::new(),
             user: None,
+            login: None,
             tls: None,
             proof: None,
         }
@@ -109,6 +113,10 @@ impl Peer {
 }
 
 impl Passcode {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Takes as long for a near miss as for a far one.
     pub fn is(&self, said: &[u8]) -> bool {
         let differs =
@@ -142,6 +150,7 @@ pub(super) struct WrittenPeer {
     between: Vec<String>,
     user: Option<String>,
     passcode_file: Option<PathBuf>,
+    login: Option<WrittenLogin>,
     #[serde(default)]
     commitment: bool,
     find_at: Option<String>,
@@ -191,6 +200,7 @@ impl WrittenPeer {
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
             tls: self.tls(&ae_title, problems),
+            login: self.login.and_then(|login| login.mean(base, &ae_title, problems)),
             ae_title: ae_title.clone(),
             address,
             quiet,
@@ -202,12 +212,7 @@ impl WrittenPeer {
         }
     }
 
-    fn proof(
-        &self,
-        peer: &AeTitle,
-        receives: bool,
-        problems: &mut Vec<String>,
-    ) -> Option<Proof> {
+    fn proof(&self, peer: &AeTitle, receives: bool, problems: &mut Vec<String>) -> Option<Proof> {
         if self.commitment && !receives {
             problems.push(format!("peer {peer} has commitment = true, but no address to ask at"));
         }
@@ -283,25 +288,30 @@ impl WrittenPeer {
             }
             return None;
         };
-        let read = |file: &PathBuf| passcode(&base.join(file), peer, problems);
+        let read = |file: &PathBuf| passcode(&base.join(file), "passcode-file", peer, problems);
         Some(User { name, passcode: file.as_ref().map(read) })
     }
 }
 
 /// The first line of the file; a file that cannot be used is a problem.
-fn passcode(file: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Passcode {
+pub(super) fn passcode(
+    file: &Path,
+    key: &str,
+    peer: &AeTitle,
+    problems: &mut Vec<String>,
+) -> Passcode {
     let line = match std::fs::read(file) {
         Ok(bytes) => {
             bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().to_vec()
         }
         Err(error) => {
             let file = file.display();
-            problems.push(format!("passcode-file of peer {peer}: cannot read {file}: {error}"));
+            problems.push(format!("{key} of peer {peer}: cannot read {file}: {error}"));
             return Passcode(Vec::new());
         }
     };
     if line.is_empty() {
-        problems.push(format!("passcode-file of peer {peer}: {} is empty", file.display()));
+        problems.push(format!("{key} of peer {peer}: {} is empty", file.display()));
     }
     Passcode(line)
 }

@@ -68,7 +68,7 @@ impl Outlet for Dimse {
     type Line = Line;
 
     async fn open(&self, peer: &Peer, proposed: &[Proposed]) -> Result<Line, String> {
-        let target = self.reach.target(peer).await.map_err(|error| error.to_string())?;
+        let target = self.reach.target(peer).await?;
         let association = Association::request(&target, proposed).await.map_err(|error| {
             tell_if_unknown(&self.audit, peer, &error);
             error.to_string()

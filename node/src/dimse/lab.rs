@@ -430,7 +430,8 @@ impl Shared {
         (self.told)(&format!("sought: {} of {} are found", held.len(), asked.len()));
         for uid in held {
             let uid = Uid::parse(&uid).map_err(|_| broken())?;
-            let one = ImageQuery { study: &uid, series: &uid, instances: &[uid.clone()] };
+            let one =
+                ImageQuery { study: &uid, series: &uid, instances: std::slice::from_ref(&uid) };
             let identifier = one.identifier(syntax).ok_or_else(broken)?;
             let pending = Command::response_to(&message.command, PENDING).with_data_set(true);
             say(stream, context, &pending, Some(&identifier))?;

@@ -12,7 +12,7 @@ pub mod find;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod lab;
-mod negotiation;
+pub(crate) mod negotiation;
 pub mod pace;
 mod pdu;
 mod places;

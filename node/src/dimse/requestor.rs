@@ -11,7 +11,7 @@ use crate::dimse::connect::{Unconnected, connect};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
-use crate::dimse::negotiation::user_information::of_this_node;
+use crate::dimse::negotiation::user_information::{UserIdentity, identity_of, of_this_node};
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
 use crate::dimse::status;
@@ -43,6 +43,8 @@ pub struct Target {
     pub secured: Option<Secured>,
     /// As the SCP of storage commitment, which reports.
     pub reports: bool,
+    /// As which user.
+    pub identity: Option<UserIdentity>,
     pub called: AeTitle,
     pub calling: AeTitle,
     pub timers: RequestTimers,
@@ -111,6 +113,12 @@ pub enum RequestError {
     /// The peer's maker: a PDU that has no place there.
     #[error("the peer broke the protocol: {0}")]
     Unexpected(&'static str),
+    /// The peer's admin, or the admin here.
+    #[error(
+        "the peer does not confirm the user identity: it checks none, or its admin must enter this one; \
+         without confirmed in login of the peer it does not have to"
+    )]
+    Unconfirmed,
     /// Ours.
     #[error("one association has 1 to 128 presentation contexts, not {0}")]
     Contexts(usize),
@@ -427,7 +435,7 @@ impl RequestError {
             Self::NoAnswer(ReadError::Closed | ReadError::Io(_)) => None,
             Self::NoAnswer(ReadError::Unrecognized(_)) => Some(AbortReason::UnrecognizedPdu),
             Self::NoAnswer(ReadError::Length { .. }) => Some(AbortReason::InvalidParameter),
-            Self::NoAnswer(_) => Some(AbortReason::ServiceUser),
+            Self::NoAnswer(_) | Self::Unconfirmed => Some(AbortReason::ServiceUser),
             Self::Protocol(_) => Some(AbortReason::InvalidParameter),
             Self::Unexpected(_) => Some(AbortReason::UnexpectedPdu),
             _ => None,
@@ -481,7 +489,11 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
         called_ae_title: target.called.to_string(),
         application_context_name: APPLICATION_CONTEXT.into(),
         presentation_contexts: contexts.collect(),
-        user_variables: of_this_node(target.maximum_pdu).into_iter().chain(reporting).collect(),
+        user_variables: of_this_node(target.maximum_pdu)
+            .into_iter()
+            .chain(reporting)
+            .chain(target.identity.as_ref().map(identity_of))
+            .collect(),
     })
 }
 
@@ -570,7 +582,14 @@ async fn answer(
         .unwrap_or(Err(ReadError::Silent(acse)))
         .map_err(|error| no_answer(RequestError::NoAnswer(error)))?;
     match kind {
-        ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
+        ASSOCIATE_AC => {
+            let acceptance = Acceptance::read(body).map_err(RequestError::Protocol)?;
+            let is_to_confirm = target.identity.as_ref().is_some_and(|who| who.asks_for_response);
+            match is_to_confirm && !acceptance.user.is_identity_confirmed {
+                true => Err(RequestError::Unconfirmed),
+                false => Ok(acceptance),
+            }
+        }
         ASSOCIATE_RJ => Err(rejected(&body)),
         ABORT => Err(RequestError::Aborted(Abort::read(&body))),
         _ => Err(RequestError::Unexpected("no answer to the association request")),
