@@ -3,6 +3,7 @@
 use crate::config::{Address, CallsFrom, Config, Peer, UnknownPeers, User, UserIdentityPolicy};
 use crate::dimse::acceptor::{Caller, Refusal, Terms, UserIdentity};
 use crate::dimse::commitment::COMMITMENT;
+use crate::dimse::negotiation::user_information::{NAME, NAME_AND_PASSCODE};
 use crate::names::{Answer, Names, Place};
 use crate::resolve::Resolver;
 use crate::tls;
@@ -13,9 +14,6 @@ use std::sync::Arc;
 
 /// The service class of storage (PS3.4 annex B), as common extended negotiation names it.
 const STORAGE_SERVICE_CLASS: &str = "1.2.840.10008.4.2";
-/// Types of a user identity (PS3.7 table D.3-14).
-const NAME: u8 = 1;
-const NAME_AND_PASSCODE: u8 = 2;
 
 pub struct Admission {
     config: Arc<Config>,

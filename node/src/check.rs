@@ -1,7 +1,7 @@
 //! `gantry check`: reads configuration, models and rules as a start would, and says all that is wrong at once.
 
 use crate::cli::CheckArguments;
-use crate::config::Config;
+use crate::config::{Config, Login};
 use crate::models::state;
 use crate::output::line;
 use crate::peers;
@@ -73,6 +73,11 @@ pub async fn run(arguments: &CheckArguments) -> Result<ExitCode, Box<dyn std::er
     let passcodes = config.passcodes_in_clear();
     if !passcodes.is_empty() {
         line!("warning: passcodes cross the network as they are: {}", passcodes.join(", "));
+    }
+    for peer in config.peers.values() {
+        if let Some(Err(why)) = peer.login.as_ref().map(Login::identity) {
+            line!("warning: login of peer {}: {why}", peer.ae_title);
+        }
     }
     for warning in peers::not_found(&config).await {
         line!("warning: {warning}");

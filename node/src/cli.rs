@@ -224,7 +224,7 @@ pub struct LabPacsArguments {
     /// Hang up on whoever calls.
     #[arg(long)]
     pub away: bool,
-    /// Tell storage commitment that it has nothing of what it took.
+    /// Tell storage commitment and C-FIND that it has nothing of what it took.
     #[arg(long)]
     pub lose: bool,
 }

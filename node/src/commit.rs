@@ -1,17 +1,22 @@
-//! Station commit: peers promise to keep what they took, and this node promises what it keeps (PS3.4 annex J).
+//! Station commit: peers promise to keep what they took, or are asked whether they have it, and this node promises what it keeps
+//! (PS3.4 annexes J and C).
 
 mod ask;
+mod find;
 mod report;
 
 use crate::admission::Admission;
-use crate::config::Config;
-use crate::dimse::commitment::{self, COMMITMENT};
-use crate::dimse::requestor::Proposed;
+use crate::audit::Audit;
+use crate::audit::events::{self, Somebody};
+use crate::config::{Config, Peer, Proof};
+use crate::dimse::commitment;
+use crate::dimse::requestor::{Association, Proposed, RequestError, Target};
 use crate::dimse::service::Caller;
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
 use crate::reach::Reach;
 use crate::transcode;
+use gantry_store::error::StoreError;
 use gantry_store::events::Event;
 use gantry_store::proofs::{Settled, Taken};
 use gantry_store::store::Store;
@@ -27,39 +32,85 @@ const REPORT_AFTER: Duration = Duration::from_secs(2);
 /// When the index cannot be read or written.
 const FAULT: Duration = Duration::from_secs(1);
 
-/// The node as SCU and SCP of storage commitment.
+/// The node as SCU and SCP of storage commitment, and as SCU of queries for what peers took.
 pub struct Commit {
     pub config: Arc<Config>,
     pub store: Store,
     pub reach: Reach,
+    pub audit: Audit,
 }
 
 impl Commit {
     /// Until told to stop. Each peer is asked by a task of its own, so that none waits for another.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
-        let asked = self.config.peers.values().filter(|peer| peer.commitment);
-        let asked: Vec<&str> = asked.map(|peer| peer.ae_title.as_str()).collect();
-        match self.store.proofs_waived(&asked).await {
-            Ok(0) => {}
-            Ok(waived) => {
-                tracing::info!(station = "commit", waived, "no promise is waited for any more");
-            }
-            Err(error) => {
-                tracing::error!(station = "commit", %error, "the index cannot be written")
-            }
+        if let Err(error) = self.begin().await {
+            tracing::error!(station = "commit", %error, "the index cannot be written");
         }
-        for peer in self.config.peers.values().filter(|peer| peer.commitment) {
-            tasks.spawn(ask::run(self.clone(), peer.clone(), stop.clone()));
+        for peer in self.config.peers.values() {
+            let (commit, stop) = (self.clone(), stop.clone());
+            match &peer.proof {
+                Some(Proof::Commitment) => tasks.spawn(ask::run(commit, peer.clone(), stop)),
+                Some(Proof::Find { at }) => {
+                    let title = peer.ae_title.to_string();
+                    let Some(at) = self.config.peers.get(at).cloned() else { continue };
+                    tasks.spawn(find::run(commit, title, at, stop))
+                }
+                None => continue,
+            };
         }
         tasks.spawn(report::run(self.clone(), stop));
         while tasks.join_next().await.is_some() {}
     }
+
+    /// What an admin changed in the configuration since.
+    async fn begin(&self) -> Result<(), StoreError> {
+        let peers = self.config.peers.values();
+        let (prove, seek): (Vec<&str>, Vec<&str>) = {
+            let titled = peers.filter(|peer| peer.proof.is_some());
+            let titled: Vec<&str> = titled.map(|peer| peer.ae_title.as_str()).collect();
+            let seek = titled.iter().copied().filter(|peer| self.config.seeks(peer)).collect();
+            (titled, seek)
+        };
+        let waived = self.store.proofs_waived(&prove).await?;
+        if waived > 0 {
+            tracing::info!(station = "commit", waived, "no proof is waited for any more");
+        }
+        self.store.sought_from_now_on(&seek).await
+    }
+
+    /// An association for one SOP class with the peer; why there is none.
+    async fn open(
+        &self,
+        peer: &Peer,
+        sop_class: &str,
+        reports: bool,
+    ) -> Result<Association, String> {
+        let sop_class = Uid::parse(sop_class).map_err(|error| error.to_string())?;
+        let target = self.reach.target(peer).await?;
+        let target = Target { reports, ..target };
+        let transfer_syntaxes = transcode::uncompressed();
+        let proposed = [Proposed { sop_class: sop_class.clone(), transfer_syntaxes }];
+        let association = Association::request(&target, &proposed).await.map_err(|error| {
+            tell_if_unknown(&self.audit, peer, &error);
+            error.to_string()
+        })?;
+        match association.refusal(&sop_class) {
+            None => Ok(association),
+            Some(why) => {
+                association.release().await;
+                Err(why.into())
+            }
+        }
+    }
 }
 
-fn proposed() -> Option<[Proposed; 1]> {
-    let sop_class = Uid::parse(COMMITMENT).ok()?;
-    Some([Proposed { sop_class, transfer_syntaxes: transcode::uncompressed() }])
+/// An alert when TLS says that the peer is another one, or the peer says so of this node.
+pub(crate) fn tell_if_unknown(audit: &Audit, peer: &Peer, error: &RequestError) {
+    if let RequestError::Tls { why, .. } = error {
+        let who = Somebody { title: peer.ae_title.to_string(), address: None };
+        audit.tell(|this| events::not_authenticated(this, &who, why));
+    }
 }
 
 /// A request of a peer: taken down, and reported on an association of this node's own.
@@ -118,13 +169,20 @@ async fn tell(store: &Store, peer: &str, settled: &Settled, why: &str) {
     if lost + parked == 0 {
         return;
     }
-    tracing::warn!(station = "commit", peer, lost, parked, why, "instances are not committed");
+    tracing::warn!(
+        station = "commit",
+        peer,
+        lost,
+        parked,
+        why,
+        "instances are not kept by the peer"
+    );
     let text = format!(
         "{lost} instances are sent to {peer} again, {parked} were sent too often and are parked: {why}"
     );
     let event = Event {
         station: "commit".into(),
-        kind: "instances not committed".into(),
+        kind: "instances not kept".into(),
         subject: Some(peer.to_owned()),
         text,
     };

@@ -9,6 +9,7 @@ mod complete;
 mod dns;
 mod inference;
 mod listen;
+mod login;
 mod machine;
 mod peer;
 mod retention;
@@ -23,7 +24,8 @@ pub use complete::CompleteConfig;
 pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
-pub use peer::{Peer, PeerTls, User};
+pub use login::Login;
+pub use peer::{Peer, PeerTls, Proof, User};
 pub use store::StoreConfig;
 pub use tls::{Callers, TlsConfig};
 
@@ -68,6 +70,8 @@ pub struct DeliverConfig {
     pub give_up_after: Duration,
     /// How long a peer may take to report on storage commitment; then it gets what it took once more.
     pub commitment: Duration,
+    /// How long a peer may not find what it took; then it gets it once more.
+    pub find: Duration,
 }
 
 /// Every problem of a configuration at once, in words for the admin.
@@ -123,12 +127,22 @@ impl Config {
         }
     }
 
-    /// The peers whose passcode crosses the network as it is: they may call without TLS.
+    /// The peers whose passcode, or this node's secret for them, crosses the network as it is: without TLS.
     pub fn passcodes_in_clear(&self) -> Vec<&str> {
         let is_sent = |peer: &&Peer| {
-            peer.tls.is_none() && peer.user.as_ref().is_some_and(|user| user.passcode.is_some())
+            let theirs = peer.user.as_ref().is_some_and(|user| user.passcode.is_some());
+            let ours = peer.login.as_ref().is_some_and(Login::is_secret);
+            peer.tls.is_none() && (theirs || ours)
         };
         self.peers.values().filter(is_sent).map(|peer| peer.ae_title.as_str()).collect()
+    }
+
+    /// Whether the peer shows by C-FIND that it has what it took.
+    pub fn seeks(&self, peer: &str) -> bool {
+        let mut peers = self.peers.values();
+        peers.any(|known| {
+            known.ae_title.as_str() == peer && matches!(known.proof, Some(Proof::Find { .. }))
+        })
     }
 
     /// The peers that can receive: what rules may name.
@@ -213,6 +227,7 @@ struct WrittenDeliver {
     longest_pause_seconds: f64,
     give_up_after_hours: f64,
     commitment_hours: f64,
+    find_hours: f64,
 }
 
 impl Default for WrittenDeliver {
@@ -222,6 +237,7 @@ impl Default for WrittenDeliver {
             longest_pause_seconds: 1800.0,
             give_up_after_hours: 72.0,
             commitment_hours: 24.0,
+            find_hours: 24.0,
         }
     }
 }
@@ -250,6 +266,11 @@ impl Written {
         }
         for peer in undiscoverable(&dns, &peers) {
             problems.push(format!("peer {peer} is to be discovered: set dns.domains"));
+        }
+        for (peer, at) in unfindable(&peers) {
+            problems.push(format!(
+                "peer {peer} has find-at = \"{at}\": there is no [[peer]] of that AE title with an address"
+            ));
         }
         for peer in unchecked_users(&listen, &peers) {
             problems.push(format!(
@@ -292,7 +313,8 @@ impl WrittenDeliver {
         let give_up_after =
             span(self.give_up_after_hours * 3600.0, "deliver.give-up-after-hours", problems);
         let commitment = span(self.commitment_hours * 3600.0, "deliver.commitment-hours", problems);
-        DeliverConfig { first_pause, longest_pause, give_up_after, commitment }
+        let find = span(self.find_hours * 3600.0, "deliver.find-hours", problems);
+        DeliverConfig { first_pause, longest_pause, give_up_after, commitment, find }
     }
 }
 
@@ -331,6 +353,16 @@ fn without_tls(
             Some(_) => {}
         }
     }
+}
+
+/// The peers of which it is asked where nobody is, and where that is.
+fn unfindable(peers: &BTreeMap<AeTitle, Peer>) -> impl Iterator<Item = (&AeTitle, &AeTitle)> {
+    peers.values().filter_map(|peer| match &peer.proof {
+        Some(Proof::Find { at }) if peers.get(at).is_none_or(|at| at.address.is_none()) => {
+            Some((&peer.ae_title, at))
+        }
+        _ => None,
+    })
 }
 
 /// The peers that are to be found in no domain.
@@ -512,6 +544,30 @@ mod tests {
                     [[peer]]\nae-title = \"CT2\"\nuser = \"ann\"\n[[peer]]\nae-title = \"CT3\"\n";
         let config = Config::parse(text, &folder.path().join("node.toml")).expect("good");
         assert_eq!(config.passcodes_in_clear(), ["CT1"]);
+    }
+
+    #[test]
+    fn a_peer_is_asked_for_what_it_took_in_one_way_and_where_somebody_answers() {
+        let peers = |lines: &str| {
+            format!(
+                "[node]\nae-title = \"G\"\n[[peer]]\nae-title = \"QR\"\naddress = \"h:1\"\n\
+                 [[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"PACS\"\n{lines}"
+            )
+        };
+        let good = peers("address = \"h:2\"\nfind-at = \"QR\"\n");
+        let config = Config::parse(&good, Path::new("node.toml")).expect("good");
+        let [pacs, qr] = ["PACS", "QR"].map(|text| AeTitle::parse(text).expect("a title"));
+        assert_eq!(config.peers[&pacs].proof, Some(Proof::Find { at: qr }));
+        for (lines, part) in [
+            ("find-at = \"QR\"\n", "no address to deliver to"),
+            ("address = \"h:2\"\nfind-at = \"CT1\"\n", "no [[peer]] of that AE title"),
+            ("address = \"h:2\"\nfind-at = \"NOBODY\"\n", "no [[peer]] of that AE title"),
+            ("address = \"h:2\"\nfind-at = \"QR\"\ncommitment = true\n", "says more"),
+            ("commitment = true\n", "no address to ask at"),
+        ] {
+            let said = problems(&peers(lines));
+            assert!(said.contains(part), "{part} is missing in {said}");
+        }
     }
 
     #[test]

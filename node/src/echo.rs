@@ -1,7 +1,7 @@
 //! `gantry echo`: calls a peer as the node would, and says at which step it fails and who must act.
 
 use crate::cli::EchoArguments;
-use crate::config::{Config, Peer};
+use crate::config::{Config, Login, Peer};
 use crate::dimse::connect::connect;
 use crate::dimse::requestor::{Association, Proposed, RequestError, RequestTimers, Target};
 use crate::dimse::service::Security;
@@ -80,7 +80,10 @@ async fn go(config: &Arc<Config>, peer: &Peer, steps: &mut Vec<Step>) -> Result<
     let tls = Tls::open(config).map_err(|why| {
         bad("TLS", why.to_string(), Some("you: mend [tls], as `gantry check` says"))
     })?;
+    let identity = peer.login.as_ref().map(Login::identity).transpose();
+    let identity = identity.map_err(|why| bad("login", why, Some("you: login of the peer")))?;
     let target = Target {
+        identity,
         servers: found.addresses(),
         secured: tls.and_then(|tls| tls.secured(peer)),
         reports: false,
@@ -196,6 +199,7 @@ fn unassociated(why: &RequestError) -> Step {
         RequestError::NoAnswer(_) | RequestError::Protocol(_) | RequestError::Unexpected(_) => {
             Some("the peer's admin: does DICOM listen on that port, and without TLS?")
         }
+        RequestError::Unconfirmed => Some("the peer's admin, or you"),
         RequestError::Aborted(_) => Some("the peer's admin: look into its log"),
         _ => None,
     };

@@ -1,8 +1,8 @@
 //! How a peer is reached: where it is now, over TLS or without, as whom.
 
-use crate::config::{Config, Peer};
+use crate::config::{Config, Login, Peer};
 use crate::dimse::requestor::{RequestTimers, Target};
-use crate::resolve::{ResolveError, Resolver};
+use crate::resolve::Resolver;
 use crate::tls::Tls;
 use std::sync::Arc;
 
@@ -15,10 +15,12 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// The name servers are waited for by whoever asks, and by nobody else.
-    pub async fn target(&self, peer: &Peer) -> Result<Target, ResolveError> {
+    /// The name servers are waited for by whoever asks, and by nobody else. An error is for the admin.
+    pub async fn target(&self, peer: &Peer) -> Result<Target, String> {
+        let found = self.resolver.find(peer).await.map_err(|error| error.to_string())?;
         Ok(Target {
-            servers: self.resolver.find(peer).await?.addresses(),
+            servers: found.addresses(),
+            identity: peer.login.as_ref().map(Login::identity).transpose()?,
             secured: self.tls.as_ref().and_then(|tls| tls.secured(peer)),
             reports: false,
             called: peer.ae_title.clone(),

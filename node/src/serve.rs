@@ -197,7 +197,12 @@ impl Node {
         let finding = resolver.clone().keep(config.clone(), store.clone(), stop_edge.clone());
         let finding = tokio::spawn(finding);
         let reach = Reach { config: config.clone(), resolver: resolver.clone(), tls };
-        let commit = Commit { config: config.clone(), store: store.clone(), reach: reach.clone() };
+        let commit = Commit {
+            config: config.clone(),
+            store: store.clone(),
+            reach: reach.clone(),
+            audit: audit.clone(),
+        };
         let commit = tokio::spawn(Arc::new(commit).run(stop_edge.clone()));
         let deliver =
             Deliver { config: config.clone(), store: store.clone(), reach, audit: audit.clone() };
@@ -444,7 +449,7 @@ fn warn_of_passcodes(config: &Config) {
         tracing::warn!(
             station = "receive",
             peers = peers.join(", "),
-            "passcodes of user identities cross the network as they are: these peers have no tls = true"
+            "secrets of user identities cross the network as they are: these peers have no tls = true"
         );
     }
 }

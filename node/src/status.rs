@@ -38,7 +38,7 @@ pub async fn run(file: &Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
     text.push_str(&told(&summary, &config));
     text.push_str(&retain::status(&reader, config.retention.as_ref()).await?);
     for count in reader.proof_counts().await? {
-        tell_proofs(&mut text, &count);
+        tell_proofs(&mut text, &count, config.seeks(&count.peer));
     }
     for peer in reader.peers_with_a_pace().await? {
         let learned = Learned::read(&reader, &peer).await?;
@@ -124,12 +124,26 @@ pub(crate) fn in_words(at: Moment, said: &Said) -> String {
     format!("{} by {}{why}", when(at), said.by)
 }
 
-/// What a peer took and has, or has not, promised to keep.
-fn tell_proofs(text: &mut String, count: &ProofCount) {
-    let ProofCount { peer, wanted, asked, proven, lost, reason } = count;
-    text.push_str(&format!(
-        "commit    {peer}: {proven} committed, {asked} asked, {wanted} to ask, {lost} sent again\n"
-    ));
+/// What a peer took and has, or has not, promised to keep; of one that is asked by C-FIND, what it has.
+fn tell_proofs(text: &mut String, count: &ProofCount, is_sought: bool) {
+    let ProofCount { peer, wanted, asked, committed, found, lost, reason } = count;
+    let before = |count: &u64, what: &str| match count {
+        0 => String::new(),
+        count => format!("{count} {what}, "),
+    };
+    let line = match is_sought {
+        true => {
+            let committed = before(committed, "committed");
+            format!("{committed}{found} found at the peer, {wanted} to find, {lost} sent again")
+        }
+        false => {
+            let found = before(found, "found at the peer");
+            format!(
+                "{committed} committed, {found}{asked} asked, {wanted} to ask, {lost} sent again"
+            )
+        }
+    };
+    text.push_str(&format!("commit    {peer}: {line}\n"));
     if let Some(reason) = reason {
         text.push_str(&format!("          last trouble: {reason}\n"));
     }

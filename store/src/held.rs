@@ -46,7 +46,7 @@ impl fmt::Display for Holding {
             Need::FailedJob => write!(f, "whose job failed, an admin must act")?,
             Need::Delivery => write!(f, "to deliver to {peer}")?,
             Need::ParkedDelivery => write!(f, "parked on their way to {peer}, an admin must act")?,
-            Need::Proof => write!(f, "that {peer} took and has not committed to keep")?,
+            Need::Proof => write!(f, "that {peer} took and has not shown to keep")?,
         }
         write!(f, " (series {series})")
     }

@@ -61,6 +61,7 @@ mod seal;
 mod segment;
 pub mod series;
 pub mod shadows;
+pub mod sought;
 mod source;
 pub mod store;
 pub mod stream;

@@ -26,7 +26,7 @@ use std::time::Duration;
 macro_rules! delivery_rows {
     ($rest:literal) => {
         concat!(
-            "SELECT outbox.*, proofs.state AS proof, proven_at, (SELECT sop_class FROM instances
+            "SELECT outbox.*, proofs.state AS proof, proven_at, proven_by, (SELECT sop_class FROM instances
                  WHERE instances.sop_instance = outbox.sop_instance
                      AND outbox.instead_of IS NOT NULL) AS instead_class FROM outbox ",
             $rest
@@ -104,8 +104,8 @@ pub struct DeliveryRow {
     pub delivered_at: Option<Moment>,
     /// Since when it is on its way; none while it waits.
     pub leased_at: Option<Moment>,
-    /// Where the peer has to promise to keep it: when it did, if it did.
-    pub proof: Option<Option<Moment>>,
+    /// Where the peer has to promise to keep it, or to find it.
+    pub proof: Option<Proof>,
     /// When, by whom and why it was dropped.
     pub dropped: Option<(Moment, Said)>,
 }
@@ -118,6 +118,17 @@ pub struct InsteadOf {
     pub sop_class: Option<Uid>,
     /// What the peer said of the result, and of what was offered before.
     pub why: String,
+}
+
+/// What a peer says of an instance that it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing yet.
+    Owed,
+    /// It promised to keep it, by storage commitment.
+    Committed(Moment),
+    /// It has it, by C-FIND.
+    Found(Moment),
 }
 
 /// Who asks for something, and why.
@@ -496,11 +507,21 @@ fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, StoreError> {
         due_at: rows::moment(row, "due_at")?,
         delivered_at: rows::maybe_moment(row, "delivered_at")?,
         leased_at: rows::maybe_moment(row, "leased_at")?,
-        proof: rows::column::<Option<&str>>(row, "proof")?
-            .map(|_| rows::maybe_moment(row, "proven_at"))
-            .transpose()?,
+        proof: proof(row)?,
         dropped: said(row, "dropped_at", "dropped_by", "dropped_why")?,
     })
+}
+
+fn proof(row: &SqliteRow) -> Result<Option<Proof>, StoreError> {
+    if rows::column::<Option<&str>>(row, "proof")?.is_none() {
+        return Ok(None);
+    }
+    let by: Option<&str> = rows::column(row, "proven_by")?;
+    Ok(Some(match (rows::maybe_moment(row, "proven_at")?, by) {
+        (None, _) => Proof::Owed,
+        (Some(at), Some("find")) => Proof::Found(at),
+        (Some(at), _) => Proof::Committed(at),
+    }))
 }
 
 fn said(

@@ -1,4 +1,5 @@
 //! What peers took and have not promised to keep yet (storage commitment, PS3.4 annex J): asked for, waited for, sent again.
+//! What is only sought by C-FIND lies in the same rows (`sought.rs`).
 
 use crate::error::StoreError;
 use crate::outbox::Delivery;
@@ -25,7 +26,10 @@ pub struct ProofCount {
     pub peer: String,
     pub wanted: u64,
     pub asked: u64,
-    pub proven: u64,
+    /// It promised to keep them.
+    pub committed: u64,
+    /// It has them, as it says, and promised nothing.
+    pub found: u64,
     pub lost: u64,
     /// The last trouble.
     pub reason: Option<String>,
@@ -77,7 +81,8 @@ impl Reader {
     /// By peer.
     pub async fn proof_counts(&self) -> Result<Vec<ProofCount>, StoreError> {
         let found = sqlx::query(
-            "SELECT peer, state, count(*) AS count FROM proofs GROUP BY peer, state ORDER BY peer",
+            "SELECT peer, state, proven_by, count(*) AS count FROM proofs
+             GROUP BY peer, state, proven_by ORDER BY peer",
         );
         let mut counts: Vec<ProofCount> = Vec::new();
         for row in &found.fetch_all(&self.pool).await? {
@@ -87,11 +92,12 @@ impl Reader {
             }
             let Some(last) = counts.last_mut() else { continue };
             let count = rows::count(row, "count")?;
-            match rows::column(row, "state")? {
-                "wanted" => last.wanted = count,
-                "asked" => last.asked = count,
-                "proven" => last.proven = count,
-                _ => last.lost = count,
+            match (rows::column(row, "state")?, rows::column(row, "proven_by")?) {
+                ("wanted", _) => last.wanted += count,
+                ("asked", _) => last.asked += count,
+                ("proven", Some("find")) => last.found += count,
+                ("proven", _) => last.committed += count,
+                _ => last.lost += count,
             }
         }
         for count in &mut counts {
@@ -176,7 +182,7 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let mut connection = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let proven = sqlx::query(
-            "UPDATE proofs SET state = 'proven', proven_at = $4, reason = NULL
+            "UPDATE proofs SET state = 'proven', proven_at = $4, proven_by = 'commitment', reason = NULL
              WHERE peer = $1 AND transaction_uid = $2 AND state IN ('wanted', 'asked')
                  AND sop_instance IN (SELECT value FROM json_each($3))",
         )
@@ -240,7 +246,7 @@ pub(crate) async fn want(
          VALUES ($1, $2, $3, 'wanted', $4, $5)
          ON CONFLICT (peer, sop_instance) DO UPDATE SET sop_class = excluded.sop_class,
              state = 'wanted', taken_at = excluded.taken_at, due_at = excluded.due_at,
-             transaction_uid = NULL, proven_at = NULL",
+             transaction_uid = NULL, proven_at = NULL, proven_by = NULL, not_found = 0",
     )
     .bind(&delivery.peer)
     .bind(delivery.sop_instance.as_str())
@@ -253,7 +259,7 @@ pub(crate) async fn want(
 }
 
 /// Sent again, or parked when that was done too often.
-async fn lost(
+pub(crate) async fn lost(
     connection: &mut SqliteConnection,
     peer: &str,
     sop_instance: &Uid,
@@ -273,7 +279,7 @@ async fn lost(
     let is_parked = resent > MOST_RESENT;
     let state = if is_parked { "parked" } else { "queued" };
     let said = match is_parked {
-        true => format!("sent {resent} times and not committed: {reason}"),
+        true => format!("sent {resent} times and not kept: {reason}"),
         false => format!("sent again: {reason}"),
     };
     let moved = sqlx::query(
@@ -295,6 +301,6 @@ async fn lost(
     Ok(())
 }
 
-fn uids<'a>(uids: impl Iterator<Item = &'a Uid>) -> Result<String, StoreError> {
+pub(crate) fn uids<'a>(uids: impl Iterator<Item = &'a Uid>) -> Result<String, StoreError> {
     rows::to_json(&uids.map(Uid::as_str).collect::<Vec<_>>())
 }

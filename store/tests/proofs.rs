@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::outbox::DeliveryState;
+use gantry_store::outbox::{DeliveryState, Proof};
 use gantry_store::promises::Here;
 use gantry_store::proofs::{MOST_RESENT, ProofCount, Settled, Taken};
 use gantry_store::store::Store;
@@ -11,6 +11,7 @@ use gantry_terms::uid::Uid;
 use modality::archive::{MINUTE, decide};
 use modality::{identity, image, instance, series, store, uid};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::tempdir;
 
 /// A store with three images that PACS took, each to be asked for.
@@ -74,17 +75,18 @@ async fn what_is_committed_is_done_and_what_failed_goes_out_again_and_is_asked_f
     let queued = DeliveryState::Queued;
     assert_eq!(states(&store).await, [DeliveryState::Delivered, DeliveryState::Delivered, queued]);
     let counted = count(&store).await;
-    assert_eq!((counted.proven, counted.lost), (2, 1));
+    assert_eq!((counted.committed, counted.found, counted.lost), (2, 0, 1));
     assert_eq!(counted.reason.as_deref(), Some("0112: it is gone"));
     let rows = store.deliveries(&series(1)).await.expect("asked");
     let proofs: Vec<_> = rows.iter().map(|row| row.proof).collect();
-    assert_eq!(proofs, [Some(Some(Moment(25))), Some(Some(Moment(25))), Some(None)]);
+    let committed = Some(Proof::Committed(Moment(25)));
+    assert_eq!(proofs, [committed, committed, Some(Proof::Owed)]);
     assert_eq!(deliver(&store).await, 1);
     assert_eq!(ask(&store, "1.3", Moment(30)).await.len(), 1);
     let last = [instance(1, 3)];
     let told = store.proofs_reported("PACS", &uid("1.3"), &last, &[], Moment(26)).await;
     assert_eq!(told.expect("noted").proven, 1);
-    assert_eq!(count(&store).await.proven, 3);
+    assert_eq!(count(&store).await.committed, 3);
     store.close().await;
 }
 
@@ -158,4 +160,62 @@ async fn a_request_of_a_peer_waits_for_its_report_and_says_what_is_here() {
     kept.promise_reported(&due[0], 1, 2, Moment(51)).await.expect("noted");
     assert_eq!(kept.next_promise_due().await.expect("asked"), None);
     kept.close().await;
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn what_a_peer_finds_is_done_and_what_it_does_not_find_goes_out_again_when_its_time_is_over()
+{
+    let folder = tempdir().expect("a folder");
+    let store = with_three(folder.path()).await;
+    assert_eq!(store.next_sought("PACS").await.expect("asked"), Some(Moment(20)));
+    assert!(store.sought("PACS", Moment(19), 500).await.expect("asked").is_empty());
+    let sought = store.sought("PACS", Moment(20), 500).await.expect("asked");
+    let named: Vec<_> = sought.iter().map(|one| (&one.series, &one.sop_instance)).collect();
+    let [one, two, three] = [1, 2, 3].map(|number| instance(1, number));
+    let of = series(1);
+    assert_eq!(named, [(&of, &one), (&of, &two), (&of, &three)]);
+
+    // Taken at 10, and nobody knows: however often that is so, nothing is sent again.
+    let late = Moment(10).plus(HOUR * 9);
+    let unknown = [one.clone(), two.clone()];
+    store.not_sought("PACS", &unknown, "C000", late).await.expect("noted");
+    assert_eq!(store.sought("PACS", Moment(20), 500).await.expect("asked").len(), 1);
+    assert_eq!(count(&store).await.reason.as_deref(), Some("C000"));
+
+    assert_eq!(store.found("PACS", &[one], Moment(25)).await.expect("noted").proven, 1);
+    let last = Moment(10).plus(HOUR);
+    let missing = [two.clone(), three.clone()];
+    let soon = store.not_found("PACS", &missing, Moment(26), HOUR, late).await.expect("noted");
+    assert_eq!(soon, Settled::default());
+    // It is asked once more when the time is over, and not later.
+    assert_eq!(store.next_sought("PACS").await.expect("asked"), Some(last));
+    let sought = store.sought("PACS", last, 500).await.expect("asked");
+    assert_eq!(sought.iter().map(|one| one.not_found).collect::<Vec<_>>(), [1, 1]);
+    let over = store.not_found("PACS", &[two], last, HOUR, late).await.expect("noted");
+    assert_eq!(over, Settled { proven: 0, lost: 1, parked: 0 });
+    let counted = count(&store).await;
+    assert_eq!((counted.committed, counted.found, counted.wanted, counted.lost), (0, 1, 1, 1));
+    let rows = store.deliveries(&series(1)).await.expect("asked");
+    assert_eq!(rows[0].proof, Some(Proof::Found(Moment(25))));
+    // What is sent again begins anew.
+    assert_eq!(deliver(&store).await, 1);
+    let sought = store.sought("PACS", Moment(20), 500).await.expect("asked");
+    assert_eq!(sought.iter().map(|one| one.not_found).collect::<Vec<_>>(), [0]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_sought_at_from_now_on_is_waited_for_no_more() {
+    let folder = tempdir().expect("a folder");
+    let store = with_three(folder.path()).await;
+    ask(&store, "1.1", Moment(30)).await;
+    assert_eq!(store.next_sought("PACS").await.expect("asked"), None);
+    store.sought_from_now_on(&["OTHER"]).await.expect("noted");
+    assert_eq!(store.next_sought("PACS").await.expect("asked"), None);
+    store.sought_from_now_on(&["PACS"]).await.expect("noted");
+    let now = store.clock().now();
+    assert_eq!(store.sought("PACS", now, 500).await.expect("asked").len(), 3);
+    store.close().await;
 }

@@ -1,7 +1,7 @@
 //! The PACS of `gantry lab pacs`, which misbehaves on purpose, as an actor.
 
 use gantry::dimse::lab::LabPacs;
-pub use gantry::dimse::lab::{Manner, Seen};
+pub use gantry::dimse::lab::{Finds, Manner, Seen};
 use std::ops::Deref;
 
 pub struct DifficultPacs {

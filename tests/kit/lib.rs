@@ -1,5 +1,6 @@
 //! The actors of the scenarios: a modality that sends, the node itself, a PACS that receives, a phantom, and validators that judge.
 
+pub mod archives;
 pub mod audit;
 pub mod certificates;
 pub mod difficult_pacs;

@@ -41,6 +41,17 @@ pub fn dcmtk() -> Option<()> {
     there.then_some(())
 }
 
+/// DCMTK's archive, which is asked by C-FIND.
+pub fn dcmqrscp() -> Option<()> {
+    let mut version = Command::new("dcmqrscp");
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let there = version.status().is_ok_and(|status| status.success());
+    if !there {
+        skipped("dcmqrscp is not installed (Debian: dcmtk)");
+    }
+    there.then_some(())
+}
+
 /// An archive with storage commitment.
 pub fn orthanc() -> Option<()> {
     let mut version = Command::new("Orthanc");

@@ -147,7 +147,7 @@ fn a_report_on_the_association_that_asked_is_heard_and_what_is_lost_for_good_is_
     pacs.set_lost(true);
     let second = phantom::small_chest("lost by a difficult one").instances;
     store(&node, &second[..1]);
-    wait_for_words(&node, "sent 4 times and not committed: 0112");
+    wait_for_words(&node, "sent 4 times and not kept: 0112");
     let taken = pacs.seen().taken;
     assert_eq!(taken.iter().filter(|uid| **uid == second[0].sop_instance).count(), 4);
     assert_eq!(taken.len(), 2 + 4, "what was committed is sent once");

@@ -305,6 +305,7 @@ async fn associate(site: &Site, trust: &Path) -> Result<Association, RequestErro
         servers: vec![vec![([127, 0, 0, 1], site.port).into()]],
         secured: tls.secured(&config.peers[&called]),
         reports: false,
+        identity: None,
         called,
         calling: config.ae_title.clone(),
         timers: RequestTimers::default(),

@@ -24,6 +24,7 @@ pub const INSTANCES_TRANSFERRED: Code = dcm("110104", "DICOM Instances Transferr
 pub const STUDY_DELETED: Code = dcm("110105", "DICOM Study Deleted");
 pub const EXPORT: Code = dcm("110106", "Export");
 pub const NETWORK_ENTRY: Code = dcm("110108", "Network Entry");
+pub const QUERY: Code = dcm("110112", "Query");
 pub const SECURITY_ALERT: Code = dcm("110113", "Security Alert");
 pub const USER_AUTHENTICATION: Code = dcm("110114", "User Authentication");
 
@@ -48,6 +49,7 @@ pub const MEDIA_URI: Code = dcm("110037", "URI");
 
 // CID 404 and A.5.1.2: what it was about.
 pub const STUDY_INSTANCE_UID: Code = dcm("110180", "Study Instance UID");
+pub const SOP_CLASS_UID: Code = dcm("110181", "SOP Class UID");
 pub const NODE_ID: Code = dcm("110182", "Node ID");
 pub const PATIENT_NUMBER: Code = rfc3881("2", "Patient Number");
 pub const URI: Code = rfc3881("12", "URI");

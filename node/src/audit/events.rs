@@ -148,6 +148,23 @@ pub fn exported(this: &This, by: &str, folder: &str, instances: &Instances) -> M
     message
 }
 
+/// A.5.3.10: this node asked somebody, by a query of this class with an identifier in a syntax.
+pub fn queried(
+    this: &This,
+    to: &Somebody,
+    sop_class: &str,
+    (identifier, syntax): (&[u8], &Uid),
+    is_answered: bool,
+) -> Message {
+    let mut message = message(code::QUERY, None, Action::Execute);
+    message.outcome = if is_answered { Outcome::Success } else { Outcome::Minor };
+    let source = Participant { is_requestor: true, ..this.participant(Some(code::SOURCE)) };
+    message.participants = vec![source, to.participant(Some(code::DESTINATION))];
+    let (sop_class, identifier) = (sop_class.to_owned(), identifier.to_vec());
+    message.objects.push(Object::Query { sop_class, identifier, syntax: syntax.clone() });
+    message
+}
+
 /// A.5.3.11: a caller was, or was not, let in.
 pub fn not_authenticated(this: &This, who: &Somebody, why: &str) -> Message {
     let mut message = alert(this, code::NODE_AUTHENTICATION, Outcome::Minor);

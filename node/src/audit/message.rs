@@ -76,6 +76,8 @@ pub enum Object {
     },
     /// By the Patient ID (0010,0020), and nothing else of the patient.
     Patient { id: String },
+    /// The identifier of a query, and its transfer syntax.
+    Query { sop_class: String, identifier: Vec<u8>, syntax: Uid },
     /// A node, and what became of it.
     Node { id: String, name: String, alert: String },
     /// Something that has a name, and what became of it.
@@ -211,6 +213,9 @@ impl Object {
         let (id, kind, role, code, name) = match self {
             Self::Study { uid, .. } => (uid.as_str(), "2", "3", code::STUDY_INSTANCE_UID, ""),
             Self::Patient { id } => (id.as_str(), "1", "1", code::PATIENT_NUMBER, ""),
+            Self::Query { sop_class, .. } => {
+                (sop_class.as_str(), "2", "3", code::SOP_CLASS_UID, "")
+            }
             Self::Node { id, name, .. } => (id.as_str(), "2", "13", code::NODE_ID, name.as_str()),
             Self::Resource { uri, name, .. } => (uri.as_str(), "2", "13", code::URI, name.as_str()),
         };
@@ -224,10 +229,21 @@ impl Object {
         }
         xml.element("ParticipantObjectIdentification", &attributes, |xml| {
             coded(xml, "ParticipantObjectIDTypeCode", code);
-            xml.element("ParticipantObjectName", &[], |xml| xml.text(cut(name)));
+            match self {
+                Self::Query { identifier, .. } => {
+                    let text = base64(identifier);
+                    xml.element("ParticipantObjectQuery", &[], |xml| xml.text(&text));
+                }
+                _ => xml.element("ParticipantObjectName", &[], |xml| xml.text(cut(name))),
+            }
             match self {
                 Self::Study { classes, encrypted, .. } => described(xml, classes, *encrypted),
                 Self::Patient { .. } => {}
+                Self::Query { syntax, .. } => {
+                    let value = base64(syntax.as_str().as_bytes());
+                    let attributes = [("type", "TransferSyntax"), ("value", &value)];
+                    xml.empty("ParticipantObjectDetail", &attributes);
+                }
                 Self::Node { alert, .. } | Self::Resource { alert, .. } => {
                     let value = base64(cut(alert).as_bytes());
                     let attributes = [("type", "Alert Description"), ("value", &value)];

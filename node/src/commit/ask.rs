@@ -1,9 +1,8 @@
 //! As SCU: a peer is asked for what it took, in requests of some hundred instances, and waited for.
 
-use super::{Commit, FAULT, proposed, tell, told};
+use super::{Commit, FAULT, tell, told};
 use crate::config::Peer;
-use crate::dimse::commitment::{Reference, Request};
-use crate::dimse::requestor::Association;
+use crate::dimse::commitment::{COMMITMENT, Reference, Request};
 use crate::dimse::status;
 use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
@@ -97,18 +96,14 @@ async fn ask(
     transaction: &Uid,
     wanted: &[Taken],
 ) -> Result<(), String> {
-    let target = commit.reach.target(peer).await.map_err(|error| error.to_string())?;
-    let proposed = proposed().ok_or("no presentation context")?;
-    let mut association =
-        Association::request(&target, &proposed).await.map_err(|error| error.to_string())?;
+    let opened = commit.open(peer, COMMITMENT, false).await;
+    let mut association = opened.map_err(|why| format!("storage commitment: {why}"))?;
     let references = wanted.iter().map(|taken| Reference {
         sop_class: taken.sop_class.clone(),
         sop_instance: taken.sop_instance.clone(),
     });
     let request = Request { transaction: transaction.clone(), references: references.collect() };
-    let answer = association.ask_to_commit(&request).await.map_err(|error| {
-        format!("storage commitment ({}): {error}", association.refusal_of_commitment())
-    })?;
+    let answer = association.ask_to_commit(&request).await.map_err(|error| error.to_string())?;
     if answer != status::SUCCESS {
         association.release().await;
         return Err(format!("{answer:04X}: the peer does not take the request"));

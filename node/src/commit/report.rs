@@ -1,8 +1,9 @@
 //! As SCP: what peers asked for is looked up and reported, on associations of this node's own.
 
-use super::{Commit, FAULT, proposed};
-use crate::dimse::commitment::{CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE, Reference, Report};
-use crate::dimse::requestor::{Association, Target};
+use super::{Commit, FAULT};
+use crate::dimse::commitment::{
+    CLASS_INSTANCE_CONFLICT, COMMITMENT, NO_SUCH_INSTANCE, Reference, Report,
+};
 use crate::dimse::status;
 use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
@@ -129,11 +130,7 @@ async fn settle(
 async fn send(commit: &Commit, promise: &Promise, report: &Report) -> Result<(), String> {
     let peer = commit.config.peers.values().find(|peer| peer.ae_title.as_str() == promise.peer);
     let peer = peer.ok_or("the peer is not in the configuration any more")?;
-    let target = commit.reach.target(peer).await.map_err(|error| error.to_string())?;
-    let target = Target { reports: true, ..target };
-    let proposed = proposed().ok_or("no presentation context")?;
-    let mut association =
-        Association::request(&target, &proposed).await.map_err(|error| error.to_string())?;
+    let mut association = commit.open(peer, COMMITMENT, true).await?;
     let answered = association.report(report).await.map_err(|error| error.to_string());
     if answered.is_ok() {
         association.release().await;

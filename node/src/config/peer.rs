@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::between::Between;
 use super::calls_from::CallsFrom;
+use super::login::{Login, WrittenLogin};
 use super::{span, title};
 use crate::tls::certificate::Fingerprint;
 use gantry_terms::ae_title::AeTitle;
@@ -41,10 +42,21 @@ pub struct Peer {
     pub between: Vec<Between>,
     /// Who it must say to be.
     pub user: Option<User>,
+    /// Who this node says to be there.
+    pub login: Option<Login>,
     /// It is called over TLS and may call over TLS only; nothing: it is called without.
     pub tls: Option<PeerTls>,
-    /// What it took it has to promise to keep, by storage commitment.
-    pub commitment: bool,
+    /// How it shows that it has what it took; nothing: it does not have to.
+    pub proof: Option<Proof>,
+}
+
+/// How a peer shows that it has what it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It promises to keep it, by storage commitment.
+    Commitment,
+    /// It is found by C-FIND, at the peer of this title: itself, or another one that answers for it.
+    Find { at: AeTitle },
 }
 
 /// Which certificates are a peer's own, in both roles.
@@ -93,13 +105,18 @@ impl Peer {
             mib_per_second: None,
             between: Vec::new(),
             user: None,
+            login: None,
             tls: None,
-            commitment: false,
+            proof: None,
         }
     }
 }
 
 impl Passcode {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Takes as long for a near miss as for a far one.
     pub fn is(&self, said: &[u8]) -> bool {
         let differs =
@@ -133,8 +150,10 @@ pub(super) struct WrittenPeer {
     between: Vec<String>,
     user: Option<String>,
     passcode_file: Option<PathBuf>,
+    login: Option<WrittenLogin>,
     #[serde(default)]
     commitment: bool,
+    find_at: Option<String>,
     #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
@@ -164,10 +183,6 @@ impl WrittenPeer {
                 "associations of peer {ae_title} must lie between 1 and {MOST_ASSOCIATIONS}"
             ));
         }
-        if self.commitment && address.is_none() {
-            problems
-                .push(format!("peer {ae_title} has commitment = true, but no address to ask at"));
-        }
         if self.mib_per_second.is_some_and(|mib| !mib.is_finite() || mib < SLOWEST) {
             problems.push(format!("mib-per-second of peer {ae_title} must be {SLOWEST} or more"));
         }
@@ -180,11 +195,12 @@ impl WrittenPeer {
         let peer = Peer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
-            commitment: self.commitment,
+            proof: self.proof(&ae_title, address.is_some(), problems),
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
             tls: self.tls(&ae_title, problems),
+            login: self.login.and_then(|login| login.mean(base, &ae_title, problems)),
             ae_title: ae_title.clone(),
             address,
             quiet,
@@ -193,6 +209,30 @@ impl WrittenPeer {
         };
         if peers.insert(ae_title.clone(), peer).is_some() {
             problems.push(format!("peer {ae_title} is written twice"));
+        }
+    }
+
+    fn proof(&self, peer: &AeTitle, receives: bool, problems: &mut Vec<String>) -> Option<Proof> {
+        if self.commitment && !receives {
+            problems.push(format!("peer {peer} has commitment = true, but no address to ask at"));
+        }
+        match (self.commitment, &self.find_at) {
+            (false, None) => None,
+            (true, None) => Some(Proof::Commitment),
+            (true, Some(_)) => {
+                problems.push(format!(
+                    "peer {peer} has commitment = true and find-at: a promise says more, leave find-at away"
+                ));
+                None
+            }
+            (false, Some(_)) if !receives => {
+                problems.push(format!("peer {peer} has find-at, but no address to deliver to"));
+                None
+            }
+            (false, Some(at)) => {
+                let at = title(at, &format!("find-at of peer {peer}"), problems)?;
+                Some(Proof::Find { at })
+            }
         }
     }
 
@@ -248,25 +288,30 @@ impl WrittenPeer {
             }
             return None;
         };
-        let read = |file: &PathBuf| passcode(&base.join(file), peer, problems);
+        let read = |file: &PathBuf| passcode(&base.join(file), "passcode-file", peer, problems);
         Some(User { name, passcode: file.as_ref().map(read) })
     }
 }
 
 /// The first line of the file; a file that cannot be used is a problem.
-fn passcode(file: &Path, peer: &AeTitle, problems: &mut Vec<String>) -> Passcode {
+pub(super) fn passcode(
+    file: &Path,
+    key: &str,
+    peer: &AeTitle,
+    problems: &mut Vec<String>,
+) -> Passcode {
     let line = match std::fs::read(file) {
         Ok(bytes) => {
             bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default().to_vec()
         }
         Err(error) => {
             let file = file.display();
-            problems.push(format!("passcode-file of peer {peer}: cannot read {file}: {error}"));
+            problems.push(format!("{key} of peer {peer}: cannot read {file}: {error}"));
             return Passcode(Vec::new());
         }
     };
     if line.is_empty() {
-        problems.push(format!("passcode-file of peer {peer}: {} is empty", file.display()));
+        problems.push(format!("{key} of peer {peer}: {} is empty", file.display()));
     }
     Passcode(line)
 }

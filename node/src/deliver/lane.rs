@@ -29,7 +29,7 @@ const ONE_LESS: Duration = Duration::from_secs(60);
 /// When the outbox cannot be read or written.
 const FAULT: Duration = Duration::from_secs(1);
 
-/// A peer is asked whether it keeps what it took when so much time has passed: for many at once.
+/// A peer is asked whether it has what it took when so much time has passed: for many at once.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 
 struct Lane<O: Outlet> {
@@ -264,7 +264,7 @@ impl<O: Outlet> Lane<O> {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
                 let (store, now) = (&self.queue.store, self.queue.clock.now());
-                match self.queue.is_to_commit() {
+                match self.queue.is_to_prove() {
                     true => {
                         let ask_at = now.plus(ASK_AFTER);
                         store.delivered_unproven(delivery, status, now, ask_at).await?;

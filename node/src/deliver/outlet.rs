@@ -2,10 +2,11 @@
 
 use super::queue::Queue;
 use super::send::{Sent, send};
-use crate::audit::events::{self, Somebody};
+use crate::audit::events::Somebody;
 use crate::audit::{Audit, How, Instance, Transfers};
+use crate::commit::tell_if_unknown;
 use crate::config::Peer;
-use crate::dimse::requestor::{Association, Proposed, RequestError};
+use crate::dimse::requestor::{Association, Proposed};
 use crate::dimse::stream::Security;
 use crate::reach::Reach;
 use gantry_store::error::StoreError;
@@ -61,23 +62,15 @@ impl Dimse {
             Instance::new(&kept.identity.study, &kept.identity.sop_class, &kept.header)
         }))
     }
-
-    /// An alert when TLS says that the peer is another one, or the peer says so of this node.
-    fn tell_if_unknown(&self, peer: &Peer, error: &RequestError) {
-        if let RequestError::Tls { why, .. } = error {
-            let who = Somebody { title: peer.ae_title.to_string(), address: None };
-            self.audit.tell(|this| events::not_authenticated(this, &who, why));
-        }
-    }
 }
 
 impl Outlet for Dimse {
     type Line = Line;
 
     async fn open(&self, peer: &Peer, proposed: &[Proposed]) -> Result<Line, String> {
-        let target = self.reach.target(peer).await.map_err(|error| error.to_string())?;
+        let target = self.reach.target(peer).await?;
         let association = Association::request(&target, proposed).await.map_err(|error| {
-            self.tell_if_unknown(peer, &error);
+            tell_if_unknown(&self.audit, peer, &error);
             error.to_string()
         })?;
         let address = association.peer().map(|at| at.ip());

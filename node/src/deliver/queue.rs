@@ -81,9 +81,9 @@ impl Queue {
         self.receiver().map_or(1, |peer| peer.associations)
     }
 
-    /// Whether the peer has to promise to keep what it took.
-    pub(super) fn is_to_commit(&self) -> bool {
-        self.receiver().is_some_and(|peer| peer.commitment)
+    /// Whether the peer has to show that it has what it took.
+    pub(super) fn is_to_prove(&self) -> bool {
+        self.receiver().is_some_and(|peer| peer.proof.is_some())
     }
 
     /// The peer, where it is one that receives.

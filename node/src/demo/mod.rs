@@ -139,6 +139,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             longest_pause: Duration::from_secs(5),
             give_up_after: Duration::from_secs(600),
             commitment: Duration::from_secs(600),
+            find: Duration::from_secs(600),
         },
         dns: DnsConfig::default(),
         retention: None,

@@ -122,6 +122,7 @@ pub async fn send(address: &str, sent: &Sent, progress: &mut Progress) -> Result
         servers: vec![vec![address.parse()?]],
         secured: None,
         reports: false,
+        identity: None,
         called: AeTitle::parse(NODE)?,
         calling: AeTitle::parse(SCANNER)?,
         timers: RequestTimers::default(),

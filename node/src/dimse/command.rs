@@ -25,6 +25,7 @@ pub(super) const MOVE_ORIGINATOR_MESSAGE_ID: u16 = 0x1031;
 
 // Command fields (PS3.7 E.1).
 pub(super) const C_STORE_RQ: u16 = 0x0001;
+pub(super) const C_FIND_RQ: u16 = 0x0020;
 pub(super) const C_ECHO_RQ: u16 = 0x0030;
 pub(super) const N_EVENT_REPORT_RQ: u16 = 0x0100;
 pub(super) const N_ACTION_RQ: u16 = 0x0130;

@@ -1,10 +1,11 @@
 //! A PACS that misbehaves on purpose: it refuses classes, answers what it is told or never, aborts in the middle of a PDU, hangs up, loses what it took.
 
 use super::command::{
-    AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_STORE_RQ, COMMAND_FIELD,
-    Command, MESSAGE_ID, N_ACTION_RQ, N_EVENT_REPORT_RQ, RESPONSE,
+    AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, C_ECHO_RQ, C_FIND_RQ, C_STORE_RQ,
+    COMMAND_FIELD, Command, MESSAGE_ID, N_ACTION_RQ, N_EVENT_REPORT_RQ, RESPONSE,
 };
 use super::commitment::{COMMITMENT, NO_SUCH_INSTANCE, Report, Request};
+use super::find::{self, ImageQuery, PENDING};
 use super::pdu::{ABORT as ABORTED, ASSOCIATE_RQ, HEADER, P_DATA, Values, encoded, take_value};
 use super::status;
 use bytes::Bytes;
@@ -64,6 +65,21 @@ pub struct Seen {
     pub data_sets: HashMap<String, Vec<u8>>,
     /// Requests for storage commitment.
     pub asked: usize,
+    /// The SOP Instance UIDs of each C-FIND.
+    pub sought: Vec<Vec<String>>,
+}
+
+/// What it does with a C-FIND.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finds {
+    /// Tells what it has, whether it was asked for one or for a list.
+    All,
+    /// Has nothing for who asks for a list.
+    OnlySingles,
+    /// Tells what it has, and ends with this status.
+    ThenFails(u16),
+    /// Tells what it has, and aborts.
+    ThenAborts,
 }
 
 /// One that is up until the process ends.
@@ -84,6 +100,7 @@ struct Shared {
     takes_only_uncompressed: AtomicBool,
     /// Says of all that it took that it has nothing of it.
     has_lost: AtomicBool,
+    finds: Mutex<Finds>,
     keeps_data: bool,
     refuses: Vec<String>,
     manner: Box<dyn Fn(&str) -> Manner + Send + Sync>,
@@ -108,6 +125,7 @@ impl LabPacs {
             most: AtomicUsize::new(usize::MAX),
             takes_only_uncompressed: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
+            finds: Mutex::new(Finds::All),
             keeps_data,
             refuses: refuses.iter().map(|class| class.to_string()).collect(),
             manner: Box::new(manner),
@@ -123,7 +141,12 @@ impl LabPacs {
         Ok(Self { address, shared })
     }
 
-    /// From now on it tells storage commitment that it has nothing, or no longer so.
+    /// From now on it does this with each C-FIND.
+    pub fn set_finds(&self, finds: Finds) {
+        *self.shared.finds.lock().unwrap_or_else(PoisonError::into_inner) = finds;
+    }
+
+    /// From now on it tells storage commitment and C-FIND that it has nothing, or no longer so.
     pub fn set_lost(&self, has_lost: bool) {
         self.shared.has_lost.store(has_lost, Ordering::SeqCst);
     }
@@ -317,6 +340,7 @@ impl Shared {
         match message.command.number(COMMAND_FIELD) {
             Some(C_STORE_RQ) => self.stored(stream, context, message),
             Some(N_ACTION_RQ) => self.asked(stream, context, &message, at),
+            Some(C_FIND_RQ) => self.sought(stream, context, &message, at),
             _ => {
                 let status = status::UNRECOGNIZED_OPERATION;
                 say(stream, context, &Command::response_to(&message.command, status), None)
@@ -381,6 +405,46 @@ impl Shared {
             .with_text(AFFECTED_SOP_CLASS_UID, COMMITMENT);
         let data_set = report.data_set(syntax).ok_or_else(broken)?;
         say(stream, context, &report.command(command), Some(&data_set))
+    }
+
+    fn sought(
+        &self,
+        stream: &mut TcpStream,
+        context: u8,
+        message: &Message,
+        at: &Conversation,
+    ) -> io::Result<()> {
+        let broken = || io::Error::from(io::ErrorKind::InvalidData);
+        let syntax = at.syntaxes.get(&context).ok_or_else(broken)?;
+        let asked = find::asked_for(&message.data_set, syntax);
+        let finds = *self.finds.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_lost = self.has_lost.load(Ordering::SeqCst);
+        let mut held = Vec::new();
+        self.note(|seen| {
+            held.extend(asked.iter().filter(|uid| seen.taken.contains(uid)).cloned());
+            seen.sought.push(asked.clone());
+        });
+        if has_lost || (finds == Finds::OnlySingles && asked.len() > 1) {
+            held.clear();
+        }
+        (self.told)(&format!("sought: {} of {} are found", held.len(), asked.len()));
+        for uid in held {
+            let uid = Uid::parse(&uid).map_err(|_| broken())?;
+            let one =
+                ImageQuery { study: &uid, series: &uid, instances: std::slice::from_ref(&uid) };
+            let identifier = one.identifier(syntax).ok_or_else(broken)?;
+            let pending = Command::response_to(&message.command, PENDING).with_data_set(true);
+            say(stream, context, &pending, Some(&identifier))?;
+        }
+        let status = match finds {
+            Finds::All | Finds::OnlySingles => status::SUCCESS,
+            Finds::ThenFails(status) => status,
+            Finds::ThenAborts => {
+                stream.write_all(&ABORT)?;
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        };
+        say(stream, context, &Command::response_to(&message.command, status), None)
     }
 
     fn note_asked(&self) -> Vec<String> {

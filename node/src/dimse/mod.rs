@@ -8,10 +8,11 @@ pub mod connect;
 mod connection;
 mod conversation;
 mod echo;
+pub mod find;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod lab;
-mod negotiation;
+pub(crate) mod negotiation;
 pub mod pace;
 mod pdu;
 mod places;

@@ -13,7 +13,7 @@ pub(super) mod acceptance;
 pub(super) mod agreement;
 mod items;
 pub(super) mod request;
-pub(super) mod user_information;
+pub(crate) mod user_information;
 
 pub(super) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";

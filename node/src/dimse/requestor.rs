@@ -11,7 +11,7 @@ use crate::dimse::connect::{Unconnected, connect};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::acceptance::Acceptance;
 use crate::dimse::negotiation::agreement::{Context, described};
-use crate::dimse::negotiation::user_information::of_this_node;
+use crate::dimse::negotiation::user_information::{UserIdentity, identity_of, of_this_node};
 use crate::dimse::negotiation::{APPLICATION_CONTEXT, VERIFICATION};
 use crate::dimse::pdu::{ABORT, ASSOCIATE_AC, ASSOCIATE_RJ, Abort, AbortReason, Frame};
 use crate::dimse::status;
@@ -43,6 +43,8 @@ pub struct Target {
     pub secured: Option<Secured>,
     /// As the SCP of storage commitment, which reports.
     pub reports: bool,
+    /// As which user.
+    pub identity: Option<UserIdentity>,
     pub called: AeTitle,
     pub calling: AeTitle,
     pub timers: RequestTimers,
@@ -111,6 +113,12 @@ pub enum RequestError {
     /// The peer's maker: a PDU that has no place there.
     #[error("the peer broke the protocol: {0}")]
     Unexpected(&'static str),
+    /// The peer's admin, or the admin here.
+    #[error(
+        "the peer does not confirm the user identity: it checks none, or its admin must enter this one; \
+         without confirmed in login of the peer it does not have to"
+    )]
+    Unconfirmed,
     /// Ours.
     #[error("one association has 1 to 128 presentation contexts, not {0}")]
     Contexts(usize),
@@ -126,9 +134,9 @@ pub struct Rejection {
 
 /// An association in the role of the requestor.
 pub struct Association {
-    link: Link,
-    timers: RequestTimers,
-    last_message: u16,
+    pub(super) link: Link,
+    pub(super) timers: RequestTimers,
+    pub(super) last_message: u16,
     /// Why contexts were refused, by SOP class.
     refused: Vec<(Uid, &'static str)>,
 }
@@ -283,15 +291,13 @@ impl Association {
         self.exchange(context.id, &command, data_set, N_EVENT_REPORT_RQ).await
     }
 
-    /// Why the peer does not commit, in the words of its negotiation.
-    pub fn refusal_of_commitment(&self) -> &'static str {
-        let refused = self.refused.iter().find(|(class, _)| class.as_str() == COMMITMENT);
-        refused.map_or("negotiated", |(_, why)| why)
+    fn commitment(&self) -> Result<Context, AssociationError> {
+        self.context_of(COMMITMENT).ok_or(AssociationError::NoContext)
     }
 
-    fn commitment(&self) -> Result<Context, AssociationError> {
-        let is_commitment = |c: &&Context| c.abstract_syntax.as_str() == COMMITMENT;
-        self.link.contexts().find(is_commitment).cloned().ok_or(AssociationError::NoContext)
+    /// Of a class that is no storage class.
+    pub(super) fn context_of(&self, sop_class: &str) -> Option<Context> {
+        self.link.contexts().find(|c| c.abstract_syntax.as_str() == sop_class).cloned()
     }
 
     async fn exchange(
@@ -344,7 +350,7 @@ impl Association {
         self.link.connection.wait_for_close(LAST_WORD).await;
     }
 
-    fn message(&mut self, field: u16) -> Command {
+    pub(super) fn message(&mut self, field: u16) -> Command {
         self.last_message = self.last_message.wrapping_add(1);
         Command::default()
             .with_number(COMMAND_FIELD, field)
@@ -367,10 +373,15 @@ impl Association {
         if let Ok(response) = timeout(dimse, self.whole_response(request)).await {
             return response;
         }
+        Err(self.late(dimse).await)
+    }
+
+    /// The peer did not answer within that time.
+    pub(super) async fn late(&mut self, waited: Duration) -> AssociationError {
         if self.link.connection.aborted().is_none() {
             self.link.connection.abort(AbortReason::NotSpecified, LAST_WORD).await;
         }
-        Err(AssociationError::Late(dimse))
+        AssociationError::Late(waited)
     }
 
     /// However long it takes.
@@ -424,7 +435,7 @@ impl RequestError {
             Self::NoAnswer(ReadError::Closed | ReadError::Io(_)) => None,
             Self::NoAnswer(ReadError::Unrecognized(_)) => Some(AbortReason::UnrecognizedPdu),
             Self::NoAnswer(ReadError::Length { .. }) => Some(AbortReason::InvalidParameter),
-            Self::NoAnswer(_) => Some(AbortReason::ServiceUser),
+            Self::NoAnswer(_) | Self::Unconfirmed => Some(AbortReason::ServiceUser),
             Self::Protocol(_) => Some(AbortReason::InvalidParameter),
             Self::Unexpected(_) => Some(AbortReason::UnexpectedPdu),
             _ => None,
@@ -478,7 +489,11 @@ fn request_pdu(target: &Target, proposed: &[Proposed]) -> Pdu {
         called_ae_title: target.called.to_string(),
         application_context_name: APPLICATION_CONTEXT.into(),
         presentation_contexts: contexts.collect(),
-        user_variables: of_this_node(target.maximum_pdu).into_iter().chain(reporting).collect(),
+        user_variables: of_this_node(target.maximum_pdu)
+            .into_iter()
+            .chain(reporting)
+            .chain(target.identity.as_ref().map(identity_of))
+            .collect(),
     })
 }
 
@@ -567,7 +582,14 @@ async fn answer(
         .unwrap_or(Err(ReadError::Silent(acse)))
         .map_err(|error| no_answer(RequestError::NoAnswer(error)))?;
     match kind {
-        ASSOCIATE_AC => Acceptance::read(body).map_err(RequestError::Protocol),
+        ASSOCIATE_AC => {
+            let acceptance = Acceptance::read(body).map_err(RequestError::Protocol)?;
+            let is_to_confirm = target.identity.as_ref().is_some_and(|who| who.asks_for_response);
+            match is_to_confirm && !acceptance.user.is_identity_confirmed {
+                true => Err(RequestError::Unconfirmed),
+                false => Ok(acceptance),
+            }
+        }
         ASSOCIATE_RJ => Err(rejected(&body)),
         ABORT => Err(RequestError::Aborted(Abort::read(&body))),
         _ => Err(RequestError::Unexpected("no answer to the association request")),

@@ -8,7 +8,7 @@ use dicom_dictionary_std::StandardSopClassDictionary;
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{JobRow, JobState, Role};
 use gantry_store::outbox::peers::{PeerState, Trouble};
-use gantry_store::outbox::{DeliveryRow, DeliveryState, InsteadOf, told};
+use gantry_store::outbox::{DeliveryRow, DeliveryState, InsteadOf, Proof, told};
 use gantry_terms::uid::Uid;
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ fn kind(delivery: &DeliveryRow) -> String {
         "{is_result} {} {state} {:?} {:?} {reason}{}{}",
         delivery.peer,
         delivery.status,
-        delivery.proof.map(|proof| proof.is_some()),
+        delivery.proof.map(|proof| std::mem::discriminant(&proof)),
         changes(delivery),
         instead(delivery)
     )
@@ -112,8 +112,12 @@ pub(crate) fn fate(delivery: &DeliveryRow, peers: &PeersNow<'_>) -> String {
             delivery.status.unwrap_or_default(),
             match delivery.proof {
                 None => String::new(),
-                Some(Some(at)) => format!(", committed at {}", when(at)),
-                Some(None) => ", not committed yet".into(),
+                Some(Proof::Committed(at)) => format!(", committed at {}", when(at)),
+                Some(Proof::Found(at)) => format!(", found at the peer at {}", when(at)),
+                Some(Proof::Owed) if peers.config.seeks(&delivery.peer) => {
+                    ", not found at the peer yet".into()
+                }
+                Some(Proof::Owed) => ", not committed yet".into(),
             }
         ),
         DeliveryState::Queued => queued(delivery, peers),

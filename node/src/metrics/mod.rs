@@ -88,13 +88,14 @@ pub async fn read(reader: &Reader, config: &Config) -> Result<String, StoreError
         let failures = state.trouble.as_ref().map_or(0, |trouble| trouble.failures);
         text.value(&[("peer", &state.peer)], u64::from(failures));
     }
-    let help = "Instances that a peer took, by what it promised (storage commitment).";
+    let help = "Instances that a peer took, by what it promised (storage commitment), or whether it finds them (C-FIND).";
     text.metric("gantry_commitment", "gauge", help);
     for count in reader.proof_counts().await? {
         for (state, count_of) in [
             ("wanted", count.wanted),
             ("asked", count.asked),
-            ("committed", count.proven),
+            ("committed", count.committed),
+            ("found", count.found),
             ("lost", count.lost),
         ] {
             text.value(&[("peer", &count.peer), ("state", state)], count_of);

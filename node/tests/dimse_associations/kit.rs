@@ -240,6 +240,7 @@ pub fn target(port: u16, calling: &str) -> Target {
         servers: vec![vec![([127, 0, 0, 1], port).into()]],
         secured: None,
         reports: false,
+        identity: None,
         called: AeTitle::parse(NODE).expect("a title"),
         calling: AeTitle::parse(calling).expect("a title"),
         timers: RequestTimers::default(),

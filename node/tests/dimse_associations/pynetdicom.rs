@@ -1,6 +1,9 @@
 //! Against pynetdicom: what it asks for beside the contexts, and how it understands the answers.
 
 use crate::gantry::Gantry;
+use crate::kit::{IMPLICIT, VERIFICATION, proposed, target};
+use gantry::dimse::acceptor::UserIdentity;
+use gantry::dimse::requestor::{Association, Target};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -54,4 +57,38 @@ async fn pynetdicom_understands_what_it_is_answered_and_stores_a_class_of_its_ow
     assert_eq!(said, expected);
     assert_eq!(told(python, node.port, "close sesame").await, "rejected 1/2/1\n");
     node.stop().await;
+}
+
+#[tokio::test]
+async fn this_node_confirms_whom_it_knows_and_gets_no_association_where_nobody_does() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("passcode");
+    std::fs::write(&file, "open sesame").expect("written");
+    let peer =
+        format!("[[peer]]\nae-title = \"SCANNER\"\nuser = \"joe\"\npasscode-file = {file:?}\n");
+    let checked = format!("[listen]\nuser-identity = \"checked\"\n{peer}");
+    let node = Gantry::start(&checked).await;
+    let careless = Gantry::start("[[peer]]\nae-title = \"SCANNER\"\n").await;
+    let asked = async |port, passcode: &str| {
+        let identity = Some(UserIdentity {
+            kind: 2,
+            asks_for_response: true,
+            primary: b"joe".to_vec(),
+            secondary: passcode.into(),
+        });
+        let target = Target { identity, ..target(port, "SCANNER") };
+        let proposed = [proposed(VERIFICATION, &[IMPLICIT])];
+        match Association::request(&target, &proposed).await {
+            Ok(association) => {
+                association.release().await;
+                "accepted".into()
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(asked(node.port, "open sesame").await, "accepted");
+    assert!(asked(node.port, "close sesame").await.contains("(1/2/1)"));
+    assert!(asked(careless.port, "open sesame").await.contains("does not confirm"));
+    node.stop().await;
+    careless.stop().await;
 }

@@ -28,6 +28,8 @@ pub(in crate::dimse) struct UserInformation {
     /// The service class that each SOP class belongs to (common extended negotiation).
     pub service_classes: BTreeMap<String, String>,
     pub identity: Option<UserIdentity>,
+    /// The peer answered to the identity that it was told.
+    pub is_identity_confirmed: bool,
 }
 
 /// Roles that the requestor proposes for itself.
@@ -36,6 +38,13 @@ pub(in crate::dimse) struct Roles {
     pub scu: bool,
     pub scp: bool,
 }
+
+// Types of a user identity (PS3.7 table D.3-14).
+pub const NAME: u8 = 1;
+pub const NAME_AND_PASSCODE: u8 = 2;
+pub const KERBEROS: u8 = 3;
+pub const SAML: u8 = 4;
+pub const JWT: u8 = 5;
 
 /// Who the user says to be (PS3.7 D.3.3.7).
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -85,6 +94,8 @@ impl UserInformation {
                 self.service_classes.extend(service_class(value));
             }
             0x58 => self.identity = Some(identity(value).unwrap_or_default()),
+            // What a ticket or an assertion is answered with is for who asks further; this node does not.
+            0x59 => self.is_identity_confirmed = true,
             // 53H, asynchronous operations: not answered, so that there are none.
             _ => {}
         }
@@ -124,6 +135,17 @@ pub(in crate::dimse) fn of_this_node(maximum: u32) -> Vec<UserVariableItem> {
 /// name for.
 pub(in crate::dimse) fn identity_confirmed() -> UserVariableItem {
     UserVariableItem::Unknown(0x59, vec![0, 0])
+}
+
+/// As whom this node asks (PS3.7 table D.3-14).
+pub(in crate::dimse) fn identity_of(identity: &UserIdentity) -> UserVariableItem {
+    let mut bytes = vec![identity.kind, u8::from(identity.asks_for_response)];
+    for field in [&identity.primary, &identity.secondary] {
+        let field = &field[..field.len().min(usize::from(u16::MAX))];
+        bytes.extend_from_slice(&(field.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(field);
+    }
+    UserVariableItem::Unknown(0x58, bytes)
 }
 
 fn roles(mut value: Bytes) -> Option<(String, Roles)> {
@@ -170,6 +192,16 @@ mod tests {
             (&b"joe"[..], &b"secret"[..])
         );
         assert_eq!(format!("{identity:?}"), "user identity of type 2");
+    }
+
+    #[test]
+    fn an_identity_is_read_as_it_was_written() {
+        let (primary, secondary) = (b"joe".to_vec(), b"secret".to_vec());
+        let offered = UserIdentity { kind: 2, asks_for_response: true, primary, secondary };
+        let UserVariableItem::Unknown(0x58, bytes) = identity_of(&offered) else {
+            panic!("of another type")
+        };
+        assert!(identity(bytes.into()) == Some(offered));
     }
 
     #[test]

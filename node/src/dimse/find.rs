@@ -1,0 +1,203 @@
+//! C-FIND (PS3.7 9.1.2) as SCU of the Study Root Query/Retrieve Information Model (PS3.4 C.6.2): which of these images a peer has.
+
+use super::association::{AssociationError, Next, Waits};
+use super::command::{
+    AFFECTED_SOP_CLASS_UID, C_FIND_RQ, COMMAND_FIELD, Command, MESSAGE_ID_BEING_RESPONDED_TO,
+    PRIORITY, RESPONSE, STATUS,
+};
+use super::requestor::Association;
+use super::status::SUCCESS;
+use bytes::BytesMut;
+use dicom_core::{DataElement, Tag, VR};
+use dicom_encoding::TransferSyntaxIndex;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use gantry_store::header::read_message;
+use gantry_terms::header::Value;
+use gantry_terms::uid::Uid;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Study Root Query/Retrieve Information Model - FIND.
+pub const STUDY_ROOT_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+
+const SOP_INSTANCE_UID: u32 = 0x0008_0018;
+const QUERY_RETRIEVE_LEVEL: u32 = 0x0008_0052;
+const STUDY_INSTANCE_UID: u32 = 0x0020_000D;
+const SERIES_INSTANCE_UID: u32 = 0x0020_000E;
+
+// Matches are continuing, all keys as asked for or not (PS3.4 table C.4-1).
+pub(super) const PENDING: u16 = 0xFF00;
+const PENDING_WITHOUT_KEYS: u16 = 0xFF01;
+
+/// A match of a few keys is not longer.
+const LONGEST: usize = 64 << 10;
+/// Of a peer that passes over what was asked for and lists a whole series.
+const MOST_MATCHES: usize = 100_000;
+/// All responses together.
+const LONGEST_ANSWER: Duration = Duration::from_secs(600);
+
+/// Images of one series, at IMAGE level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageQuery<'a> {
+    pub study: &'a Uid,
+    pub series: &'a Uid,
+    /// One, or a list of UIDs to match (PS3.4 C.2.2.2.2).
+    pub instances: &'a [Uid],
+}
+
+/// What the peer answered to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matches {
+    /// With another one than 0000 nothing is known of what was not found.
+    pub status: u16,
+    /// Those that were asked for, and no others.
+    pub found: BTreeSet<Uid>,
+}
+
+impl ImageQuery<'_> {
+    /// The identifier (PS3.4 C.6.2.1), with unique keys only.
+    pub fn identifier(&self, syntax: &Uid) -> Option<Vec<u8>> {
+        let instances: Vec<&str> = self.instances.iter().map(Uid::as_str).collect();
+        let text = |tag: u32, vr, text: &str| {
+            DataElement::new(Tag((tag >> 16) as u16, tag as u16), vr, text)
+        };
+        let mut identifier = InMemDicomObject::new_empty();
+        identifier.put(text(SOP_INSTANCE_UID, VR::UI, &instances.join("\\")));
+        identifier.put(text(QUERY_RETRIEVE_LEVEL, VR::CS, "IMAGE"));
+        identifier.put(text(STUDY_INSTANCE_UID, VR::UI, self.study.as_str()));
+        identifier.put(text(SERIES_INSTANCE_UID, VR::UI, self.series.as_str()));
+        let syntax = TransferSyntaxRegistry.get(syntax.as_str())?;
+        let mut bytes = Vec::new();
+        identifier.write_dataset_with_ts(&mut bytes, syntax).ok()?;
+        Some(bytes)
+    }
+}
+
+/// The image that a match names.
+fn image(identifier: &[u8], syntax: &Uid) -> Option<Uid> {
+    let header = read_message(identifier, syntax).ok()?;
+    Uid::parse(header.text(SOP_INSTANCE_UID)?).ok()
+}
+
+/// UIDs that a query of this peer asks for, as the SCP sees it.
+pub(super) fn asked_for(identifier: &[u8], syntax: &Uid) -> Vec<String> {
+    let header = read_message(identifier, syntax).ok();
+    let values = header.as_ref().and_then(|header| header.attribute(SOP_INSTANCE_UID));
+    let values = values.into_iter().flat_map(|attribute| &attribute.values);
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.to_string()),
+        _ => None,
+    };
+    values.filter_map(text).collect()
+}
+
+impl Association {
+    /// Asks which of the images the peer has. An error when the association cannot be used any more.
+    pub async fn find_images(
+        &mut self,
+        query: &ImageQuery<'_>,
+    ) -> Result<Matches, AssociationError> {
+        let context = self.context_of(STUDY_ROOT_FIND).ok_or(AssociationError::NoContext)?;
+        let identifier = query.identifier(&context.transfer_syntax);
+        let identifier = identifier.ok_or(AssociationError::NoContext)?;
+        let command = self
+            .message(C_FIND_RQ)
+            .with_text(AFFECTED_SOP_CLASS_UID, STUDY_ROOT_FIND)
+            .with_number(PRIORITY, 0)
+            .with_data_set(true);
+        self.link.send(context.id, &command, Some(&identifier), self.timers.dimse).await?;
+        match timeout(LONGEST_ANSWER, self.matches(query, &context.transfer_syntax)).await {
+            Ok(matches) => matches,
+            Err(_) => Err(self.late(LONGEST_ANSWER).await),
+        }
+    }
+
+    async fn matches(
+        &mut self,
+        query: &ImageQuery<'_>,
+        syntax: &Uid,
+    ) -> Result<Matches, AssociationError> {
+        let mut found = BTreeSet::new();
+        for _ in 0..MOST_MATCHES {
+            let dimse = self.timers.dimse;
+            let (response, identifier) = match timeout(dimse, self.one_match()).await {
+                Ok(one) => one?,
+                Err(_) => return Err(self.late(dimse).await),
+            };
+            let status = response.number(STATUS).ok_or(AssociationError::Protocol("no status"))?;
+            if !matches!(status, PENDING | PENDING_WITHOUT_KEYS) {
+                return Ok(Matches { status, found });
+            }
+            found.extend(image(&identifier, syntax).filter(|uid| query.instances.contains(uid)));
+        }
+        let waits = Waits { pdu: self.timers.dimse, progress: self.timers.dimse };
+        Err(self.link.unexpected("matches without end", waits).await)
+    }
+
+    /// A response to the request that was sent last, and its identifier.
+    async fn one_match(&mut self) -> Result<(Command, BytesMut), AssociationError> {
+        let waits = Waits { pdu: Duration::MAX, progress: Duration::MAX };
+        let Next::Value(first) = self.link.next(waits).await? else {
+            return Err(self.link.unexpected("a release in the middle of a query", waits).await);
+        };
+        let (context, command) = self.link.command(first, waits).await?;
+        let answers = command.number(COMMAND_FIELD) == Some(C_FIND_RQ | RESPONSE)
+            && command.number(MESSAGE_ID_BEING_RESPONDED_TO) == Some(self.last_message);
+        if !answers {
+            return Err(self.link.unexpected("a response to another message", waits).await);
+        }
+        let mut identifier = BytesMut::new();
+        while command.has_data_set() {
+            let piece = self.link.piece(context.id, waits).await?;
+            if identifier.len() + piece.data.len() > LONGEST {
+                return Err(self.link.break_off("a match that is too long", waits).await);
+            }
+            identifier.extend_from_slice(&piece.data);
+            if piece.is_last {
+                break;
+            }
+        }
+        Ok((command, identifier))
+    }
+}
+
+/// The status of a C-FIND that failed, in words, with who must act (PS3.4 table C.4-1).
+pub fn meaning(status: u16) -> &'static str {
+    match status {
+        SUCCESS => "all matches were told",
+        0xA700..=0xA7FF => "the peer is out of resources",
+        0xA900..=0xA9FF => "to the peer the query does not match its SOP class",
+        0x0122 => "the peer does not support the SOP class",
+        0x0124 => "the peer does not authorise us: its admin must",
+        0xC000..=0xCFFF => "the peer cannot process the query: its log may say why",
+        0xFE00 => "the peer ended the query before its time",
+        _ => "the peer ended the query with a status of its own",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
+
+    fn uid(text: &str) -> Uid {
+        Uid::parse(text).expect("a UID")
+    }
+
+    #[test]
+    fn a_query_has_the_unique_keys_of_the_level_and_those_above_and_nothing_else() {
+        let (study, series, instances) = (uid("1.2.1"), uid("1.2.2"), [uid("1.2.3"), uid("1.2.4")]);
+        let query = ImageQuery { study: &study, series: &series, instances: &instances };
+        let identifier = query.identifier(&uid(IMPLICIT_VR_LITTLE_ENDIAN)).expect("written");
+        let expected = b"\x08\0\x18\0\x0C\0\0\x001.2.3\\1.2.4\0\x08\0\x52\0\x06\0\0\0IMAGE \
+                         \x20\0\x0D\0\x06\0\0\x001.2.1\0\x20\0\x0E\0\x06\0\0\x001.2.2\0";
+        assert_eq!(identifier, expected);
+        let explicit = uid(EXPLICIT_VR_LITTLE_ENDIAN);
+        let identifier = query.identifier(&explicit).expect("written");
+        assert_eq!(asked_for(&identifier, &explicit), ["1.2.3", "1.2.4"]);
+        // A list is no image.
+        assert_eq!(image(b"garbage", &explicit), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! Archives without storage commitment: what they took is sought there by C-FIND, and sent again when it is not found.
+
+use kit::archives::{Dcmqrscp, Pynetdicom};
+use kit::difficult_pacs::{DifficultPacs, Finds, Manner};
+use kit::instance::Instance;
+use kit::modality::Association;
+use kit::node::{AE_TITLE, Node, Setup};
+use kit::orthanc::{self, Orthanc};
+use kit::{need, phantom, ports};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Some seconds, in hours, after which what is not found is sent again.
+const SOON: &str = "find-hours = 0.0005\n";
+const LATE: &str = "find-hours = 1\n";
+
+/// A node that forwards to this peer, and seeks what it took at the same or at another one.
+fn node(deliver: &str, peer: (&str, u16), further: &str) -> Node {
+    let (title, port) = peer;
+    let forward = format!(
+        "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n\
+         [rule.then]\nforward = [\"{title}\"]\n"
+    );
+    let peers = format!(
+        "{deliver}\n[[peer]]\nae-title = \"CT1\"\n\
+         [[peer]]\nae-title = \"{title}\"\naddress = \"127.0.0.1:{port}\"\n{further}"
+    );
+    Setup::new().rules("archive.toml", &forward).further(&peers).start()
+}
+
+fn store(node: &Node, instances: &[Instance]) {
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
+    for instance in instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0));
+    }
+    association.release();
+}
+
+fn wait_for_words(node: &Node, words: &str) -> String {
+    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
+    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", node.status(), node.log()))
+}
+
+#[test]
+fn what_orthanc_lost_before_it_was_asked_is_not_found_and_sent_again() {
+    let (Some(()), Some(())) = (need::dcmtk(), need::orthanc()) else { return };
+    let archive = Orthanc::up(AE_TITLE, ports::free());
+    let peer = (orthanc::AE_TITLE, archive.port);
+    let node = node(SOON, peer, "find-at = \"ORTHANC\"\n");
+    let chest = phantom::small_chest("sought at Orthanc");
+    let all = chest.instances.len();
+    store(&node, &chest.instances);
+    archive.wait_for(all);
+    for study in archive.all("studies") {
+        archive.delete(&format!("/studies/{study}"));
+    }
+    let told = wait_for_words(&node, &format!("{all} found at the peer, 0 to find, 0 sent again"));
+    assert!(told.contains("again, 0 were sent too often"), "{told}");
+    assert_eq!(archive.all("instances").len(), all, "it has them again");
+    let explained = node.explain(&chest.series);
+    assert!(explained.contains(", found at the peer at "), "{explained}");
+    let metrics = node.gantry(&["status", "--metrics"]).out;
+    for (state, count) in [("found", all), ("committed", 0), ("lost", 0)] {
+        let counted = format!("gantry_commitment{{peer=\"ORTHANC\",state=\"{state}\"}} {count}\n");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+}
+
+#[test]
+fn dcmqrscp_stores_and_finds_and_one_that_may_not_store_refuses_with_a_reason() {
+    let Some(archive) = Dcmqrscp::up("QRSCP", true) else { return };
+    let node = node(LATE, ("QRSCP", archive.port), "find-at = \"QRSCP\"\n");
+    let chest = phantom::small_chest("sought at dcmqrscp");
+    let all = chest.instances.len();
+    store(&node, &chest.instances);
+    let told = wait_for_words(&node, &format!("{all} found at the peer, 0 to find, 0 sent again"));
+    assert!(told.contains(&format!("QRSCP: 0 queued, {all} delivered, 0 parked")), "{told}");
+    let kept = std::fs::read_dir(archive.area()).expect("its folder").flatten();
+    let kept = kept.filter(|file| file.file_name().to_string_lossy().starts_with("CT"));
+    assert_eq!(kept.count(), all);
+    drop((node, archive));
+
+    let Some(archive) = Dcmqrscp::up("QRSCP", false) else { return };
+    let node = self::node(LATE, ("QRSCP", archive.port), "");
+    store(&node, &chest.instances[..2]);
+    let told = wait_for_words(&node, "QRSCP: 0 queued, 0 delivered, 2 parked");
+    assert!(told.contains("last trouble: "), "{told}");
+}
+
+#[test]
+fn pynetdicom_is_asked_for_lists_with_unique_keys_of_the_study_root_and_nothing_else() {
+    let Some(archive) = Pynetdicom::up("ARCHIVE", None) else { return };
+    // It stores under one title and is asked as another peer.
+    let asked_at = format!(
+        "find-at = \"QR\"\n[[peer]]\nae-title = \"QR\"\naddress = \"localhost:{}\"\n",
+        archive.port
+    );
+    let node = node(LATE, ("ARCHIVE", archive.port), &asked_at);
+    let chest = phantom::small_chest("sought at pynetdicom");
+    let all = chest.instances.len();
+    store(&node, &chest.instances);
+    wait_for_words(&node, &format!("ARCHIVE: {all} found at the peer, 0 to find, 0 sent again"));
+    let asked: Vec<String> =
+        archive.said().into_iter().filter(|line| line.starts_with("asked")).collect();
+    let keys = "QueryRetrieveLevel SOPInstanceUID SeriesInstanceUID StudyInstanceUID";
+    assert!(asked.iter().all(|line| line.starts_with("asked IMAGE ") && line.ends_with(keys)));
+    assert!(asked.len() < all, "not each by itself: {asked:?}");
+}
+
+#[test]
+fn a_query_that_fails_is_asked_again_and_never_taken_for_an_image_that_is_not_there() {
+    let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Takes);
+    pacs.set_finds(Finds::ThenFails(0xC000));
+    let node = node(SOON, ("PACS", pacs.port), "find-at = \"PACS\"\n");
+    let images = phantom::small_chest("sought in vain").instances;
+    store(&node, &images[..3]);
+    let asked = |times: usize| {
+        let enough = || (pacs.seen().sought.len() >= times).then_some(());
+        let waited = ports::wait_for(PATIENCE, enough);
+        assert!(waited.is_some(), "{:?}\n{}", pacs.seen().sought, node.log());
+    };
+    // Well behind the time after which it would be sent again.
+    asked(12);
+    let told = wait_for_words(&node, "PACS: 0 found at the peer, 3 to find, 0 sent again");
+    assert!(told.contains("last trouble: C-FIND: C000: the peer cannot process"), "{told}");
+    let before = pacs.seen().sought.len();
+    pacs.set_finds(Finds::ThenAborts);
+    asked(before + 4);
+    assert_eq!(pacs.seen().taken.len(), 3, "nothing is sent again");
+    pacs.set_finds(Finds::All);
+    wait_for_words(&node, "PACS: 3 found at the peer, 0 to find, 0 sent again");
+    assert_eq!(pacs.seen().taken.len(), 3);
+}
+
+#[test]
+fn a_peer_that_matches_no_lists_is_asked_for_each_and_one_that_lost_its_disk_gets_all_again_until_it_is_parked()
+ {
+    let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Takes);
+    pacs.set_finds(Finds::OnlySingles);
+    let node = node(SOON, ("PACS", pacs.port), "find-at = \"PACS\"\n");
+    let images = phantom::small_chest("sought one by one").instances;
+    store(&node, &images[..3]);
+    wait_for_words(&node, "PACS: 3 found at the peer, 0 to find, 0 sent again");
+    assert_eq!(pacs.seen().taken.len(), 3);
+    pacs.set_lost(true);
+    let lost = &phantom::small_chest("lost by the peer").instances[0];
+    store(&node, std::slice::from_ref(lost));
+    wait_for_words(&node, "sent 4 times and not kept: the peer does not find it");
+    let taken = pacs.seen().taken;
+    assert_eq!(taken.iter().filter(|uid| **uid == lost.sop_instance).count(), 4);
+    assert_eq!(taken.len(), 3 + 4);
+}
