@@ -50,6 +50,8 @@ pub struct Delivery {
     pub sop_instance: Uid,
     pub sop_class: Uid,
     pub transfer_syntax: Uid,
+    /// Of the Part 10 file.
+    pub bytes: u64,
     /// This one included.
     pub attempts: u32,
     pub queued_at: Moment,
@@ -63,6 +65,17 @@ pub struct Delivery {
     digest: Digest,
     /// The changes as they were queued.
     queued: Option<String>,
+}
+
+/// A delivery that the peer took.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    pub delivery: Delivery,
+    /// DIMSE status with which it did.
+    pub status: u16,
+    pub at: Moment,
+    /// When the peer is asked whether it keeps the instance, which stays here until it does so.
+    pub ask_at: Option<Moment>,
 }
 
 /// The object of a delivery that was leased.
@@ -223,7 +236,8 @@ const NEXT_DUE: &str = "SELECT due_at FROM outbox INDEXED BY outbox_counts
      WHERE peer = $1 AND state = 'queued' AND due_at > $2
          AND EXISTS (SELECT 1 FROM instances WHERE instances.sop_instance = outbox.sop_instance)
      ORDER BY due_at LIMIT 1";
-const LEASABLE: &str = "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax,
+const LEASABLE: &str =
+    "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax, bytes,
          attempts + 1 AS attempts, queued_at, max(queued_at, ifnull(retried_at, 0)) AS since,
          changes, instances.digest AS digest, EXISTS (SELECT 1 FROM alternates
              WHERE alternates.instead_of = ifnull(outbox.instead_of, outbox.sop_instance))
@@ -242,7 +256,18 @@ impl Store {
         limit: u32,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
-        self.lease_tried(peer, limit, lease, i64::MAX).await
+        self.lease_behind(&[], peer, limit, lease).await
+    }
+
+    /// The same, and what the peer took of those before is noted with it: one write for both.
+    pub async fn lease_behind(
+        &self,
+        taken: &[Delivered],
+        peer: &str,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.lease_tried(taken, peer, limit, lease, i64::MAX).await
     }
 
     /// One that finds out how the peer is: the first that was never tried, so that none that the peer
@@ -252,9 +277,9 @@ impl Store {
         peer: &str,
         lease: Duration,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let untried = self.lease_tried(peer, 1, lease, 0).await?;
+        let untried = self.lease_tried(&[], peer, 1, lease, 0).await?;
         match untried.is_empty() {
-            true => self.lease_tried(peer, 1, lease, i64::MAX).await,
+            true => self.lease_tried(&[], peer, 1, lease, i64::MAX).await,
             false => Ok(untried),
         }
     }
@@ -262,6 +287,7 @@ impl Store {
     /// Those that were tried so often at the most.
     async fn lease_tried(
         &self,
+        taken: &[Delivered],
         peer: &str,
         limit: u32,
         lease: Duration,
@@ -270,9 +296,13 @@ impl Store {
         let now = self.clock().now();
         // Nothing is written as long as there is nothing to lease: every bell asks.
         if !self.leasable(peer, now, tried).await? {
+            self.note_taken(taken).await?;
             return Ok(Vec::new());
         }
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        for one in taken {
+            note(&mut transaction, one).await?;
+        }
         let found = sqlx::query(LEASABLE)
             .bind(peer)
             .bind(now.0)
@@ -291,6 +321,9 @@ impl Store {
                 .await?;
         }
         transaction.commit().await?;
+        if !taken.is_empty() {
+            self.shared.progress.ring();
+        }
         Ok(leased)
     }
 
@@ -321,45 +354,19 @@ impl Store {
         status: u16,
         at: Moment,
     ) -> Result<(), StoreError> {
-        self.taken(delivery, status, at, None).await
+        self.note_taken(&[Delivered { delivery: delivery.clone(), status, at, ask_at: None }]).await
     }
 
-    /// As [`Self::delivered`]; the peer is asked at that time whether it keeps it, and until it does so
-    /// the instance stays here.
-    pub async fn delivered_unproven(
-        &self,
-        delivery: &Delivery,
-        status: u16,
-        at: Moment,
-        ask_at: Moment,
-    ) -> Result<(), StoreError> {
-        self.taken(delivery, status, at, Some(ask_at)).await
-    }
-
-    async fn taken(
-        &self,
-        delivery: &Delivery,
-        status: u16,
-        at: Moment,
-        ask_at: Option<Moment>,
-    ) -> Result<(), StoreError> {
-        let mut connection = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let done = sqlx::query(
-            "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL,
-                 attempts = attempts + 1, leased_at = NULL
-             WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
-        )
-        .bind(delivery.id)
-        .bind(delivery.digest.as_slice())
-        .bind(status)
-        .bind(at.0)
-        .bind(&delivery.queued)
-        .execute(&mut *connection)
-        .await?;
-        if let (Some(ask_at), 1..) = (ask_at, done.rows_affected()) {
-            proofs::want(&mut connection, delivery, at, ask_at).await?;
+    /// The same for several, in one write.
+    pub async fn note_taken(&self, taken: &[Delivered]) -> Result<(), StoreError> {
+        if taken.is_empty() {
+            return Ok(());
         }
-        connection.commit().await?;
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        for one in taken {
+            note(&mut transaction, one).await?;
+        }
+        transaction.commit().await?;
         self.shared.progress.ring();
         Ok(())
     }
@@ -400,6 +407,27 @@ impl Store {
         .await?;
         self.shared.progress.ring();
         Ok(())
+    }
+}
+
+/// One that was queued anew since it was leased stays queued.
+async fn note(connection: &mut SqliteConnection, taken: &Delivered) -> Result<(), StoreError> {
+    let Delivered { delivery, status, at, ask_at } = taken;
+    let done = sqlx::query(
+        "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL,
+             attempts = attempts + 1, leased_at = NULL
+         WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
+    )
+    .bind(delivery.id)
+    .bind(delivery.digest.as_slice())
+    .bind(*status)
+    .bind(at.0)
+    .bind(&delivery.queued)
+    .execute(&mut *connection)
+    .await?;
+    match (ask_at, done.rows_affected()) {
+        (Some(ask_at), 1..) => proofs::want(connection, delivery, *at, *ask_at).await,
+        _ => Ok(()),
     }
 }
 
@@ -467,6 +495,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         sop_instance: rows::uid(row, "sop_instance")?,
         sop_class: rows::uid(row, "sop_class")?,
         transfer_syntax: rows::uid(row, "transfer_syntax")?,
+        bytes: rows::column::<i64>(row, "bytes")?.cast_unsigned(),
         attempts: rows::small(row, "attempts")?,
         queued_at: rows::moment(row, "queued_at")?,
         since: rows::moment(row, "since")?,

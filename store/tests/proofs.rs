@@ -2,7 +2,7 @@
 
 mod modality;
 
-use gantry_store::outbox::{DeliveryState, Proof};
+use gantry_store::outbox::{Delivered, DeliveryState, Proof};
 use gantry_store::promises::Here;
 use gantry_store::proofs::{MOST_RESENT, ProofCount, Settled, Taken};
 use gantry_store::store::Store;
@@ -28,8 +28,9 @@ async fn with_three(folder: &Path) -> Store {
 async fn deliver(store: &Store) -> usize {
     let leased = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
     for delivery in &leased {
-        let taken = store.delivered_unproven(delivery, 0, Moment(10), Moment(20));
-        taken.await.expect("noted");
+        let (at, ask_at) = (Moment(10), Some(Moment(20)));
+        let taken = [Delivered { delivery: delivery.clone(), status: 0, at, ask_at }];
+        store.note_taken(&taken).await.expect("noted");
     }
     leased.len()
 }

@@ -9,6 +9,7 @@ use gantry_store::export::{Selector, export};
 use gantry_store::header::part10_head;
 use gantry_store::incoming::Kept;
 use gantry_store::options::{Duplicates, Durability, StoreOptions};
+use gantry_store::outbox::Delivered;
 use gantry_store::reindex::reindex;
 use gantry_store::retention::{Need, Policy, Stays, Verdict, Why};
 use gantry_store::store::Store;
@@ -99,7 +100,9 @@ async fn what_is_not_decided_run_or_delivered_stays_and_is_named_until_it_is() {
                 let leased = store.lease_deliveries("PACS", 9, MINUTE).await.expect("asked");
                 for delivery in &leased {
                     let (at, ask_at) = (Moment(7), Moment(8));
-                    store.delivered_unproven(delivery, 0, at, ask_at).await.expect("noted");
+                    let ask_at = Some(ask_at);
+                    let taken = Delivered { delivery: delivery.clone(), status: 0, at, ask_at };
+                    store.note_taken(&[taken]).await.expect("noted");
                 }
             }
         }

@@ -8,11 +8,12 @@ use super::send::Sent;
 use super::stopping::{LAST_ITEM, LAST_WORD, unless_stopped};
 use crate::dimse::requestor::Proposed;
 use gantry_store::error::StoreError;
-use gantry_store::outbox::Delivery;
 use gantry_store::outbox::alternates::Instead;
+use gantry_store::outbox::{Delivered, Delivery};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -26,6 +27,8 @@ const LEASE: Duration = Duration::from_secs(3600);
 const LINGER: Duration = Duration::from_secs(5);
 /// A further association that the peer does not take, while others go on, is asked for so much later.
 const ONE_LESS: Duration = Duration::from_secs(60);
+/// What the peer took is noted with the next lease, or after so long.
+const NOTED_WITHIN: Duration = Duration::from_millis(50);
 /// When the outbox cannot be read or written.
 const FAULT: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,8 @@ struct Lane<O: Outlet> {
     number: usize,
     stop: CancellationToken,
     open: Option<Open<O::Line>>,
+    /// What the peer took, and the index does not know yet: it goes once more when the node is killed now.
+    taken: Vec<Delivered>,
     /// The peer takes no further association until then, as it seems.
     rests_until: Option<Moment>,
 }
@@ -75,7 +80,8 @@ pub(super) async fn run<O: Outlet>(
     number: usize,
     stop: CancellationToken,
 ) {
-    let mut lane = Lane { queue, outlet, number, stop, open: None, rests_until: None };
+    let mut lane =
+        Lane { queue, outlet, number, stop, open: None, taken: Vec::new(), rests_until: None };
     let clock = lane.queue.clock;
     while !lane.stop.is_cancelled() {
         let mut bell = lane.queue.store.bell();
@@ -107,6 +113,9 @@ pub(super) async fn run<O: Outlet>(
             () = lingered(idle_since) => lane.release().await,
         }
     }
+    if let Err(error) = lane.note().await {
+        tracing::error!(%error, "the outbox cannot be written: what the peer took last goes once more");
+    }
     lane.release().await;
 }
 
@@ -116,15 +125,21 @@ impl<O: Outlet> Lane<O> {
         let now = self.queue.clock.now();
         let gate = self.gate().await;
         if let Gate::Shut(until) = gate {
+            self.note().await?;
             return Ok(Some(Wait::Shut(until)));
         }
         if self.rests_until.is_some_and(|until| until > now) {
+            self.note().await?;
             return Ok(Some(Wait::Shut(self.rests_until)));
         }
         let (peer, store) = (&self.queue.peer, &self.queue.store);
         let batch = match gate {
             Gate::Probe => store.lease_probe(peer, LEASE).await?,
-            _ => store.lease_deliveries(peer, BATCH, LEASE).await?,
+            _ => {
+                let leased = store.lease_behind(&self.taken, peer, BATCH, LEASE).await?;
+                self.taken.clear();
+                leased
+            }
         };
         if batch.is_empty() {
             if let Some(open) = &mut self.open {
@@ -135,7 +150,9 @@ impl<O: Outlet> Lane<O> {
         let sent = self.send_batch(&batch).await;
         if sent.is_err() {
             // What is not settled would wait for its lease to end.
-            let _ = self.queue.store.give_back(&batch).await;
+            let is_taken = |one: &Delivery| self.taken.iter().any(|of| of.delivery.id == one.id);
+            let unsettled: Vec<Delivery> = batch.into_iter().filter(|one| !is_taken(one)).collect();
+            let _ = self.queue.store.give_back(&unsettled).await;
         }
         sent.map(|()| None)
     }
@@ -152,6 +169,8 @@ impl<O: Outlet> Lane<O> {
             if let Some(open) = &mut self.open {
                 open.idle_since.get_or_insert_with(Instant::now);
             }
+            // What cannot be noted now is noted later.
+            let _ = self.note().await;
             if unless_stopped(&self.stop, Duration::ZERO, sleep(rest)).await.is_none() {
                 return Gate::Shut(None);
             }
@@ -165,7 +184,7 @@ impl<O: Outlet> Lane<O> {
             let step = match matches!(gate, Gate::Shut(_)) || self.stop.is_cancelled() {
                 true => Step::Over,
                 false => match self.opened_for(delivery, &batch[number..]).await? {
-                    Step::On => self.send_one(delivery).await?,
+                    Step::On => self.send_one(delivery, batch.get(number + 1)).await?,
                     Step::Over => Step::Over,
                 },
             };
@@ -186,6 +205,7 @@ impl<O: Outlet> Lane<O> {
         if self.open.as_ref().is_some_and(|open| asked_for(&open.proposed, class, syntax)) {
             return Ok(Step::On);
         }
+        self.note().await?;
         let Some(peer) = self.queue.receiver().cloned() else {
             let why = format!("no peer {} with an address in the configuration", self.queue.peer);
             for delivery in batch {
@@ -231,7 +251,12 @@ impl<O: Outlet> Lane<O> {
         Ok(kinds)
     }
 
-    async fn send_one(&mut self, delivery: &Delivery) -> Result<Step, StoreError> {
+    /// What comes behind it is made ready meanwhile.
+    async fn send_one(
+        &mut self,
+        delivery: &Delivery,
+        next: Option<&Delivery>,
+    ) -> Result<Step, StoreError> {
         let Some(open) = &mut self.open else { return Ok(Step::Over) };
         if delivery.has_alternates
             && let Some(why) = open.refused.get(&delivery.sop_class).cloned()
@@ -239,7 +264,8 @@ impl<O: Outlet> Lane<O> {
             return self.class_refused(delivery, &why).await.map(|()| Step::On);
         }
         let idled = open.idle_since.take().is_some();
-        let sending = self.outlet.send(&self.queue, &mut open.line, delivery);
+        let sending = self.outlet.send(&self.queue, &mut open.line, delivery, next);
+        let sending = noted_meanwhile(&self.queue, &mut self.taken, sending);
         match unless_stopped(&self.stop, LAST_ITEM, sending).await {
             Some(Ok(sent)) => self.settle(delivery, sent).await.map(|()| Step::On),
             Some(Err(why)) => {
@@ -263,14 +289,9 @@ impl<O: Outlet> Lane<O> {
         match sent {
             Sent::Taken(status) => {
                 tracing::info!(instance = %delivery.sop_instance, status = format!("{status:04X}"), "delivered");
-                let (store, now) = (&self.queue.store, self.queue.clock.now());
-                match self.queue.is_to_prove() {
-                    true => {
-                        let ask_at = now.plus(ASK_AFTER);
-                        store.delivered_unproven(delivery, status, now, ask_at).await?;
-                    }
-                    false => store.delivered(delivery, status, now).await?,
-                }
+                let at = self.queue.clock.now();
+                let ask_at = self.queue.is_to_prove().then(|| at.plus(ASK_AFTER));
+                self.taken.push(Delivered { delivery: delivery.clone(), status, at, ask_at });
                 self.queue.is_well().await
             }
             Sent::Never(why) => self.park(delivery, &why).await,
@@ -295,6 +316,12 @@ impl<O: Outlet> Lane<O> {
                 self.queue.is_shaky(delivery, &why).await
             }
         }
+    }
+
+    async fn note(&mut self) -> Result<(), StoreError> {
+        self.queue.store.note_taken(&self.taken).await?;
+        self.taken.clear();
+        Ok(())
     }
 
     async fn later(&self, delivery: &Delivery, why: &str) -> Result<(), StoreError> {
@@ -337,4 +364,27 @@ async fn lingered(idle_since: Option<Instant>) {
         Some(since) => tokio::time::sleep_until(since + LINGER).await,
         None => std::future::pending().await,
     }
+}
+
+/// A peer that takes its time with this one does not keep the index from what it took before.
+async fn noted_meanwhile<T>(
+    queue: &Queue,
+    taken: &mut Vec<Delivered>,
+    sending: impl Future<Output = T>,
+) -> T {
+    let mut sending = pin!(sending);
+    if taken.is_empty() {
+        return sending.await;
+    }
+    tokio::select! {
+        biased;
+        sent = &mut sending => return sent,
+        () = sleep(NOTED_WITHIN) => {}
+    }
+    let (sent, noted) = tokio::join!(sending, queue.store.note_taken(taken));
+    // Else it is tried again before anything else is leased.
+    if noted.is_ok() {
+        taken.clear();
+    }
+    sent
 }

@@ -1,7 +1,7 @@
 //! What a lane sends over: an association with the peer. A simulation of many days stands in its place.
 
 use super::queue::Queue;
-use super::send::{Sent, send};
+use super::send::{Ahead, Sent, send};
 use crate::audit::events::Somebody;
 use crate::audit::{Audit, How, Instance, Transfers};
 use crate::commit::tell_if_unknown;
@@ -24,12 +24,13 @@ pub(super) trait Outlet: Clone + Send + Sync + 'static {
         proposed: &[Proposed],
     ) -> impl Future<Output = Result<Self::Line, String>> + Send;
 
-    /// `Err` when the line cannot be used any more.
+    /// `Err` when the line cannot be used any more. What comes behind it may be made ready meanwhile.
     fn send(
         &self,
         queue: &Queue,
         line: &mut Self::Line,
         delivery: &Delivery,
+        next: Option<&Delivery>,
     ) -> impl Future<Output = Result<Sent, String>> + Send;
 
     fn close(&self, line: Self::Line) -> impl Future<Output = ()> + Send;
@@ -45,6 +46,8 @@ pub(super) struct Dimse {
 pub(super) struct Line {
     association: Association,
     transfers: Transfers,
+    /// Read while the one before it is on its way.
+    ahead: Option<Ahead>,
 }
 
 impl Dimse {
@@ -77,7 +80,7 @@ impl Outlet for Dimse {
         let to = Somebody { title: peer.ae_title.to_string(), address };
         let encrypted = matches!(association.security(), Security::Tls { .. });
         let transfers = Transfers::sent(&self.audit, &to, encrypted);
-        Ok(Line { association, transfers })
+        Ok(Line { association, transfers, ahead: None })
     }
 
     async fn send(
@@ -85,11 +88,14 @@ impl Outlet for Dimse {
         queue: &Queue,
         line: &mut Line,
         delivery: &Delivery,
+        next: Option<&Delivery>,
     ) -> Result<Sent, String> {
+        let read = line.ahead.take().filter(|ahead| ahead.is_of(delivery));
+        line.ahead = next.and_then(|next| Ahead::begin(&queue.store, next));
         let instance = self.instance(&queue.store, delivery).await;
         let instance = instance.map_err(|error| error.to_string())?;
         let mut moving = Moving::new(&mut line.transfers, instance);
-        let sent = send(queue, &mut line.association, delivery).await;
+        let sent = send(queue, &mut line.association, delivery, read).await;
         if let Ok(Sent::Taken(_)) = &sent {
             moving.how = How::Read;
         }

@@ -9,8 +9,10 @@ use crate::transcode;
 use bytes::Bytes;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::{Delivery, Leased};
+use gantry_store::store::Store;
 use gantry_terms::uid::Uid;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What became of one delivery.
 pub(super) enum Sent {
@@ -32,8 +34,13 @@ pub(super) async fn send(
     queue: &Queue,
     association: &mut Association,
     delivery: &Delivery,
+    ahead: Option<Ahead>,
 ) -> Result<Sent, AssociationError> {
-    let kept = match kept(queue, delivery).await {
+    let kept = match ahead {
+        Some(ahead) => ahead.read().await,
+        None => kept(&queue.store, delivery).await,
+    };
+    let kept = match kept {
         Ok(kept) => kept,
         Err(unsent) => return Ok(unsent),
     };
@@ -62,8 +69,38 @@ pub(super) async fn send(
     })
 }
 
-async fn kept(queue: &Queue, delivery: &Delivery) -> Result<Bytes, Sent> {
-    let part10 = match queue.store.leased_object(delivery).await {
+/// Larger ones are read when it is their turn: each association would hold two of them.
+const LARGEST_AHEAD: u64 = 16 << 20;
+
+/// A kept object that is read before it is its turn.
+pub(super) struct Ahead {
+    id: i64,
+    reading: AbortOnDropHandle<Result<Bytes, Sent>>,
+}
+
+impl Ahead {
+    pub(super) fn begin(store: &Store, delivery: &Delivery) -> Option<Self> {
+        if delivery.bytes > LARGEST_AHEAD {
+            return None;
+        }
+        let (store, delivery) = (store.clone(), delivery.clone());
+        let id = delivery.id;
+        let reading = tokio::spawn(async move { kept(&store, &delivery).await });
+        Some(Self { id, reading: AbortOnDropHandle::new(reading) })
+    }
+
+    pub(super) fn is_of(&self, delivery: &Delivery) -> bool {
+        self.id == delivery.id
+    }
+
+    async fn read(self) -> Result<Bytes, Sent> {
+        let lost = |_| Err(Sent::Later("it was not read".into()));
+        self.reading.await.unwrap_or_else(lost)
+    }
+}
+
+async fn kept(store: &Store, delivery: &Delivery) -> Result<Bytes, Sent> {
+    let part10 = match store.leased_object(delivery).await {
         Ok(Leased::Object(part10)) => part10,
         Ok(Leased::Changed) => {
             return Err(Sent::Later("other bytes came under its UID meanwhile".into()));

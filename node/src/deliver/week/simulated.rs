@@ -156,7 +156,13 @@ impl Outlet for Simulated {
     }
 
     /// Where the line breaks behind every other object, the peer has it and nobody was told.
-    async fn send(&self, queue: &Queue, _: &mut (), delivery: &Delivery) -> Result<Sent, String> {
+    async fn send(
+        &self,
+        queue: &Queue,
+        _: &mut (),
+        delivery: &Delivery,
+        _: Option<&Delivery>,
+    ) -> Result<Sent, String> {
         self.state().reading += 1;
         let object = queue.store.leased_object(delivery).await;
         self.state().reading -= 1;
