@@ -74,6 +74,10 @@ pub enum ResultKind {
     KeyObjects,
     /// Outlines of masks and boxes over the images themselves.
     PresentationState,
+    /// The report as sentences.
+    TextReport,
+    /// The same for people, as pages.
+    EncapsulatedPdf,
 }
 
 impl ResultKind {
@@ -87,6 +91,8 @@ impl ResultKind {
             Self::FractionalSegmentation => "fractional-segmentation",
             Self::KeyObjects => "key-objects",
             Self::PresentationState => "presentation-state",
+            Self::TextReport => "text-report",
+            Self::EncapsulatedPdf => "encapsulated-pdf",
         }
     }
 }

@@ -139,7 +139,7 @@ pub struct ShowArguments {
     /// SOP Instance UID (0008,0018) of what was made here or received; or a Series Instance UID (0020,000E) or Study
     /// Instance UID (0020,000D), for all results that models made of it.
     pub uid: String,
-    /// Where the frames of an image are laid, as UID.png or UID-FRAME.png; made if it is not there.
+    /// Where the frames of an image are laid, as UID.png or UID-FRAME.png, and a PDF, as UID.pdf; made if it is not there.
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
     /// Only this frame of a multi-frame image, counted from 1.

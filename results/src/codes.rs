@@ -101,6 +101,13 @@ pub const BOUNDED_BY: Concept = sct("75958009", "Bounded by");
 pub const OF_INTEREST: Concept = dcm("113000", "Of Interest");
 pub const KEY_OBJECT_DESCRIPTION: Concept = dcm("113012", "Key Object Description");
 
+// TID 2000: the report in words (CID 7000, CID 7001, CID 7002)
+pub const DIAGNOSTIC_IMAGING_REPORT: Concept =
+    Concept("18748-4", "LN", "Diagnostic imaging report");
+pub const PROCEDURE_DESCRIPTIONS: Concept = dcm("121064", "Current Procedure Descriptions");
+pub const PROCEDURE_DESCRIPTION: Concept = dcm("121065", "Procedure Description");
+pub const FINDINGS: Concept = dcm("121070", "Findings");
+
 // UCUM units of the image library
 pub const MILLIMETER: Concept = ucum("mm", "mm");
 pub const PIXELS: Concept = ucum("{pixels}", "Pixels");

@@ -1,6 +1,6 @@
 //! The images that show what was found, as a Key Object Selection (PS3.3 A.35.4, C.17.6, PS3.16 TID 2010).
 
-mod flagged;
+pub(crate) mod flagged;
 
 use crate::codes::{ENGLISH, KEY_OBJECT_DESCRIPTION, LANGUAGE, OF_INTEREST};
 use crate::data_set::{DataSet, referenced_frames};

@@ -1,9 +1,10 @@
-//! Findings in, DICOM objects out: the structured report, the picture, the segmentation, the derived images, the key objects and the presentation states that a job sends into the patient's own study.
+//! Findings in, DICOM objects out: the structured and the text report, the PDF, the picture, the segmentation, the derived images, the key objects and the presentation states that a job sends into the patient's own study.
 
 mod codes;
 mod coding_schemes;
 mod data_set;
 pub mod derived_image;
+pub mod encapsulated_pdf;
 mod header;
 pub mod key_objects;
 pub mod measured;
@@ -15,8 +16,11 @@ pub mod segmentation;
 pub mod source;
 pub mod structured_report;
 mod text;
+pub mod text_report;
+mod words;
 
 pub use derived_image::derived_images;
+pub use encapsulated_pdf::encapsulated_pdf;
 pub use key_objects::key_objects;
 pub use measured::Measured;
 pub use object::{ComposeError, ResultObject};
@@ -26,3 +30,4 @@ pub use secondary_capture::{Picture, render, secondary_capture};
 pub use segmentation::segmentation;
 pub use source::{OtherSeries, Reference, Source};
 pub use structured_report::{alternates, structured_report, structured_report_of_segments};
+pub use text_report::text_report;

@@ -15,7 +15,7 @@ use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
-use crate::source::{Reference, Source};
+use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
 use dicom_dictionary_std::tags;
@@ -81,18 +81,12 @@ fn compose(
 
 /// Every instance that the tree refers to, by its series.
 fn evidence<'a>(about: &About<'a>) -> Vec<OfSeries<'a>> {
-    let source = about.job.subject.source;
-    let of_source = |instances: &'a [Reference]| {
-        instances.iter().map(|i| (&i.sop_class, &i.sop_instance)).collect()
-    };
-    let others = source.others.iter();
-    let others = others.map(|other| (&other.series, of_source(&other.instances)));
-    let segments = about.segmentation.map(|object| {
+    let mut evidence = document::of_source(about.job.subject.source);
+    evidence.extend(about.segmentation.map(|object| {
         let instance = (&object.sop_class, &object.sop_instance);
         (&object.series, vec![instance])
-    });
-    let leading = (&source.series, of_source(&source.instances));
-    std::iter::once(leading).chain(others).chain(segments).collect()
+    }));
+    evidence
 }
 
 fn report_codes(findings: &Findings) -> impl Iterator<Item = &Code> {

@@ -5,8 +5,9 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, Shown, alternates, derived_images, key_objects, presentation_states,
-    secondary_capture, structured_report, structured_report_of_segments,
+    Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, key_objects,
+    presentation_states, secondary_capture, structured_report, structured_report_of_segments,
+    text_report,
 };
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Derived, Findings, Presence};
@@ -19,7 +20,7 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 9] = [
+const OBJECTS: [&str; 11] = [
     "structured report",
     "report in older classes",
     "report that refers to segments",
@@ -29,6 +30,8 @@ const OBJECTS: [&str; 9] = [
     "derived images",
     "key objects",
     "presentation state",
+    "text report",
+    "PDF",
 ];
 
 type Made = Result<Vec<ResultObject>, ComposeError>;
@@ -120,6 +123,8 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         derived_images(source, &scan.files, volume, &findings, &job),
         selected(key_objects(source, volume, &findings, &job)),
         drawn(presentation_states(source, &shown(&scan.files), volume, &findings, &job)),
+        one(text_report(source, volume, &findings, &job)),
+        one(encapsulated_pdf(source, volume, &findings, &job)),
     ];
     made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
 }
@@ -143,9 +148,12 @@ fn of_film() -> Vec<&'static str> {
     findings.groups[0].region = Some(Region { colour: [255, 128, 0], place });
     let state = drawn(presentation_states(source, &shown(&files), film, &findings, &job));
     let no = "refused";
-    let [report, older, images, selection, state] =
-        [&report, &older, &images, &selection, &state].map(|made| judged(made, &files, true));
-    [report, older, no, no, no, no, images, selection, state].into()
+    let words = text_report(source, film, &findings, &job).map(|object| vec![object]);
+    let pages = encapsulated_pdf(source, film, &findings, &job).map(|object| vec![object]);
+    let [report, older, images, selection, state, words, pages] =
+        [&report, &older, &images, &selection, &state, &words, &pages]
+            .map(|made| judged(made, &files, true));
+    [report, older, no, no, no, no, images, selection, state, words, pages].into()
 }
 
 /// Where they are as valid together as each of them is: a study may have all of them.

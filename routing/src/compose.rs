@@ -3,6 +3,7 @@
 use crate::job_error::JobError;
 use bytes::Bytes;
 use gantry_results::derived_image::derived_images;
+use gantry_results::encapsulated_pdf::encapsulated_pdf;
 use gantry_results::key_objects::key_objects;
 use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::presentation_state::{Shown, presentation_states};
@@ -13,6 +14,7 @@ use gantry_results::source::{OtherSeries, Reference, Source};
 use gantry_results::structured_report::{
     alternates, structured_report, structured_report_of_segments,
 };
+use gantry_results::text_report::text_report;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
 use gantry_store::jobs::Job;
@@ -32,6 +34,8 @@ pub const DERIVED_IMAGES: &str = "derived-images";
 pub const SEGMENTATION: &str = "segmentation";
 pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
 pub const KEY_OBJECTS: &str = "key-objects";
+pub const TEXT_REPORT: &str = "text-report";
+pub const ENCAPSULATED_PDF: &str = "encapsulated-pdf";
 pub const PRESENTATION_STATE: &str = "presentation-state";
 
 /// Composes results in the name of this node.
@@ -168,6 +172,8 @@ impl Composer {
             FRACTIONAL_SEGMENTATION => 81,
             KEY_OBJECTS => 82,
             PRESENTATION_STATE => 83,
+            TEXT_REPORT => 84,
+            ENCAPSULATED_PDF => 85,
             _ => 2,
         };
         let provenance = Provenance {
@@ -207,6 +213,12 @@ impl Composer {
                 let selection = key_objects(&source, &images, &findings, &provenance)?;
                 Ok(selection.into_iter().collect())
             }),
+            (ENCAPSULATED_PDF, images) => {
+                Box::new(move || one(encapsulated_pdf(&source, &images, &findings, &provenance)))
+            }
+            (TEXT_REPORT, images) => {
+                Box::new(move || one(text_report(&source, &images, &findings, &provenance)))
+            }
             (PRESENTATION_STATE, images) => Box::new(move || {
                 presentation_states(&source, &shown, &images, &findings, &provenance)
             }),

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
+const BASIC_TEXT: &str = "1.2.840.10008.5.1.4.1.1.88.11";
+
 const RULE: &str = r#"
 [[rule]]
 name = "balls in phantoms"
@@ -27,7 +29,7 @@ PatientID = "PHANTOM"
 
 [rule.then]
 run  = "bright-balls"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images", "key-objects", "presentation-state"] }
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images", "key-objects", "presentation-state", "text-report", "encapsulated-pdf"] }
 "#;
 
 /// A ball of metal: the numbers of the images that it is in, where its middle is, its radius in pixels, and
@@ -121,7 +123,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     let node = setup.pacs(&pacs).start();
     send(&node, &chest.instances);
     let images = chest.instances.len();
-    let received = pacs.wait_for(images + 4, PATIENCE);
+    let received = pacs.wait_for(images + 6, PATIENCE);
 
     let source = ReceivedFile::first_of(sources.path());
     for result in &received {
@@ -130,6 +132,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     }
     assert_eq!(received.iter().filter(|file| file.is_capture()).count(), 1);
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    compare_words(&node, &received);
     report_tree(&report.path);
     let told = said(&python, include_str!("../kit/regions.py"), &[&report.path], &[]);
     assert_eq!(regions(&told), expected(&chest.instances), "{told}");
@@ -172,9 +175,37 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     assert!(explained.contains("Lesion: absent"), "{explained}");
     let again = node.gantry(&["reproduce", &chest.series]);
     assert!(again.success, "{again:?}");
-    assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 4, "{again:?}");
+    assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 6, "{again:?}");
     node.gantry(&["status"]);
-    assert_eq!(pacs.received().len(), images + 4, "results start nothing by themselves");
+    assert_eq!(pacs.received().len(), images + 6, "results start nothing by themselves");
+}
+
+/// The same findings as sentences, for DCMTK, for `gantry show` and on the pages of the PDF.
+fn compare_words(node: &Node, received: &[ReceivedFile]) {
+    const SAID: [&str; 3] = [
+        "Ball 1 (Nodule): Certainty of Finding 80 %",
+        "Ball 2 (Nodule): Certainty of Finding 60 %",
+        "Brighter than bone (Lesion): absent",
+    ];
+    let words = received.iter().find(|file| file.sop_class == BASIC_TEXT).expect("a text report");
+    report_tree(&words.path);
+    let shown = node.gantry(&["show", &words.sop_instance]);
+    for line in SAID {
+        assert!(shown.out.contains(&format!("Finding: {line}")), "{line} is not in {shown:?}");
+    }
+    let pages = received.iter().find(|file| file.modality == "DOC").expect("a PDF");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let to = folder.path().display().to_string();
+    let shown = node.gantry(&["show", &pages.sop_instance, "--to", &to]);
+    let pdf = folder.path().join(format!("{}.pdf", pages.sop_instance));
+    assert!(shown.success && shown.out.contains(&pdf.display().to_string()), "{shown:?}");
+    let bytes = std::fs::read(&pdf).expect("it was written");
+    assert!(bytes.starts_with(b"%PDF-") && bytes.ends_with(b"%%EOF\n"), "to its last byte");
+    for line in SAID {
+        // Brackets are escaped within a string of a PDF.
+        let line = line.replace('(', "\\(").replace(')', "\\)");
+        assert!(String::from_utf8_lossy(&bytes).contains(&line), "{line}");
+    }
 }
 
 /// As the state draws them: text, image, edges.

@@ -170,7 +170,8 @@ fn assert_kept(node: &Node, sent: &[Instance]) {
     let by_name: HashMap<&str, &Instance> =
         exported.iter().map(|one| (one.sop_instance.as_str(), one)).collect();
     assert_eq!(by_name.len(), exported.len(), "each object is kept once");
-    assert_eq!(exported.len(), sent.len() + 2 * SERIES);
+    // Of each series a capture, and the report in three SOP classes.
+    assert_eq!(exported.len(), sent.len() + 4 * SERIES);
     for image in sent {
         assert!(by_name.get(image.sop_instance.as_str()) == Some(&image), "{}", image.sop_instance);
     }

@@ -1,6 +1,7 @@
-//! `gantry show`: a kept report as a tree, a presentation state in words, a kept image, or a segmentation over its source, as PNG files.
+//! `gantry show`: a kept report as a tree, a PDF as its file, a presentation state in words, a kept image, or a segmentation over its source, as PNG files.
 
 mod content;
+mod document;
 mod picture;
 mod presentation;
 mod segments;
@@ -100,8 +101,16 @@ async fn show(
         presentation::lines(&report).iter().for_each(|said| line!("  {said}"));
         return Ok(());
     }
+    if document::is_one(&report) {
+        let Some(to) = &arguments.to else {
+            line!("  a PDF: --to FOLDER writes it");
+            return Ok(());
+        };
+        line!("  {}", document::write(&report, &identity.sop_instance, to)?.display());
+        return Ok(());
+    }
     if report.text(tags::VALUE_TYPE).is_none() {
-        return Err("it is neither an image nor a structured report nor a presentation state; `gantry export` \
+        return Err("it is neither an image nor a PDF nor a structured report nor a presentation state; `gantry export` \
                     gives its file"
             .into());
     }

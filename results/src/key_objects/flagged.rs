@@ -79,19 +79,47 @@ fn of_volume<'a>(findings: &'a Findings, volume: &'a Volume) -> Flagged<'a> {
             flagged.label(&mask.label);
         }
     }
-    for (slice, _) in volume.slices.iter().zip(&on).filter(|(_, on)| **on) {
-        let known = flagged.images.iter_mut();
+    flagged.images = images(volume, &on);
+    flagged
+}
+
+/// Each once, with the frames of it that are meant.
+fn images<'a>(volume: &'a Volume, on: &[bool]) -> Vec<Image<'a>> {
+    let mut images: Vec<Image> = Vec::new();
+    for (slice, _) in volume.slices.iter().zip(on).filter(|(_, on)| **on) {
+        let known = images.iter_mut();
         match known.into_iter().find(|image| *image.sop_instance == slice.sop_instance) {
             Some(image) => image.frames.extend(slice.frame),
-            None => flagged.images.push(Image {
+            None => images.push(Image {
                 sop_class: &slice.sop_class,
                 sop_instance: &slice.sop_instance,
                 frames: slice.frame.into_iter().collect(),
             }),
         }
     }
-    flagged.images.iter_mut().for_each(|image| image.frames.sort_unstable());
-    flagged
+    images.iter_mut().for_each(|image| image.frames.sort_unstable());
+    images
+}
+
+/// The images that one group was found on: the film, or the slices where it is.
+pub fn images_of<'a>(
+    group: &MeasurementGroup,
+    findings: &Findings,
+    measured: Measured<'a>,
+) -> Vec<Image<'a>> {
+    match measured {
+        Measured::Film(film) => {
+            let Film { sop_class, sop_instance, .. } = film;
+            vec![Image { sop_class, sop_instance, frames: group.frame.into_iter().collect() }]
+        }
+        Measured::Volume(volume) => {
+            let mut on = vec![false; volume.slices.len()];
+            if is_found(&group) {
+                slices_of(group, findings, volume).into_iter().for_each(|slice| on[slice] = true);
+            }
+            images(volume, &on)
+        }
+    }
 }
 
 /// Of an answer on the whole all slices, or those of the segment that it is of.

@@ -16,6 +16,7 @@ pub enum Relation {
     HasObservationContext,
     HasAcquisitionContext,
     SelectedFrom,
+    InferredFrom,
 }
 
 impl Relation {
@@ -26,6 +27,7 @@ impl Relation {
             Self::HasObservationContext => "HAS OBS CONTEXT",
             Self::HasAcquisitionContext => "HAS ACQ CONTEXT",
             Self::SelectedFrom => "SELECTED FROM",
+            Self::InferredFrom => "INFERRED FROM",
         }
     }
 }
@@ -60,6 +62,13 @@ pub fn uid(relation: Relation, name: impl Into<Code>, value: &Uid) -> DataSet {
 /// An image of the library; its purpose is told only outside the library.
 pub fn image(purpose: Option<Code>, reference: DataSet) -> DataSet {
     let mut item = item(Relation::Contains, "IMAGE", purpose);
+    item.item(tags::REFERENCED_SOP_SEQUENCE, reference);
+    item
+}
+
+/// An image that a sentence follows from.
+pub fn inferred_from(reference: DataSet) -> DataSet {
+    let mut item = item(Relation::InferredFrom, "IMAGE", None);
     item.item(tags::REFERENCED_SOP_SEQUENCE, reference);
     item
 }

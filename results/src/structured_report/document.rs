@@ -2,12 +2,22 @@
 
 use crate::data_set::{DataSet, referenced};
 use crate::header::Job;
-use crate::source::Source;
+use crate::source::{Reference, Source};
 use dicom_dictionary_std::tags;
 use gantry_terms::uid::Uid;
 
 /// A series, and class and instance of each of its objects that a document refers to.
 pub type OfSeries<'a> = (&'a Uid, Vec<(&'a Uid, &'a Uid)>);
+
+/// What went into the model.
+pub fn of_source(source: &Source) -> Vec<OfSeries<'_>> {
+    let others = source.others.iter().map(|other| (&other.series, named(&other.instances)));
+    std::iter::once((&source.series, named(&source.instances))).chain(others).collect()
+}
+
+fn named(instances: &[Reference]) -> Vec<(&Uid, &Uid)> {
+    instances.iter().map(|instance| (&instance.sop_class, &instance.sop_instance)).collect()
+}
 
 /// SR Document Series and General modules (PS3.3 C.17.1, C.17.2). A device never verifies.
 pub fn general(job: &Job, report: &mut DataSet) {
