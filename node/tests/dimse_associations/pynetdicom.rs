@@ -64,7 +64,8 @@ async fn this_node_confirms_whom_it_knows_and_gets_no_association_where_nobody_d
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("passcode");
     std::fs::write(&file, "open sesame").expect("written");
-    let peer = format!("[[peer]]\nae-title = \"SCANNER\"\nuser = \"joe\"\npasscode-file = {file:?}\n");
+    let peer =
+        format!("[[peer]]\nae-title = \"SCANNER\"\nuser = \"joe\"\npasscode-file = {file:?}\n");
     let checked = format!("[listen]\nuser-identity = \"checked\"\n{peer}");
     let node = Gantry::start(&checked).await;
     let careless = Gantry::start("[[peer]]\nae-title = \"SCANNER\"\n").await;
