@@ -11,7 +11,7 @@ use colour::Palette;
 use compressed::Frame;
 use encapsulated::Fragments;
 use image::Image;
-pub use native::{has_native_pixels, native_pixels};
+pub use native::{NativePixels, has_native_pixels, native_pixels};
 use std::borrow::Cow;
 
 pub(crate) mod tags {

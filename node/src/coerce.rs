@@ -85,7 +85,7 @@ pub fn apply(
     }
 }
 
-fn inflated(deflated: &[u8]) -> Result<Vec<u8>, CoerceError> {
+pub(crate) fn inflated(deflated: &[u8]) -> Result<Vec<u8>, CoerceError> {
     let mut bytes = Vec::new();
     let mut reading = DeflateDecoder::new(deflated).take(MOST_INFLATED + 1);
     reading.read_to_end(&mut bytes).map_err(|_| CoerceError::Unreadable(0))?;

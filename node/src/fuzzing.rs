@@ -45,7 +45,7 @@ pub fn walk(input: &[u8]) {
     drop(coerced(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
     check_coerced(&made, &syntax);
     for to in &SYNTAXES[..2] {
-        drop(transcode::native(rest, &syntax, &uid(to)));
+        drop(transcode::native(rest, &uid(SYNTAXES[usize::from(*choice) % 4]), &uid(to)));
         if !encapsulated {
             check_transcoded(&made, &syntax, &uid(to));
         }

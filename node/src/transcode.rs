@@ -1,5 +1,6 @@
-//! Turns a kept object into a data set in a syntax that a peer takes, where that changes no pixel.
+//! Turns a kept object into a data set in a syntax that a peer takes, where every pixel is what the kept one shows.
 
+use crate::coerce::inflated;
 use bytes::Bytes;
 use dicom_core::header::DataElementHeader;
 use dicom_core::{Length, PrimitiveValue, Tag, VR};
@@ -7,8 +8,11 @@ use dicom_encoding::{TransferSyntax, TransferSyntaxIndex};
 use dicom_parser::dataset::{DataSetReader, DataSetWriter, DataToken};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use gantry_inference::decode::{self, DecodeError};
-use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
+use gantry_terms::transfer_syntaxes::{
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
+};
 use gantry_terms::uid::Uid;
+use std::collections::BTreeMap;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TranscodeError {
@@ -39,21 +43,31 @@ pub fn data_set_of(part10: &Bytes) -> Option<Bytes> {
     Some(part10.slice(start..))
 }
 
-/// Re-encodes a data set from one uncompressed syntax to another.
+/// Re-encodes a data set from one uncompressed syntax to another; one that is deflated as a whole is inflated.
 pub fn native(data_set: &[u8], from: &Uid, to: &Uid) -> Result<Vec<u8>, TranscodeError> {
     let is_native =
         |uid: &Uid| [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid.as_str());
     let not_converted = || TranscodeError::NotConverted { from: from.clone(), to: to.clone() };
+    if from.as_str() == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN && is_native(to) {
+        let plain = inflated(data_set).map_err(|_| TranscodeError::Unreadable)?;
+        let explicit = Uid::parse(EXPLICIT_VR_LITTLE_ENDIAN).map_err(|_| not_converted())?;
+        return if explicit == *to { Ok(plain) } else { native(&plain, &explicit, to) };
+    }
     if !is_native(from) || !is_native(to) {
         return Err(not_converted());
     }
     let source = TransferSyntaxRegistry.get(from.as_str()).ok_or_else(not_converted)?;
     let target = TransferSyntaxRegistry.get(to.as_str()).ok_or_else(not_converted)?;
     let mut bytes = Vec::with_capacity(data_set.len());
-    copy(data_set, source, target, None, &mut bytes).ok_or(TranscodeError::Unreadable)?;
+    copy(data_set, source, target, None, BTreeMap::new(), &mut bytes)
+        .ok_or(TranscodeError::Unreadable)?;
     Ok(bytes)
 }
 
+const PHOTOMETRIC_INTERPRETATION: Tag = Tag(0x0028, 0x0004);
+const PLANAR_CONFIGURATION: Tag = Tag(0x0028, 0x0006);
+const LOSSY_IMAGE_COMPRESSION: Tag = Tag(0x0028, 0x2110);
+const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 /// Extended Offset Table, and its lengths (PS3.3 C.7.6.3.1.8).
 const OFFSETS: [Tag; 2] = [Tag(0x7FE0, 0x0001), Tag(0x7FE0, 0x0002)];
@@ -66,8 +80,8 @@ pub fn is_decompressed(from: &Uid) -> bool {
     decode::has_native_pixels(from.as_str())
 }
 
-/// The data set of a kept file that was compressed without loss, in an uncompressed syntax: each pixel
-/// has its value, and every other element is as it was. Grey images and those with a palette.
+/// The data set of a kept file that was compressed, in an uncompressed syntax: each pixel has its value, colours as red, green and blue,
+/// and every element that does not tell how the pixels lie is as it was.
 pub fn decompressed(part10: &Bytes, from: &Uid, to: &Uid) -> Result<Vec<u8>, TranscodeError> {
     let not_converted = || TranscodeError::NotConverted { from: from.clone(), to: to.clone() };
     if !is_decompressed(from) || !uncompressed().contains(to) {
@@ -78,9 +92,28 @@ pub fn decompressed(part10: &Bytes, from: &Uid, to: &Uid) -> Result<Vec<u8>, Tra
     let pixels = pixels.map_err(TranscodeError::Pixels)?;
     let source = TransferSyntaxRegistry.get(from.as_str()).ok_or_else(not_converted)?;
     let target = TransferSyntaxRegistry.get(to.as_str()).ok_or_else(not_converted)?;
-    let mut bytes = Vec::with_capacity(data_set.len() + pixels.len());
-    copy(&data_set, source, target, Some(pixels), &mut bytes).ok_or(TranscodeError::Unreadable)?;
+    let mut bytes = Vec::with_capacity(data_set.len() + pixels.bytes.len());
+    let told = told_of(from, pixels.is_rgb);
+    copy(&data_set, source, target, Some(pixels.bytes), told, &mut bytes)
+        .ok_or(TranscodeError::Unreadable)?;
     Ok(bytes)
+}
+
+/// Elements of the outermost data set that have these values, whatever they had.
+type Told = BTreeMap<Tag, (VR, PrimitiveValue)>;
+
+/// What is said of pixels that were decompressed (PS3.5 8.2, PS3.3 C.7.6.3.1). JPEG Baseline has always lost something, and without
+/// it nothing else would say so.
+fn told_of(from: &Uid, is_rgb: bool) -> Told {
+    let mut told = Told::new();
+    if is_rgb {
+        told.insert(PHOTOMETRIC_INTERPRETATION, (VR::CS, "RGB".into()));
+        told.insert(PLANAR_CONFIGURATION, (VR::US, PrimitiveValue::from(0_u16)));
+    }
+    if from.as_str() == JPEG_BASELINE {
+        told.insert(LOSSY_IMAGE_COMPRESSION, (VR::CS, "01".into()));
+    }
+    told
 }
 
 /// Token by token: dicom-object builds, writes and drops an object by recursion, which a peer could
@@ -90,6 +123,7 @@ fn copy(
     from: &TransferSyntax,
     to: &TransferSyntax,
     mut pixels: Option<Vec<u8>>,
+    mut told: Told,
     bytes: &mut Vec<u8>,
 ) -> Option<()> {
     // The reader makes room for a value before it looks for it.
@@ -101,6 +135,28 @@ fn copy(
     let (mut in_fragments, mut is_left_out) = (false, false);
     for token in DataSetReader::new_with_ts(data_set, from).ok()? {
         let token = token.ok()?;
+        let element = match &token {
+            DataToken::ElementHeader(header) => Some(header.tag),
+            DataToken::SequenceStart { tag, .. } => Some(*tag),
+            DataToken::PixelSequenceStart => Some(PIXEL_DATA),
+            _ => None,
+        };
+        if let Some(tag) = element.filter(|_| open == 0) {
+            let is_plain = matches!(token, DataToken::ElementHeader(_));
+            is_left_out = told.contains_key(&tag);
+            if is_left_out && !is_plain {
+                return None;
+            }
+            while let Some(first) = told.first_entry().filter(|first| *first.key() <= tag) {
+                let (tag, (vr, value)) = first.remove_entry();
+                for token in primitive(tag, vr, value)? {
+                    writer.write(token).ok()?;
+                }
+            }
+            if is_left_out {
+                continue;
+            }
+        }
         match &token {
             DataToken::ElementHeader(header) if !fits(header.len) => return None,
             // Where compressed frames begin says nothing of others.
@@ -139,9 +195,12 @@ fn copy(
 
 /// Pixel Data (7FE0,0010) without compression (PS3.5 8.2, A.2).
 fn native_pixel_data(pixels: Vec<u8>) -> Option<[DataToken; 2]> {
-    let length = u32::try_from(pixels.len()).ok()?;
-    let header = DataElementHeader::new(PIXEL_DATA, VR::OW, Length(length));
-    let value = PrimitiveValue::U8(pixels.into());
+    primitive(PIXEL_DATA, VR::OW, PrimitiveValue::U8(pixels.into()))
+}
+
+fn primitive(tag: Tag, vr: VR, value: PrimitiveValue) -> Option<[DataToken; 2]> {
+    let length = u32::try_from(value.calculate_byte_len()).ok()?;
+    let header = DataElementHeader::new(tag, vr, Length(length));
     Some([DataToken::ElementHeader(header), DataToken::PrimitiveValue(value)])
 }
 
@@ -235,9 +294,64 @@ mod tests {
 
         let cut = part10(RLE, &image(&fragments[..60]));
         assert!(decompressed(&cut, &uid(RLE), &uid(EXPLICIT_VR_LITTLE_ENDIAN)).is_err());
-        let lossy = uid("1.2.840.10008.1.2.4.50");
-        let refused = decompressed(&kept, &lossy, &uid(EXPLICIT_VR_LITTLE_ENDIAN));
+        let unknown = uid("1.2.840.10008.1.2.4.51");
+        let refused = decompressed(&kept, &unknown, &uid(EXPLICIT_VR_LITTLE_ENDIAN));
         assert!(matches!(refused, Err(TranscodeError::NotConverted { .. })));
+    }
+
+    /// Three bytes a pixel in three segments of RLE.
+    #[test]
+    fn colours_become_red_green_and_blue_pixel_by_pixel_and_the_header_says_so() {
+        const RLE: &str = "1.2.840.10008.1.2.5";
+        let mut frame: Vec<u8> = [3u32, 64, 70, 76].iter().flat_map(|n| n.to_le_bytes()).collect();
+        frame.resize(64, 0);
+        for plane in [[10, 11, 12, 13], [20, 21, 22, 23], [30, 31, 32, 33]] {
+            frame.push(3);
+            frame.extend(plane);
+            frame.push(128);
+        }
+        let fragments = [
+            &b"\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\0\0\0\0\xFE\xFF\x00\xE0"[..],
+            &(frame.len() as u32).to_le_bytes(),
+            &frame,
+            b"\xFE\xFF\xDD\xE0\0\0\0\0",
+        ]
+        .concat();
+        let number = |element, value: u16| short(0x28, element, b"US", &value.to_le_bytes());
+        let image = |planar: u16, pixels: &[u8]| {
+            let attributes = [
+                number(0x02, 3),
+                short(0x28, 0x04, b"CS", b"RGB "),
+                number(0x06, planar),
+                number(0x10, 2),
+                number(0x11, 2),
+                number(0x0100, 8),
+                number(0x0101, 8),
+                number(0x0102, 7),
+                number(0x0103, 0),
+            ];
+            [&attributes.concat(), pixels].concat()
+        };
+        let kept = part10(RLE, &image(1, &fragments));
+        let pixels =
+            b"\xE0\x7F\x10\0OW\0\0\x0C\0\0\0\x0A\x14\x1E\x0B\x15\x1F\x0C\x16\x20\x0D\x17\x21";
+        let made = decompressed(&kept, &uid(RLE), &uid(EXPLICIT_VR_LITTLE_ENDIAN));
+        assert_eq!(made.expect("it is whole"), image(0, pixels));
+    }
+
+    #[test]
+    fn what_is_deflated_as_a_whole_is_inflated_for_a_peer_that_takes_it_plain() {
+        use std::io::Write;
+        let explicit = short(0x08, 0x60, b"CS", b"CT");
+        let mut writing =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        writing.write_all(&explicit).expect("into memory");
+        let deflated = writing.finish().expect("into memory");
+        let from = uid(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN);
+        let to = |syntax| native(&deflated, &from, &uid(syntax)).expect("it is whole");
+        assert_eq!(to(EXPLICIT_VR_LITTLE_ENDIAN), explicit);
+        assert_eq!(to(IMPLICIT_VR_LITTLE_ENDIAN), b"\x08\0\x60\0\x02\0\0\0CT");
+        assert!(native(b"\xFFno stream", &from, &uid(EXPLICIT_VR_LITTLE_ENDIAN)).is_err());
     }
 
     #[test]

@@ -30,17 +30,27 @@ const SINK: &str = "SINK";
 
 const RULE: &str = "[[rule]]\nname = \"onward\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n\
                     [rule.then]\nforward = [\"SINK\"]\n";
+const AT_ONCE: &str = "[[rule]]\nname = \"onward\"\non = \"instance\"\n[rule.select]\nModality = \"CT\"\n\
+                       [rule.then]\nforward = [\"SINK\"]\nwhen = \"arrives\"\n";
 const STABLE: &str = "function OnStableSeries(id, tags, metadata)\n  RestApiPost('/modalities/sink/store', id)\nend\n";
 const EACH: &str =
     "function OnStoredInstance(id, tags, metadata)\n  Delete(SendToModality(id, 'sink'))\nend\n";
 
-const ROUTERS: [Router; 5] =
-    [Router::Gantry(1), Router::Gantry(2), Router::Stable, Router::Each, Router::Dcmtk];
+const ROUTERS: [Router; 6] = [
+    Router::Gantry(1),
+    Router::Gantry(2),
+    Router::AtOnce,
+    Router::Stable,
+    Router::Each,
+    Router::Dcmtk,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Router {
     /// Over so many associations.
     Gantry(u32),
+    /// Each image when it is indexed.
+    AtOnce,
     /// Orthanc, a series when it is stable.
     Stable,
     /// Orthanc, each instance when it is stored.
@@ -66,6 +76,7 @@ impl Router {
         match self {
             Self::Gantry(1) => "gantry".into(),
             Self::Gantry(associations) => format!("gantry, {associations} associations"),
+            Self::AtOnce => "gantry, on arrival".into(),
             Self::Stable => "Orthanc, stable series".into(),
             Self::Each => "Orthanc, each instance".into(),
             Self::Dcmtk => "storescp and dcmsend".into(),
@@ -74,7 +85,7 @@ impl Router {
 
     fn is_there(self) -> bool {
         let program = match self {
-            Self::Gantry(_) => return true,
+            Self::Gantry(_) | Self::AtOnce => return true,
             Self::Stable | Self::Each => "Orthanc",
             Self::Dcmtk => "storescp",
         };
@@ -170,7 +181,11 @@ impl Drop for Server {
 
 impl Server {
     fn start(router: Router, sink: u16) -> Self {
-        if let Router::Gantry(associations) = router {
+        if let Router::Gantry(_) | Router::AtOnce = router {
+            let (rule, associations) = match router {
+                Router::Gantry(associations) => (RULE, associations),
+                _ => (AT_ONCE, 1),
+            };
             let quiet = QUIET.as_secs_f64();
             let peers = format!(
                 "\n[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"{SINK}\"\n\
@@ -178,7 +193,7 @@ impl Server {
             );
             let empty = TempDir::new().expect("a temporary folder");
             let setup = Setup::new().models(empty.path()).quiet_seconds(quiet);
-            let node = setup.rules("onward.toml", RULE).further(&peers).start();
+            let node = setup.rules("onward.toml", rule).further(&peers).start();
             return Self::Gantry(Box::new(node));
         }
         let folder = TempDir::new().expect("a temporary folder");
@@ -206,7 +221,7 @@ fn relay(folder: &Path, port: u16, sink: u16) -> Child {
         "dcmsend --no-halt --decompress-never -aet RELAY -aec {SINK} --scan-directories 127.0.0.1 {sink} #p"
     );
     let mut command = Command::new("storescp");
-    command.args(["--accept-all", "--bit-preserving", "--aetitle", AE_TITLE]);
+    command.args(["--accept-all", "--aetitle", AE_TITLE]);
     command.args(["--sort-on-study-uid", "study", "--exec-on-eostudy", &onward]);
     command.args(["--eostudy-timeout", &QUIET.as_secs().to_string(), "--output-directory"]);
     command.arg(folder).arg(port.to_string()).env("TCP_NODELAY", "1");

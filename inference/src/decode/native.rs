@@ -1,52 +1,59 @@
-//! Pixels without compression, as Pixel Data (7FE0,0010) holds them, of an image that was compressed without loss.
+//! Pixels without compression, as Pixel Data (7FE0,0010) holds them, of an image that was compressed.
 
-use super::{DecodeError, Frames, TAGS};
+use super::image::Layout;
+use super::{DecodeError, Frames, Pixels, Reading, TAGS};
 use crate::elements::Elements;
 
-/// JPEG Lossless, JPEG-LS Lossless, JPEG 2000 and HTJ2K Lossless, RLE.
-const LOSSLESS: [&str; 7] = [
-    "1.2.840.10008.1.2.4.57",
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.4.201",
-    "1.2.840.10008.1.2.4.202",
-    "1.2.840.10008.1.2.5",
-];
-
-/// Whether [`native_pixels`] knows the syntax: what was compressed with a loss is not in it, and what this
-/// build does not decode is neither.
-pub fn has_native_pixels(transfer_syntax: &str) -> bool {
-    LOSSLESS.contains(&transfer_syntax) && super::decodable().any(|known| known == transfer_syntax)
+/// All frames, and what the header has to say of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativePixels {
+    /// In little endian, of an even length.
+    pub bytes: Vec<u8>,
+    /// Red, green and blue of one pixel after the other: Photometric Interpretation RGB, Planar Configuration 0. Otherwise
+    /// one sample a pixel, which means what it meant.
+    pub is_rgb: bool,
 }
 
-/// All frames of a grey image, or of one with a palette, in little endian and of an even length; no more
-/// than so many bytes. Every value is what it was; of signed ones the bits above Bits Stored repeat the
-/// sign, of others they are 0.
-pub fn native_pixels(part10: &[u8], most: usize) -> Result<Vec<u8>, DecodeError> {
+/// Whether [`native_pixels`] knows the syntax: what this build does not decode, and what is not compressed, is not in it.
+pub fn has_native_pixels(transfer_syntax: &str) -> bool {
+    let is_known =
+        |(uid, reading): &(&str, Reading)| *uid == transfer_syntax && *reading != Reading::Native;
+    super::DECODABLE.iter().any(is_known)
+}
+
+/// All frames of an image, no more than so many bytes. Every value is what was compressed, or what is left of it after a loss;
+/// of signed ones the bits above Bits Stored repeat the sign, of others they are 0. Colours become red, green and blue, as everybody
+/// makes them who shows the image (PS3.3 C.7.6.3.1.2); numbers of a palette stay what they are.
+pub fn native_pixels(part10: &[u8], most: usize) -> Result<NativePixels, DecodeError> {
     let elements = Elements::read(part10, TAGS)?;
     let mut frames = Frames::of(&elements)?;
-    if !LOSSLESS.contains(&frames.uid) {
+    if frames.reading == Reading::Native {
         return Err(DecodeError::TransferSyntax(frames.uid.to_string()));
     }
-    if frames.image.samples != 1 {
-        return Err(DecodeError::NotGrey);
-    }
     frames.palette = None;
-    let expected = frames.image.length(frames.image.native).saturating_mul(frames.count());
+    let is_rgb = frames.image.samples == 3;
+    let expected = frames.image.length(Layout::ByPixel).saturating_mul(frames.count());
     if expected > most {
         return Err(DecodeError::TooMuch { bytes: expected });
     }
     let mut bytes = Vec::with_capacity(expected + 1);
     for at in 0..frames.count() {
-        let pixels = frames.frame(at)?;
-        match pixels.bits_allocated {
-            8 => bytes.extend(pixels.values.iter().map(|value| *value as u8)),
-            _ => bytes.extend(pixels.values.iter().flat_map(|value| (*value as u16).to_le_bytes())),
-        }
+        put(&mut bytes, &frames.frame(at)?);
     }
     if bytes.len() % 2 == 1 {
         bytes.push(0);
     }
-    Ok(bytes)
+    Ok(NativePixels { bytes, is_rgb })
+}
+
+/// Channels side by side, pixel by pixel.
+fn put(bytes: &mut Vec<u8>, pixels: &Pixels) {
+    let planes: Vec<&[i32]> = pixels.values.chunks(pixels.rows * pixels.columns).collect();
+    let count = planes.first().map_or(0, |plane| plane.len());
+    for value in (0..count).flat_map(|at| planes.iter().filter_map(move |plane| plane.get(at))) {
+        match pixels.bits_allocated {
+            8 => bytes.push(*value as u8),
+            _ => bytes.extend((*value as u16).to_le_bytes()),
+        }
+    }
 }

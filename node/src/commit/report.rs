@@ -9,10 +9,10 @@ use gantry_routing::wait::sleep_until;
 use gantry_store::error::StoreError;
 use gantry_store::promises::{Here, Promise};
 use gantry_terms::moment::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Pauses between tries of a report, the last one again and again.
@@ -23,58 +23,96 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(1800),
 ];
 
+/// While a peer is being told, what else is due for it is looked for so often.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// Reports that are on their way: a peer has one task at a time, and waits for no other peer.
+struct Reporting {
+    commit: Arc<Commit>,
+    stop: CancellationToken,
+    busy: BTreeSet<String>,
+    tasks: JoinSet<(String, Result<(), StoreError>)>,
+}
+
 pub(super) async fn run(commit: Arc<Commit>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        let mut bell = commit.store.bell();
+    let (busy, tasks) = (BTreeSet::new(), JoinSet::new());
+    let mut reporting = Reporting { commit, stop, busy, tasks };
+    while !reporting.stop.is_cancelled() {
+        let mut bell = reporting.commit.store.bell();
         bell.borrow_and_update();
-        let until = match turn(&commit, &stop).await {
+        let until = match reporting.turn().await {
             Ok(until) => until,
-            Err(error) => {
-                tracing::error!(station = "commit", %error, "the index cannot be read or written");
-                Some(Moment::now().plus(FAULT))
-            }
+            Err(error) => Some(failed(&error)),
         };
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = reporting.stop.cancelled() => {}
             _ = bell.changed() => {}
             () = sleep_until(until) => {}
+            Some(done) = reporting.tasks.join_next() => reporting.is_done(done).await,
+        }
+    }
+    while reporting.tasks.join_next().await.is_some() {}
+}
+
+/// When to look again.
+fn failed(error: &StoreError) -> Moment {
+    tracing::error!(station = "commit", %error, "the index cannot be read or written");
+    Moment::now().plus(FAULT)
+}
+
+impl Reporting {
+    /// What is due; when to look again.
+    async fn turn(&mut self) -> Result<Option<Moment>, StoreError> {
+        let (store, now) = (&self.commit.store, Moment::now());
+        let due = store.promises_due(now).await?;
+        let mut by_peer: BTreeMap<String, Vec<Promise>> = BTreeMap::new();
+        for promise in due.into_iter().filter(|promise| !self.busy.contains(&promise.peer)) {
+            by_peer.entry(promise.peer.clone()).or_default().push(promise);
+        }
+        for (peer, promises) in by_peer {
+            self.busy.insert(peer.clone());
+            let (commit, stop) = (self.commit.clone(), self.stop.clone());
+            self.tasks.spawn(async move { (peer, tell(&commit, &promises, &stop).await) });
+        }
+        let next = self.commit.store.next_promise_due().await?;
+        let earliest = if self.busy.is_empty() { now } else { now.plus(BUSY) };
+        Ok(next.map(|next| next.max(earliest)))
+    }
+
+    async fn is_done(&mut self, done: Result<(String, Result<(), StoreError>), JoinError>) {
+        match done {
+            Ok((peer, told)) => {
+                self.busy.remove(&peer);
+                if let Err(error) = told {
+                    failed(&error);
+                    tokio::time::sleep(FAULT).await;
+                }
+            }
+            Err(error) => {
+                // Whose it was is not known any more: what is told twice does no harm.
+                self.busy.clear();
+                tracing::error!(station = "commit", %error, "a report fell over");
+            }
         }
     }
 }
 
-/// What is due, all peers side by side; when to look again.
-async fn turn(
-    commit: &Arc<Commit>,
+/// What is due for one peer.
+async fn tell(
+    commit: &Commit,
+    promises: &[Promise],
     stop: &CancellationToken,
-) -> Result<Option<Moment>, StoreError> {
-    let due = commit.store.promises_due(Moment::now()).await?;
-    let mut by_peer: BTreeMap<String, Vec<Promise>> = BTreeMap::new();
-    for promise in due {
-        by_peer.entry(promise.peer.clone()).or_default().push(promise);
-    }
-    let mut peers = JoinSet::new();
-    for promises in by_peer.into_values() {
-        let (commit, stop) = (commit.clone(), stop.clone());
-        peers.spawn(async move {
-            let mut away = None;
-            for promise in &promises {
-                // A peer that is away is called once for all of them: others wait for this to end.
-                let settling = settle(&commit, promise, away.as_deref());
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    done = settling => away = done?,
-                }
-            }
-            Ok::<_, StoreError>(())
-        });
-    }
-    while let Some(done) = peers.join_next().await {
-        match done {
-            Ok(done) => done?,
-            Err(error) => tracing::error!(station = "commit", %error, "a report fell over"),
+) -> Result<(), StoreError> {
+    let mut away = None;
+    for promise in promises {
+        // A peer that is away is called once for all of them.
+        let settling = settle(commit, promise, away.as_deref());
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            done = settling => away = done?,
         }
     }
-    commit.store.next_promise_due().await
+    Ok(())
 }
 
 /// Why the peer cannot be told, if it cannot.

@@ -92,8 +92,11 @@ impl Outlet for Dimse {
     ) -> Result<Sent, String> {
         let read = line.ahead.take().filter(|ahead| ahead.is_of(delivery));
         line.ahead = next.and_then(|next| Ahead::begin(&queue.store, next));
-        let instance = self.instance(&queue.store, delivery).await;
-        let instance = instance.map_err(|error| error.to_string())?;
+        // A fault of this node's own index is none of the peer's, and the line is as good as before.
+        let instance = match self.instance(&queue.store, delivery).await {
+            Ok(instance) => instance,
+            Err(error) => return Ok(Sent::Later(error.to_string())),
+        };
         let mut moving = Moving::new(&mut line.transfers, instance);
         let sent = send(queue, &mut line.association, delivery, read).await;
         if let Ok(Sent::Taken(_)) = &sent {

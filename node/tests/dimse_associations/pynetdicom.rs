@@ -4,6 +4,7 @@ use crate::gantry::Gantry;
 use crate::kit::{IMPLICIT, VERIFICATION, proposed, target};
 use gantry::dimse::acceptor::UserIdentity;
 use gantry::dimse::requestor::{Association, Target};
+use gantry_terms::ae_title::AeTitle;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -76,7 +77,8 @@ async fn this_node_confirms_whom_it_knows_and_gets_no_association_where_nobody_d
             primary: b"joe".to_vec(),
             secondary: passcode.into(),
         });
-        let target = Target { identity, ..target(port, "SCANNER") };
+        let called = AeTitle::parse("GANTRY").expect("a title");
+        let target = Target { identity, called, ..target(port, "SCANNER") };
         let proposed = [proposed(VERIFICATION, &[IMPLICIT])];
         match Association::request(&target, &proposed).await {
             Ok(association) => {
