@@ -1,12 +1,11 @@
 //! Coercion of attributes: carries out what a rule changes in an object on its way to a peer. Only the named elements are spliced; every other byte stays as it came.
 
-mod elements;
 mod original;
 mod value;
 
-use elements::{Element, Elements, Syntax};
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use gantry_deidentification::elements::{Element, Elements, Syntax, Unreadable};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::changes::Changes;
 use gantry_terms::header::Tag;
@@ -44,6 +43,12 @@ pub enum CoerceError {
     Never(Tag),
     #[error("the object inflates to more than {} MiB, so that nothing is changed in it", MOST_INFLATED >> 20)]
     TooLarge,
+}
+
+impl From<Unreadable> for CoerceError {
+    fn from(Unreadable(tag): Unreadable) -> Self {
+        Self::Unreadable(tag)
+    }
 }
 
 /// Who changes it, and when: the same for each attempt, so that a repeat is the same object.
