@@ -5,6 +5,7 @@ use super::between::Between;
 use super::calls_from::CallsFrom;
 use super::{span, title};
 use crate::tls::certificate::Fingerprint;
+use gantry_deidentification::profile::Profile;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::transfer_syntaxes;
 use gantry_terms::uid::Uid;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Less would keep an image of usual size for minutes.
@@ -45,6 +47,8 @@ pub struct Peer {
     pub tls: Option<PeerTls>,
     /// What it took it has to promise to keep, by storage commitment.
     pub commitment: bool,
+    /// Whatever goes to it goes without the patient.
+    pub deidentify: Option<Arc<Profile>>,
 }
 
 /// Which certificates are a peer's own, in both roles.
@@ -95,6 +99,7 @@ impl Peer {
             user: None,
             tls: None,
             commitment: false,
+            deidentify: None,
         }
     }
 }
@@ -135,6 +140,7 @@ pub(super) struct WrittenPeer {
     passcode_file: Option<PathBuf>,
     #[serde(default)]
     commitment: bool,
+    deidentify: Option<String>,
     #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
@@ -148,6 +154,7 @@ impl WrittenPeer {
         self,
         peers: &mut BTreeMap<AeTitle, Peer>,
         base: &Path,
+        profiles: &BTreeMap<String, Arc<Profile>>,
         problems: &mut Vec<String>,
     ) {
         let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
@@ -181,6 +188,7 @@ impl WrittenPeer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
             commitment: self.commitment,
+            deidentify: self.deidentify(&ae_title, profiles, problems),
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
@@ -194,6 +202,32 @@ impl WrittenPeer {
         if peers.insert(ae_title.clone(), peer).is_some() {
             problems.push(format!("peer {ae_title} is written twice"));
         }
+    }
+
+    fn deidentify(
+        &self,
+        peer: &AeTitle,
+        profiles: &BTreeMap<String, Arc<Profile>>,
+        problems: &mut Vec<String>,
+    ) -> Option<Arc<Profile>> {
+        let name = self.deidentify.as_ref()?;
+        if self.commitment {
+            problems.push(format!(
+                "peer {peer} is de-identified for, and has commitment = true: it cannot be asked for what has other UIDs here"
+            ));
+        }
+        if self.address.is_none() && !self.discover {
+            problems.push(format!("peer {peer} has deidentify, but no address to send to"));
+        }
+        let found = profiles.get(name).cloned();
+        if found.is_none() {
+            let near = profiles.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            problems.push(format!(
+                "deidentify of peer {peer}: there is no [deidentification.{name}]{near}"
+            ));
+        }
+        found
     }
 
     fn tls(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<PeerTls> {

@@ -8,6 +8,7 @@ use crate::config::Peer;
 use crate::dimse::requestor::{Association, Proposed, RequestError};
 use crate::dimse::stream::Security;
 use crate::reach::Reach;
+use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::store::Store;
@@ -39,6 +40,7 @@ pub(super) trait Outlet: Clone + Send + Sync + 'static {
 pub(super) struct Dimse {
     pub(super) reach: Reach,
     pub(super) audit: Audit,
+    pub(super) key: Option<Key>,
 }
 
 pub(super) struct Line {
@@ -96,7 +98,7 @@ impl Outlet for Dimse {
         let instance = self.instance(&queue.store, delivery).await;
         let instance = instance.map_err(|error| error.to_string())?;
         let mut moving = Moving::new(&mut line.transfers, instance);
-        let sent = send(queue, &mut line.association, delivery).await;
+        let sent = send(queue, &mut line.association, delivery, self.key.as_ref()).await;
         if let Ok(Sent::Taken(_)) = &sent {
             moving.how = How::Read;
         }
