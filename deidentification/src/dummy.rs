@@ -9,9 +9,8 @@ pub(crate) fn value(vr: [u8; 2], length: usize) -> Option<Vec<u8>> {
         b"AS" => b"000D".to_vec(),
         b"DS" | b"IS" => b"0 ".to_vec(),
         b"UR" => b"urn:removed ".to_vec(),
-        b"PN" | b"LO" | b"SH" | b"ST" | b"LT" | b"UT" | b"UC" | b"CS" | b"AE" => {
-            b"REMOVED ".to_vec()
-        }
+        b"PN" => b"REMOVED^".to_vec(),
+        b"LO" | b"SH" | b"ST" | b"LT" | b"UT" | b"UC" | b"CS" | b"AE" => b"REMOVED ".to_vec(),
         b"US" | b"SS" | b"UL" | b"SL" | b"FL" | b"FD" | b"SV" | b"UV" | b"AT" => vec![0; length],
         b"OB" | b"OW" | b"UN" => vec![0; 2],
         b"OL" | b"OF" => vec![0; 4],

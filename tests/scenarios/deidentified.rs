@@ -104,7 +104,8 @@ fn a_research_peer_gets_studies_without_the_patient_the_same_over_time_and_the_p
         let before = TempDir::new().expect("a temporary folder");
         let path = before.path().join("before.dcm");
         std::fs::write(&path, was.part10()).expect("the folder can be written");
-        validators::assert_as_valid_as(&file.path, &path);
+        let faults = further_faults(&file.path, &path);
+        assert!(faults.is_empty(), "{faults:#?}");
     }
     for tag in [tags::STUDY_INSTANCE_UID, tags::SERIES_INSTANCE_UID, tags::PATIENT_ID] {
         assert_eq!(all(&left, tag).len(), 1, "one for all images");
@@ -151,6 +152,17 @@ fn a_research_peer_gets_studies_without_the_patient_the_same_over_time_and_the_p
     }
 }
 
+/// But for what annex E asks for: a DICOMDIR would want what is emptied. References that were not listed as
+/// evidence before are told again, as they have other UIDs now.
+fn further_faults(after: &Path, before: &Path) -> Vec<String> {
+    let mut faults = validators::further_faults(after, before);
+    faults.retain(|fault| {
+        !fault.contains("needed to build DICOMDIR")
+            && !fault.contains("is not listed in CurrentRequestedProcedureEvidenceSequence")
+    });
+    faults
+}
+
 fn syntax_of(instance: &Instance) -> Option<Syntax> {
     let explicit = Syntax { implicit: false, big_endian: false };
     match &*instance.transfer_syntax {
@@ -194,7 +206,7 @@ fn what_leaves_of_real_objects_is_as_valid_as_they_were() {
                 path
             };
             let (before, after) = (write("before", &instance), write("after", &left));
-            let found = validators::further_faults(&after, &before);
+            let found = further_faults(&after, &before);
             faults.extend(
                 found.into_iter().map(|fault| format!("{name}: {}: {fault}", profile.name)),
             );

@@ -137,7 +137,9 @@ impl Walk<'_> {
             _ => (self.key.pseudonym('S', &[&value]), value),
         };
         self.pseudonyms.insert((kind, pseudonym.clone()), original);
-        here.with(&padded(pseudonym.into_bytes(), *b"LO"))
+        // A family name alone is the retired form of a name without a delimiter.
+        let end = if tag == PATIENT_NAME { "^" } else { "" };
+        here.with(&padded((pseudonym + end).into_bytes(), *b"LO"))
     }
 
     /// Nothing where no value says nothing.
