@@ -1,12 +1,11 @@
 //! Coercion of attributes: carries out what a rule changes in an object on its way to a peer. Only the named elements are spliced; every other byte stays as it came.
 
-mod elements;
 mod original;
 mod value;
 
-use elements::{Element, Elements, Syntax};
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use gantry_deidentification::elements::{Element, Elements, Syntax, Unreadable};
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::changes::Changes;
 use gantry_terms::header::Tag;
@@ -19,6 +18,7 @@ use original::{ORIGINAL_ATTRIBUTES_SEQUENCE, Replaced};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+pub(crate) const EXPLICIT: Syntax = Syntax { implicit: false, big_endian: false };
 const LENGTH_TO_END: Tag = 0x0008_0001;
 const SPECIFIC_CHARACTER_SET: Tag = 0x0008_0005;
 /// What the C-STORE request names, or other objects refer to, and how the rest is to be read.
@@ -46,6 +46,12 @@ pub enum CoerceError {
     TooLarge,
 }
 
+impl From<Unreadable> for CoerceError {
+    fn from(Unreadable(tag): Unreadable) -> Self {
+        Self::Unreadable(tag)
+    }
+}
+
 /// Who changes it, and when: the same for each attempt, so that a repeat is the same object.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
@@ -69,19 +75,22 @@ pub fn apply(
     changes: &Changes,
     by: &By,
 ) -> Result<Vec<u8>, CoerceError> {
-    let explicit = Syntax { implicit: false, big_endian: false };
+    within(data_set, transfer_syntax, |bytes, syntax| changed(bytes, syntax, changes, by))
+}
+
+/// The data set, changed as its elements stand; one that is deflated is so again.
+pub(crate) fn within<E: From<CoerceError>>(
+    data_set: &[u8],
+    transfer_syntax: &Uid,
+    change: impl FnOnce(&[u8], Syntax) -> Result<Vec<u8>, E>,
+) -> Result<Vec<u8>, E> {
     match transfer_syntax.as_str() {
-        IMPLICIT_VR_LITTLE_ENDIAN => {
-            changed(data_set, Syntax { implicit: true, ..explicit }, changes, by)
-        }
-        EXPLICIT_VR_BIG_ENDIAN => {
-            changed(data_set, Syntax { big_endian: true, ..explicit }, changes, by)
-        }
+        IMPLICIT_VR_LITTLE_ENDIAN => change(data_set, Syntax { implicit: true, ..EXPLICIT }),
+        EXPLICIT_VR_BIG_ENDIAN => change(data_set, Syntax { big_endian: true, ..EXPLICIT }),
         DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN => {
-            let inflated = inflated(data_set)?;
-            deflated(&changed(&inflated, explicit, changes, by)?)
+            Ok(deflated(&change(&inflated(data_set)?, EXPLICIT)?)?)
         }
-        _ => changed(data_set, explicit, changes, by),
+        _ => change(data_set, EXPLICIT),
     }
 }
 

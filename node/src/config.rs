@@ -6,6 +6,7 @@ mod audit;
 mod between;
 mod calls_from;
 mod complete;
+mod deidentification;
 mod dns;
 mod inference;
 mod listen;
@@ -36,6 +37,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the configuration means.
@@ -145,6 +147,11 @@ impl Config {
         })
     }
 
+    /// Whether anything leaves without the patient, for which there has to be a key.
+    pub fn deidentifies(&self) -> bool {
+        self.peers.values().any(|peer| peer.deidentify.is_some())
+    }
+
     /// The peers that can receive: what rules may name.
     pub fn receivers(&self) -> Vec<String> {
         let with_address = self.peers.iter().filter(|(_, peer)| peer.address.is_some());
@@ -193,6 +200,8 @@ struct Written {
     #[serde(default)]
     admin: admin::WrittenAdmin,
     audit: Option<audit::WrittenAudit>,
+    #[serde(default)]
+    deidentification: BTreeMap<String, deidentification::WrittenProfile>,
     #[serde(default)]
     peer: Vec<peer::WrittenPeer>,
 }
@@ -260,9 +269,14 @@ impl Written {
         if tls.is_none() && audit.as_ref().is_some_and(|audit| audit.syslog.is_some()) {
             problems.push("audit.syslog goes over TLS, and there is no [tls]".into());
         }
+        let profiles = self.deidentification.into_iter().map(|(name, written)| {
+            let profile = written.mean(&name, &mut problems);
+            (name, Arc::new(profile))
+        });
+        let profiles: BTreeMap<_, _> = profiles.collect();
         let mut peers = BTreeMap::new();
         for written in self.peer {
-            written.mean_into(&mut peers, base, &mut problems);
+            written.mean_into(&mut peers, base, &profiles, &mut problems);
         }
         for peer in undiscoverable(&dns, &peers) {
             problems.push(format!("peer {peer} is to be discovered: set dns.domains"));
@@ -568,6 +582,33 @@ mod tests {
             let said = problems(&peers(lines));
             assert!(said.contains(part), "{part} is missing in {said}");
         }
+    }
+
+    #[test]
+    fn a_profile_that_does_not_exist_or_could_not_be_carried_out_is_refused() {
+        let said = problems(
+            "[node]\nae-title = \"G\"\n[deidentification.research]\nkeep-words = [\"x\"]\n\
+             private = [\"(0019,100C) SIEMENS MR HEADER\"]\n[[peer]]\nae-title = \"A\"\n\
+             address = \"h:1\"\ndeidentify = \"reserch\"\n[[peer]]\nae-title = \"B\"\n\
+             address = \"h:1\"\ndeidentify = \"research\"\ncommitment = true\n[[peer]]\n\
+             ae-title = \"C\"\ndeidentify = \"research\"\n",
+        );
+        for part in [
+            "set that to true",
+            "is no private attribute",
+            "deidentify of peer A: there is no [deidentification.reserch]; did you mean \"research\"?",
+            "peer B is de-identified for, and has commitment = true",
+            "peer C has deidentify, but no address",
+        ] {
+            assert!(said.contains(part), "{part} is missing in {said}");
+        }
+        let good = "[node]\nae-title = \"G\"\n[deidentification.research]\ndates = \"shifted\"\n\
+                    [[deidentification.research.device]]\nmanufacturer = \"ACME\"\nmodel = \"1\"\n\
+                    rows = 2\ncolumns = 4\nblank = [[0, 0, 4, 1]]\n[[peer]]\nae-title = \"A\"\n\
+                    address = \"h:1\"\ndeidentify = \"research\"\n";
+        let config = Config::parse(good, Path::new("node.toml")).expect("good");
+        assert!(config.deidentifies());
+        assert!(problems(&good.replace("shifted", "moved")).contains("line 4"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod week;
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::reach::Reach;
+use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
 use outlet::Dimse;
@@ -36,6 +37,8 @@ pub struct Deliver {
     pub store: Store,
     pub reach: Reach,
     pub audit: Audit,
+    /// Where anything leaves without the patient.
+    pub key: Option<Key>,
 }
 
 impl Deliver {
@@ -85,7 +88,8 @@ impl Deliver {
             );
             let queue = Arc::new(queue);
             for number in 0..queue.associations() {
-                let outlet = Dimse { reach: self.reach.clone(), audit: self.audit.clone() };
+                let (reach, audit) = (self.reach.clone(), self.audit.clone());
+                let outlet = Dimse { reach, audit, key: self.key.clone() };
                 lanes.spawn(lane::run(queue.clone(), outlet, number, stop.clone()));
             }
             queues.insert(peer, queue);

@@ -11,6 +11,7 @@ pub mod coerce;
 pub mod commit;
 pub mod config;
 mod data_set;
+pub mod deidentify;
 pub mod deliver;
 pub mod demo;
 pub mod dimse;

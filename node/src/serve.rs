@@ -6,6 +6,7 @@ use crate::audit::{Audit, Recording, code, events, used};
 use crate::check;
 use crate::commit::Commit;
 use crate::config::Config;
+use crate::deidentify::{self, KEY_FILE, KeyError};
 use crate::deliver::Deliver;
 use crate::dimse::acceptor::{self, Entrance, Entrances};
 use crate::ledger::Ledger;
@@ -18,6 +19,7 @@ use crate::resolve::Resolver;
 use crate::retain;
 use crate::rules::watch::{self, Watch};
 use crate::tls::{Tls, TlsProblems};
+use gantry_deidentification::key::Key;
 use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{EngineError, EngineOptions};
@@ -111,6 +113,8 @@ pub enum StartError {
         "cannot write the audit trail in {folder}: {source}\n  help: [audit] folder of the configuration names it"
     )]
     Audit { folder: String, source: std::io::Error },
+    #[error("cannot use the key {file} of pseudonyms: {source}")]
+    Key { file: String, source: KeyError },
     #[error(transparent)]
     Tls(#[from] TlsProblems),
     #[error("{0}")]
@@ -150,7 +154,7 @@ impl Node {
     ) -> Self {
         audit.tell(|this| events::application(this, code::APPLICATION_START));
         audit.tell(|this| events::network_entry(this, code::ATTACH));
-        let Prepared { checked, engine, without_models } = prepared;
+        let Prepared { checked, engine, without_models, key } = prepared;
         let Edge { entrances, address, tls_address, tls } = edge;
         warn_of_passcodes(&config);
         let (stop_stations, stop) = Stop::new();
@@ -204,8 +208,13 @@ impl Node {
             audit: audit.clone(),
         };
         let commit = tokio::spawn(Arc::new(commit).run(stop_edge.clone()));
-        let deliver =
-            Deliver { config: config.clone(), store: store.clone(), reach, audit: audit.clone() };
+        let deliver = Deliver {
+            config: config.clone(),
+            store: store.clone(),
+            reach,
+            audit: audit.clone(),
+            key,
+        };
         let deliver = Arc::new(deliver);
         let deliver = tokio::spawn(deliver.run(stop_edge.clone()));
         let retain = config.retention.map(|policy| {
@@ -345,6 +354,7 @@ struct Prepared {
     checked: check::Checked,
     engine: Option<Pool>,
     without_models: Option<String>,
+    key: Option<Key>,
 }
 
 /// The store is open before anything is checked: which versions are live stands in its index, and one of an
@@ -368,7 +378,16 @@ async fn prepared(config: &Config, store: &Store) -> Result<Prepared, StartError
     if let Some(why) = &without_models {
         say_that_models_do_not_run(store, why).await;
     }
-    Ok(Prepared { checked, engine, without_models })
+    Ok(Prepared { checked, engine, without_models, key: key(config)? })
+}
+
+/// None where nothing leaves without the patient.
+fn key(config: &Config) -> Result<Option<Key>, StartError> {
+    if !config.deidentifies() {
+        return Ok(None);
+    }
+    let file = config.data.join(KEY_FILE).display().to_string();
+    deidentify::key(&config.data).map(Some).map_err(|source| StartError::Key { file, source })
 }
 
 fn in_store(config: &Config) -> impl Fn(StoreError) -> StartError {

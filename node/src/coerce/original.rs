@@ -1,7 +1,7 @@
 //! Original Attributes Sequence (0400,0561), PS3.3 C.12.1.1.9: what the values were, who replaced them, when and why.
 
-use super::elements::{Element, Elements, ITEM, Syntax};
 use super::{By, CoerceError};
+use gantry_deidentification::elements::{Element, Elements, ITEM, Syntax};
 use gantry_terms::header::Tag;
 use std::borrow::Cow;
 

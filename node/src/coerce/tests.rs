@@ -8,7 +8,6 @@ const MODALITY: &[u8] = b"\x08\0\x60\0CS\x02\0CT";
 const INSTITUTION: &[u8] = b"\x08\0\x80\0LO\x06\0Old  A";
 const COMMENTS: &[u8] = b"\x10\0\x00\x40LT\x04\0name";
 const PIXELS: &[u8] = b"\xE0\x7F\x10\0OW\0\0\x04\0\0\0abcd";
-const EXPLICIT: Syntax = Syntax { implicit: false, big_endian: false };
 
 fn set(tag: Tag, vr: &str, value: &str) -> SetAttribute {
     SetAttribute { tag, vr: vr.into(), values: vec![value.into()] }

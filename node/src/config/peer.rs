@@ -6,6 +6,7 @@ use super::calls_from::CallsFrom;
 use super::login::{Login, WrittenLogin};
 use super::{span, title};
 use crate::tls::certificate::Fingerprint;
+use gantry_deidentification::profile::Profile;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::transfer_syntaxes;
 use gantry_terms::uid::Uid;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Less would keep an image of usual size for minutes.
@@ -48,6 +50,8 @@ pub struct Peer {
     pub tls: Option<PeerTls>,
     /// How it shows that it has what it took; nothing: it does not have to.
     pub proof: Option<Proof>,
+    /// Whatever goes to it goes without the patient.
+    pub deidentify: Option<Arc<Profile>>,
 }
 
 /// How a peer shows that it has what it took.
@@ -108,6 +112,7 @@ impl Peer {
             login: None,
             tls: None,
             proof: None,
+            deidentify: None,
         }
     }
 }
@@ -154,6 +159,7 @@ pub(super) struct WrittenPeer {
     #[serde(default)]
     commitment: bool,
     find_at: Option<String>,
+    deidentify: Option<String>,
     #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
@@ -167,6 +173,7 @@ impl WrittenPeer {
         self,
         peers: &mut BTreeMap<AeTitle, Peer>,
         base: &Path,
+        profiles: &BTreeMap<String, Arc<Profile>>,
         problems: &mut Vec<String>,
     ) {
         let Some(ae_title) = title(&self.ae_title, "peer.ae-title", problems) else { return };
@@ -196,6 +203,7 @@ impl WrittenPeer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
             proof: self.proof(&ae_title, address.is_some(), problems),
+            deidentify: self.deidentify(&ae_title, profiles, problems),
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
@@ -234,6 +242,36 @@ impl WrittenPeer {
                 Some(Proof::Find { at })
             }
         }
+    }
+
+    fn deidentify(
+        &self,
+        peer: &AeTitle,
+        profiles: &BTreeMap<String, Arc<Profile>>,
+        problems: &mut Vec<String>,
+    ) -> Option<Arc<Profile>> {
+        let name = self.deidentify.as_ref()?;
+        for (asked, by) in
+            [(self.commitment, "commitment = true"), (self.find_at.is_some(), "find-at")]
+        {
+            if asked {
+                problems.push(format!(
+                    "peer {peer} is de-identified for, and has {by}: it cannot be asked for what has other UIDs here"
+                ));
+            }
+        }
+        if self.address.is_none() && !self.discover {
+            problems.push(format!("peer {peer} has deidentify, but no address to send to"));
+        }
+        let found = profiles.get(name).cloned();
+        if found.is_none() {
+            let near = profiles.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            problems.push(format!(
+                "deidentify of peer {peer}: there is no [deidentification.{name}]{near}"
+            ));
+        }
+        found
     }
 
     fn tls(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<PeerTls> {

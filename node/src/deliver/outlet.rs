@@ -9,6 +9,7 @@ use crate::config::Peer;
 use crate::dimse::requestor::{Association, Proposed};
 use crate::dimse::stream::Security;
 use crate::reach::Reach;
+use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::store::Store;
@@ -41,6 +42,7 @@ pub(super) trait Outlet: Clone + Send + Sync + 'static {
 pub(super) struct Dimse {
     pub(super) reach: Reach,
     pub(super) audit: Audit,
+    pub(super) key: Option<Key>,
 }
 
 pub(super) struct Line {
@@ -98,7 +100,7 @@ impl Outlet for Dimse {
             Err(error) => return Ok(Sent::Later(error.to_string())),
         };
         let mut moving = Moving::new(&mut line.transfers, instance);
-        let sent = send(queue, &mut line.association, delivery, read).await;
+        let sent = send(queue, &mut line.association, delivery, read, self.key.as_ref()).await;
         if let Ok(Sent::Taken(_)) = &sent {
             moving.how = How::Read;
         }

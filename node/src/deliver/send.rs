@@ -2,11 +2,13 @@
 
 use super::queue::Queue;
 use crate::coerce::{self, By};
+use crate::deidentify;
 use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::Association;
 use crate::dimse::status::{self, Outcome};
 use crate::transcode;
 use bytes::Bytes;
+use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::{Delivery, Leased};
 use gantry_store::store::Store;
@@ -35,6 +37,7 @@ pub(super) async fn send(
     association: &mut Association,
     delivery: &Delivery,
     ahead: Option<Ahead>,
+    key: Option<&Key>,
 ) -> Result<Sent, AssociationError> {
     let kept = match ahead {
         Some(ahead) => ahead.read().await,
@@ -44,17 +47,21 @@ pub(super) async fn send(
         Ok(kept) => kept,
         Err(unsent) => return Ok(unsent),
     };
-    let (syntax, data_set) = match as_taken(association, delivery, kept).await {
+    let (syntax, data_set) = match as_taken(queue, association, delivery, kept).await {
         Ok(taken) => taken,
         Err(unsent) => return Ok(unsent),
     };
+    let (data_set, sop_instance) =
+        match without_patient(queue, delivery, &syntax, data_set, key).await {
+            Ok(left) => left,
+            Err(unsent) => return Ok(unsent),
+        };
     let data_set = match changed(queue, delivery, &syntax, data_set).await {
         Ok(data_set) => data_set,
         Err(unsent) => return Ok(unsent),
     };
     let (began, bytes) = (Instant::now(), data_set.len());
-    let response =
-        association.store(&delivery.sop_class, &delivery.sop_instance, &syntax, data_set).await;
+    let response = association.store(&delivery.sop_class, &sop_instance, &syntax, data_set).await;
     queue.pace.sent(bytes, began);
     let response = response?;
     // Without the peer's Error Comment: some write there whose image it is.
@@ -116,6 +123,7 @@ async fn kept(store: &Store, delivery: &Delivery) -> Result<Bytes, Sent> {
 
 /// As it is kept where the peer takes that, or turned into what it takes.
 async fn as_taken(
+    queue: &Queue,
     association: &Association,
     delivery: &Delivery,
     part10: Bytes,
@@ -125,7 +133,17 @@ async fn as_taken(
     };
     let accepted: Vec<Uid> = association.accepted(&delivery.sop_class).cloned().collect();
     let native = accepted.iter().find(|syntax| **syntax == delivery.transfer_syntax);
-    match native.or(accepted.first()) {
+    let native = native.filter(|syntax| {
+        let profile = queue.receiver().and_then(|peer| peer.deidentify.as_deref());
+        // What cannot be decompressed is parked when it comes to blanking.
+        !profile.is_some_and(|profile| {
+            transcode::is_decompressed(syntax)
+                && accepted.iter().any(|other| transcode::uncompressed().contains(other))
+                && deidentify::needs_native_pixels(&kept, profile)
+        })
+    });
+    let uncompressed = || accepted.iter().find(|syntax| transcode::uncompressed().contains(syntax));
+    match native.or_else(uncompressed).or(accepted.first()) {
         None => {
             let why = association.refusal(&delivery.sop_class).unwrap_or("refused");
             let class = &delivery.sop_class;
@@ -150,6 +168,29 @@ async fn turned(part10: Bytes, kept: Bytes, from: &Uid, to: &Uid) -> Result<Byte
         Ok(Ok(turned)) => Ok(turned.into()),
         Ok(Err(why)) => Err(Sent::Never(why.to_string())),
         Err(_) => Err(Sent::Later("it was not turned into what the peer takes".into())),
+    }
+}
+
+/// For a peer that has a profile. Walking keeps a thread busy that others need.
+async fn without_patient(
+    queue: &Queue,
+    delivery: &Delivery,
+    syntax: &Uid,
+    data_set: Bytes,
+    key: Option<&Key>,
+) -> Result<(Bytes, Uid), Sent> {
+    let Some(profile) = queue.receiver().and_then(|peer| peer.deidentify.clone()) else {
+        return Ok((data_set, delivery.sop_instance.clone()));
+    };
+    let Some(key) = key.cloned() else {
+        return Err(Sent::Never("there is no key to de-identify it with".into()));
+    };
+    let syntax = syntax.clone();
+    let work = move || deidentify::deidentified(&data_set, &syntax, &profile, &key);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok((left, sop_instance))) => Ok((left.into(), sop_instance)),
+        Ok(Err(why)) => Err(Sent::Never(why)),
+        Err(_) => Err(Sent::Later("it was not de-identified".into())),
     }
 }
 

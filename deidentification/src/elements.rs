@@ -1,17 +1,16 @@
 //! Walks over the elements of one level of a data set (PS3.5 section 7) and says where each lies; what is inside them is stepped over.
 
-use super::CoerceError;
 use gantry_terms::header::Tag;
 
-pub(super) const ITEM: Tag = 0xFFFE_E000;
+pub const ITEM: Tag = 0xFFFE_E000;
 const ITEM_END: Tag = 0xFFFE_E00D;
 const SEQUENCE_END: Tag = 0xFFFE_E0DD;
 const PIXEL_GROUP: u32 = 0x7FE0;
 const UNDEFINED: u32 = u32::MAX;
 /// The delimiter of a sequence or an item of undefined length.
-pub(super) const DELIMITER: usize = 8;
+pub const DELIMITER: usize = 8;
 /// Sequences in sequences; each has its item. Deeper ones are not taken from a scanner.
-const DEEPEST: usize = 1 + 2 * 24;
+pub(crate) const DEEPEST: usize = 1 + 2 * 24;
 
 /// VRs of Explicit VR whose length field has 16 bits (PS3.5 table 7.1-2).
 const SHORT_LENGTH: [&[u8; 2]; 21] = [
@@ -19,38 +18,44 @@ const SHORT_LENGTH: [&[u8; 2]; 21] = [
     b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
 ];
 
+/// The bytes are not those of a data set from this element on; 0 where not even a tag can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the object cannot be walked at ({:04X},{:04X})", .0 >> 16, .0 & 0xFFFF)]
+pub struct Unreadable(pub Tag);
+
+/// How the elements of a data set that is not deflated are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Syntax {
-    pub(super) implicit: bool,
-    pub(super) big_endian: bool,
+pub struct Syntax {
+    pub implicit: bool,
+    pub big_endian: bool,
 }
 
 /// An element, an item, or nothing but where they end: offsets into the bytes that are walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) tag: Tag,
+pub struct Element {
+    pub tag: Tag,
     /// None where the file has none, or no proper one.
-    pub(super) vr: Option<[u8; 2]>,
-    pub(super) start: usize,
-    pub(super) value: usize,
+    pub vr: Option<[u8; 2]>,
+    pub start: usize,
+    pub value: usize,
     /// Behind its delimiter, where its length is undefined.
-    pub(super) end: usize,
-    pub(super) undefined: bool,
+    pub end: usize,
+    pub undefined: bool,
     /// Its length field has 16 bits.
     short: bool,
     /// Of the items inside.
-    pub(super) inside: Syntax,
+    pub inside: Syntax,
 }
 
 impl Element {
     /// Where its value ends, its delimiter not included.
-    pub(super) fn value_end(&self) -> usize {
+    pub fn value_end(&self) -> usize {
         self.end - if self.undefined { DELIMITER } else { 0 }
     }
 }
 
 /// The elements of a data set or of an item, or the items of a sequence.
-pub(super) struct Elements<'a> {
+pub struct Elements<'a> {
     bytes: &'a [u8],
     at: usize,
     syntax: Syntax,
@@ -59,23 +64,23 @@ pub(super) struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    pub(super) fn of_data_set(bytes: &'a [u8], syntax: Syntax) -> Self {
+    pub fn of_data_set(bytes: &'a [u8], syntax: Syntax) -> Self {
         Self { bytes, at: 0, syntax, items: false, pixels: false }
     }
 
-    pub(super) fn of_sequence(bytes: &'a [u8], syntax: Syntax) -> Self {
+    pub fn of_sequence(bytes: &'a [u8], syntax: Syntax) -> Self {
         Self { bytes, at: 0, syntax, items: true, pixels: false }
     }
 
     /// Behind the last element that was told.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
-    fn element(&self) -> Result<Element, CoerceError> {
+    fn element(&self) -> Result<Element, Unreadable> {
         let (mut element, length) = head(self.bytes, self.at, self.syntax)?;
         if (element.tag == ITEM) != self.items || [ITEM_END, SEQUENCE_END].contains(&element.tag) {
-            return Err(CoerceError::Unreadable(element.tag));
+            return Err(Unreadable(element.tag));
         }
         element.undefined = length == UNDEFINED;
         element.end = match element.undefined {
@@ -87,7 +92,7 @@ impl<'a> Elements<'a> {
 }
 
 impl Iterator for Elements<'_> {
-    type Item = Result<Element, CoerceError>;
+    type Item = Result<Element, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = &self.bytes[self.at..];
@@ -108,14 +113,14 @@ impl Iterator for Elements<'_> {
     }
 }
 
-fn end_of(bytes: &[u8], element: &Element, length: u32) -> Result<usize, CoerceError> {
+fn end_of(bytes: &[u8], element: &Element, length: u32) -> Result<usize, Unreadable> {
     let end = element.value.checked_add(length as usize).filter(|end| *end <= bytes.len());
-    end.ok_or(CoerceError::Unreadable(element.tag))
+    end.ok_or(Unreadable(element.tag))
 }
 
 /// Where the delimiter of the sequence, the fragments or the item ends.
-fn end_of_undefined(bytes: &[u8], outermost: &Element) -> Result<usize, CoerceError> {
-    let unreadable = || CoerceError::Unreadable(outermost.tag);
+fn end_of_undefined(bytes: &[u8], outermost: &Element) -> Result<usize, Unreadable> {
+    let unreadable = || Unreadable(outermost.tag);
     // Whether it is an item, whose elements follow, or holds items; and how these are encoded.
     let mut open = vec![(outermost.tag == ITEM, outermost.inside)];
     let mut at = outermost.value;
@@ -138,8 +143,8 @@ fn end_of_undefined(bytes: &[u8], outermost: &Element) -> Result<usize, CoerceEr
 }
 
 /// The head of the element at this place, and its length. Its end is not known yet.
-fn head(bytes: &[u8], start: usize, syntax: Syntax) -> Result<(Element, u32), CoerceError> {
-    let front: [u8; 8] = array(bytes, start).ok_or(CoerceError::Unreadable(0))?;
+fn head(bytes: &[u8], start: usize, syntax: Syntax) -> Result<(Element, u32), Unreadable> {
+    let front: [u8; 8] = array(bytes, start).ok_or(Unreadable(0))?;
     let numbers = Numbers { big_endian: syntax.big_endian };
     let group = numbers.u16([front[0], front[1]]);
     let tag = u32::from(group) << 16 | u32::from(numbers.u16([front[2], front[3]]));
@@ -166,7 +171,7 @@ fn head(bytes: &[u8], start: usize, syntax: Syntax) -> Result<(Element, u32), Co
         return match &vr {
             // Its writer did not know the VR ...
             b"  " | b"??" | b"--" => Ok(with_short_length(None)),
-            _ if syntax.big_endian => Err(CoerceError::Unreadable(tag)),
+            _ if syntax.big_endian => Err(Unreadable(tag)),
             // ... or went over to Implicit VR without saying so.
             _ => Ok((at(None, 8, implicit), long)),
         };
@@ -174,7 +179,7 @@ fn head(bytes: &[u8], start: usize, syntax: Syntax) -> Result<(Element, u32), Co
     if SHORT_LENGTH.iter().any(|short| **short == vr) {
         return Ok(with_short_length(Some(vr)));
     }
-    let length = numbers.u32(array(bytes, start + 8).ok_or(CoerceError::Unreadable(tag))?);
+    let length = numbers.u32(array(bytes, start + 8).ok_or(Unreadable(tag))?);
     // UN of undefined length holds Implicit VR Little Endian (PS3.5 6.2.2 note 4).
     let inside = if &vr == b"UN" { implicit } else { syntax };
     Ok((at(Some(vr), 12, inside), length))
@@ -201,7 +206,7 @@ impl Numbers {
 
 impl Syntax {
     /// A whole element. None when the value is longer than its VR can say.
-    pub(super) fn element(self, tag: Tag, vr: [u8; 2], value: &[u8]) -> Option<Vec<u8>> {
+    pub fn element(self, tag: Tag, vr: [u8; 2], value: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = self.tag(tag);
         let length = u32::try_from(value.len()).ok().filter(|length| *length != UNDEFINED)?;
         if self.implicit {
@@ -218,7 +223,7 @@ impl Syntax {
         Some(bytes)
     }
 
-    pub(super) fn item(self, content: &[u8]) -> Option<Vec<u8>> {
+    pub fn item(self, content: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = self.tag(ITEM);
         bytes.extend(self.u32(u32::try_from(content.len()).ok().filter(|n| *n != UNDEFINED)?));
         bytes.extend_from_slice(content);
@@ -226,12 +231,7 @@ impl Syntax {
     }
 
     /// The sequence or item again, with other content.
-    pub(super) fn refilled(
-        self,
-        bytes: &[u8],
-        element: &Element,
-        content: &[u8],
-    ) -> Option<Vec<u8>> {
+    pub fn refilled(self, bytes: &[u8], element: &Element, content: &[u8]) -> Option<Vec<u8>> {
         if element.short {
             return None;
         }
@@ -250,11 +250,11 @@ impl Syntax {
         [group, element].concat()
     }
 
-    pub(super) fn u16(self, number: u16) -> [u8; 2] {
+    pub fn u16(self, number: u16) -> [u8; 2] {
         if self.big_endian { number.to_be_bytes() } else { number.to_le_bytes() }
     }
 
-    pub(super) fn u32(self, number: u32) -> [u8; 4] {
+    pub fn u32(self, number: u32) -> [u8; 4] {
         if self.big_endian { number.to_be_bytes() } else { number.to_le_bytes() }
     }
 }

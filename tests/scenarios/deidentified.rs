@@ -1,0 +1,231 @@
+//! De-identification at the border: a research peer gets the study without the patient, the PACS gets it as it is.
+
+use dicom_core::{DataElement, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
+use gantry_deidentification::deidentify::deidentify;
+use gantry_deidentification::elements::Syntax;
+use gantry_deidentification::key::Key;
+use gantry_deidentification::profile::{Profile, ProfileOption};
+use kit::instance::{Instance, files_below};
+use kit::modality::dcmsend;
+use kit::node::{AE_TITLE, Setup};
+use kit::pacs::Pacs;
+use kit::{need, phantom, ports, validators};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const RULES: &str = r#"
+[[rule]]
+name = "everything goes on"
+on = "series"
+
+[rule.select]
+Modality = ["CT", "US"]
+
+[rule.then]
+forward = ["RESEARCH", "PACS"]
+"#;
+
+const PROFILE: &str = "\n[deidentification.trial]\ndates = \"shifted\"\nclean-descriptors = true\n";
+
+/// What no file of the research peer may hold.
+const OF_PATIENT: [&str; 5] = ["Quibble", "HN-4711", "Ward Zero", "ACC-0815", "20190917"];
+
+/// Of a patient of this house.
+fn in_house(instance: &Instance) -> Instance {
+    let mut object = instance.object();
+    for (tag, vr, value) in [
+        (tags::PATIENT_NAME, VR::PN, "Quibble^Henry"),
+        (tags::PATIENT_ID, VR::LO, "HN-4711"),
+        (tags::ACCESSION_NUMBER, VR::SH, "ACC-0815"),
+        (tags::INSTITUTION_NAME, VR::LO, "Ward Zero"),
+        (tags::STUDY_DATE, VR::DA, "20190917"),
+        (tags::STUDY_DESCRIPTION, VR::LO, "Chest of Quibble"),
+    ] {
+        object.put(DataElement::new(tag, vr, value));
+    }
+    let mut data_set = Vec::new();
+    let syntax = EXPLICIT_VR_LITTLE_ENDIAN.erased();
+    object.write_dataset_with_ts(&mut data_set, &syntax).expect("memory can be written");
+    Instance { data_set, ..instance.clone() }
+}
+
+fn send(instances: &[Instance], port: u16) {
+    let folder = TempDir::new().expect("a temporary folder");
+    Instance::write_all(instances, folder.path());
+    dcmsend("CT1", AE_TITLE, port, folder.path()).expect("all are stored");
+}
+
+fn pixels(instance: &Instance) -> Option<DataElement<InMemDicomObject>> {
+    instance.object().element(tags::PIXEL_DATA).cloned().ok()
+}
+
+/// The received files of one study under its pseudonym, which hold nothing of the patient.
+fn without_patient(files: &[kit::instance::ReceivedFile]) -> Vec<Instance> {
+    files
+        .iter()
+        .map(|file| {
+            let bytes = std::fs::read(&file.path).expect("it can be read");
+            for word in OF_PATIENT {
+                let found = bytes.windows(word.len()).any(|part| part == word.as_bytes());
+                assert!(!found, "{word} in {}", file.path.display());
+            }
+            Instance::read(&file.path)
+        })
+        .collect()
+}
+
+fn all(instances: &[Instance], tag: dicom_core::Tag) -> BTreeSet<String> {
+    instances.iter().map(|instance| instance.text(tag)).collect()
+}
+
+#[test]
+fn a_research_peer_gets_studies_without_the_patient_the_same_over_time_and_the_pacs_as_they_are() {
+    let Some(()) = need::dcmtk() else { return };
+    let (mut research, pacs) = (Pacs::up("RESEARCH"), Pacs::up("PACS"));
+    let setup = Setup::new().rules("a.toml", RULES).scanner("CT1").pacs(&pacs).pacs(&research);
+    let mut node = setup.peer_line("deidentify = \"trial\"").further(PROFILE).start();
+    let first: Vec<Instance> =
+        phantom::small_chest("first visit").instances[..3].iter().map(in_house).collect();
+    send(&first, node.port);
+    let received = research.wait_for(3, PATIENCE);
+    let left = without_patient(&received);
+    for (file, instance) in received.iter().zip(&left) {
+        let was = first.iter().find(|was| pixels(was) == pixels(instance)).expect("its pixels");
+        assert_ne!(was.sop_instance, instance.sop_instance);
+        assert_eq!(instance.text(tags::PATIENT_IDENTITY_REMOVED), "YES");
+        assert_eq!(instance.text(tags::STUDY_DESCRIPTION), "Chest of");
+        let before = TempDir::new().expect("a temporary folder");
+        let path = before.path().join("before.dcm");
+        std::fs::write(&path, was.part10()).expect("the folder can be written");
+        let faults = further_faults(&file.path, &path);
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+    for tag in [tags::STUDY_INSTANCE_UID, tags::SERIES_INSTANCE_UID, tags::PATIENT_ID] {
+        assert_eq!(all(&left, tag).len(), 1, "one for all images");
+    }
+    let as_they_were = |expected: &[Instance]| {
+        for file in pacs.wait_for(expected.len(), PATIENCE) {
+            let got = Instance::read(&file.path);
+            assert!(expected.contains(&got), "byte for byte");
+        }
+    };
+    as_they_were(&first);
+
+    // What is in hand when the node is killed goes once, and the next visit is of the same patient.
+    research.go_down();
+    let second: Vec<Instance> =
+        phantom::small_chest("second visit").instances[..3].iter().map(in_house).collect();
+    send(&second, node.port);
+    as_they_were(&[&first[..], &second[..]].concat());
+    node.kill9();
+    research.come_up();
+    node.start();
+    let left = without_patient(&research.wait_for(6, PATIENCE));
+    assert_eq!(left.len(), 6);
+    assert_eq!(all(&left, tags::PATIENT_ID).len(), 1, "the same pseudonym");
+    assert_eq!(all(&left, tags::STUDY_INSTANCE_UID).len(), 2, "two studies");
+    assert_eq!(all(&left, tags::STUDY_DATE).len(), 1, "of the same day, moved by the same days");
+
+    // What may have the name burned in goes to the PACS only.
+    let mut ultrasound = first[0].with(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
+    let fresh = "2.25.4711";
+    ultrasound = ultrasound.with(tags::SOP_INSTANCE_UID, VR::UI, fresh);
+    ultrasound = ultrasound.with(tags::SERIES_INSTANCE_UID, VR::UI, "2.25.4712");
+    ultrasound.sop_instance = fresh.into();
+    send(&[ultrasound], node.port);
+    pacs.wait_for(7, PATIENCE);
+    let parked = ports::wait_for(PATIENCE, || {
+        let said = node.gantry(&["outbox", "list"]).out;
+        said.contains("BurnedInAnnotation").then_some(said)
+    });
+    assert!(parked.is_some(), "{}", node.gantry(&["outbox", "list"]).out);
+    assert_eq!(research.received().len(), 6);
+    for said in [node.log(), node.status(), parked.unwrap_or_default()] {
+        assert!(OF_PATIENT.iter().all(|word| !said.contains(word)), "{said}");
+    }
+}
+
+/// But for what annex E asks for: a DICOMDIR would want what is emptied. References that were not listed as
+/// evidence before are told again, as they have other UIDs now.
+fn further_faults(after: &Path, before: &Path) -> Vec<String> {
+    let mut faults = validators::further_faults(after, before);
+    faults.retain(|fault| {
+        !fault.contains("needed to build DICOMDIR")
+            && !fault.contains("is not listed in CurrentRequestedProcedureEvidenceSequence")
+    });
+    faults
+}
+
+fn syntax_of(instance: &Instance) -> Option<Syntax> {
+    let explicit = Syntax { implicit: false, big_endian: false };
+    match &*instance.transfer_syntax {
+        "1.2.840.10008.1.2" => Some(Syntax { implicit: true, ..explicit }),
+        "1.2.840.10008.1.2.2" => Some(Syntax { big_endian: true, ..explicit }),
+        "1.2.840.10008.1.2.1.99" => None,
+        _ => Some(explicit),
+    }
+}
+
+#[test]
+fn what_leaves_of_real_objects_is_as_valid_as_they_were() {
+    let Some(folder) = need::shared("data") else { return };
+    use ProfileOption::*;
+    let options = [CleanDescriptors, CleanStructuredContent, ModifiedDates, SafePrivate];
+    let profiles =
+        [Profile::basic("basic"), Profile { options: options.into(), ..Profile::basic("full") }];
+    let out = TempDir::new().expect("a temporary folder");
+    let (mut done, mut faults) = (0, Vec::new());
+    for path in files_below(&folder) {
+        let name = path.display().to_string();
+        let of_series = name.contains("ct_chest") || name.contains("mr_t1");
+        let size = path.metadata().expect("it is there").len();
+        if size > 4 << 20 || (of_series && !name.contains("_0001.dcm")) {
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("it can be read");
+        let Some(instance) = Instance::parse(&bytes) else { continue };
+        let Some(syntax) = syntax_of(&instance) else { continue };
+        for profile in &profiles {
+            let key = Key::new([1; 32]);
+            let Ok(left) = deidentify(&instance.data_set, syntax, profile, &key) else { continue };
+            let left = Instance {
+                sop_instance: left.sop_instance.to_string(),
+                data_set: left.data_set,
+                ..instance.clone()
+            };
+            let write = |name: &str, instance: &Instance| {
+                let path = out.path().join(name);
+                std::fs::write(&path, instance.part10()).expect("the folder can be written");
+                path
+            };
+            let (before, after) = (write("before", &instance), write("after", &left));
+            let found = further_faults(&after, &before);
+            faults.extend(
+                found.into_iter().map(|fault| format!("{name}: {}: {fault}", profile.name)),
+            );
+            done += 1;
+        }
+    }
+    println!("{done} objects were judged");
+    assert!(done > 20 && faults.is_empty(), "{done}: {faults:#?}");
+}
+
+#[test]
+fn a_key_that_others_can_read_stops_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = TempDir::new().expect("a temporary folder");
+    let file: &Path = &data.path().join("deidentification.key");
+    std::fs::write(file, [1; 32]).expect("written");
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).expect("set");
+    let setup = Setup::new().data(data.path()).receiver("RESEARCH", ports::free());
+    let node = setup.peer_line("deidentify = \"trial\"").further(PROFILE).lay_out();
+    let said = node.refuses_to_start();
+    assert!(said.contains("deidentification.key") && said.contains("chmod 600"), "{said}");
+}
