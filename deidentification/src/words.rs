@@ -50,7 +50,7 @@ mod tests {
             ("CT chest abdomen pelvis - 55F Dr. Smith", "CT chest abdomen pelvis"),
             ("Thorax 1.25mm B70f, LungNet", "Thorax 1.25mm LungNet"),
             ("left hand Dr. Hand", "left"),
-            ("AX T2 FLAIR 3 mm 4711 0815.77", "AX T2 FLAIR 3 mm"),
+            ("AX T2 FLAIR 3 mm 4711 0815.77", "AX T2 FLAIR 3"),
             ("Müller^Maria 19520304", ""),
             ("120kV 4500000mA 1.2.3", "120kV"),
         ] {

@@ -235,7 +235,7 @@ pub(crate) fn is_torn(file: &File, offset: u64) -> io::Result<bool> {
 
 /// Where the zeros begin that the file ends with, but not before `from`.
 pub(crate) fn end_of_data(file: &File, from: u64) -> io::Result<u64> {
-    let mut window = vec![0; 256 << 10];
+    let mut window = vec![0; WINDOW];
     let mut end = file.metadata()?.len();
     while end > from {
         let begin = end.saturating_sub(window.len() as u64).max(from);
@@ -262,15 +262,29 @@ pub(crate) fn seems_to_hold(file: &File, offset: u64) -> io::Result<Option<Uid>>
     Ok(record::decode_meta(&meta[..read]).map(|meta| meta.identity.sop_instance))
 }
 
+/// What is read and summed at once.
+const WINDOW: usize = 256 << 10;
+
 /// The Part 10 file of the record at `offset`; nothing when it is not whole.
 pub(crate) fn read_payload(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut payload = Vec::new();
-    if let Some((head, _)) = read_front(file, offset)? {
-        let left = file.metadata()?.len().saturating_sub(offset);
-        payload.reserve_exact(head.payload.min(left) as usize);
+    let Some((head, meta)) = read_front(file, offset)? else { return Ok(None) };
+    let begin = offset + u64::from(head.payload_offset);
+    // A length that no seal has confirmed yet makes no more room than the file has.
+    if head.payload > file.metadata()?.len().saturating_sub(begin) {
+        return Ok(None);
     }
-    let whole = copy_payload(file, offset, &mut payload)?;
-    Ok(whole.then_some(payload))
+    let mut payload = vec![0; usize::try_from(head.payload).map_err(io::Error::other)?];
+    let mut sums = Sums::of(head);
+    sums.update(&meta);
+    let mut position = begin;
+    for window in payload.chunks_mut(WINDOW) {
+        if read_up_to(file, window, position)? < window.len() {
+            return Ok(None);
+        }
+        sums.update(window);
+        position += window.len() as u64;
+    }
+    Ok(sums.hold().then_some(payload))
 }
 
 /// Copies it out and says whether it was whole.
@@ -278,7 +292,7 @@ pub(crate) fn copy_payload(file: &File, offset: u64, to: &mut impl Write) -> io:
     let Some((head, meta)) = read_front(file, offset)? else { return Ok(false) };
     let mut sums = Sums::of(head);
     sums.update(&meta);
-    let mut window = vec![0; 256 << 10];
+    let mut window = vec![0; WINDOW];
     let (mut position, mut left) = (offset + u64::from(head.payload_offset), head.payload);
     while left > 0 {
         let wanted = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -184,7 +184,7 @@ impl<O: Outlet> Lane<O> {
             let step = match matches!(gate, Gate::Shut(_)) || self.stop.is_cancelled() {
                 true => Step::Over,
                 false => match self.opened_for(delivery, &batch[number..]).await? {
-                    Step::On => self.send_one(delivery, batch.get(number + 1)).await?,
+                    Step::On => self.send_one(delivery, &batch[number + 1..]).await?,
                     Step::Over => Step::Over,
                 },
             };
@@ -255,7 +255,7 @@ impl<O: Outlet> Lane<O> {
     async fn send_one(
         &mut self,
         delivery: &Delivery,
-        next: Option<&Delivery>,
+        behind: &[Delivery],
     ) -> Result<Step, StoreError> {
         let Some(open) = &mut self.open else { return Ok(Step::Over) };
         if delivery.has_alternates
@@ -264,7 +264,7 @@ impl<O: Outlet> Lane<O> {
             return self.class_refused(delivery, &why).await.map(|()| Step::On);
         }
         let idled = open.idle_since.take().is_some();
-        let sending = self.outlet.send(&self.queue, &mut open.line, delivery, next);
+        let sending = self.outlet.send(&self.queue, &mut open.line, delivery, behind);
         let sending = noted_meanwhile(&self.queue, &mut self.taken, sending);
         match unless_stopped(&self.stop, LAST_ITEM, sending).await {
             Some(Ok(sent)) => self.settle(delivery, sent).await.map(|()| Step::On),

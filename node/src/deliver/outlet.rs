@@ -13,6 +13,10 @@ use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::Delivery;
 use gantry_store::store::Store;
+use std::collections::VecDeque;
+
+/// Objects that are read while one is on its way: reading and checking one takes about as long.
+const AHEAD: usize = 2;
 
 /// Each error is the reason, in words for the admin.
 pub(super) trait Outlet: Clone + Send + Sync + 'static {
@@ -31,7 +35,7 @@ pub(super) trait Outlet: Clone + Send + Sync + 'static {
         queue: &Queue,
         line: &mut Self::Line,
         delivery: &Delivery,
-        next: Option<&Delivery>,
+        behind: &[Delivery],
     ) -> impl Future<Output = Result<Sent, String>> + Send;
 
     fn close(&self, line: Self::Line) -> impl Future<Output = ()> + Send;
@@ -49,7 +53,29 @@ pub(super) struct Line {
     association: Association,
     transfers: Transfers,
     /// Read while the one before it is on its way.
-    ahead: Option<Ahead>,
+    ahead: VecDeque<Ahead>,
+}
+
+impl Line {
+    /// What was read of this one before; those behind it begin to be read.
+    fn read_ahead(
+        &mut self,
+        store: &Store,
+        delivery: &Delivery,
+        behind: &[Delivery],
+    ) -> Option<Ahead> {
+        // What was passed over, or belonged to another batch, is of no use any more.
+        let place = self.ahead.iter().position(|ahead| ahead.is_of(delivery));
+        let before = place.unwrap_or(self.ahead.len());
+        self.ahead.drain(..before);
+        let read = self.ahead.pop_front();
+        for next in behind.iter().take(AHEAD) {
+            if !self.ahead.iter().any(|ahead| ahead.is_of(next)) {
+                self.ahead.extend(Ahead::begin(store, next));
+            }
+        }
+        read
+    }
 }
 
 impl Dimse {
@@ -82,7 +108,7 @@ impl Outlet for Dimse {
         let to = Somebody { title: peer.ae_title.to_string(), address };
         let encrypted = matches!(association.security(), Security::Tls { .. });
         let transfers = Transfers::sent(&self.audit, &to, encrypted);
-        Ok(Line { association, transfers, ahead: None })
+        Ok(Line { association, transfers, ahead: VecDeque::new() })
     }
 
     async fn send(
@@ -90,10 +116,9 @@ impl Outlet for Dimse {
         queue: &Queue,
         line: &mut Line,
         delivery: &Delivery,
-        next: Option<&Delivery>,
+        behind: &[Delivery],
     ) -> Result<Sent, String> {
-        let read = line.ahead.take().filter(|ahead| ahead.is_of(delivery));
-        line.ahead = next.and_then(|next| Ahead::begin(&queue.store, next));
+        let read = line.read_ahead(&queue.store, delivery, behind);
         // A fault of this node's own index is none of the peer's, and the line is as good as before.
         let instance = match self.instance(&queue.store, delivery).await {
             Ok(instance) => instance,

@@ -76,12 +76,12 @@ pub(super) async fn send(
     })
 }
 
-/// Larger ones are read when it is their turn: each association would hold two of them.
+/// Larger ones are read when it is their turn: each association would hold three of them.
 const LARGEST_AHEAD: u64 = 16 << 20;
 
 /// A kept object that is read before it is its turn.
 pub(super) struct Ahead {
-    id: i64,
+    delivery: Delivery,
     reading: AbortOnDropHandle<Result<Bytes, Sent>>,
 }
 
@@ -90,14 +90,14 @@ impl Ahead {
         if delivery.bytes > LARGEST_AHEAD {
             return None;
         }
-        let (store, delivery) = (store.clone(), delivery.clone());
-        let id = delivery.id;
-        let reading = tokio::spawn(async move { kept(&store, &delivery).await });
-        Some(Self { id, reading: AbortOnDropHandle::new(reading) })
+        let (store, wanted, delivery) = (store.clone(), delivery.clone(), delivery.clone());
+        let reading = tokio::spawn(async move { kept(&store, &wanted).await });
+        Some(Self { delivery, reading: AbortOnDropHandle::new(reading) })
     }
 
+    /// Leased anew it may stand for other bytes.
     pub(super) fn is_of(&self, delivery: &Delivery) -> bool {
-        self.id == delivery.id
+        self.delivery == *delivery
     }
 
     async fn read(self) -> Result<Bytes, Sent> {

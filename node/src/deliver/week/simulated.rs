@@ -161,7 +161,7 @@ impl Outlet for Simulated {
         queue: &Queue,
         _: &mut (),
         delivery: &Delivery,
-        _: Option<&Delivery>,
+        _: &[Delivery],
     ) -> Result<Sent, String> {
         self.state().reading += 1;
         let object = queue.store.leased_object(delivery).await;
