@@ -31,11 +31,6 @@ impl Key {
         Self(hmac(&self.0, &[b"profile", name.as_bytes()]))
     }
 
-    /// Tells whether it is the same key, and nothing else of it.
-    pub fn fingerprint(&self) -> String {
-        hmac(&self.0, &[b"fingerprint"])[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// `2.25.` and the decimal of a UUID version 8 (PS3.5 B.2).
     pub(crate) fn uid(&self, of: &str) -> String {
         let mut half = [0; 16];

@@ -92,12 +92,12 @@ impl Connection {
         })
     }
 
-    /// How it is protected.
     /// Where the peer is; nothing once it is gone.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.stream.socket().peer_addr().ok()
     }
 
+    /// How it is protected.
     pub fn security(&self) -> Security {
         self.stream.security()
     }
