@@ -51,7 +51,7 @@ fn send_one(instance: Instance) -> (Result<Answer, Unanswered>, String) {
     let answer = send(&node, &[instance]).remove(0);
     assert_status_tells(&node, &["not kept"]);
     let status = node.status();
-    assert!(status.contains("0 instances"), "nothing may be kept of it: {status}");
+    assert!(status.contains(" 0 instances"), "nothing may be kept of it: {status}");
     assert!(node.is_alive());
     (answer, status)
 }

@@ -103,7 +103,7 @@ fn week(rules: &[(String, String)]) -> Option<Week> {
     let kept = send_everything(&node, &root, &files);
     let done = ports::wait_for(PATIENCE, || {
         let status = node.status();
-        let decided = ["0 series receiving, 0 waiting", " 0 studies waiting"];
+        let decided = [" 0 series receiving, 0 waiting", " 0 studies waiting"];
         let worked = !status.contains("infer  ") || status.contains(" 0 queued, 0 running");
         (worked && decided.iter().all(|part| status.contains(part))).then_some(())
     });
