@@ -476,6 +476,7 @@ fn warn_of_passcodes(config: &Config) {
 pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(&config.data);
     options.segment_bytes = config.store.segment_bytes;
+    options.recent_bytes = config.store.recent_bytes;
     options.reserve_bytes = config.store.reserve_bytes;
     options.durability = config.store.durability;
     options.duplicates = config.store.duplicates;

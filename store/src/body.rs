@@ -1,6 +1,7 @@
 //! The bytes of a record on their way to the writer: pieces that are copied once more, or blocks that the disk takes as they lie.
 
 use crate::collected::{Collected, FRONT};
+use crate::record::Head;
 use bytes::Bytes;
 
 /// Objects from this size on go to the disk from where they were collected, each from a border
@@ -17,6 +18,15 @@ pub(crate) enum Body {
     /// What the record begins with, up to the data set, and the data set.
     Pieces(Vec<u8>, Bytes),
     Blocks(Collected),
+}
+
+/// Of a record, from its head on.
+struct Blocks(Collected);
+
+impl AsRef<[u8]> for Blocks {
+    fn as_ref(&self) -> &[u8] {
+        self.0.blocks()
+    }
 }
 
 impl Data {
@@ -55,6 +65,25 @@ impl Body {
         match self {
             Self::Pieces(front, _) => front,
             Self::Blocks(collected) => collected.front(),
+        }
+    }
+
+    /// The Part 10 file of the record that begins so, and the memory that it stands in.
+    pub(crate) fn into_part10(self, head: &Head) -> (Bytes, usize) {
+        let begin = head.payload_offset as usize;
+        match self {
+            Self::Pieces(front, data_set) => {
+                // What it was collected in is several times as long, and wanted for the next one.
+                let part10 = [&front[begin.min(front.len())..], &data_set].concat();
+                let room = part10.len();
+                (part10.into(), room)
+            }
+            Self::Blocks(collected) => {
+                let room = collected.room();
+                let blocks = Bytes::from_owner(Blocks(collected));
+                let end = begin + head.payload as usize;
+                (blocks.slice(begin..end), room)
+            }
         }
     }
 

@@ -77,6 +77,11 @@ impl Collected {
         }
     }
 
+    /// Bytes that it takes of memory.
+    pub(crate) fn room(&self) -> usize {
+        self.room.bytes.len()
+    }
+
     /// Puts what the record begins with in front of the data set, and zeros behind it.
     pub(crate) fn set_front(&mut self, front: &[u8; FRONT]) {
         if self.length == 0 {

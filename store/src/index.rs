@@ -145,19 +145,29 @@ pub(crate) async fn add(
     bases: &mut Bases,
     entries: &[Entry],
 ) -> Result<Added, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
-    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
-    let added = add_rows(&mut connection, bases, entries).await;
+    let added = unsynced(pool, async |connection| add_rows(connection, bases, entries).await).await;
     if added.is_err() {
         // Some of them may not be in the index.
         bases.forget();
     }
+    added
+}
+
+/// What is written so is there when this process is killed, and behind a power cut only if something that was synced came
+/// after it.
+pub(crate) async fn unsynced<T, E: From<sqlx::Error>>(
+    pool: &SqlitePool,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+    let done = work(&mut connection).await;
     match sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await {
-        Ok(_) => added,
+        Ok(_) => done,
         Err(error) => {
-            // Nothing that is not in the segments may be written unsynced.
+            // Nothing else may be written unsynced.
             connection.close_on_drop();
-            Err(error)
+            Err(error.into())
         }
     }
 }

@@ -51,6 +51,7 @@ pub mod promises;
 pub mod proofs;
 pub mod queue;
 pub mod reader;
+mod recent;
 mod record;
 mod recovery;
 pub mod reindex;

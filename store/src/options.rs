@@ -12,6 +12,8 @@ pub struct StoreOptions {
     pub large_object_bytes: usize,
     pub durability: Durability,
     pub duplicates: Duplicates,
+    /// Memory in which what was kept last is at hand; 0: none.
+    pub recent_bytes: usize,
     /// Below so much free room on the disk nothing more is received.
     pub reserve_bytes: u64,
     /// By which deliveries are due.
@@ -46,6 +48,7 @@ impl StoreOptions {
             large_object_bytes: 4 << 20,
             durability: Durability::PowerLoss,
             duplicates: Duplicates::KeepFirst,
+            recent_bytes: 0,
             reserve_bytes: 0,
             clock: Clock::Wall,
         }

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::forwards;
 pub use crate::forwards::told;
+use crate::index;
 use crate::jobs::Priority;
 use crate::proofs;
 use crate::reader::Reader;
@@ -19,6 +20,8 @@ use bytes::Bytes;
 use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use serde_json::json;
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::time::Duration;
 
@@ -200,6 +203,11 @@ impl Reader {
         found.iter().map(delivery_row).collect()
     }
 
+    /// The Part 10 file to deliver, where what was kept last holds it. What takes its place meanwhile is queued anew.
+    pub fn leased_at_hand(&self, delivery: &Delivery) -> Option<Bytes> {
+        self.at_hand(&delivery.sop_instance, &delivery.digest)
+    }
+
     /// The Part 10 file to deliver, its checksum verified.
     pub async fn leased_object(&self, delivery: &Delivery) -> Result<Leased, StoreError> {
         let Some((object, digest)) = self.object_and_digest(&delivery.sop_instance).await? else {
@@ -246,6 +254,17 @@ const LEASABLE: &str =
          CROSS JOIN instances ON instances.sop_instance = outbox.sop_instance
      WHERE peer = $1 AND state = 'queued' AND due_at <= $2 AND attempts <= $4
      ORDER BY priority, queued_at, outbox.id LIMIT $3";
+
+/// Rows that lie there with the digest that they are leased with.
+const LEASE: &str = "UPDATE outbox SET due_at = $2, leased_at = $3,
+         digest = (SELECT digest FROM instances WHERE instances.sop_instance = outbox.sop_instance)
+     WHERE id IN (SELECT value FROM json_each($1))";
+const NOTE: &str = "UPDATE outbox SET state = 'delivered', status = taken.value ->> 'status',
+         delivered_at = taken.value ->> 'at', reason = NULL, attempts = attempts + 1, leased_at = NULL
+     FROM json_each($1) AS taken
+     WHERE outbox.id = taken.value ->> 'id' AND digest = unhex(taken.value ->> 'digest')
+         AND changes IS taken.value ->> 'changes' AND state <> 'delivered'
+     RETURNING outbox.id";
 
 impl Store {
     /// Up to `limit` deliveries that are due: stat first, then oldest. An instance that is not in
@@ -299,28 +318,29 @@ impl Store {
             self.note_taken(taken).await?;
             return Ok(Vec::new());
         }
-        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        for one in taken {
-            note(&mut transaction, one).await?;
-        }
-        let found = sqlx::query(LEASABLE)
-            .bind(peer)
-            .bind(now.0)
-            .bind(limit)
-            .bind(tried)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let leased = found.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
-        for delivery in &leased {
-            sqlx::query("UPDATE outbox SET due_at = $2, leased_at = $4, digest = $3 WHERE id = $1")
-                .bind(delivery.id)
+        // A lease ends with the node, and what was taken goes once more when a power cut takes the note of it.
+        let leased = index::unsynced(&self.shared.write, async |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            note(&mut transaction, taken).await?;
+            let found = sqlx::query(LEASABLE)
+                .bind(peer)
+                .bind(now.0)
+                .bind(limit)
+                .bind(tried)
+                .fetch_all(&mut *transaction)
+                .await?;
+            let leased = found.iter().map(delivery).collect::<Result<Vec<_>, StoreError>>()?;
+            let ids: Vec<i64> = leased.iter().map(|delivery| delivery.id).collect();
+            sqlx::query(LEASE)
+                .bind(rows::to_json(&ids)?)
                 .bind(now.plus(lease).0)
-                .bind(delivery.digest.as_slice())
                 .bind(now.0)
                 .execute(&mut *transaction)
                 .await?;
-        }
-        transaction.commit().await?;
+            transaction.commit().await?;
+            Ok::<_, StoreError>(leased)
+        });
+        let leased = leased.await?;
         if !taken.is_empty() {
             self.shared.progress.ring();
         }
@@ -363,9 +383,7 @@ impl Store {
             return Ok(());
         }
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        for one in taken {
-            note(&mut transaction, one).await?;
-        }
+        note(&mut transaction, taken).await?;
         transaction.commit().await?;
         self.shared.progress.ring();
         Ok(())
@@ -411,24 +429,26 @@ impl Store {
 }
 
 /// One that was queued anew since it was leased stays queued.
-async fn note(connection: &mut SqliteConnection, taken: &Delivered) -> Result<(), StoreError> {
-    let Delivered { delivery, status, at, ask_at } = taken;
-    let done = sqlx::query(
-        "UPDATE outbox SET state = 'delivered', status = $3, delivered_at = $4, reason = NULL,
-             attempts = attempts + 1, leased_at = NULL
-         WHERE id = $1 AND digest = $2 AND changes IS $5 AND state <> 'delivered'",
-    )
-    .bind(delivery.id)
-    .bind(delivery.digest.as_slice())
-    .bind(*status)
-    .bind(at.0)
-    .bind(&delivery.queued)
-    .execute(&mut *connection)
-    .await?;
-    match (ask_at, done.rows_affected()) {
-        (Some(ask_at), 1..) => proofs::want(connection, delivery, *at, *ask_at).await,
-        _ => Ok(()),
+async fn note(connection: &mut SqliteConnection, taken: &[Delivered]) -> Result<(), StoreError> {
+    if taken.is_empty() {
+        return Ok(());
     }
+    let told = |one: &Delivered| {
+        let Delivered { delivery, status, at, .. } = one;
+        let digest: String = delivery.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({ "id": delivery.id, "digest": digest, "changes": delivery.queued, "status": status, "at": at.0 })
+    };
+    let told: Vec<_> = taken.iter().map(told).collect();
+    let noted: Vec<i64> =
+        sqlx::query_scalar(NOTE).bind(rows::to_json(&told)?).fetch_all(&mut *connection).await?;
+    for Delivered { delivery, at, ask_at, .. } in taken {
+        if let Some(ask_at) = ask_at
+            && noted.contains(&delivery.id)
+        {
+            proofs::want(connection, delivery, *at, *ask_at).await?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) struct NewRow<'a> {
@@ -581,6 +601,8 @@ mod tests {
             kinds::KINDS,
             alternates::ALTERNATE_KINDS,
             peers::GIVE_UP,
+            LEASE,
+            NOTE,
         ]
         .into_iter()
         .chain(listed::QUERIES);
@@ -593,7 +615,8 @@ mod tests {
                     && !step.contains("queued")
                     && !step.contains("known")
                     && !step.contains("ahead")
-                    && !step.contains("CONSTANT ROW");
+                    && !step.contains("CONSTANT ROW")
+                    && !step.contains("VIRTUAL TABLE");
                 assert!(!scans_a_table, "{step}: {query}");
             }
         }

@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::index;
+use crate::recent::Recent;
 use crate::rows;
 use crate::segment;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// That ask at a time.
 const CONNECTIONS: u32 = 4;
@@ -21,6 +23,8 @@ const CONNECTIONS: u32 = 4;
 pub struct Reader {
     pub(crate) folder: PathBuf,
     pub(crate) pool: SqlitePool,
+    /// Nothing where the node itself is another process.
+    recent: Arc<Recent>,
 }
 
 /// Where a record begins.
@@ -51,7 +55,11 @@ impl Reader {
     /// Asks over one connection of its own, one question after the other: however long they take, they
     /// keep nobody else waiting.
     pub async fn apart(&self) -> Result<Self, StoreError> {
-        Ok(Self { folder: self.folder.clone(), pool: index::open_to_read(&self.folder, 1).await? })
+        Ok(Self {
+            folder: self.folder.clone(),
+            pool: index::open_to_read(&self.folder, 1).await?,
+            recent: self.recent.clone(),
+        })
     }
 
     pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
@@ -65,7 +73,18 @@ impl Reader {
         Ok(Self {
             folder: folder.to_owned(),
             pool: index::open_to_read(folder, CONNECTIONS).await?,
+            recent: Arc::default(),
         })
+    }
+
+    /// Asks what was kept last before the disk.
+    pub(crate) fn with(self, recent: Arc<Recent>) -> Self {
+        Self { recent, ..self }
+    }
+
+    /// The Part 10 file of these bytes of an instance, if they are at hand.
+    pub(crate) fn at_hand(&self, sop_instance: &Uid, digest: &Digest) -> Option<Bytes> {
+        self.recent.get(sop_instance, digest)
     }
 
     /// The Part 10 file of an instance, its checksum verified.
@@ -86,6 +105,9 @@ impl Reader {
         let mut last = None;
         loop {
             let Some((at, digest)) = self.location(sop_instance).await? else { return Ok(None) };
+            if let Some(object) = self.at_hand(sop_instance, &digest) {
+                return Ok(Some((object, digest)));
+            }
             let path = segment::path(&self.folder, at.segment);
             match blocking(move || read_object(&path, at)).await {
                 // Retention may have moved or evicted it since: then the index says so.

@@ -22,6 +22,7 @@ use crate::part10::{part10_head, read_head};
 use crate::prepared::{Pace, Prepared};
 use crate::progress::Progress;
 use crate::reader::{Reader, blocking};
+use crate::recent::Recent;
 use crate::record;
 use crate::recovery;
 use crate::reindex;
@@ -112,7 +113,8 @@ impl Store {
         }
         reindex::restore(&write).await?;
         let known = Known::load(&write).await?;
-        let reader = Reader::open(&options.folder).await?;
+        let recent = Arc::new(Recent::new(options.recent_bytes));
+        let reader = Reader::open(&options.folder).await?.with(recent.clone());
         let seal = Seal::of(&options.folder, recovered.next_number)?;
         let open = match recovered.resume {
             // What is looked for in it needs no seal: what bears one goes into another.
@@ -145,6 +147,7 @@ impl Store {
             indexer: indexer.clone(),
             open,
             prepared: Prepared::start(&options, pace.clone()),
+            recent,
             lock: lock.clone(),
         };
         let (sender, queue) = mpsc::channel(QUEUED_OBJECTS);

@@ -10,6 +10,7 @@ use crate::numbers::Numbers;
 use crate::options::{Durability, StoreOptions};
 use crate::prepared::{LEAST, Prepared};
 use crate::progress::Progress;
+use crate::recent::Recent;
 use crate::segment;
 use std::fs::{self, File};
 use std::io;
@@ -42,6 +43,7 @@ pub(crate) struct Writer {
     /// The segment that is appended to. None before the first object and after a failure.
     pub(crate) open: Option<Open>,
     pub(crate) prepared: Prepared,
+    pub(crate) recent: Arc<Recent>,
     /// Keeps the folder ours until the last byte is written.
     pub(crate) lock: Arc<File>,
 }
@@ -143,6 +145,11 @@ impl Writer {
             self.progress.appended();
             // Whoever waits for the answer may have gone; the object is kept all the same.
             let _ = waiting.answer.send(Ok(()));
+            if self.recent.is_kept() {
+                let (part10, room) = waiting.body.into_part10(&waiting.head);
+                let (sop_instance, digest) = (&waiting.identity.sop_instance, waiting.head.digest);
+                self.recent.hold(sop_instance.clone(), digest, part10, room);
+            }
             Entry {
                 identity: waiting.identity,
                 header: waiting.header,

@@ -8,6 +8,7 @@ pub struct StoreConfig {
     pub durability: Durability,
     pub duplicates: Duplicates,
     pub segment_bytes: u64,
+    pub recent_bytes: usize,
     pub reserve_bytes: u64,
 }
 
@@ -17,6 +18,7 @@ pub(super) struct WrittenStore {
     durability: WrittenDurability,
     duplicates: WrittenDuplicates,
     segment_mib: u64,
+    recent_mib: u64,
     reserve_mib: u64,
 }
 
@@ -41,6 +43,7 @@ impl Default for WrittenStore {
             durability: WrittenDurability::PowerLoss,
             duplicates: WrittenDuplicates::KeepFirst,
             segment_mib: 512,
+            recent_mib: 256,
             reserve_mib: 1024,
         }
     }
@@ -50,6 +53,9 @@ impl WrittenStore {
     pub(super) fn mean(self, problems: &mut Vec<String>) -> StoreConfig {
         if !(16..=64 * 1024).contains(&self.segment_mib) {
             problems.push("store.segment-mib must lie between 16 and 65536".into());
+        }
+        if self.recent_mib > 1024 * 1024 {
+            problems.push("store.recent-mib must lie between 0 and 1048576".into());
         }
         StoreConfig {
             durability: match self.durability {
@@ -62,6 +68,8 @@ impl WrittenStore {
                 WrittenDuplicates::KeepBoth => Duplicates::KeepBoth,
             },
             segment_bytes: self.segment_mib.saturating_mul(1024 * 1024),
+            recent_bytes: usize::try_from(self.recent_mib.saturating_mul(1024 * 1024))
+                .unwrap_or(usize::MAX),
             reserve_bytes: self.reserve_mib.saturating_mul(1024 * 1024),
         }
     }

@@ -39,9 +39,10 @@ pub(super) async fn send(
     ahead: Option<Ahead>,
     key: Option<&Key>,
 ) -> Result<Sent, AssociationError> {
-    let kept = match ahead {
-        Some(ahead) => ahead.read().await,
-        None => kept(&queue.store, delivery).await,
+    let kept = match (queue.store.leased_at_hand(delivery), ahead) {
+        (Some(part10), _) => Ok(part10),
+        (None, Some(ahead)) => ahead.read().await,
+        (None, None) => kept(&queue.store, delivery).await,
     };
     let kept = match kept {
         Ok(kept) => kept,
@@ -87,7 +88,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn begin(store: &Store, delivery: &Delivery) -> Option<Self> {
-        if delivery.bytes > LARGEST_AHEAD {
+        if delivery.bytes > LARGEST_AHEAD || store.leased_at_hand(delivery).is_some() {
             return None;
         }
         let (store, wanted, delivery) = (store.clone(), delivery.clone(), delivery.clone());

@@ -130,6 +130,7 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
             durability: Durability::PowerLoss,
             duplicates: Duplicates::KeepFirst,
             segment_bytes: 64 << 20,
+            recent_bytes: 64 << 20,
             reserve_bytes: 0,
         },
         complete: CompleteConfig { quiet, study_quiet: quiet, ..CompleteConfig::default() },

@@ -3,14 +3,15 @@
 use crate::dimse::command::{self, Command};
 use crate::dimse::connection::{Connection, ReadError, SendError};
 use crate::dimse::negotiation::agreement::Context;
-use crate::dimse::pdu::{self, Abort, AbortReason, Frame, Pdv, Values};
+use crate::dimse::pdu::{self, Abort, AbortReason, Frame, FrameHead, Pdv, Values};
 use bytes::{Bytes, BytesMut};
 use dicom_ul::pdu::Pdu;
+use std::io::IoSlice;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// What is handed to the network at once.
-const BATCH: usize = 1 << 20;
+/// PDUs that are handed to the network at once, each in two parts; the kernel takes 1024 parts (writev(2), IOV_MAX).
+const AT_ONCE: usize = 512;
 
 /// Why an established association cannot be used any more.
 #[derive(Debug, thiserror::Error)]
@@ -189,23 +190,19 @@ impl Link {
         wait: Duration,
     ) -> Result<(), AssociationError> {
         let values = Values { context, is_command: true, peer_maximum: self.peer_maximum };
-        let mut out = Vec::new();
-        values.put(&mut out, &command.write(), true);
-        if let Some(mut rest) = data_set {
-            let values = Values { is_command: false, ..values };
-            loop {
-                let (now, later) = rest.split_at(rest.len().min(BATCH));
-                out.reserve(now.len());
-                values.put(&mut out, now, later.is_empty());
-                rest = later;
-                if rest.is_empty() {
-                    break;
-                }
-                self.write(&out, wait).await?;
-                out.clear();
+        let command = command.write();
+        let of_the_data_set = Values { is_command: false, ..values };
+        let data_set = data_set.map(|data_set| of_the_data_set.frames(data_set, true));
+        let mut frames = values.frames(&command, true).chain(data_set.into_iter().flatten());
+        loop {
+            let frames: Vec<(FrameHead, &[u8])> = frames.by_ref().take(AT_ONCE).collect();
+            if frames.is_empty() {
+                return Ok(());
             }
+            let parts =
+                frames.iter().flat_map(|(head, data)| [IoSlice::new(head), IoSlice::new(data)]);
+            self.write(&mut parts.collect::<Vec<_>>(), wait).await?;
         }
-        self.write(&out, wait).await
     }
 
     /// Sends the response to a request. It is short: `wait` is for all of it.
@@ -230,8 +227,12 @@ impl Link {
         self.connection.send(pdu, wait).await.map_err(failed)
     }
 
-    async fn write(&mut self, bytes: &[u8], wait: Duration) -> Result<(), AssociationError> {
-        let written = self.connection.write(bytes, wait).await;
+    async fn write(
+        &mut self,
+        parts: &mut [IoSlice<'_>],
+        wait: Duration,
+    ) -> Result<(), AssociationError> {
+        let written = self.connection.write(parts, wait).await;
         if let Err(SendError::Stalled(_)) = written {
             // What was begun cannot be finished, so that an A-ABORT would not be understood.
             return Err(AssociationError::Write(format!("the peer took nothing for {wait:?}")));

@@ -9,7 +9,7 @@ use crate::dimse::stream::{Security, Step, StepError, Stream};
 use bytes::{Buf, BytesMut};
 use dicom_ul::pdu::Pdu;
 use socket2::{SockRef, TcpKeepalive};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -190,19 +190,23 @@ impl Connection {
 
     /// Writes all of it; `wait` bounds each pause, whatever the peer says meanwhile. A peer that says A-ABORT meanwhile and takes
     /// nothing more is heard.
-    pub async fn write(&mut self, mut bytes: &[u8], wait: Duration) -> Result<(), SendError> {
+    pub async fn write(
+        &mut self,
+        mut parts: &mut [IoSlice<'_>],
+        wait: Duration,
+    ) -> Result<(), SendError> {
         let mut stalled = pin!(sleep(wait));
         loop {
             let has_room = self.received.len() < SAID_MEANWHILE;
             let heard = has_room.then_some(&mut self.received);
             let step = tokio::select! {
                 biased;
-                step = self.stream.step(bytes, heard) => step,
+                step = self.stream.step(parts, heard) => step,
                 () = &mut stalled => return Err(SendError::Stalled(wait)),
             };
             match step {
                 Ok(Step::Written(written)) if written > 0 => {
-                    bytes = &bytes[written..];
+                    IoSlice::advance_slices(&mut parts, written);
                     stalled.set(sleep(wait));
                 }
                 Ok(Step::Flushed) => return Ok(()),
@@ -230,7 +234,7 @@ impl Connection {
 
     /// A PDU of dicom-ul's.
     pub async fn send(&mut self, pdu: &Pdu, wait: Duration) -> Result<(), SendError> {
-        self.write(&encoded(pdu)?, wait).await
+        self.write(&mut [IoSlice::new(&encoded(pdu)?)], wait).await
     }
 
     /// Says A-ABORT and nothing after it. The caller waits for the peer to close, or drops the

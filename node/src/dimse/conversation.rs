@@ -20,7 +20,8 @@ use crate::dimse::{echo, status, store};
 use dicom_ul::pdu::Pdu;
 use gantry_terms::ae_title::AeTitle;
 use rustls::ServerConfig;
-use std::io;
+use std::io::{self, IoSlice};
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,7 +239,7 @@ impl<S: Service> Conversation<S> {
         let artim = self.timers().artim;
         let acceptance = agreement.acceptance(request, self.shared.options.maximum_pdu);
         let acceptance = acceptance.map_err(|error| error.to_string())?;
-        match timeout(artim, connection.write(&acceptance, artim)).await {
+        match timeout(artim, connection.write(&mut [IoSlice::new(&acceptance)], artim)).await {
             Ok(written) => written.map_err(|error| error.to_string()),
             Err(_) => Err(format!("the peer did not take it within {artim:?}")),
         }

@@ -133,6 +133,9 @@ pub(super) fn take_value(body: &mut Bytes) -> Option<Pdv> {
     Some(Pdv { context, is_command: control & 1 != 0, is_last: control & 2 != 0, data })
 }
 
+/// What a P-DATA-TF with one value begins with.
+pub(super) type FrameHead = [u8; 2 * HEADER];
+
 /// What the values of one P-DATA-TF belong to.
 #[derive(Clone, Copy)]
 pub(super) struct Values {
@@ -143,22 +146,34 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Appends `data` as P-DATA-TF PDUs; without data an empty one, for the mark of the last.
-    pub fn put(self, out: &mut Vec<u8>, data: &[u8], is_last: bool) {
+    /// `data` as P-DATA-TF PDUs, each as what it begins with and its part of the data; without data an empty one, for the mark
+    /// of the last.
+    pub fn frames(self, data: &[u8], is_last: bool) -> impl Iterator<Item = (FrameHead, &[u8])> {
         let fragment = ((self.peer_maximum as usize).saturating_sub(HEADER) & !1).max(2);
-        let mut rest = data;
-        loop {
-            let (now, later) = rest.split_at(fragment.min(rest.len()));
-            let last = is_last && later.is_empty();
-            out.extend_from_slice(&[P_DATA, 0]);
-            out.extend_from_slice(&(now.len() as u32 + 6).to_be_bytes());
-            out.extend_from_slice(&(now.len() as u32 + 2).to_be_bytes());
-            out.extend_from_slice(&[self.context, u8::from(self.is_command) | u8::from(last) << 1]);
+        let mut rest = Some(data);
+        std::iter::from_fn(move || {
+            let data = rest?;
+            let (now, later) = data.split_at(fragment.min(data.len()));
+            rest = Some(later).filter(|later| !later.is_empty());
+            Some((self.head(now.len() as u32, is_last && rest.is_none()), now))
+        })
+    }
+
+    fn head(self, length: u32, is_last: bool) -> FrameHead {
+        let mut head = [0; 2 * HEADER];
+        head[0] = P_DATA;
+        head[2..6].copy_from_slice(&(length + 6).to_be_bytes());
+        head[6..10].copy_from_slice(&(length + 2).to_be_bytes());
+        head[10] = self.context;
+        head[11] = u8::from(self.is_command) | u8::from(is_last) << 1;
+        head
+    }
+
+    /// The same, appended.
+    pub fn put(self, out: &mut Vec<u8>, data: &[u8], is_last: bool) {
+        for (head, now) in self.frames(data, is_last) {
+            out.extend_from_slice(&head);
             out.extend_from_slice(now);
-            rest = later;
-            if rest.is_empty() {
-                return;
-            }
         }
     }
 }

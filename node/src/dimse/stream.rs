@@ -3,7 +3,7 @@
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -85,16 +85,16 @@ impl Stream {
         Security::Tls { version, certificate: chain.first().map(|own| own.as_ref().into()) }
     }
 
-    /// Writes some of `bytes`, or flushes where there are none, while what the peer says meanwhile is read into `heard`.
+    /// Writes some of the parts, or flushes where there are none, while what the peer says meanwhile is read into `heard`.
     pub async fn step(
         &mut self,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
         mut heard: Option<&mut bytes::BytesMut>,
     ) -> Result<Step, StepError> {
         poll_fn(|cx| {
-            let written = match bytes.is_empty() {
+            let written = match parts.is_empty() {
                 true => Pin::new(&mut *self).poll_flush(cx).map_ok(|()| Step::Flushed),
-                false => Pin::new(&mut *self).poll_write(cx, bytes).map_ok(Step::Written),
+                false => Pin::new(&mut *self).poll_write_vectored(cx, parts).map_ok(Step::Written),
             };
             if let Poll::Ready(written) = written {
                 return Poll::Ready(written.map_err(StepError::Writing));
@@ -145,6 +145,24 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
