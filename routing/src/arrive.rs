@@ -51,6 +51,7 @@ impl Arrivals {
     async fn look(&self, place: &mut Option<Place>) -> Result<(), StoreError> {
         loop {
             let rules = self.rules.now();
+            self.store.follow_closely(rules.forwards_on_arrival());
             if !rules.forwards_on_arrival() {
                 *place = None;
                 return Ok(());

@@ -3,6 +3,7 @@
 use crate::decisions::NewForward;
 use crate::error::StoreError;
 use crate::forwards::Forwards;
+use crate::index;
 use crate::reader::Reader;
 use crate::rows;
 use crate::series::{InstanceRow, instance_row};
@@ -10,6 +11,7 @@ use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use serde::{Deserialize, Serialize};
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 /// How far the images were looked at, by their rows in the index that is open: these only grow.
@@ -124,29 +126,37 @@ impl Reader {
 impl Store {
     /// Keeps what was said and the deliveries that follow from it, or nothing of it. An image that has
     /// other bytes by now, or whose series is complete, is left to the decision on its series; one that
-    /// was judged before stays as it was.
+    /// was judged before stays as it was. It is not synced: what a power cut takes is judged once more at the next start.
     pub async fn keep_arrivals(&self, new: &NewArrivals) -> Result<(), StoreError> {
-        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
-            "INSERT INTO rule_sets (digest, text, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(&new.rules_digest)
-        .bind(&new.rules_text)
-        .bind(new.at.0)
-        .execute(&mut *transaction)
+        index::unsynced(&self.shared.write, async |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            keep_all(&mut transaction, new).await?;
+            Ok::<_, StoreError>(transaction.commit().await?)
+        })
         .await?;
-        for image in &new.images {
-            if keep_arrival(&mut transaction, new, image).await? {
-                let mut forwards = Forwards::new("arrival", new.at);
-                for (rule, forward) in &image.forward {
-                    forwards.add(&mut transaction, rule, forward).await?;
-                }
-            }
-        }
-        transaction.commit().await?;
         self.shared.progress.ring();
         Ok(())
     }
+}
+
+async fn keep_all(connection: &mut SqliteConnection, new: &NewArrivals) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO rule_sets (digest, text, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(&new.rules_digest)
+    .bind(&new.rules_text)
+    .bind(new.at.0)
+    .execute(&mut *connection)
+    .await?;
+    for image in &new.images {
+        if keep_arrival(connection, new, image).await? {
+            let mut forwards = Forwards::new("arrival", new.at);
+            for (rule, forward) in &image.forward {
+                forwards.add(connection, rule, forward).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn keep_arrival(

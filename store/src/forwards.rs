@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::events::{self, Event};
 use crate::header::keyword;
 use crate::jobs::Priority;
-use crate::outbox::{self, NewRow};
+use crate::outbox::{self, NewRows};
 use crate::rows;
 use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
@@ -44,19 +44,22 @@ impl<'a> Forwards<'a> {
         forward: &'a NewForward,
     ) -> Result<(), StoreError> {
         let changes = to_text(&forward.changes)?;
+        let instances = forward.instances.iter();
+        let first_asked: Vec<&Uid> =
+            instances.filter(|one| self.asked.insert((&forward.peer, one))).collect();
+        let rows = NewRows {
+            peer: &forward.peer,
+            sop_instances: &first_asked,
+            priority: Priority::Routine,
+            job: None,
+            at: self.at,
+            changes: changes.as_deref(),
+            asked_on: Some(self.asked_on),
+        };
+        let added = outbox::add(connection, rows).await?;
         let mut otherwise: Option<Otherwise> = None;
         for sop_instance in &forward.instances {
-            let first_to_ask = self.asked.insert((&forward.peer, sop_instance));
-            let row = NewRow {
-                peer: &forward.peer,
-                sop_instance,
-                priority: Priority::Routine,
-                job: None,
-                at: self.at,
-                changes: changes.as_deref(),
-                asked_on: Some(self.asked_on),
-            };
-            if first_to_ask && outbox::add(connection, row).await? {
+            if added.contains(sop_instance.as_str()) {
                 continue;
             }
             let queued = changes_of(connection, &forward.peer, sop_instance).await?;

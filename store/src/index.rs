@@ -11,6 +11,7 @@ use crate::supersede::{Superseded, supersede};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -159,16 +160,21 @@ pub(crate) async fn unsynced<T, E: From<sqlx::Error>>(
     pool: &SqlitePool,
     work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut connection = pool.acquire().await?;
-    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
-    let done = work(&mut connection).await;
-    match sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await {
-        Ok(_) => done,
-        Err(error) => {
-            // Nothing else may be written unsynced.
-            connection.close_on_drop();
-            Err(error.into())
-        }
+    let mut lent = Lent(Some(pool.acquire().await?));
+    let Some(connection) = &mut lent.0 else { return Err(sqlx::Error::PoolClosed.into()) };
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut **connection).await?;
+    let done = work(connection).await;
+    sqlx::query("PRAGMA synchronous = FULL").execute(&mut **connection).await?;
+    lent.0 = None;
+    done
+}
+
+/// A connection that does not sync. It is not used again if it is dropped so: nothing else may be written unsynced.
+struct Lent(Option<PoolConnection<Sqlite>>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(PoolConnection::close_on_drop);
     }
 }
 
@@ -414,4 +420,33 @@ async fn add_to_series(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use tokio::time::timeout;
+
+    const FULL: i64 = 2;
+    const NORMAL: i64 = 1;
+
+    async fn synchronous(connection: impl sqlx::SqliteExecutor<'_>) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_written_unsynced_whether_the_work_ends_fails_or_is_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pool = open_to_write(folder.path()).await.expect("an index");
+        let within = unsynced(&pool, async |connection| synchronous(connection).await).await;
+        assert_eq!(within.expect("it is asked"), NORMAL);
+        assert_eq!(synchronous(&pool).await.expect("it is asked"), FULL);
+        let failed = unsynced(&pool, async |_| Err::<(), _>(sqlx::Error::RowNotFound)).await;
+        assert!(failed.is_err());
+        assert_eq!(synchronous(&pool).await.expect("it is asked"), FULL);
+        let endless = unsynced(&pool, async |_| pending::<Result<(), sqlx::Error>>().await);
+        assert!(timeout(Duration::from_millis(50), endless).await.is_err(), "it was dropped");
+        assert_eq!(synchronous(&pool).await.expect("it is asked"), FULL);
+    }
 }

@@ -12,9 +12,6 @@ use tokio::sync::mpsc;
 
 /// Entries of one transaction at most.
 const BATCH: usize = 512;
-/// How long a transaction waits to be filled, unless somebody waits for it: each one costs as much
-/// as some twenty entries.
-const GATHERING: Duration = Duration::from_millis(100);
 
 /// Runs until every sender is gone and everything sent is committed, or cannot be: what is missing
 /// then is replayed at the next start.
@@ -29,7 +26,7 @@ pub(crate) async fn run(
         // Not woken by each entry: that would cost more than the entry does.
         tokio::select! {
             () = progress.is_wanted() => {}
-            () = tokio::time::sleep(GATHERING) => {}
+            () = tokio::time::sleep(progress.gathering()) => {}
         }
         while batch.len() < BATCH {
             let Ok(entry) = entries.try_recv() else { break };

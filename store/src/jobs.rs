@@ -2,7 +2,7 @@
 
 use crate::decisions::Level;
 use crate::error::StoreError;
-use crate::outbox::{self, NewDelivery, NewRow};
+use crate::outbox::{self, NewDelivery, NewRows};
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
@@ -295,16 +295,16 @@ impl Store {
             return Ok(());
         }
         for delivery in &finished.deliveries {
-            let row = NewRow {
+            let rows = NewRows {
                 peer: &delivery.peer,
-                sop_instance: &delivery.sop_instance,
+                sop_instances: &[&delivery.sop_instance],
                 priority: delivery.priority,
                 job: Some(id),
                 at: now,
                 changes: None,
                 asked_on: None,
             };
-            outbox::add(&mut transaction, row).await?;
+            outbox::add(&mut transaction, rows).await?;
         }
         transaction.commit().await?;
         self.shared.progress.ring();

@@ -23,6 +23,7 @@ use gantry_terms::uid::Uid;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Rows as [`delivery_row`] reads them.
@@ -318,7 +319,7 @@ impl Store {
             self.note_taken(taken).await?;
             return Ok(Vec::new());
         }
-        // A lease ends with the node, and what was taken goes once more when a power cut takes the note of it.
+        // A lease ends with the node.
         let leased = index::unsynced(&self.shared.write, async |connection| {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             note(&mut transaction, taken).await?;
@@ -382,9 +383,13 @@ impl Store {
         if taken.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        note(&mut transaction, taken).await?;
-        transaction.commit().await?;
+        // What a power cut takes of it goes once more.
+        index::unsynced(&self.shared.write, async |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            note(&mut transaction, taken).await?;
+            Ok::<_, StoreError>(transaction.commit().await?)
+        })
+        .await?;
         self.shared.progress.ring();
         Ok(())
     }
@@ -451,9 +456,10 @@ async fn note(connection: &mut SqliteConnection, taken: &[Delivered]) -> Result<
     Ok(())
 }
 
-pub(crate) struct NewRow<'a> {
+/// Instances that go to a peer, in this order.
+pub(crate) struct NewRows<'a> {
     pub(crate) peer: &'a str,
-    pub(crate) sop_instance: &'a Uid,
+    pub(crate) sop_instances: &'a [&'a Uid],
     pub(crate) priority: Priority,
     pub(crate) job: Option<i64>,
     pub(crate) at: Moment,
@@ -463,17 +469,19 @@ pub(crate) struct NewRow<'a> {
 
 /// What is on its way to the peer already, or was, stays as it is. Once for each peer, and once more
 /// when the instance has other bytes than the row stands for, or is to go with other changes: a clock
-/// would not tell, as it may step back. False when it stayed as it was.
+/// would not tell, as it may step back. Those that did not stay as they were.
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
-    row: NewRow<'_>,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+    rows: NewRows<'_>,
+) -> Result<HashSet<String>, StoreError> {
+    let added: Vec<String> = sqlx::query_scalar(
         "INSERT INTO outbox (peer, sop_instance, job, priority, state, queued_at, due_at, changes,
              asked_on, digest)
-         SELECT $1, $2, $3, $4, 'queued', $5, $5, $6, $7,
-             (SELECT digest FROM instances WHERE sop_instance = $2)
-         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE instead_of = $2 AND peer = $1)
+         SELECT $1, value, $3, $4, 'queued', $5, $5, $6, $7,
+             (SELECT digest FROM instances WHERE sop_instance = value)
+         FROM json_each($2)
+         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE instead_of = value AND peer = $1)
+         ORDER BY key
          ON CONFLICT (peer, sop_instance) DO UPDATE SET
              job = excluded.job, priority = excluded.priority, state = 'queued', attempts = 0,
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
@@ -481,18 +489,19 @@ pub(crate) async fn add(
              changes = excluded.changes, asked_on = excluded.asked_on, leased_at = NULL,
              retried_at = NULL, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
          WHERE excluded.digest IS NOT NULL AND (excluded.digest IS NOT outbox.digest
-             OR (excluded.changes IS NOT outbox.changes AND excluded.asked_on IS outbox.asked_on))",
+             OR (excluded.changes IS NOT outbox.changes AND excluded.asked_on IS outbox.asked_on))
+         RETURNING sop_instance",
     )
-    .bind(row.peer)
-    .bind(row.sop_instance.as_str())
-    .bind(row.job)
-    .bind(row.priority.number())
-    .bind(row.at.0)
-    .bind(row.changes)
-    .bind(row.asked_on)
-    .execute(connection)
+    .bind(rows.peer)
+    .bind(rows::to_json(&rows.sop_instances)?)
+    .bind(rows.job)
+    .bind(rows.priority.number())
+    .bind(rows.at.0)
+    .bind(rows.changes)
+    .bind(rows.asked_on)
+    .fetch_all(connection)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(added.into_iter().collect())
 }
 
 /// The instance is kept as new though it was known: whatever was delivered of it does not count.

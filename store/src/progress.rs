@@ -2,8 +2,9 @@
 
 use crate::changed::Changes;
 use crate::error::KeepError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 pub(crate) struct Progress {
@@ -12,11 +13,18 @@ pub(crate) struct Progress {
     bell: watch::Sender<u64>,
     /// Somebody waits until the index has caught up.
     wanted: Notify,
+    /// Somebody looks at each image as it comes.
+    is_watched: AtomicBool,
     /// Series that the index committed something of.
     pub(crate) changed: Changes,
     /// Why the index cannot follow. While it cannot, nothing more is taken in.
     fault: Mutex<Option<KeepError>>,
 }
+
+/// How long a transaction of the index waits to be filled, unless somebody waits for it: each one costs as much
+/// as some twenty entries.
+const GATHERING: Duration = Duration::from_millis(100);
+const GATHERING_WATCHED: Duration = Duration::from_millis(20);
 
 impl Default for Progress {
     fn default() -> Self {
@@ -25,6 +33,7 @@ impl Default for Progress {
             indexed: watch::Sender::new(0),
             bell: watch::Sender::new(0),
             wanted: Notify::new(),
+            is_watched: AtomicBool::new(false),
             changed: Changes::default(),
             fault: Mutex::new(None),
         }
@@ -54,6 +63,17 @@ impl Progress {
     /// The index is to catch up now.
     pub(crate) fn want(&self) {
         self.wanted.notify_one();
+    }
+
+    pub(crate) fn set_watched(&self, is_watched: bool) {
+        self.is_watched.store(is_watched, Ordering::Relaxed);
+    }
+
+    pub(crate) fn gathering(&self) -> Duration {
+        match self.is_watched.load(Ordering::Relaxed) {
+            true => GATHERING_WATCHED,
+            false => GATHERING,
+        }
     }
 
     /// Returns when somebody waits in [`Progress::settled`].

@@ -36,25 +36,36 @@ const STABLE: &str = "function OnStableSeries(id, tags, metadata)\n  RestApiPost
 const EACH: &str =
     "function OnStoredInstance(id, tags, metadata)\n  Delete(SendToModality(id, 'sink'))\nend\n";
 
-const ROUTERS: [Router; 6] = [
+const ROUTERS: [Router; 8] = [
     Router::Gantry(1),
     Router::Gantry(2),
-    Router::AtOnce,
+    Router::AtOnce(Syncs::Each),
+    Router::AtOnce(Syncs::None),
     Router::Stable,
-    Router::Each,
+    Router::Each(Syncs::Each),
+    Router::Each(Syncs::None),
     Router::Dcmtk,
 ];
+
+/// When what was received is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syncs {
+    /// Before it is answered: `durability = "power-loss"`, `SyncStorageArea` (each as shipped).
+    Each,
+    /// When the kernel likes: `durability = "crash"`, no `SyncStorageArea`.
+    None,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Router {
     /// Over so many associations.
     Gantry(u32),
     /// Each image when it is indexed.
-    AtOnce,
+    AtOnce(Syncs),
     /// Orthanc, a series when it is stable.
     Stable,
     /// Orthanc, each instance when it is stored.
-    Each,
+    Each(Syncs),
     /// storescp, which calls dcmsend when a study is complete.
     Dcmtk,
 }
@@ -76,17 +87,19 @@ impl Router {
         match self {
             Self::Gantry(1) => "gantry".into(),
             Self::Gantry(associations) => format!("gantry, {associations} associations"),
-            Self::AtOnce => "gantry, on arrival".into(),
+            Self::AtOnce(Syncs::Each) => "gantry, on arrival".into(),
+            Self::AtOnce(Syncs::None) => "gantry, on arrival, no sync".into(),
             Self::Stable => "Orthanc, stable series".into(),
-            Self::Each => "Orthanc, each instance".into(),
+            Self::Each(Syncs::Each) => "Orthanc, each instance".into(),
+            Self::Each(Syncs::None) => "Orthanc, each, no sync".into(),
             Self::Dcmtk => "storescp and dcmsend".into(),
         }
     }
 
     fn is_there(self) -> bool {
         let program = match self {
-            Self::Gantry(_) | Self::AtOnce => return true,
-            Self::Stable | Self::Each => "Orthanc",
+            Self::Gantry(_) | Self::AtOnce(_) => return true,
+            Self::Stable | Self::Each(_) => "Orthanc",
             Self::Dcmtk => "storescp",
         };
         let there = Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
@@ -108,7 +121,7 @@ fn main() {
             let which = (turn + round) % there.len();
             let run = measure(&runtime, there[which], round as u32 + 1);
             eprintln!(
-                "{:<24} {:7.0}/s, {:6.0}/s from the scanner on, first {:7.1}, last {:7.1}",
+                "{:<28} {:7.0}/s, {:6.0}/s from the scanner on, first {:7.1}, last {:7.1}",
                 there[which].name(),
                 run.rate,
                 run.through,
@@ -128,7 +141,7 @@ fn main() {
         };
         let of = |figure: fn(&Run) -> f64| median(mine.iter().map(figure).collect());
         println!(
-            "  {:<24} {:>7.0}/s at the PACS (gantry is {:.2} x)  {:>6.0}/s from the scanner on ({:.2} x)  first {:>7.0}  last {:>7.0}",
+            "  {:<28} {:>7.0}/s at the PACS (gantry is {:.2} x)  {:>6.0}/s from the scanner on ({:.2} x)  first {:>7.0}  last {:>7.0}",
             router.name(),
             of(|run| run.rate),
             ratio(|run| run.rate),
@@ -136,6 +149,24 @@ fn main() {
             ratio(|run| run.through),
             of(|run| run.first),
             of(|run| run.last),
+        );
+    }
+    tell_on_arrival(&there, &runs);
+}
+
+/// On arrival beside each instance, where both sync and where neither does.
+fn tell_on_arrival(there: &[Router], runs: &[Vec<Run>]) {
+    for syncs in [Syncs::Each, Syncs::None] {
+        let of = |wanted| there.iter().position(|router| *router == wanted).map(|at| &runs[at]);
+        let both = (of(Router::AtOnce(syncs)), of(Router::Each(syncs)));
+        let (Some(ours), Some(theirs)) = both else { continue };
+        let ratio = |figure: fn(&Run) -> f64| {
+            median(ours.iter().zip(theirs).map(|(g, o)| figure(g) / figure(o)).collect())
+        };
+        println!(
+            "  on arrival beside Orthanc, each instance, synced {syncs:?}: {:.2} x at the PACS, {:.2} x from the scanner on",
+            ratio(|run| run.rate),
+            ratio(|run| run.through)
         );
     }
 }
@@ -181,15 +212,19 @@ impl Drop for Server {
 
 impl Server {
     fn start(router: Router, sink: u16) -> Self {
-        if let Router::Gantry(_) | Router::AtOnce = router {
+        if let Router::Gantry(_) | Router::AtOnce(_) = router {
             let (rule, associations) = match router {
                 Router::Gantry(associations) => (RULE, associations),
                 _ => (AT_ONCE, 1),
             };
+            let syncs = match router {
+                Router::AtOnce(Syncs::None) => "\n[store]\ndurability = \"crash\"\n",
+                _ => "",
+            };
             let quiet = QUIET.as_secs_f64();
             let peers = format!(
                 "\n[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"{SINK}\"\n\
-                 address = \"127.0.0.1:{sink}\"\nassociations = {associations}\n"
+                 address = \"127.0.0.1:{sink}\"\nassociations = {associations}\n{syncs}"
             );
             let empty = TempDir::new().expect("a temporary folder");
             let setup = Setup::new().models(empty.path()).quiet_seconds(quiet);
@@ -200,8 +235,8 @@ impl Server {
         let port = ports::free();
         let process = match router {
             Router::Dcmtk => relay(folder.path(), port, sink),
-            Router::Each => orthanc(folder.path(), port, sink, EACH),
-            _ => orthanc(folder.path(), port, sink, STABLE),
+            Router::Each(syncs) => orthanc(folder.path(), port, sink, (EACH, syncs)),
+            _ => orthanc(folder.path(), port, sink, (STABLE, Syncs::None)),
         };
         let up = ports::wait_for(PATIENCE, || ports::somebody_listens(port).then_some(()));
         assert!(up.is_some(), "{router:?} does not listen");
@@ -228,13 +263,13 @@ fn relay(folder: &Path, port: u16, sink: u16) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("storescp starts")
 }
 
-fn orthanc(folder: &Path, port: u16, sink: u16, script: &str) -> Child {
+fn orthanc(folder: &Path, port: u16, sink: u16, (script, syncs): (&str, Syncs)) -> Child {
     let lua = folder.join("onward.lua");
     std::fs::write(&lua, script).expect("a fresh folder can be written");
     let config = json!({
         "Name": "BENCH", "StorageDirectory": folder, "IndexDirectory": folder,
         "DicomAet": AE_TITLE, "DicomPort": port, "DicomAlwaysAllowStore": true,
-        "HttpServerEnabled": false, "SyncStorageArea": false, "Plugins": [],
+        "HttpServerEnabled": false, "SyncStorageArea": syncs == Syncs::Each, "Plugins": [],
         "StableAge": QUIET.as_secs(), "LuaScripts": [lua],
         "DicomModalities": { "sink": [SINK, "127.0.0.1", sink] },
     });
