@@ -217,17 +217,16 @@ impl Server {
                 Router::Gantry(associations) => (RULE, associations),
                 _ => (AT_ONCE, 1),
             };
-            let syncs = match router {
-                Router::AtOnce(Syncs::None) => "\n[store]\ndurability = \"crash\"\n",
-                _ => "",
-            };
             let quiet = QUIET.as_secs_f64();
             let peers = format!(
                 "\n[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"{SINK}\"\n\
-                 address = \"127.0.0.1:{sink}\"\nassociations = {associations}\n{syncs}"
+                 address = \"127.0.0.1:{sink}\"\nassociations = {associations}\n"
             );
             let empty = TempDir::new().expect("a temporary folder");
-            let setup = Setup::new().models(empty.path()).quiet_seconds(quiet);
+            let mut setup = Setup::new().models(empty.path()).quiet_seconds(quiet);
+            if router == Router::AtOnce(Syncs::None) {
+                setup = setup.store("durability = \"crash\"");
+            }
             let node = setup.rules("onward.toml", rule).further(&peers).start();
             return Self::Gantry(Box::new(node));
         }
