@@ -79,10 +79,13 @@ impl Body {
                 (part10.into(), room)
             }
             Self::Blocks(collected) => {
-                let room = collected.room();
-                let blocks = Bytes::from_owner(Blocks(collected));
-                let end = begin + head.payload as usize;
-                (blocks.slice(begin..end), room)
+                let (end, room) = (begin + head.payload as usize, collected.room());
+                if room > 2 * end {
+                    // The one before it was larger by far.
+                    let part10 = Bytes::copy_from_slice(&collected.blocks()[begin..end]);
+                    return (part10, end - begin);
+                }
+                (Bytes::from_owner(Blocks(collected)).slice(begin..end), room)
             }
         }
     }

@@ -16,14 +16,12 @@ pub(crate) struct Recent {
 #[derive(Default)]
 struct Held {
     objects: HashMap<Uid, Object>,
-    /// As they came, each with its number.
-    order: VecDeque<(Uid, u64)>,
-    next: u64,
+    /// As they came.
+    order: VecDeque<Uid>,
     room: usize,
 }
 
 struct Object {
-    number: u64,
     digest: Digest,
     part10: Bytes,
     /// Memory that it stands in.
@@ -41,29 +39,28 @@ impl Recent {
 
     /// The one that was there under this SOP Instance UID goes.
     pub(crate) fn hold(&self, sop_instance: Uid, digest: Digest, part10: Bytes, room: usize) {
-        // Their memory is given back when nobody waits for the lock any more.
+        // Their memory is given back when nobody waits for the lock any more: what is declared last goes first.
         let mut over = Vec::new();
-        let mut held = self.held();
-        let number = held.next;
-        held.next += 1;
-        held.room += room;
-        held.order.push_back((sop_instance.clone(), number));
-        if let Some(before) =
-            held.objects.insert(sop_instance, Object { number, digest, part10, room })
-        {
+        let mut guard = self.held();
+        let held = &mut *guard;
+        if let Some(before) = held.objects.remove(&sop_instance) {
             held.room -= before.room;
+            held.order.retain(|uid| *uid != sop_instance);
             over.push(before);
         }
+        if room > self.most {
+            return;
+        }
+        held.room += room;
+        held.order.push_back(sop_instance.clone());
+        held.objects.insert(sop_instance, Object { digest, part10, room });
         while held.room > self.most {
-            let Some((oldest, number)) = held.order.pop_front() else { break };
-            if held.objects.get(&oldest).is_some_and(|object| object.number == number)
-                && let Some(object) = held.objects.remove(&oldest)
-            {
+            let Some(oldest) = held.order.pop_front() else { break };
+            if let Some(object) = held.objects.remove(&oldest) {
                 held.room -= object.room;
                 over.push(object);
             }
         }
-        drop(held);
     }
 
     /// The Part 10 file whose data set has this digest.
@@ -110,7 +107,8 @@ mod tests {
         }
         (4..400).for_each(|number| hold(number, 1));
         assert_eq!(held(&recent), (3, 3, 90));
-        recent.hold(uid(1), [1; 16], Bytes::new(), 101);
-        assert_eq!(held(&recent), (0, 0, 0), "what is larger than all of the room is not held");
+        recent.hold(uid(399), [2; 16], Bytes::new(), 101);
+        assert_eq!(recent.get(&uid(399), &[2; 16]), None, "it is larger than all of the room");
+        assert_eq!(held(&recent).2, 60, "and takes no other's, but for what it takes the place of");
     }
 }

@@ -7,6 +7,7 @@ use gantry_store::digest::Digester;
 use gantry_store::export::{Selector, export};
 use gantry_store::header::{part10, read_data_set_header};
 use gantry_store::incoming::{Identity, Kept, Received};
+use gantry_store::options::StoreOptions;
 use gantry_store::reindex::reindex;
 use gantry_store::store::Store;
 use gantry_store::verify::verify;
@@ -113,5 +114,43 @@ async fn the_longest_names_leave_room_for_the_front_of_a_record() {
     store.settled().await;
     let object = store.object(&identity.sop_instance).await.expect("asked").expect("there");
     assert!(object == part10(&identity, &data_set));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_kept_last_is_read_without_the_disk_and_the_rest_from_it() {
+    let folder = tempdir().expect("a folder");
+    let recent_bytes = 3 << 20;
+    let options = StoreOptions { recent_bytes, ..StoreOptions::new(folder.path()) };
+    let store = Store::open(options).await.expect("open");
+    let buffers = Arc::new(Buffers::default());
+    // The largest one comes first, and is the first to go.
+    let numbers: Vec<u32> = (0..PIXELS.len() as u32).rev().collect();
+    for number in &numbers {
+        let (identity, data_set) = object(1, *number);
+        let received = received(&buffers, identity, &data_set);
+        store.keep_received(received).await.expect("kept");
+    }
+    store.settled().await;
+    for number in &numbers {
+        let (identity, data_set) = object(1, *number);
+        let read = store.object(&identity.sop_instance).await.expect("read").expect("there");
+        assert!(read == part10(&identity, &data_set), "{number}");
+    }
+    let segments = folder.path().join("segments");
+    for segment in fs::read_dir(&segments).expect("the segments") {
+        fs::remove_file(segment.expect("an entry").path()).expect("removed");
+    }
+    for number in &numbers {
+        let (identity, data_set) = object(1, *number);
+        let read = store.object(&identity.sop_instance).await;
+        match *number {
+            11 => assert!(read.is_err(), "the room was needed"),
+            _ => {
+                let read = read.expect("at hand").expect("there");
+                assert!(read == part10(&identity, &data_set), "{number}");
+            }
+        }
+    }
     store.close().await;
 }
