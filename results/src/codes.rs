@@ -116,6 +116,9 @@ pub const DIRECTION_COSINE: Concept = ucum("{-1:1}", "{-1:1}");
 // Purposes of reference and derivations of pictures
 pub const SOURCE_IMAGE: Concept = dcm("121322", "Source image for image processing operation");
 pub const SEGMENTATION: Concept = dcm("113076", "Segmentation");
+pub const BACKGROUND: Concept = dcm("125040", "Background");
+/// What a parametric map tells for each voxel (PS3.3 C.7.6.16.2.11).
+pub const QUANTITY: Concept = sct("246205007", "Quantity");
 pub const ACQUISITION_EQUIPMENT: Concept = dcm("109101", "Acquisition Equipment");
 pub const PROCESSING_EQUIPMENT: Concept = dcm("109102", "Processing Equipment");
 

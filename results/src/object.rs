@@ -41,6 +41,8 @@ pub enum ComposeError {
          series, or ask for other results"
     )]
     TooLarge,
+    #[error("two segments overlap, and a label map can not say that; this is a fault of the node")]
+    Overlap,
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),
 }
