@@ -158,6 +158,9 @@ const REGIONS: &[(&str, Concept)] = &[
     ("THORAX", sct("816094009", "Chest")),
 ];
 
+/// Of those regions the ones that a body has two of.
+const PAIRED: &[&str] = &["BREAST", "HIP", "KNEE", "LUNG"];
+
 pub fn modality(value: &str) -> Concept {
     MODALITIES.iter().find(|c| c.0 == value).copied().unwrap_or(dcm("OT", "Other"))
 }
@@ -165,4 +168,16 @@ pub fn modality(value: &str) -> Concept {
 /// Nothing when the body part is not known: a target region is not guessed.
 pub fn region(body_part: &str) -> Option<Concept> {
     REGIONS.iter().find(|(part, _)| *part == body_part).map(|(_, concept)| *concept)
+}
+
+/// Frame Laterality (PS3.3 C.7.6.16.2.8) by Body Part Examined and Laterality: nothing where the part is not known or is one
+/// of two and nobody says which.
+pub fn frame_laterality(body_part: &str, laterality: &str) -> Option<&'static str> {
+    match (region(body_part).is_some(), PAIRED.contains(&body_part), laterality) {
+        (false, ..) => None,
+        (true, false, _) => Some("U"),
+        (true, true, "R") => Some("R"),
+        (true, true, "L") => Some("L"),
+        (true, true, _) => None,
+    }
 }

@@ -1,6 +1,6 @@
 //! A real number for each voxel of the source, with what it is of and its unit: the Parametric Map IOD (PS3.3 A.75, C.8.32).
 
-use crate::codes::QUANTITY;
+use crate::codes::{self, QUANTITY};
 use crate::coding_schemes::coding_schemes;
 use crate::data_set::DataSet;
 use crate::frames::{Frames, Said, references};
@@ -48,6 +48,9 @@ struct Map<'a> {
 
 impl Map<'_> {
     fn object(&self, source: &Source, volume: &Volume) -> Result<ResultObject, ComposeError> {
+        if volume.frame_of_reference.is_none() {
+            return Err(ComposeError::NoFrameOfReference);
+        }
         let frames = Frames::of_all_slices(volume);
         let mut object = self.job.header(&KIND, "OT")?;
         self.description(&mut object);
@@ -120,7 +123,24 @@ impl Map<'_> {
             .item(tags::FRAME_VOILUT_SEQUENCE, window)
             .item(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, identity)
             .item(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, self.mapping([least, most]));
+        if let Some(anatomy) = self.anatomy() {
+            shared.item(tags::FRAME_ANATOMY_SEQUENCE, anatomy);
+        }
         Ok(shared)
+    }
+
+    /// The Frame Anatomy macro (PS3.3 C.7.6.16.2.8) is optional, and readers that are built on DCMTK ask for it; a part of the
+    /// body that the source does not tell is not guessed.
+    fn anatomy(&self) -> Option<DataSet> {
+        let text = |tag| self.job.subject.source.text(tag).unwrap_or_default();
+        let part = text(tags::BODY_PART_EXAMINED);
+        let laterality = codes::frame_laterality(&part, &text(tags::LATERALITY))?;
+        let region = codes::region(&part)?;
+        let mut anatomy = DataSet::new();
+        anatomy
+            .text(tags::FRAME_LATERALITY, laterality)
+            .code(tags::ANATOMIC_REGION_SEQUENCE, &region.into());
+        Some(anatomy)
     }
 
     fn mapping(&self, [least, most]: [f64; 2]) -> DataSet {

@@ -3,7 +3,7 @@
 mod kit;
 
 use dicom_dictionary_std::tags;
-use gantry_results::{ResultObject, derived_images, parametric_maps};
+use gantry_results::{ComposeError, ResultObject, derived_images, parametric_maps};
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Derived, Findings, Quantity};
 use gantry_terms::volume::Volume;
@@ -130,6 +130,14 @@ fn where_the_model_says_nothing_there_is_no_number() {
         let file = kit::file(folder.path(), "map.dcm", result);
         assert_eq!(validators::complaints(&file, source), Vec::<String>::new());
     }
+}
+
+/// The IOD asks for planes (PS3.3 A.75), and a frame of reference is not invented.
+#[test]
+fn a_source_without_a_frame_of_reference_has_no_map() {
+    let scan = Phantom { frame_of_reference: None, ..Phantom::axial(2, 8, 8) }.scan();
+    let made = parametric_maps(&scan.source, &scan.volume, &findings(&scan), &kit::provenance());
+    assert!(matches!(made, Err(ComposeError::NoFrameOfReference)));
 }
 
 /// Each frame beside the values that were written, by the source image that it names.
