@@ -90,6 +90,8 @@ fn a_map_says_what_its_numbers_are_of_and_in() {
         assert_eq!(referenced(frame), [slice.sop_instance.to_string()]);
         let derivation = &items(frame, tags::DERIVATION_IMAGE_SEQUENCE)[0];
         assert_eq!(code(derivation, tags::DERIVATION_CODE_SEQUENCE), "112187");
+        let source = &items(derivation, tags::SOURCE_IMAGE_SEQUENCE)[0];
+        assert_eq!(code(source, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE), "121322");
     }
 }
 

@@ -127,8 +127,8 @@ fn an_archive_gets_the_label_map_if_it_takes_one_and_the_segments_as_bits_if_not
     let classes: Vec<String> = archive
         .all("instances")
         .iter()
-        .map(|id| archive.get(&format!("/instances/{id}/metadata/SopClassUid")))
-        .map(|class| class.as_str().unwrap_or_default().to_owned())
+        .map(|id| archive.get(&format!("/instances/{id}/tags?simplify")))
+        .map(|tags| tags["SOPClassUID"].as_str().unwrap_or_default().to_owned())
         .collect();
     for class in [BITS, MAP, STRUCTURED_REPORT] {
         assert!(classes.iter().any(|known| known == class), "{classes:?}");
