@@ -12,7 +12,7 @@ use gantry_terms::film::Film;
 use gantry_terms::findings::Derived;
 use gantry_terms::images::Images;
 
-/// Where the model's grid does not reach, the images stay as they are. An error is a graph that does not
+/// Where the model's grid does not reach, the images stay as they are, and a quantity has no value (NaN). An error is a graph that does not
 /// keep its manifest.
 pub fn over_images(
     output: &DerivedOutput,
@@ -32,6 +32,7 @@ pub fn over_images(
         label: output.label.clone(),
         derivation: output.derivation.clone(),
         rescale: output.rescale,
+        quantity: output.quantity.clone(),
         values,
     })
 }
@@ -94,10 +95,9 @@ fn back(
     }
     // The graph gave no NaN: one is a voxel that the model's grid does not reach.
     let mut values = linear(&block, onto, f32::NAN)?.into_voxels();
-    for (value, image) in values.iter_mut().zip(images) {
-        if value.is_nan() {
-            *value = *image;
-        }
+    if output.quantity.is_none() {
+        let beyond = values.iter_mut().zip(images).filter(|(value, _)| value.is_nan());
+        beyond.for_each(|(value, image)| *value = *image);
     }
     Ok(values)
 }

@@ -70,6 +70,10 @@ pub enum ResultKind {
     Segmentation,
     /// The probabilities behind the masks as segments.
     FractionalSegmentation,
+    /// The masks as one number for each voxel, where the peer takes that, else as segments.
+    LabelMap,
+    /// A quantity for each voxel.
+    ParametricMap,
     /// The images that show what was found.
     KeyObjects,
     /// Outlines of masks and boxes over the images themselves.
@@ -89,6 +93,8 @@ impl ResultKind {
             Self::DerivedImages => "derived-images",
             Self::Segmentation => "segmentation",
             Self::FractionalSegmentation => "fractional-segmentation",
+            Self::LabelMap => "label-map",
+            Self::ParametricMap => "parametric-map",
             Self::KeyObjects => "key-objects",
             Self::PresentationState => "presentation-state",
             Self::TextReport => "text-report",

@@ -49,7 +49,7 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
         "[\"structured-report\"]",
         "[\"pdf\"]",
         "3:13: `pdf` is not known here; known: `structured-report`, `secondary-capture`, `derived-images`, \
-         `segmentation`, `fractional-segmentation`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`",
+         `segmentation`, `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`",
     );
     check(
         "[\"structured-report\"]",

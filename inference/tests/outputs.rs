@@ -43,6 +43,12 @@ fn image(more: &str) -> String {
     )
 }
 
+/// The same numbers as a quantity.
+fn map(more: &str) -> String {
+    let unit = "unit = { value = \"1\", scheme = \"UCUM\", meaning = \"no units\" }\n";
+    format!("{}{}{unit}", image(more).replace("smooth", "map"), code("quantity", "130402"))
+}
+
 /// A manifest on volumes in five dimensions, with keys for its input, and these outputs.
 fn manifest(input: &str, outputs: &[String]) -> String {
     let numbers = MANIFEST.find("[[group]]").unwrap();
@@ -55,6 +61,9 @@ fn manifest(input: &str, outputs: &[String]) -> String {
             &format!("slice-order = \"along-normal\"\n{input}\n"),
         );
     let head = match outputs.contains("[[image]]") {
+        true if outputs.contains("quantity") && outputs.contains("\"map\"") => {
+            head.replace("[\"structured-report\"]", "[\"derived-images\", \"parametric-map\"]")
+        }
         true => head.replace("[\"structured-report\"]", "[\"derived-images\"]"),
         false => head,
     };
@@ -172,9 +181,9 @@ fn an_image_comes_back_as_it_was_and_resampled_as_by_simpleitk() {
 }
 
 #[test]
-fn what_the_model_did_not_see_stays_as_it_was() {
+fn what_the_model_did_not_see_stays_as_it_was_and_is_no_number_of_a_quantity() {
     let cut = "[input.grid]\nspacing = [2.0, 0.7, 0.7]\nsize = [4, 5, 5]";
-    let Some(engine) = start(cut, &[image("offset = 1000")]) else { return };
+    let Some(engine) = start(cut, &[image("offset = 1000"), map("offset = 1000")]) else { return };
     let mut volume = kit::air(6, 11);
     volume.voxels = Random(3).numbers(6 * 11 * 11, 0.0, 250.0);
     let findings = infer(&engine, volume.clone()).unwrap();
@@ -185,6 +194,8 @@ fn what_the_model_did_not_see_stays_as_it_was() {
     for (at, (own, before)) in findings.derived[0].values.iter().zip(&volume.voxels).enumerate() {
         let expected = if seen(at) { before + 1000.0 } else { *before };
         assert!((own - expected).abs() < 1e-3, "{at}: {own}, not {expected}");
+        let told = findings.derived[1].values[at];
+        assert!(if seen(at) { told == *own } else { told.is_nan() }, "{at}: {told}, beside {own}");
     }
 }
 
@@ -241,6 +252,24 @@ fn every_fault_of_an_image_is_told() {
     check("scale = 2", "rescale = { slope = 0, intercept = 1 }", "stored values times `slope`");
     let named = "an image goes out as \"derived-images\": name it among the results";
     check("[\"derived-images\"]", "[\"structured-report\"]", named);
+    let together = "`quantity` and `unit` go together";
+    let quantity = code("quantity", "130402");
+    check("scale = 2\n", &format!("scale = 2\n{quantity}"), together);
+    check("scale = 2\n", &format!("scale = 2\n{}", code("unit", "1")), together);
+    let unit = code("unit", "1");
+    let other = unit.replace("UCUM", "DCM");
+    let scheme = "a unit is of the scheme UCUM";
+    check("scale = 2\n", &format!("scale = 2\n{quantity}{other}"), scheme);
+    let both = format!("scale = 2\n{quantity}{unit}");
+    let named = "an image goes out as \"parametric-map\": name it among the results";
+    check("scale = 2\n", &both, named);
+    let none = "derived images are those of an [[image]] without a `quantity`: there is none";
+    check("scale = 2\n", &both, none);
+    let rescaled = format!("{both}rescale = {{ slope = 1, intercept = 0 }}\n");
+    check("scale = 2\n", &rescaled, "a quantity is stored as it is: leave `rescale` away");
+    let none =
+        "a parametric map is that of an [[image]] with a `quantity` and a `unit`: there is none";
+    check("[\"derived-images\"]", "[\"derived-images\", \"parametric-map\"]", none);
     let text = manifest("", &[mask("tensor = \"labels\"")]);
     let text = text.replacen("[\"structured-report\"]", "[\"derived-images\"]", 1);
     let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();

@@ -14,8 +14,9 @@ use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::{Catalogue, Model, Models};
 use gantry_routing::compose::{
-    DERIVED_IMAGES, ENCAPSULATED_PDF, FRACTIONAL_SEGMENTATION, KEY_OBJECTS, PRESENTATION_STATE,
-    SECONDARY_CAPTURE, SEGMENTATION, STRUCTURED_REPORT, TEXT_REPORT,
+    DERIVED_IMAGES, ENCAPSULATED_PDF, FRACTIONAL_SEGMENTATION, KEY_OBJECTS, LABEL_MAP,
+    PARAMETRIC_MAP, PRESENTATION_STATE, SECONDARY_CAPTURE, SEGMENTATION, STRUCTURED_REPORT,
+    TEXT_REPORT,
 };
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use gantry_routing::versions::Versions;
@@ -162,6 +163,8 @@ fn result_name(kind: ResultKind) -> &'static str {
         ResultKind::DerivedImages => DERIVED_IMAGES,
         ResultKind::Segmentation => SEGMENTATION,
         ResultKind::FractionalSegmentation => FRACTIONAL_SEGMENTATION,
+        ResultKind::LabelMap => LABEL_MAP,
+        ResultKind::ParametricMap => PARAMETRIC_MAP,
         ResultKind::KeyObjects => KEY_OBJECTS,
         ResultKind::PresentationState => PRESENTATION_STATE,
         ResultKind::TextReport => TEXT_REPORT,

@@ -116,6 +116,9 @@ pub const DIRECTION_COSINE: Concept = ucum("{-1:1}", "{-1:1}");
 // Purposes of reference and derivations of pictures
 pub const SOURCE_IMAGE: Concept = dcm("121322", "Source image for image processing operation");
 pub const SEGMENTATION: Concept = dcm("113076", "Segmentation");
+pub const BACKGROUND: Concept = dcm("125040", "Background");
+/// What a parametric map tells for each voxel (PS3.3 C.7.6.16.2.11).
+pub const QUANTITY: Concept = sct("246205007", "Quantity");
 pub const ACQUISITION_EQUIPMENT: Concept = dcm("109101", "Acquisition Equipment");
 pub const PROCESSING_EQUIPMENT: Concept = dcm("109102", "Processing Equipment");
 
@@ -155,6 +158,9 @@ const REGIONS: &[(&str, Concept)] = &[
     ("THORAX", sct("816094009", "Chest")),
 ];
 
+/// Of those regions the ones that a body has two of.
+const PAIRED: &[&str] = &["BREAST", "HIP", "KNEE", "LUNG"];
+
 pub fn modality(value: &str) -> Concept {
     MODALITIES.iter().find(|c| c.0 == value).copied().unwrap_or(dcm("OT", "Other"))
 }
@@ -162,4 +168,16 @@ pub fn modality(value: &str) -> Concept {
 /// Nothing when the body part is not known: a target region is not guessed.
 pub fn region(body_part: &str) -> Option<Concept> {
     REGIONS.iter().find(|(part, _)| *part == body_part).map(|(_, concept)| *concept)
+}
+
+/// Frame Laterality (PS3.3 C.7.6.16.2.8) by Body Part Examined and Laterality: nothing where the part is not known or is one
+/// of two and nobody says which.
+pub fn frame_laterality(body_part: &str, laterality: &str) -> Option<&'static str> {
+    match (region(body_part).is_some(), PAIRED.contains(&body_part), laterality) {
+        (false, ..) => None,
+        (true, false, _) => Some("U"),
+        (true, true, "R") => Some("R"),
+        (true, true, "L") => Some("L"),
+        (true, true, _) => None,
+    }
 }

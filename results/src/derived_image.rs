@@ -31,7 +31,7 @@ const GONE: &[Tag] = &[
 /// Objects whose Image Type says PRIMARY for whatever is no copy of a screen (PS3.3 C.8.11.3.1.1).
 const ALWAYS_PRIMARY: &[&str] = &["DX", "MG", "IO"];
 
-/// For each kind of image that the findings have one object for each original, in their order: one series
+/// For each kind of image that the findings have, but for those of a quantity, one object for each original, in their order: one series
 /// for each kind. `originals` are the Part 10 files of the source's instances, whose pixels are not read.
 /// The same inputs give the same bytes.
 pub fn derived_images<'a>(
@@ -61,8 +61,9 @@ pub fn derived_images<'a>(
     if headers.iter().any(|of| in_groups.iter().any(|tag| of.element(*tag).is_some())) {
         return Err(ComposeError::NotOneFrame);
     }
-    let mut objects = Vec::with_capacity(findings.derived.len() * originals.len());
-    for (number, derived) in findings.derived.iter().enumerate() {
+    let mut objects = Vec::new();
+    let images = findings.derived.iter().filter(|image| image.quantity.is_none());
+    for (number, derived) in images.enumerate() {
         let form = Form::choose(&headers, measured, derived)?;
         let series = Series { job, measured, derived, number, form };
         for (slice, header) in headers.iter().enumerate() {

@@ -41,6 +41,13 @@ pub enum ComposeError {
          series, or ask for other results"
     )]
     TooLarge,
+    #[error("two segments overlap, and a label map can not say that; this is a fault of the node")]
+    Overlap,
+    #[error(
+        "a parametric map lies in a frame of reference, and the source images have none; the model's rule has to \
+         select other images, or ask for other results"
+    )]
+    NoFrameOfReference,
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),
 }

@@ -1,26 +1,28 @@
 //! Masks and probabilities as segments over the planes of their source: the Segmentation IOD (PS3.3 A.51, C.8.20).
 
 pub mod colour;
-mod frames;
 mod pixels;
 pub(crate) mod segments;
 
+use crate::codes;
 use crate::coding_schemes::coding_schemes;
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::DataSet;
+use crate::frames::{Frames, Said, references};
 use crate::header::{Job, Kind, Subject};
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
-use crate::segmentation::frames::Frames;
 use crate::source::Source;
 use crate::source::attributes::Scope;
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::{Findings, Mask};
 use gantry_terms::volume::Volume;
 
+const LABEL_MAP_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.7";
 const SEGMENTATION_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 const BINARY: Kind = Kind { name: "seg", sop_class: SEGMENTATION_STORAGE, what: "segmentation" };
 const FRACTIONAL: Kind =
     Kind { name: "fractional seg", sop_class: SEGMENTATION_STORAGE, what: "probabilities" };
+const LABEL_MAP: Kind = Kind { name: "label map", sop_class: LABEL_MAP_STORAGE, what: "label map" };
 
 /// How the voxels of a segment are written (PS3.3 C.8.20.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum Form {
     Binary,
     /// A byte for each voxel: how probable it is, 255 being certain.
     Fractional,
+    /// A number for each voxel, that of the one segment which it is in, or 0: only of segments that do not overlap.
+    LabelMap,
 }
 
 impl Form {
@@ -36,6 +40,7 @@ impl Form {
         match self {
             Self::Binary => &BINARY,
             Self::Fractional => &FRACTIONAL,
+            Self::LabelMap => &LABEL_MAP,
         }
     }
 
@@ -44,20 +49,30 @@ impl Form {
         match self {
             Self::Binary => "BINARY",
             Self::Fractional => "FRACTIONAL",
+            Self::LabelMap => "LABELMAP",
+        }
+    }
+
+    /// What their UID is derived from.
+    fn dimensions(self) -> &'static str {
+        match self {
+            Self::Binary | Self::Fractional => "seg dimensions",
+            Self::LabelMap => "label map dimensions",
         }
     }
 
     /// A number for each voxel of the volume; 0 is outside.
     fn voxels(self, mask: &Mask) -> &[u8] {
         match self {
-            Self::Binary => &mask.voxels,
+            Self::Binary | Self::LabelMap => &mask.voxels,
             Self::Fractional => &mask.probabilities,
         }
     }
 }
 
 /// One object with a segment for each mask, numbered in their order, and a frame for each slice that a segment is on.
-/// Masks that are all empty have one empty frame of the first segment, so that "nothing was found" is an object, too.
+/// A label map has one frame for each slice that some segment is on.
+/// Masks that are all empty have one empty frame, so that "nothing was found" is an object, too.
 /// The same inputs give the same bytes.
 pub fn segmentation(
     source: &Source,
@@ -74,14 +89,27 @@ pub fn segmentation(
     if masks.iter().any(|mask| form.voxels(mask).len() != volume.geometry.voxels()) {
         return Err(ComposeError::Mismatch("a mask has no probabilities".into()));
     }
-    let frames = Frames::choose(volume, masks, form);
+    let overlap = overlap(masks, form);
+    if overlap && form == Form::LabelMap {
+        return Err(ComposeError::Overlap);
+    }
+    let each = masks.iter().map(|mask| form.voxels(mask));
+    let frames = match form {
+        Form::Binary | Form::Fractional => Frames::of_segments(volume, each),
+        Form::LabelMap => Frames::of_slices_with_segments(volume, each),
+    };
     let mut object = job.header(form.kind(), "SEG")?;
     image(&job, form, &mut object);
     references(source, &mut object);
     object
-        .items(tags::SEGMENT_SEQUENCE, segments::segments(&job))
-        .text(tags::SEGMENTS_OVERLAP, if overlap(masks, form) { "YES" } else { "NO" });
-    frames.describe(&job, &mut object)?;
+        .items(tags::SEGMENT_SEQUENCE, segments::segments(&job, form))
+        .text(tags::SEGMENTS_OVERLAP, if overlap { "YES" } else { "NO" });
+    let said = Said {
+        dimensions: form.dimensions(),
+        derivation: codes::SEGMENTATION.into(),
+        shared: DataSet::new(),
+    };
+    frames.describe(&job, said, &mut object)?;
     pixels::pixels(&frames, masks, form, &mut object)?;
     let codes = masks.iter().flat_map(|mask| [&mask.category, &mask.property]);
     let codes = codes.chain([&findings.algorithm.family]);
@@ -99,6 +127,7 @@ fn image(job: &Job, form: Form, object: &mut DataSet) {
     let label = match form {
         Form::Binary => "SEGMENTATION",
         Form::Fractional => "PROBABILITIES",
+        Form::LabelMap => "LABEL_MAP",
     };
     object
         .texts(tags::IMAGE_TYPE, &["DERIVED", "PRIMARY"])
@@ -113,14 +142,9 @@ fn image(job: &Job, form: Form, object: &mut DataSet) {
     }
 }
 
-/// Common Instance Reference module (PS3.3 C.12.2).
-fn references(source: &Source, object: &mut DataSet) {
-    let instances = source.instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
-    let mut series = DataSet::new();
-    series
-        .uid(tags::SERIES_INSTANCE_UID, &source.series)
-        .items(tags::REFERENCED_INSTANCE_SEQUENCE, instances.collect());
-    object.item(tags::REFERENCED_SERIES_SEQUENCE, series);
+/// Whether no voxel is in two masks: then they can go out as a label map.
+pub fn are_apart(masks: &[Mask]) -> bool {
+    !overlap(masks, Form::LabelMap)
 }
 
 /// Whether some voxel is in two segments.

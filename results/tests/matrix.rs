@@ -6,27 +6,30 @@ use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
     Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, key_objects,
-    presentation_states, secondary_capture, structured_report, structured_report_of_segments,
-    text_report,
+    parametric_maps, presentation_states, secondary_capture, structured_report,
+    structured_report_of_segments, text_report,
 };
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Derived, Findings, Presence};
+use gantry_terms::findings::{Derived, Findings, Presence, Quantity};
 use gantry_terms::region::{Place, Rectangle, Region};
 use gantry_terms::uid::Uid;
 use kit::phantom::{Phantom, Scan};
+use kit::voxels::taken_apart;
 use kit::{cases, film, model, validators};
 use std::fmt::Write;
 use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 11] = [
+const OBJECTS: [&str; 13] = [
     "structured report",
     "report in older classes",
     "report that refers to segments",
     "secondary capture",
     "segmentation",
     "fractional segmentation",
+    "label map",
+    "parametric map",
     "derived images",
     "key objects",
     "presentation state",
@@ -107,6 +110,12 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
     }
     findings.masks[1].category = Code::new("49755003", "SCT", "Morphologically abnormal structure");
     findings.derived = vec![derived(volume.voxels.clone())];
+    let apart = taken_apart(findings.clone());
+    let mut mapped = findings.clone();
+    mapped.derived[0].quantity = Some(Quantity {
+        concept: Code::new("130402", "DCM", "Class activation"),
+        unit: Code::new("1", "UCUM", "no units"),
+    });
     let segments = |form| segmentation(source, volume, &findings, form, &job);
     let referring = segments(Form::Binary).and_then(|object| {
         let report = structured_report_of_segments(source, volume, &findings, &object, &job)?;
@@ -120,6 +129,8 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         one(secondary_capture(source, volume, &findings, &job)),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
+        one(segmentation(source, volume, &apart, Form::LabelMap, &job)),
+        parametric_maps(source, volume, &mapped, &job),
         derived_images(source, &scan.files, volume, &findings, &job),
         selected(key_objects(source, volume, &findings, &job)),
         drawn(presentation_states(source, &shown(&scan.files), volume, &findings, &job)),
@@ -153,7 +164,7 @@ fn of_film() -> Vec<&'static str> {
     let [report, older, images, selection, state, words, pages] =
         [&report, &older, &images, &selection, &state, &words, &pages]
             .map(|made| judged(made, &files, true));
-    [report, older, no, no, no, no, images, selection, state, words, pages].into()
+    [report, older, no, no, no, no, no, no, images, selection, state, words, pages].into()
 }
 
 /// Where they are as valid together as each of them is: a study may have all of them.
@@ -180,6 +191,7 @@ fn derived(values: Vec<f32>) -> Derived {
         label: "same".into(),
         derivation: Code::new("113087", "DCM", "Spatially-related frames smoothed"),
         rescale: None,
+        quantity: None,
         values,
     }
 }

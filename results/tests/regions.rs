@@ -105,6 +105,9 @@ fn each_box_is_a_finding_with_its_outline_on_each_slice() {
         };
         assert_eq!((ends(&columns), ends(&rows)), ((12.0, 20.0), (8.0, 20.0)));
         assert_eq!(text(outline, tags::GRAPHIC_TYPE), "POLYLINE");
+        let image = &items(outline, tags::CONTENT_SEQUENCE)[0];
+        assert_eq!(text(image, tags::RELATIONSHIP_TYPE), "SELECTED FROM");
+        assert_eq!(text(image, tags::VALUE_TYPE), "IMAGE");
         assert_eq!(referenced(outline), [scan.volume.slices[slice].sop_instance.to_string()]);
     }
     let told: Vec<String> =

@@ -1,11 +1,14 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
+mod label_map;
+
 use crate::job_error::JobError;
 use bytes::Bytes;
 use gantry_results::derived_image::derived_images;
 use gantry_results::encapsulated_pdf::encapsulated_pdf;
 use gantry_results::key_objects::key_objects;
 use gantry_results::object::{ComposeError, ResultObject};
+use gantry_results::parametric_map::parametric_maps;
 use gantry_results::presentation_state::{Shown, presentation_states};
 use gantry_results::provenance::{Provenance, Station};
 use gantry_results::secondary_capture::secondary_capture;
@@ -33,10 +36,15 @@ pub const SECONDARY_CAPTURE: &str = "secondary-capture";
 pub const DERIVED_IMAGES: &str = "derived-images";
 pub const SEGMENTATION: &str = "segmentation";
 pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
+pub const LABEL_MAP: &str = "label-map";
+pub const PARAMETRIC_MAP: &str = "parametric-map";
 pub const KEY_OBJECTS: &str = "key-objects";
 pub const TEXT_REPORT: &str = "text-report";
 pub const ENCAPSULATED_PDF: &str = "encapsulated-pdf";
 pub const PRESENTATION_STATE: &str = "presentation-state";
+
+/// Of the series of a segmentation, behind those of the derived images, which take a number for each kind.
+const BITS_SLOT: u16 = 80;
 
 /// Composes results in the name of this node.
 #[derive(Clone)]
@@ -167,13 +175,14 @@ impl Composer {
         let slot = match kind {
             STRUCTURED_REPORT => 0,
             SECONDARY_CAPTURE => 1,
-            // Behind the derived images, which take a number for each kind.
-            SEGMENTATION => 80,
+            SEGMENTATION => BITS_SLOT,
             FRACTIONAL_SEGMENTATION => 81,
             KEY_OBJECTS => 82,
             PRESENTATION_STATE => 83,
             TEXT_REPORT => 84,
             ENCAPSULATED_PDF => 85,
+            LABEL_MAP => 86,
+            PARAMETRIC_MAP => 87,
             _ => 2,
         };
         let provenance = Provenance {
@@ -187,7 +196,17 @@ impl Composer {
         let no_builder = JobError::Permanent(format!("no builder for result {kind:?}"));
         type Objects = Result<Vec<ResultObject>, ComposeError>;
         let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
+        let beside_bits = job.send_as.iter().any(|kind| kind == SEGMENTATION);
         let work: Box<dyn FnOnce() -> Objects + Send> = match (kind, images) {
+            (LABEL_MAP, Images::Volume(volume)) => {
+                let made = move || {
+                    label_map::label_map(&source, &volume, &findings, provenance, beside_bits)
+                };
+                return composed(made).await;
+            }
+            (PARAMETRIC_MAP, Images::Volume(volume)) => {
+                Box::new(move || parametric_maps(&source, &volume, &findings, &provenance))
+            }
             (STRUCTURED_REPORT, images) => Box::new(move || {
                 one(match segments {
                     None => structured_report(&source, &images, &findings, &provenance),
@@ -235,10 +254,7 @@ impl Composer {
             let made = |object| Ok(Made { alternates: in_classes(&object)?, object });
             work()?.into_iter().map(made).collect()
         };
-        tokio::task::spawn_blocking(with_alternates)
-            .await
-            .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
-            .map_err(|error| JobError::Permanent(error.to_string()))
+        composed(with_alternates).await
     }
 
     async fn keep(&self, store: &Store, object: ResultObject) -> Result<(), JobError> {
@@ -259,9 +275,19 @@ impl Composer {
     }
 }
 
+/// Away from the threads that wait for the network.
+async fn composed(
+    work: impl FnOnce() -> Result<Vec<Made>, ComposeError> + Send + 'static,
+) -> Result<Vec<Made>, JobError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| JobError::Permanent(format!("composing panicked: {error}")))?
+        .map_err(|error| JobError::Permanent(error.to_string()))
+}
+
 /// What others refer to is made, and goes out, before them; else the order of the rule.
 fn in_order(kinds: &[String]) -> impl Iterator<Item = &str> {
-    let first = |kind: &&str| [SEGMENTATION, FRACTIONAL_SEGMENTATION].contains(kind);
+    let first = |kind: &&str| [SEGMENTATION, FRACTIONAL_SEGMENTATION, LABEL_MAP].contains(kind);
     let kinds = kinds.iter().map(String::as_str);
     kinds.clone().filter(first).chain(kinds.filter(move |kind| !first(kind)))
 }

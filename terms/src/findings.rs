@@ -125,7 +125,17 @@ pub struct Derived {
     pub derivation: Code,
     /// What one step of the stored values is, and what 0 stands for; none: as the source has it.
     pub rescale: Option<[f64; 2]>,
-    /// In the unit of the source's intensities. Written apart from the rest: they are many.
+    /// None: the values are what the source's are.
+    pub quantity: Option<Quantity>,
+    /// In the unit of the quantity, or of the source's intensities; NaN where a quantity has no value. Written apart from the rest: they are many.
     #[serde(skip)]
     pub values: Vec<f32>,
+}
+
+/// What the values of an image are of, where they are no intensities of its source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quantity {
+    pub concept: Code,
+    /// UCUM unit.
+    pub unit: Code,
 }

@@ -98,6 +98,39 @@ fn each_film_gets_a_report_that_says_whether_there_is_pneumonia() {
     }
 }
 
+#[test]
+fn the_film_that_shows_pneumonia_is_flagged_and_the_others_are_not() {
+    let Some((models, folder)) = brought() else { return };
+    let manifest = models.path().join("chest-film/model.toml");
+    let written = std::fs::read_to_string(&manifest).expect("a manifest");
+    let [reports, flags] = ["[\"structured-report\"]", "[\"structured-report\", \"key-objects\"]"];
+    std::fs::write(&manifest, written.replacen(reports, flags, 1)).expect("written");
+    let pacs = Pacs::up("PACS");
+    let rules = EACH.replacen(reports, flags, 1);
+    let setup = Setup::new().models(models.path()).rules("films.toml", &rules);
+    let node = setup.scanner("CR1").pacs(&pacs).start();
+    let films = ["0003", "0001"]
+        .map(|number| film(&folder, &format!("pneumoniamnist_val/PMNIST-VAL-{number}.dcm")));
+    send(&node, &films);
+    // Both have a report; each result is in the outbox when its job is done, reports before key images.
+    let received = pacs.wait_for(3, PATIENCE);
+    for film in &films {
+        node.wait_until_explained(&film.sop_instance, "Pneumonia: ", PATIENCE);
+    }
+    let key_images: Vec<&ReceivedFile> =
+        received.iter().filter(|file| file.modality == "KO").collect();
+    let [flagged] = key_images.as_slice() else { panic!("one selection: {received:?}") };
+    let sources = tempfile::tempdir().expect("a temporary folder");
+    Instance::write_all(&films[1..], sources.path());
+    assert_as_valid_as(&flagged.path, &sources.path().join("0001.dcm"));
+    let tree = report_tree(&flagged.path);
+    assert_eq!(tree.matches("<contains IMAGE:").count(), 1, "{tree}");
+    let shown = node.gantry(&["show", &flagged.sop_instance]);
+    assert!(shown.success && shown.out.contains(&films[1].sop_instance), "{shown:?}");
+    assert!(!shown.out.contains(&films[0].sop_instance), "{shown:?}");
+    assert_eq!(pacs.received().len(), 3);
+}
+
 /// The film in another series, as its second image.
 fn moved_to(film: &Instance, other: &Instance) -> Instance {
     let mut object = film.object();

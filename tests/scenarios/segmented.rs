@@ -7,7 +7,7 @@ use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::validators::{
     LUNG_VOLUME, assert_as_valid_as, assert_close, assert_valid, contradictions, figure,
-    measurements, report_tree, segments,
+    measurements, report_tree, segments, state_faults,
 };
 use kit::{need, phantom};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ PatientID = "PHANTOM"
 
 [rule.then]
 run = "air-probability"
-send = { to = ["PACS"], as = ["structured-report", "fractional-segmentation", "segmentation"] }
+send = { to = ["PACS"], as = ["structured-report", "fractional-segmentation", "segmentation", "key-objects", "presentation-state"] }
 "#;
 
 #[test]
@@ -90,7 +90,7 @@ fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
 
 /// One enhanced object with a frame for each slice, and a model that gives probabilities.
 #[test]
-fn probabilities_and_masks_of_an_enhanced_image_name_its_frames() {
+fn segments_key_images_and_outlines_of_an_enhanced_image_name_its_frames() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let run = |script: &str, paths: &[&Path]| {
@@ -120,7 +120,7 @@ fn probabilities_and_masks_of_an_enhanced_image_name_its_frames() {
     let mut association = Association::request("CT1", AE_TITLE, node.port, sent).expect("accepted");
     assert_eq!(association.store(&enhanced).map(|answer| answer.status), Ok(0x0000));
     association.release();
-    let received = pacs.wait_for(3, Duration::from_secs(120));
+    let received = pacs.wait_for(5, Duration::from_secs(120));
     received.iter().for_each(|file| assert_as_valid_as(&file.path, &path));
 
     let report = received.iter().find(|file| file.is_report()).expect("a structured report");
@@ -139,6 +139,18 @@ fn probabilities_and_masks_of_an_enhanced_image_name_its_frames() {
     let compared = run(include_str!("../kit/air_segments.py"), &[&path, binary, fractional]);
     assert_eq!(compared, "BINARY 20\nFRACTIONAL 20\n");
     assert!(told.contains("Source image for segmentation"), "{told}");
+
+    let of_modality = |wanted: &str| received.iter().find(|file| file.modality == wanted);
+    let (Some(key_images), Some(state)) = (of_modality("KO"), of_modality("PR")) else {
+        panic!("key images and a presentation state: {received:?}");
+    };
+    report_tree(&key_images.path);
+    assert_eq!(state_faults(&state.path), Vec::<String>::new());
+    let paths: [&Path; 4] = [&path, binary, &key_images.path, &state.path];
+    let compared = run(include_str!("../kit/air_frames.py"), &paths);
+    assert_eq!(compared, "KO 20\nPR 20\n");
+    let shown = node.gantry(&["show", &key_images.sop_instance]);
+    assert!(shown.success && shown.out.contains("Of Interest"), "{shown:?}");
 }
 
 /// `gantry show` draws each image that has a segment, as highdicom reads them.

@@ -1,6 +1,7 @@
 //! What the graph gives and what it means: numbers, answers, masks, figures taken of masks, and images.
 
 use gantry_terms::code::Code;
+use gantry_terms::findings::Quantity;
 use serde::Deserialize;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -142,11 +143,13 @@ pub struct DerivedOutput {
     pub label: String,
     /// A float32 tensor in the shape of the input, with one channel.
     pub tensor: String,
-    /// A number of the tensor times `scale` and more by `offset` is in the unit of the images.
+    /// A number of the tensor times `scale` and more by `offset` is in the unit of the quantity, or of the images.
     pub scale: f64,
     pub offset: f64,
     /// Slope and intercept of the stored values; none: those of the images.
     pub rescale: Option<[f64; 2]>,
     /// CID 7203.
     pub derivation: Code,
+    /// None: the values are what those of the images are.
+    pub quantity: Option<Quantity>,
 }

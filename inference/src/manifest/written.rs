@@ -303,6 +303,8 @@ pub struct WrittenDerived {
     pub offset: Option<Spanned<f64>>,
     pub rescale: Option<Spanned<WrittenRescale>>,
     pub derivation: Spanned<Code>,
+    pub quantity: Option<Spanned<Code>>,
+    pub unit: Option<Spanned<Code>>,
 }
 
 #[derive(Deserialize, Clone, Copy)]

@@ -10,8 +10,8 @@ use std::io::{Cursor, Read};
 
 /// A report nested deeper is read by nobody.
 const DEEPEST: usize = 64;
-/// A report is text; the longest one that is kept is far below.
-const LONGEST: usize = 64 << 20;
+/// Segments and maps of long series are far below, and what a deflated one would grow to may not be.
+const LONGEST: usize = 1 << 30;
 
 /// Without the parser's own words: they may quote the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,11 @@ impl Item {
     /// All values as whole numbers; none where one is none.
     pub fn numbers(&self, tag: Tag) -> Vec<u32> {
         self.value(tag).and_then(|value| value.to_multi_int().ok()).unwrap_or_default()
+    }
+
+    /// All values as numbers of 32 bits; none where one is none.
+    pub fn floats(&self, tag: Tag) -> Vec<f32> {
+        self.value(tag).and_then(|value| value.to_multi_float32().ok()).unwrap_or_default()
     }
 
     /// The value as its bytes.

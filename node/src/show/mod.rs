@@ -1,7 +1,9 @@
-//! `gantry show`: a kept report as a tree, a PDF as its file, a presentation state in words, a kept image, or a segmentation over its source, as PNG files.
+//! `gantry show`: a kept report as a tree, a PDF as its file, a presentation state in words, a kept image, or a segmentation or a parametric map over its source, as PNG files.
 
 mod content;
 mod document;
+mod map;
+mod overlaid;
 mod picture;
 mod presentation;
 mod segments;
@@ -81,7 +83,10 @@ async fn show(
     line!("{} ({class}, {origin})", identity.sop_instance);
     let part10 = reader.object(&identity.sop_instance).await?;
     let part10 = part10.ok_or("its bytes were evicted by retention")?;
-    if identity.sop_class.as_str() == segments::SEGMENTATION {
+    if identity.sop_class.as_str() == map::PARAMETRIC_MAP {
+        return map::show(reader, &part10, instance, arguments).await;
+    }
+    if segments::SEGMENTATIONS.contains(&identity.sop_class.as_str()) {
         return segments::show(reader, &part10, instance, arguments).await;
     }
     if let Some((rows, columns)) = size(instance) {

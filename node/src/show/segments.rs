@@ -1,26 +1,23 @@
-//! A kept segmentation: its segments by name, and each of their frames over the image that it was found in (PS3.3 C.8.20).
+//! A kept segmentation or label map: its segments by name, and each of them over the images that it was found in (PS3.3 C.8.20).
 
 use super::content::Item;
-use super::picture::{bytes, png as write};
+use super::overlaid::{self, Overlaid, Under, group};
 use crate::cli::ShowArguments;
 use crate::output::line;
 use crate::transcode::data_set_of;
 use bytes::Bytes;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use gantry_inference::film;
-use gantry_results::secondary_capture::layers::{Layer, over};
+use gantry_results::secondary_capture::layers::Layer;
 use gantry_results::segmentation::colour::srgb;
 use gantry_store::reader::Reader;
 use gantry_store::series::InstanceRow;
-use gantry_terms::film::Film;
-use gantry_terms::uid::Uid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-pub const SEGMENTATION: &str = "1.2.840.10008.5.1.4.1.1.66.4";
+/// Segmentation Storage and Label Map Segmentation Storage.
+pub const SEGMENTATIONS: [&str; 2] =
+    ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"];
 
 /// Where an object names no colour.
 const ORANGE: [u8; 3] = [255, 140, 0];
@@ -32,16 +29,29 @@ struct Segments {
     /// By their numbers: label and colour.
     named: BTreeMap<u32, (String, [u8; 3])>,
     /// In the order in which they are met.
-    pictures: Vec<Shown>,
+    pictures: Vec<(Under, Vec<OnImage>)>,
 }
 
-/// All segments on one image.
+/// One segment on one image.
 #[derive(Debug, PartialEq)]
-struct Shown {
-    source: Uid,
-    /// Of the source, counted from 1.
-    frame: Option<u32>,
-    layers: Vec<(u32, Vec<bool>)>,
+struct OnImage {
+    segment: u32,
+    inside: Vec<bool>,
+}
+
+/// How voxels are stored.
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    Bits,
+    /// From the middle on a voxel is inside.
+    Fractions {
+        most: usize,
+    },
+    /// The number of the segment that a voxel is in, in so many bytes.
+    Labels {
+        bytes: usize,
+        background: u32,
+    },
 }
 
 /// Its source images have to be kept here.
@@ -56,43 +66,68 @@ pub async fn show(
     let object = Item::read(&data_set, &identity.transfer_syntax)?;
     let segments = Segments::read(&object)?;
     for (number, (label, _)) in &segments.named {
-        let on =
-            segments.pictures.iter().filter(|shown| shown.layers.iter().any(|l| l.0 == *number));
+        let on = segments.pictures.iter().filter(|(_, on)| on.iter().any(|s| s.segment == *number));
         line!("  segment {number}, {label}: on {} images", on.count());
     }
-    let Some(to) = &arguments.to else {
-        line!("  --to FOLDER draws them over their images as PNG");
-        return Ok(());
-    };
-    let wanted = |at: &usize| arguments.frame.is_none_or(|frame| frame == at + 1);
-    if !(0..segments.pictures.len()).any(|at| wanted(&at)) {
-        return Err(format!("there is no such picture: it has {}", segments.pictures.len()).into());
-    }
-    std::fs::create_dir_all(to)
-        .map_err(|error| format!("nothing can be written to {}: {error}", to.display()))?;
-    let mut last: Option<(Uid, Arc<Film>)> = None;
-    let segments = Arc::new(segments);
-    for at in (0..segments.pictures.len()).filter(wanted) {
-        let source = &segments.pictures[at].source;
-        let film = match &last {
-            Some((of, film)) if of == source => film.clone(),
-            _ => Arc::new(film_of(reader, source).await?),
-        };
-        last = Some((source.clone(), film.clone()));
-        let file = to.join(format!("{}-{:04}.png", identity.sop_instance, at + 1));
-        let segments = segments.clone();
-        let file = tokio::task::spawn_blocking(move || segments.draw(at, &film, file)).await??;
-        line!("  {}", file.display());
-    }
-    Ok(())
+    overlaid::draw(reader, &identity.sop_instance, segments, arguments).await
 }
 
-async fn film_of(reader: &Reader, source: &Uid) -> Result<Film, Box<dyn Error>> {
-    let part10 = reader.object(source).await?;
-    let part10 =
-        part10.ok_or_else(|| format!("the image {source} that it lies over is not here"))?;
-    let film = tokio::task::spawn_blocking(move || film::shown(&part10)).await?;
-    Ok(film.map_err(|error| format!("the image {source} that it lies over {error}"))?)
+impl Stored {
+    fn of(object: &Item) -> Result<Self, String> {
+        let one = |tag: Tag| object.numbers(tag).first().copied().unwrap_or_default();
+        let kind = object.text(tags::SEGMENTATION_TYPE).unwrap_or_default();
+        match (one(tags::BITS_ALLOCATED), kind.as_str()) {
+            (1, "BINARY") => Ok(Self::Bits),
+            (8, "FRACTIONAL") => {
+                Ok(Self::Fractions { most: one(tags::MAXIMUM_FRACTIONAL_VALUE).max(1) as usize })
+            }
+            (bits @ (8 | 16), "LABELMAP") => Ok(Self::Labels {
+                bytes: bits as usize / 8,
+                background: one(tags::PIXEL_PADDING_VALUE),
+            }),
+            _ => Err("its segments are neither bits nor bytes nor labels (PS3.3 C.8.20.2)".into()),
+        }
+    }
+
+    fn bits(self) -> usize {
+        match self {
+            Self::Bits => 1,
+            Self::Fractions { .. } => 8,
+            Self::Labels { bytes, .. } => bytes * 8,
+        }
+    }
+
+    /// Of one frame of `size` voxels; `segment` is the one that the frame is of, if it is of one.
+    fn segments(
+        self,
+        pixels: &[u8],
+        at: usize,
+        size: usize,
+        segment: Option<u32>,
+    ) -> Option<Vec<OnImage>> {
+        let voxels = at * size..(at + 1) * size;
+        let inside: Vec<bool> = match self {
+            Self::Bits => voxels.map(|at| pixels[at / 8] >> (at % 8) & 1 == 1).collect(),
+            Self::Fractions { most } => {
+                voxels.map(|at| usize::from(pixels[at]) * 2 >= most).collect()
+            }
+            Self::Labels { bytes, background } => {
+                let label = |bytes: &[u8]| {
+                    bytes.iter().rev().fold(0, |label, byte| label << 8 | u32::from(*byte))
+                };
+                let frame = &pixels[voxels.start * bytes..voxels.end * bytes];
+                let labels: Vec<u32> = frame.chunks_exact(bytes).map(label).collect();
+                let there: BTreeSet<u32> =
+                    labels.iter().copied().filter(|label| *label != background).collect();
+                let of = |segment| OnImage {
+                    segment,
+                    inside: labels.iter().map(|label| *label == segment).collect(),
+                };
+                return Some(there.into_iter().map(of).collect());
+            }
+        };
+        Some(vec![OnImage { segment: segment?, inside }])
+    }
 }
 
 impl Segments {
@@ -100,74 +135,53 @@ impl Segments {
         let one = |tag: Tag| object.numbers(tag).first().copied().unwrap_or_default() as usize;
         let (rows, columns) = (one(tags::ROWS), one(tags::COLUMNS));
         let pixels = object.bytes(tags::PIXEL_DATA);
-        let bits = match (one(tags::BITS_ALLOCATED), object.text(tags::SEGMENTATION_TYPE)) {
-            (1, Some(kind)) if kind == "BINARY" => 1,
-            (8, Some(kind)) if kind == "FRACTIONAL" => 8,
-            _ => return Err("its segments are neither bits nor bytes (PS3.3 C.8.20.2)".into()),
-        };
+        let stored = Stored::of(object)?;
         let frames = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
         let size = rows * columns;
-        if size == 0
-            || frames.len().saturating_mul(size).saturating_mul(bits).div_ceil(8) > pixels.len()
-        {
+        let needed = frames.len().saturating_mul(size).saturating_mul(stored.bits()).div_ceil(8);
+        if size == 0 || needed > pixels.len() {
             return Err("it has fewer pixels than its frames need".into());
         }
-        // A fraction is inside from the middle on.
-        let most = one(tags::MAXIMUM_FRACTIONAL_VALUE).max(1);
-        let inside = |at: usize| match bits {
-            1 => pixels[at / 8] >> (at % 8) & 1 == 1,
-            _ => usize::from(pixels[at]) * 2 >= most,
-        };
         let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
-        let mut pictures: Vec<Shown> = Vec::new();
+        let mut pictures: Vec<(Under, Vec<OnImage>)> = Vec::new();
         let mut places = BTreeMap::new();
         for (at, frame) in frames.iter().enumerate() {
-            let group = |tag| {
-                let own = frame.items(tag).first();
-                own.or_else(|| shared.and_then(|shared| shared.items(tag).first()))
-            };
-            let segment = group(tags::SEGMENT_IDENTIFICATION_SEQUENCE)
+            let segment = group(frame, shared, tags::SEGMENT_IDENTIFICATION_SEQUENCE)
                 .and_then(|group| group.numbers(tags::REFERENCED_SEGMENT_NUMBER).first().copied());
-            let source = group(tags::DERIVATION_IMAGE_SEQUENCE)
-                .and_then(|group| group.items(tags::SOURCE_IMAGE_SEQUENCE).first());
-            let uid = source.and_then(|source| source.text(tags::REFERENCED_SOP_INSTANCE_UID));
-            let uid = uid.and_then(|uid| Uid::parse(&uid).ok());
-            let (Some(segment), Some(uid)) = (segment, uid) else {
+            let segments = stored.segments(&pixels, at, size, segment);
+            let (Some(segments), Some(under)) = (segments, Under::of(frame, shared)) else {
                 return Err(format!("its frame {} names no segment or no source image", at + 1));
             };
-            let number = source.and_then(|s| s.text(tags::REFERENCED_FRAME_NUMBER));
-            let number = number.and_then(|number| number.parse().ok());
-            let place = *places.entry((uid.clone(), number)).or_insert_with(|| {
-                pictures.push(Shown { source: uid, frame: number, layers: Vec::new() });
+            let place = *places.entry(under.clone()).or_insert_with(|| {
+                pictures.push((under, Vec::new()));
                 pictures.len() - 1
             });
-            let voxels = (at * size..(at + 1) * size).map(inside).collect();
-            pictures[place].layers.push((segment, voxels));
+            pictures[place].1.extend(segments);
         }
-        Ok(Self { columns, named: named(object), pictures })
+        let mut named = named(object);
+        if let Stored::Labels { background, .. } = stored {
+            named.remove(&background);
+        }
+        Ok(Self { columns, named, pictures })
+    }
+}
+
+impl Overlaid for Segments {
+    fn columns(&self) -> usize {
+        self.columns
     }
 
-    fn draw(&self, at: usize, film: &Film, file: PathBuf) -> Result<PathBuf, String> {
-        let shown = &self.pictures[at];
-        let number = shown.frame.map_or(0, |frame| frame.saturating_sub(1) as usize);
-        if film.channels != 1 || film.columns != self.columns || number >= film.frames {
-            return Err(format!("it does not fit the image {} that it names", shown.source));
-        }
-        let layers: Vec<Layer> = shown
-            .layers
-            .iter()
-            .map(|(segment, inside)| {
-                let unknown = || (format!("segment {segment}"), ORANGE);
-                let (label, colour) = self.named.get(segment).cloned().unwrap_or_else(unknown);
-                Layer { label, colour, inside: inside.clone() }
-            })
-            .collect();
-        let place = format!("Image {} of {}", at + 1, self.pictures.len());
-        let picture = over(&bytes(film, number), film.columns, &layers, &place)
-            .ok_or_else(|| format!("it does not fit the image {} that it names", shown.source))?;
-        write(&file, [picture.width, picture.height], png::ColorType::Rgb, &picture.rgb)
-            .map_err(|error| format!("{} can not be written: {error}", file.display()))?;
-        Ok(file)
+    fn under(&self) -> Vec<Under> {
+        self.pictures.iter().map(|(under, _)| under.clone()).collect()
+    }
+
+    fn layers(&self, at: usize) -> Vec<Layer> {
+        let layer = |on: &OnImage| {
+            let unknown = || (format!("segment {}", on.segment), ORANGE);
+            let (label, colour) = self.named.get(&on.segment).cloned().unwrap_or_else(unknown);
+            Layer { label, colour, inside: on.inside.clone() }
+        };
+        self.pictures[at].1.iter().map(layer).collect()
     }
 }
 
@@ -183,4 +197,21 @@ fn named(object: &Item) -> BTreeMap<u32, (String, [u8; 3])> {
         Some((number, (label, colour)))
     });
     named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_one_and_of_two_bytes_are_the_segments_that_they_number() {
+        let told = |bytes, pixels: &[u8]| {
+            let stored = Stored::Labels { bytes, background: 0 };
+            let on = stored.segments(pixels, 1, 2, None).expect("segments");
+            on.into_iter().map(|on| (on.segment, on.inside)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(1, &[9, 9, 0, 7]), [(7, vec![false, true])]);
+        let two = [(2, vec![false, true]), (256, vec![true, false])];
+        assert_eq!(told(2, &[9, 9, 9, 9, 0, 1, 2, 0]), two);
+    }
 }

@@ -1,22 +1,35 @@
 //! What each segment is, and who found it (PS3.3 C.8.20.4).
 
+use crate::codes;
 use crate::data_set::DataSet;
 use crate::header::Job;
+use crate::segmentation::Form;
 use crate::segmentation::colour::cielab;
+use crate::segmentation::pixels::BACKGROUND;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::Mask;
 use gantry_terms::uid::Uid;
 
-/// In the order of the masks, numbered from 1.
-pub fn segments(job: &Job) -> Vec<DataSet> {
-    job.subject
-        .findings
-        .masks
-        .iter()
-        .zip(1..)
-        .map(|(mask, number)| segment(job, mask, number))
-        .collect()
+/// In the order of the masks, numbered from 1; in a label map what is in none of them is described before them, too.
+pub fn segments(job: &Job, form: Form) -> Vec<DataSet> {
+    let background = (form == Form::LabelMap).then(|| background(job));
+    let masks = job.subject.findings.masks.iter().zip(1..);
+    background.into_iter().chain(masks.map(|(mask, number)| segment(job, mask, number))).collect()
+}
+
+fn background(job: &Job) -> DataSet {
+    let lab = PrimitiveValue::U16(cielab([0; 3]).as_slice().into());
+    let mut segment = DataSet::new();
+    segment
+        .number(tags::SEGMENT_NUMBER, BACKGROUND)
+        .text(tags::SEGMENT_LABEL, "Background")
+        .code(tags::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, &codes::BACKGROUND.into())
+        .code(tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, &codes::BACKGROUND.into())
+        .text(tags::SEGMENT_ALGORITHM_TYPE, "AUTOMATIC")
+        .text(tags::SEGMENT_ALGORITHM_NAME, &job.subject.findings.algorithm.title)
+        .put(DataElement::new(tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE, VR::US, lab));
+    segment
 }
 
 fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {

@@ -8,6 +8,7 @@ pub mod model;
 pub mod phantom;
 pub mod reading;
 pub mod validators;
+pub mod voxels;
 
 use gantry_results::{Provenance, ResultObject, Station};
 use gantry_terms::ae_title::AeTitle;

@@ -15,7 +15,7 @@ pub struct Then {
     /// Peers that get the model's results.
     pub send_to: Vec<String>,
     /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`, `segmentation`,
-    /// `fractional-segmentation`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`.
+    /// `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`.
     pub send_as: Vec<String>,
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,

@@ -36,7 +36,7 @@ impl Reader {
 }
 
 impl Store {
-    /// Instances that are equal to a result but for their SOP class, in the order in which they are to be offered.
+    /// Instances that say the same as a result in another SOP class, in the order in which they are to be offered.
     /// Before its deliveries are queued; a second time changes nothing.
     pub async fn keep_alternates(
         &self,

@@ -3,19 +3,19 @@
 use super::super::written::{Inputs, Written, WrittenDerived, WrittenInput};
 use super::super::{DerivedOutput, Intensity, ResultKind};
 use super::Check;
+use gantry_terms::findings::Quantity;
 use toml::Spanned;
 
 impl Check<'_> {
     /// Images and the result that they go out as name each other.
     pub(super) fn images(&mut self, written: &Written<Inputs>) {
-        let wanted = written.results.get_ref().contains(&ResultKind::DerivedImages);
-        let text = "derived images are those of an [[image]]: there is none";
-        let there = !written.images.is_empty();
-        self.require(there || !wanted, written.results.span(), text);
-        if let (Some(image), false) = (written.images.first(), wanted) {
-            let text = "an image goes out as \"derived-images\": name it among the results";
-            self.fault(image.key.span(), text);
-        }
+        let (maps, images): (Vec<&WrittenDerived>, Vec<&WrittenDerived>) =
+            written.images.iter().partition(|image| image.quantity.is_some());
+        let there = !images.is_empty();
+        let text = "derived images are those of an [[image]] without a `quantity`: there is none";
+        self.go_out(written, ResultKind::DerivedImages, images.first().copied(), text);
+        let text = "a parametric map is that of an [[image]] with a `quantity` and a `unit`: there is none";
+        self.go_out(written, ResultKind::ParametricMap, maps.first().copied(), text);
         // Of what was padding no value is known any more that it could go back to.
         let padded = written.input.iter().filter_map(|(_, input)| input.padding.as_ref());
         for padding in padded.filter(|_| there) {
@@ -24,10 +24,49 @@ impl Check<'_> {
         }
         let displayed = |input: &WrittenInput| *input.intensity.get_ref() == Intensity::Displayed;
         if written.input.iter().any(|(_, input)| displayed(input)) {
-            for image in written.images.iter().filter(|image| image.rescale.is_none()) {
+            for image in images.iter().filter(|image| image.rescale.is_none()) {
                 let text = "what a display shows goes from 0 to 1: say by a `rescale` how it is stored, as \
                             in { slope = 0.000244140625, intercept = 0 }";
                 self.fault(image.key.span(), text);
+            }
+        }
+    }
+
+    fn go_out(
+        &mut self,
+        written: &Written<Inputs>,
+        kind: ResultKind,
+        first: Option<&WrittenDerived>,
+        none: &str,
+    ) {
+        let wanted = written.results.get_ref().contains(&kind);
+        self.require(first.is_some() || !wanted, written.results.span(), none);
+        if let (Some(image), false) = (first, wanted) {
+            let name = kind.name();
+            let text = format!("an image goes out as \"{name}\": name it among the results");
+            self.fault(image.key.span(), &text);
+        }
+    }
+
+    /// What its values are of and in, where they are no intensities of the images.
+    fn quantity(&mut self, written: &WrittenDerived) -> Option<Quantity> {
+        match (&written.quantity, &written.unit) {
+            (None, None) => None,
+            (Some(concept), Some(unit)) => {
+                let ucum = unit.get_ref().scheme == "UCUM";
+                self.require(ucum, unit.span(), "a unit is of the scheme UCUM");
+                if let Some(rescale) = &written.rescale {
+                    let text = "a quantity is stored as it is: leave `rescale` away";
+                    self.fault(rescale.span(), text);
+                }
+                Some(Quantity {
+                    concept: self.code(concept.clone()),
+                    unit: self.code(unit.clone()),
+                })
+            }
+            (Some(alone), None) | (None, Some(alone)) => {
+                self.fault(alone.span(), "`quantity` and `unit` go together");
+                None
             }
         }
     }
@@ -36,6 +75,7 @@ impl Check<'_> {
         let number = |written: &Option<Spanned<f64>>, usual| {
             written.as_ref().map_or(usual, |number| *number.get_ref())
         };
+        let quantity = self.quantity(&written);
         let (scale, offset) = (number(&written.scale, 1.0), number(&written.offset, 0.0));
         if let Some(written) = &written.scale {
             let fits = scale.is_finite() && scale != 0.0;
@@ -52,6 +92,7 @@ impl Check<'_> {
             [slope, intercept]
         });
         DerivedOutput {
+            quantity,
             key: self.key(&written.key),
             label: self.text("label", &written.label, 48),
             tensor: self.text("tensor", &written.tensor, 255),

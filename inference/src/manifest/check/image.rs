@@ -108,11 +108,15 @@ impl Check<'_> {
         let captures = written.results.get_ref().contains(&ResultKind::SecondaryCapture);
         let text = "of a film there is no secondary capture: results = [\"structured-report\"]";
         self.require(!captures, written.results.span(), text);
-        let segments = [ResultKind::Segmentation, ResultKind::FractionalSegmentation];
+        let segments =
+            [ResultKind::Segmentation, ResultKind::FractionalSegmentation, ResultKind::LabelMap];
         let segmented = segments.iter().any(|kind| written.results.get_ref().contains(kind));
         let text = "of a film there is no segmentation, it has no place in the patient: \
                     results = [\"structured-report\"]";
         self.require(!segmented, written.results.span(), text);
+        let mapped = written.results.get_ref().contains(&ResultKind::ParametricMap);
+        let text = "of a film there is no parametric map: results = [\"derived-images\"]";
+        self.require(!mapped, written.results.span(), text);
         for segmentation in &written.segmentations {
             let text = "masks are of volumes: a film has classifications and measurements";
             self.fault(segmentation.key.span(), text);

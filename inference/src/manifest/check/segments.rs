@@ -40,7 +40,8 @@ impl Check<'_> {
     fn segmented_results(&mut self, written: &Written<Inputs>) {
         let results = written.results.get_ref();
         let fractional = results.contains(&ResultKind::FractionalSegmentation);
-        if !fractional && !results.contains(&ResultKind::Segmentation) {
+        let whole = [ResultKind::Segmentation, ResultKind::LabelMap];
+        if !fractional && !whole.iter().any(|kind| results.contains(kind)) {
             return;
         }
         let text = "there is nothing to put into it: a segment is a [[segmentation]], with its `category` and `property`";

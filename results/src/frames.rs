@@ -1,21 +1,22 @@
-//! Which slices of a segment become frames, and where they lie: the multi-frame functional groups (PS3.3 C.7.6.16).
+//! Which slices become the frames of a result, and where they lie: the multi-frame functional groups (PS3.3 C.7.6.16).
 
-use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
-use crate::data_set::{DataSet, referenced_frame};
+use crate::codes::SOURCE_IMAGE;
+use crate::data_set::{DataSet, referenced, referenced_frame};
 use crate::header::{Job, Subject};
 use crate::object::ComposeError;
 use crate::secondary_capture::patient_direction;
-use crate::segmentation::Form;
+use crate::source::Source;
 use crate::source::attributes::Scope;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
-use gantry_terms::findings::Mask;
+use gantry_terms::code::Code;
+use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 
-/// A segment and a slice, both counted from 0.
+/// A slice, and the segment that the frame is of where it is of one; both counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    pub segment: usize,
+    pub segment: Option<usize>,
     pub slice: usize,
 }
 
@@ -27,18 +28,52 @@ pub struct Frames<'a> {
     places: Vec<u32>,
 }
 
+/// What is said of the frames of one kind of result.
+pub struct Said {
+    /// Part of the UID of the dimensions: changing it makes them others.
+    pub dimensions: &'static str,
+    /// How a frame came of its source image.
+    pub derivation: Code,
+    /// Functional groups of all frames, beside those of the planes.
+    pub shared: DataSet,
+}
+
 impl<'a> Frames<'a> {
-    pub fn choose(volume: &'a Volume, masks: &[Mask], form: Form) -> Self {
+    /// For each segment the slices that it is on; one frame of the first one where none is anywhere. Each has a number for
+    /// each voxel, and 0 is outside.
+    pub fn of_segments<'v>(volume: &'a Volume, segments: impl Iterator<Item = &'v [u8]>) -> Self {
         let size = volume.geometry.rows * volume.geometry.columns;
         let mut frames = Vec::new();
-        for (segment, mask) in masks.iter().enumerate() {
-            let slices = form.voxels(mask).chunks_exact(size).enumerate();
+        for (segment, voxels) in segments.enumerate() {
+            let slices = voxels.chunks_exact(size).enumerate();
             let there = slices.filter(|(_, slice)| slice.iter().any(|voxel| *voxel != 0));
-            frames.extend(there.map(|(slice, _)| Frame { segment, slice }));
+            frames.extend(there.map(|(slice, _)| Frame { segment: Some(segment), slice }));
         }
         if frames.is_empty() {
-            frames.push(Frame { segment: 0, slice: 0 });
+            frames.push(Frame { segment: Some(0), slice: 0 });
         }
+        Self::new(volume, frames)
+    }
+
+    /// For each slice that some segment is on; the first one where none is anywhere.
+    pub fn of_slices_with_segments<'v>(
+        volume: &'a Volume,
+        segments: impl Iterator<Item = &'v [u8]>,
+    ) -> Self {
+        let by_segment = Self::of_segments(volume, segments).frames;
+        let mut slices: Vec<usize> = by_segment.iter().map(|frame| frame.slice).collect();
+        slices.sort_unstable();
+        slices.dedup();
+        let frames = slices.into_iter().map(|slice| Frame { segment: None, slice });
+        Self::new(volume, frames.collect())
+    }
+
+    pub fn of_all_slices(volume: &'a Volume) -> Self {
+        let slices = 0..volume.geometry.slices;
+        Self::new(volume, slices.map(|slice| Frame { segment: None, slice }).collect())
+    }
+
+    fn new(volume: &'a Volume, frames: Vec<Frame>) -> Self {
         let mut shown = vec![0; volume.geometry.slices];
         frames.iter().for_each(|frame| shown[frame.slice] = 1);
         let mut before = 0;
@@ -51,7 +86,12 @@ impl<'a> Frames<'a> {
 
     /// Multi-frame Functional Groups, Multi-frame Dimension and Frame of Reference modules. Without a frame of
     /// reference no plane has a position: frames go by their source images and their order in the stack.
-    pub fn describe(&self, job: &Job, object: &mut DataSet) -> Result<(), ComposeError> {
+    pub fn describe(
+        &self,
+        job: &Job,
+        said: Said,
+        object: &mut DataSet,
+    ) -> Result<(), ComposeError> {
         let frame_of_reference = self.volume.frame_of_reference.as_ref();
         if let Some(uid) = frame_of_reference {
             job.subject.source.copy_to(Scope::FrameOfReference, object);
@@ -61,27 +101,39 @@ impl<'a> Frames<'a> {
             let directions = [geometry.row_direction, geometry.column_direction];
             object.texts(tags::PATIENT_ORIENTATION, &directions.map(patient_direction));
         }
-        self.dimensions(job, object);
-        let per_frame: Result<Vec<DataSet>, ComposeError> =
-            self.frames.iter().map(|frame| self.frame(*frame)).collect();
+        self.dimensions(&job.uid(said.dimensions), object);
+        let frames = self.frames.iter().map(|frame| self.frame(*frame, &said.derivation));
+        let per_frame: Result<Vec<DataSet>, ComposeError> = frames.collect();
         object
             .text(tags::NUMBER_OF_FRAMES, &self.frames.len().to_string())
-            .item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, self.shared(&job.subject)?)
+            .item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, self.shared(&job.subject, said.shared)?)
             .items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, per_frame?);
         Ok(())
+    }
+
+    /// Rows and columns as Image Pixel modules have them.
+    pub fn sides(&self) -> Result<[u16; 2], ComposeError> {
+        let side = |pixels: usize| {
+            u16::try_from(pixels)
+                .map_err(|_| ComposeError::Mismatch("the images are too large".into()))
+        };
+        Ok([side(self.volume.geometry.rows)?, side(self.volume.geometry.columns)?])
     }
 
     fn has_planes(&self) -> bool {
         self.volume.frame_of_reference.is_some()
     }
 
-    /// By segment, then by place.
-    fn dimensions(&self, job: &Job, object: &mut DataSet) {
-        let organization = job.uid("seg dimensions");
+    fn by_segment(&self) -> bool {
+        self.frames.iter().any(|frame| frame.segment.is_some())
+    }
+
+    /// By segment, if frames are of segments, then by place.
+    fn dimensions(&self, organization: &Uid, object: &mut DataSet) {
         let index = |pointer: Tag, group: Tag| {
             let mut item = DataSet::new();
             let tag = |tag, value| DataElement::new(tag, VR::AT, PrimitiveValue::from(value));
-            item.uid(tags::DIMENSION_ORGANIZATION_UID, &organization)
+            item.uid(tags::DIMENSION_ORGANIZATION_UID, organization)
                 .put(tag(tags::DIMENSION_INDEX_POINTER, pointer))
                 .put(tag(tags::FUNCTIONAL_GROUP_POINTER, group));
             item
@@ -90,12 +142,13 @@ impl<'a> Frames<'a> {
             true => (tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE),
             false => (tags::IN_STACK_POSITION_NUMBER, tags::FRAME_CONTENT_SEQUENCE),
         };
-        let indices = vec![
-            index(tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE),
-            index(place.0, place.1),
-        ];
+        let mut indices = vec![index(place.0, place.1)];
+        if self.by_segment() {
+            let segment = (tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
+            indices.insert(0, index(segment.0, segment.1));
+        }
         let mut item = DataSet::new();
-        item.uid(tags::DIMENSION_ORGANIZATION_UID, &organization);
+        item.uid(tags::DIMENSION_ORGANIZATION_UID, organization);
         object
             .item(tags::DIMENSION_ORGANIZATION_SEQUENCE, item)
             .items(tags::DIMENSION_INDEX_SEQUENCE, indices);
@@ -104,7 +157,7 @@ impl<'a> Frames<'a> {
         }
     }
 
-    fn shared(&self, subject: &Subject) -> Result<DataSet, ComposeError> {
+    fn shared(&self, subject: &Subject, mut shared: DataSet) -> Result<DataSet, ComposeError> {
         let geometry = &self.volume.geometry;
         let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
         let mut measures = DataSet::new();
@@ -114,7 +167,6 @@ impl<'a> Frames<'a> {
         if geometry.slices > 1 {
             measures.decimals(tags::SPACING_BETWEEN_SLICES, &[geometry.slice_step])?;
         }
-        let mut shared = DataSet::new();
         shared.item(tags::PIXEL_MEASURES_SEQUENCE, measures);
         if self.has_planes() {
             let cosines = [geometry.row_direction, geometry.column_direction].concat();
@@ -126,11 +178,12 @@ impl<'a> Frames<'a> {
     }
 
     /// The plane is that of the very slice, also where the stack leans.
-    fn frame(&self, frame: Frame) -> Result<DataSet, ComposeError> {
-        let number = frame.segment as u32 + 1;
+    fn frame(&self, frame: Frame, derivation: &Code) -> Result<DataSet, ComposeError> {
         let place = self.places[frame.slice];
+        let number = frame.segment.map(|segment| segment as u16 + 1);
         let mut content = DataSet::new();
-        let values = PrimitiveValue::U32([number, place].as_slice().into());
+        let values = number.map(u32::from).into_iter().chain([place]);
+        let values = PrimitiveValue::U32(values.collect());
         content.put(DataElement::new(tags::DIMENSION_INDEX_VALUES, VR::UL, values));
         let mut item = DataSet::new();
         if self.has_planes() {
@@ -146,23 +199,33 @@ impl<'a> Frames<'a> {
                 value,
             ));
         }
-        let mut segment = DataSet::new();
-        segment.number(tags::REFERENCED_SEGMENT_NUMBER, frame.segment as u16 + 1);
+        if let Some(number) = number {
+            let mut segment = DataSet::new();
+            segment.number(tags::REFERENCED_SEGMENT_NUMBER, number);
+            item.item(tags::SEGMENT_IDENTIFICATION_SEQUENCE, segment);
+        }
         item.item(tags::FRAME_CONTENT_SEQUENCE, content)
-            .item(tags::SEGMENT_IDENTIFICATION_SEQUENCE, segment)
-            .item(tags::DERIVATION_IMAGE_SEQUENCE, self.derivation(frame.slice));
+            .item(tags::DERIVATION_IMAGE_SEQUENCE, self.derivation(frame.slice, derivation));
         Ok(item)
     }
 
-    fn derivation(&self, slice: usize) -> DataSet {
+    fn derivation(&self, slice: usize, how: &Code) -> DataSet {
         let slice = &self.volume.slices[slice];
         let mut of = referenced_frame(&slice.sop_class, &slice.sop_instance, slice.frame);
         of.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
             .text(tags::SPATIAL_LOCATIONS_PRESERVED, "YES");
         let mut derivation = DataSet::new();
-        derivation
-            .code(tags::DERIVATION_CODE_SEQUENCE, &SEGMENTATION.into())
-            .item(tags::SOURCE_IMAGE_SEQUENCE, of);
+        derivation.code(tags::DERIVATION_CODE_SEQUENCE, how).item(tags::SOURCE_IMAGE_SEQUENCE, of);
         derivation
     }
+}
+
+/// Common Instance Reference module (PS3.3 C.12.2), which goes with references to source images.
+pub fn references(source: &Source, object: &mut DataSet) {
+    let instances = source.instances.iter().map(|i| referenced(&i.sop_class, &i.sop_instance));
+    let mut series = DataSet::new();
+    series
+        .uid(tags::SERIES_INSTANCE_UID, &source.series)
+        .items(tags::REFERENCED_INSTANCE_SEQUENCE, instances.collect());
+    object.item(tags::REFERENCED_SERIES_SEQUENCE, series);
 }
