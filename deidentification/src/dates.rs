@@ -9,12 +9,12 @@ pub(crate) fn moved_back(text: &str, days: i64) -> Option<String> {
     written(moved, rest)
 }
 
-/// DA or DT moved forward by as much; None when it is none, or would lie behind the last day: then it was
-/// never moved back, as nothing leaves before it is there.
-pub(crate) fn moved_forward(text: &str, days: i64, last: NaiveDate) -> Option<String> {
+/// DA or DT moved forward by as much; None when it is none, or does not lie before the day on which its study left:
+/// nothing leaves before it is there, so that it was never moved back.
+pub(crate) fn moved_forward(text: &str, days: i64, left_on: NaiveDate) -> Option<String> {
     let (date, rest) = parted(text)?;
     let moved = date.checked_add_days(Days::new(days.unsigned_abs()))?;
-    written(moved, rest).filter(|_| moved <= last)
+    written(moved, rest).filter(|_| date < left_on)
 }
 
 fn written(date: NaiveDate, rest: &str) -> Option<String> {
@@ -63,16 +63,17 @@ mod tests {
     }
 
     #[test]
-    fn a_date_moves_forward_again_unless_it_would_lie_behind_the_day_on_which_it_left() {
-        let last = NaiveDate::from_ymd_opt(2024, 3, 1).expect("a day");
+    fn a_date_from_before_the_day_on_which_its_study_left_moves_forward_again() {
+        let left_on = NaiveDate::from_ymd_opt(2024, 2, 15).expect("a day");
         for (text, expected) in [
             ("20240201", Some("20240301")),
             ("20240201235959", Some("20240301235959")),
-            ("20240202", None),
+            ("20240214", Some("20240314")),
+            ("20240215", None),
             ("20240301", None),
             ("", None),
         ] {
-            assert_eq!(moved_forward(text, 29, last).as_deref(), expected, "{text}");
+            assert_eq!(moved_forward(text, 29, left_on).as_deref(), expected, "{text}");
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     pub study: Study,
-    /// The last day on which something of the study left.
+    /// The first day on which something of the study left.
     pub left_on: NaiveDate,
     /// Originals by pseudonym, as far as they are known.
     pub originals: BTreeMap<String, String>,
@@ -118,8 +118,8 @@ impl Named {
 
 /// The object with what it is about as it is called here. Its own UIDs stay, where they are not of here.
 ///
-/// Of dates those move forward that, moved, lie no later than the day on which the study left: what the maker of the
-/// result wrote of its own day is later, and stays.
+/// Of dates those move forward that lie before the day on which the study left: what the maker of the result wrote of its
+/// own day is later, and stays.
 pub fn reidentify(bytes: &[u8], syntax: Syntax, home: &Home) -> Result<Vec<u8>, Unreturned> {
     let seen = Seen::of(bytes, syntax)?;
     if home.originals.contains_key(&seen.text(SOP_INSTANCE)) {
