@@ -198,6 +198,13 @@ pub fn configured(this: &This, kind: Code, what: &str, text: &str) -> Message {
     message
 }
 
+/// A.5.3.11: somebody asked what only few may know, or did what only few may do.
+pub fn restricted(this: &This, by: &str, what: &str, text: &str) -> Message {
+    let mut message = configured(this, code::RESTRICTED_FUNCTION, what, text);
+    message.participants.insert(0, user(by));
+    message
+}
+
 /// A.5.3.11: the trail has a hole.
 pub fn recording(this: &This, kind: Code, text: &str) -> Message {
     let outcome = if kind == code::RECORDING_STOPPED { Outcome::Serious } else { Outcome::Success };
