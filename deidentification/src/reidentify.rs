@@ -253,9 +253,9 @@ impl Walk<'_> {
     fn uids(&self, value: &[u8]) -> Option<Vec<u8>> {
         let uids = uids(value);
         let known = |uid: &String| {
-            (*uid == self.home.study.uid).then_some(&self.home.study.original).or_else(|| {
-                self.home.originals.get(uid).filter(|_| !uid.starts_with(OF_STANDARD))
-            })
+            (*uid == self.home.study.uid)
+                .then_some(&self.home.study.original)
+                .or_else(|| self.home.originals.get(uid).filter(|_| !uid.starts_with(OF_STANDARD)))
         };
         uids.iter().any(|uid| known(uid).is_some()).then(|| {
             let uids: Vec<&str> =
@@ -300,7 +300,8 @@ impl Walk<'_> {
     fn original(&self, text: &str, vr: [u8; 2]) -> Option<&String> {
         let study = &self.home.study;
         if &vr == b"PN" {
-            let is_patient = !study.patient.is_empty() && text.trim_end_matches('^') == study.patient;
+            let is_patient =
+                !study.patient.is_empty() && text.trim_end_matches('^') == study.patient;
             return study.attributes.get(&PATIENT_NAME).filter(|_| is_patient);
         }
         self.home.originals.get(text).filter(|_| key::is_pseudonym(text))

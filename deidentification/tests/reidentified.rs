@@ -26,7 +26,8 @@ fn padded(text: &[u8], with: u8) -> Vec<u8> {
 fn encoded(mut attributes: Attributes, syntax: Syntax) -> Vec<u8> {
     attributes.sort_by_key(|(tag, ..)| *tag);
     let element = |(tag, vr, value): (u32, &[u8; 2], Vec<u8>)| {
-        let value = if vr == b"SQ" { value } else { padded(&value, if vr == b"UI" { 0 } else { b' ' }) };
+        let value =
+            if vr == b"SQ" { value } else { padded(&value, if vr == b"UI" { 0 } else { b' ' }) };
         syntax.element(tag, *vr, &value).expect("it is short")
     };
     attributes.into_iter().flat_map(element).collect()
@@ -127,7 +128,8 @@ fn a_result_comes_home_to_its_patient_with_its_own_uids_and_the_references_to_wh
         let named = Named::of(&result, syntax).expect("it can be walked");
         assert_eq!((&named.study, named.studies.len()), (&left.home.uid, 1));
         for pseudonym in left.pseudonyms.keys().map(|(_, pseudonym)| pseudonym) {
-            let other = left.pseudonyms.iter().any(|((_, one), of)| one == pseudonym && of == "1.2.3.4");
+            let other =
+                left.pseudonyms.iter().any(|((_, one), of)| one == pseudonym && of == "1.2.3.4");
             assert!(other || named.names.contains(pseudonym), "{pseudonym} is asked for");
         }
         let came = reidentify(&result, syntax, &home(&left)).expect("it comes home");

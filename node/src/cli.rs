@@ -152,9 +152,11 @@ pub struct ShowArguments {
 }
 
 #[derive(Args)]
-#[command(after_help = "Examples: gantry pseudonym 2.25.99317648264728412 (a UID that a research peer names)\n  \
+#[command(
+    after_help = "Examples: gantry pseudonym 2.25.99317648264728412 (a UID that a research peer names)\n  \
 gantry pseudonym HN-4711 (a Patient ID of this house)\n\
-What is printed tells who a patient is. It is in the audit trail that it was asked, and by whom.")]
+What is printed tells who a patient is. It is in the audit trail that it was asked, and by whom."
+)]
 pub struct PseudonymArguments {
     /// A Study, Series or SOP Instance UID or another UID, a Patient ID, an accession number: as it is here, or as it is
     /// outside.

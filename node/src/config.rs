@@ -641,11 +641,16 @@ mod tests {
                     address = \"h:1\"\ndeidentify = \"research\"\n";
         let config = Config::parse(good, Path::new("node.toml")).expect("good");
         assert!(config.deidentifies() && config.forgets.is_empty());
-        let home = good.to_owned() + "[[peer]]\nae-title = \"B\"\nreturns = \"research\"\nreturns-to = [\"A\"]\n";
-        let config = Config::parse(&home.replace("dates =", "forget-days = 2\ndates ="), Path::new("node.toml"));
+        let home = good.to_owned()
+            + "[[peer]]\nae-title = \"B\"\nreturns = \"research\"\nreturns-to = [\"A\"]\n";
+        let config = Config::parse(
+            &home.replace("dates =", "forget-days = 2\ndates ="),
+            Path::new("node.toml"),
+        );
         let config = config.expect("good");
         assert_eq!(config.forgets["research"], Duration::from_secs(2 * 86_400));
-        let returns = config.peers.values().find_map(|peer| peer.returns.as_ref()).expect("B returns");
+        let returns =
+            config.peers.values().find_map(|peer| peer.returns.as_ref()).expect("B returns");
         assert_eq!((&*returns.profile, returns.to.len()), ("research", 1));
         assert!(problems(&good.replace("shifted", "moved")).contains("line 4"));
     }

@@ -71,9 +71,8 @@ impl Reader {
         profile: &str,
         pseudonym: &str,
     ) -> Result<Option<(DeidentifiedStudy, Moment)>, StoreError> {
-        let found = sqlx::query(
-            "SELECT * FROM deidentified_studies WHERE pseudonym = $1 AND profile = $2",
-        );
+        let found =
+            sqlx::query("SELECT * FROM deidentified_studies WHERE pseudonym = $1 AND profile = $2");
         let found = found.bind(pseudonym).bind(profile).fetch_optional(&self.pool).await?;
         let study = |row| Ok((deidentified_study(&row)?, rows::moment(&row, "first_at")?));
         found.map(study).transpose()

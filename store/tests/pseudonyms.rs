@@ -45,7 +45,8 @@ async fn told(store: &Store, value: &str) -> Vec<String> {
 async fn names_are_told_in_both_directions_by_profile_over_restarts_until_they_are_forgotten() {
     let folder = tempdir().expect("a folder");
     let first = store(folder.path()).await;
-    for (profile, instance) in [("a", "1.2.3.1"), ("a", "1.2.3.1"), ("a", "1.2.3.2"), ("b", "1.2.3.1")]
+    for (profile, instance) in
+        [("a", "1.2.3.1"), ("a", "1.2.3.1"), ("a", "1.2.3.2"), ("b", "1.2.3.1")]
     {
         first.keep_departure(&departure(profile, instance)).await.expect("kept");
     }

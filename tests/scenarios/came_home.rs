@@ -2,6 +2,7 @@
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use gantry::phantom::PhantomOptions;
 use kit::instance::Instance;
 use kit::modality::{Association, dcmsend};
 use kit::node::{AE_TITLE, Node, Setup};
@@ -29,7 +30,8 @@ forward = ["RESEARCH", "PACS"]
 const CONFIG: &str = "\n[deidentification.trial]\ndates = \"shifted\"\n\n[[peer]]\nae-title = \"RESULTS\"\n\
                       returns = \"trial\"\nreturns-to = [\"PACS\"]\n";
 const OF_PATIENT: [&str; 4] = ["Quibble", "HN-4711", "ACC-0815", "20190917"];
-const IMAGES: usize = 12;
+/// More than a segment holds.
+const IMAGES: usize = 40;
 
 fn in_house(instance: &Instance) -> Instance {
     [
@@ -45,8 +47,9 @@ fn in_house(instance: &Instance) -> Instance {
 
 /// What the research peer makes of what it got.
 fn made(python: &Path, of: &Path, to: &Path) -> Instance {
-    let script = need::root().join("tests/kit/research.py");
-    let output = Command::new(python).arg(script).arg(of).arg(to).output().expect("Python starts");
+    let script = include_str!("../kit/research.py");
+    let output = Command::new(python).args(["-c", script]).args([of, to]).output();
+    let output = output.expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Instance::read(to)
 }
@@ -83,10 +86,11 @@ fn a_result_of_a_research_peer_reaches_the_pacs_with_its_patient_when_the_images
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let (research, pacs) = (Pacs::up("RESEARCH"), Pacs::up("PACS"));
     let setup = Setup::new().rules("a.toml", RULES).scanner("CT1").pacs(&pacs).pacs(&research);
-    let setup = setup.peer_line("deidentify = \"trial\"").further(CONFIG).segment_mib(1);
+    let setup = setup.peer_line("deidentify = \"trial\"").further(CONFIG).segment_mib(16);
     let mut node = setup.retention("keep-days = 0.00001").start();
+    let options = PhantomOptions { slices: IMAGES as u16, ..PhantomOptions::default() };
     let sent: Vec<Instance> =
-        phantom::small_chest("home").instances[..IMAGES].iter().map(in_house).collect();
+        phantom::make("home", &options).instances.iter().map(in_house).collect();
     let folder = TempDir::new().expect("a temporary folder");
     Instance::write_all(&sent, folder.path());
     dcmsend("CT1", AE_TITLE, node.port, folder.path()).expect("all are stored");
@@ -152,14 +156,23 @@ fn refusals(node: &Node, outside: &Instance, research: &Pacs) {
     };
     let left = Instance::read(&research.received()[0].path);
     for (instance, status, comment) in [
-        (other(tags::STUDY_INSTANCE_UID, VR::UI, "2.25.1"), 0xC010, "no study of this UID left here"),
-        (other(tags::PATIENT_ID, VR::LO, "HN-0001"), 0xC011, "patient and study do not belong together"),
+        (
+            other(tags::STUDY_INSTANCE_UID, VR::UI, "2.25.1"),
+            0xC010,
+            "no study of this UID left here",
+        ),
+        (
+            other(tags::PATIENT_ID, VR::LO, "HN-0001"),
+            0xC011,
+            "patient and study do not belong together",
+        ),
         (left, 0xC012, "this instance is no result: it is known here"),
     ] {
         assert_eq!(answer(node, &instance), (status, comment.to_string()));
     }
     let said = ports::wait_for(PATIENCE, || {
-        Some(node.status()).filter(|said| said.contains("did not leave here under the profile trial"))
+        Some(node.status())
+            .filter(|said| said.contains("did not leave here under the profile trial"))
     });
     assert!(said.is_some(), "{}", node.status());
 }
@@ -215,7 +228,9 @@ fn another_key_or_none_where_pseudonyms_were_made_stops_the_start_until_an_admin
     let first = std::fs::read(&file).expect("a key was made");
     std::fs::remove_file(&file).expect("removed");
     let said = node.refuses_to_start();
-    for part in ["deidentification.key", "bring it back from a backup", "gantry pseudonym --take-key"] {
+    for part in
+        ["deidentification.key", "bring it back from a backup", "gantry pseudonym --take-key"]
+    {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
     assert!(!file.exists(), "no other key is made in its place");

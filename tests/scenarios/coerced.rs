@@ -213,8 +213,11 @@ fn text_is_written_in_the_character_set_of_the_object_or_not_at_all() {
         ("chrFrenMulti.dcm", "Hôpital"),
     ] {
         let instance = Instance::read(&folder.join(name));
-        let changes =
-            |text| Changes { set: vec![set(INSTITUTION_NAME, "LO", text)], remove: Vec::new(), ..Changes::default() };
+        let changes = |text| Changes {
+            set: vec![set(INSTITUTION_NAME, "LO", text)],
+            remove: Vec::new(),
+            ..Changes::default()
+        };
         let out = TempDir::new().expect("a temporary folder");
         let refused = lay_down(&[(name.into(), instance.clone())], &changes(text), out.path());
         assert!(refused.is_empty(), "{refused:?}");

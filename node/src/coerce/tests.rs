@@ -14,7 +14,11 @@ fn set(tag: Tag, vr: &str, value: &str) -> SetAttribute {
 }
 
 fn named() -> Changes {
-    Changes { set: vec![set(0x0008_0080, "LO", "New")], remove: vec![0x0010_4000], ..Changes::default() }
+    Changes {
+        set: vec![set(0x0008_0080, "LO", "New")],
+        remove: vec![0x0010_4000],
+        ..Changes::default()
+    }
 }
 
 fn of(data_set: &[u8], syntax: &str, changes: &Changes) -> Result<Vec<u8>, CoerceError> {
@@ -224,7 +228,8 @@ fn what_was_written_without_representations_against_its_syntax_stays_so() {
 #[test]
 fn a_refusal_names_the_tag_and_no_value() {
     let refused = |data_set: &[u8], tag, vr: &str, value: &str| {
-        let changes = Changes { set: vec![set(tag, vr, value)], remove: Vec::new(), ..Changes::default() };
+        let changes =
+            Changes { set: vec![set(tag, vr, value)], remove: Vec::new(), ..Changes::default() };
         explicit(data_set, &changes).expect_err("it cannot be").to_string()
     };
     assert_eq!(

@@ -91,8 +91,7 @@ fn with_changes(reader: &mut Reader, node: &Node, entries: &[Entry], forwards: &
     };
     let known = entries.iter().all(|entry| KEYS.contains(&entry.key.as_str()));
     if known && KEYS[1..].iter().all(|key| of(key).is_none()) {
-        let help =
-            "add deidentify, set or remove, or name the peer without braces".to_string();
+        let help = "add deidentify, set or remove, or name the peer without braces".to_string();
         reader.fault(&node.span, "nothing is changed on the way", help);
     }
     for name in reader.list(to, "to").unwrap_or_default() {
