@@ -88,7 +88,14 @@ fn a_result_of_a_research_peer_reaches_the_pacs_with_its_patient_when_the_images
     let setup = Setup::new().rules("a.toml", RULES).scanner("CT1").pacs(&pacs).pacs(&research);
     let setup = setup.peer_line("deidentify = \"trial\"").further(CONFIG).segment_mib(16);
     let mut node = setup.retention("keep-days = 0.00001").start();
-    let options = PhantomOptions { slices: IMAGES as u16, ..PhantomOptions::default() };
+    let options = PhantomOptions {
+        rows: 512,
+        columns: 512,
+        pixel_mm: 0.7,
+        slices: IMAGES as u16,
+        slice_mm: 4.5,
+        ..PhantomOptions::default()
+    };
     let sent: Vec<Instance> =
         phantom::make("home", &options).instances.iter().map(in_house).collect();
     let folder = TempDir::new().expect("a temporary folder");
