@@ -4,6 +4,26 @@ use chrono::{Days, NaiveDate};
 
 /// DA or DT moved back; None when it does not begin with a whole date.
 pub(crate) fn moved_back(text: &str, days: i64) -> Option<String> {
+    let (date, rest) = parted(text)?;
+    let moved = date.checked_sub_days(Days::new(days.unsigned_abs()))?;
+    written(moved, rest)
+}
+
+/// DA or DT moved forward by as much; None when it is none, or does not lie before the day on which its study left:
+/// nothing leaves before it is there, so that it was never moved back.
+pub(crate) fn moved_forward(text: &str, days: i64, left_on: NaiveDate) -> Option<String> {
+    let (date, rest) = parted(text)?;
+    let moved = date.checked_add_days(Days::new(days.unsigned_abs()))?;
+    written(moved, rest).filter(|_| date < left_on)
+}
+
+fn written(date: NaiveDate, rest: &str) -> Option<String> {
+    let date = date.format("%Y%m%d").to_string();
+    (date.len() == 8).then(|| date + rest)
+}
+
+/// The day, and what stands behind it.
+fn parted(text: &str) -> Option<(NaiveDate, &str)> {
     let text = text.trim_matches([' ', '\0']);
     // As ACR-NEMA wrote it.
     let (date, rest) = match text.get(..10).filter(|date| date.contains('.')) {
@@ -14,10 +34,7 @@ pub(crate) fn moved_back(text: &str, days: i64) -> Option<String> {
     if date.len() != 8 || !date.bytes().all(|b| b.is_ascii_digit()) || !rest.bytes().all(is_time) {
         return None;
     }
-    let date = NaiveDate::parse_from_str(&date, "%Y%m%d").ok()?;
-    let moved = date.checked_sub_days(Days::new(days.unsigned_abs()))?;
-    let moved = moved.format("%Y%m%d").to_string();
-    (moved.len() == 8).then(|| moved + rest)
+    Some((NaiveDate::parse_from_str(&date, "%Y%m%d").ok()?, rest))
 }
 
 /// Whether it is a TM and nothing else.
@@ -42,6 +59,21 @@ mod tests {
             ("äöüäöüäö", None),
         ] {
             assert_eq!(moved_back(text, 29).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_from_before_the_day_on_which_its_study_left_moves_forward_again() {
+        let left_on = NaiveDate::from_ymd_opt(2024, 2, 15).expect("a day");
+        for (text, expected) in [
+            ("20240201", Some("20240301")),
+            ("20240201235959", Some("20240301235959")),
+            ("20240214", Some("20240314")),
+            ("20240215", None),
+            ("20240301", None),
+            ("", None),
+        ] {
+            assert_eq!(moved_forward(text, 29, left_on).as_deref(), expected, "{text}");
         }
     }
 }

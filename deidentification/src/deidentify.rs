@@ -1,16 +1,18 @@
 //! The walk over an object: each element by the table, sequences to their depth, everything else as it came.
 
-mod values;
+pub(crate) mod values;
 
 use crate::burned_in::{self, Likely, Pixels};
-use crate::elements::{DEEPEST, Element, Elements, Syntax, Unreadable};
+use crate::elements::{DEEPEST, Elements, Syntax, Unreadable};
+use crate::here::{self, NoPlace};
+use crate::home::{self, Study};
 use crate::key::Key;
 use crate::method;
 use crate::out::Out;
 use crate::pixels::{self, Unblanked};
 use crate::profile::{Profile, ProfileOption};
 use crate::safe_private;
-use crate::seen::{PATIENT_ID, PIXELS, SOP_INSTANCE, Seen};
+use crate::seen::{PATIENT_ID, PIXELS, SOP_INSTANCE, STUDY, Seen};
 use crate::table::{self, Action, Basic};
 use dicom_core::VR;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
@@ -18,6 +20,7 @@ use dicom_dictionary_std::StandardDataDictionary;
 use gantry_terms::header::Tag;
 use gantry_terms::uid::Uid;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use values::Patient;
 
 /// Why an object does not leave. Who must act stands in the text; no value of a patient does.
@@ -39,8 +42,8 @@ pub enum Refusal {
     Document,
     #[error("not de-identified: sequences are nested too deeply")]
     TooDeep,
-    #[error("not de-identified: the replacement of ({:04X},{:04X}) has no place", .0 >> 16, .0 & 0xFFFF)]
-    NoPlace(Tag),
+    #[error("not de-identified: {0}")]
+    NoPlace(#[from] NoPlace),
     #[error("not de-identified: it has no SOP Instance UID (0008,0018)")]
     NoUid,
 }
@@ -48,6 +51,10 @@ pub enum Refusal {
 /// What a pseudonym stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    Study,
+    Series,
+    Instance,
+    /// Of something else, such as a frame of reference.
     Uid,
     /// Patient ID, and the patient's name.
     Patient,
@@ -63,6 +70,8 @@ pub struct Deidentified {
     pub sop_instance: Uid,
     /// Each pseudonym with the value that it stands for.
     pub pseudonyms: BTreeMap<(Kind, String), String>,
+    /// What results about it need to come home.
+    pub home: Study,
 }
 
 /// The same object, profile and key make the same bytes. `key` is that of the node.
@@ -87,7 +96,7 @@ pub fn deidentify(
         _ => syntax,
     };
     let own = method::attributes(profile, blanked, syntax_of_own)
-        .ok_or(Refusal::NoPlace(method::CONTRIBUTING_EQUIPMENT))?;
+        .ok_or(NoPlace(method::CONTRIBUTING_EQUIPMENT))?;
     let key = key.of_profile(&profile.name);
     let mut walk = Walk {
         patient: Patient::of(&seen, &key),
@@ -104,7 +113,24 @@ pub fn deidentify(
         Uid::parse(&seen.text(SOP_INSTANCE)).ok().filter(|_| profile.has(ProfileOption::RetainUids))
     };
     let sop_instance = walk.sop_instance.take().or_else(kept).ok_or(Refusal::NoUid)?;
-    Ok(Deidentified { data_set, sop_instance, pseudonyms: walk.pseudonyms })
+    let home = home(&seen, profile, &walk);
+    Ok(Deidentified { data_set, sop_instance, pseudonyms: walk.pseudonyms, home })
+}
+
+fn home(seen: &Seen, profile: &Profile, walk: &Walk) -> Study {
+    let original = seen.text(STUDY);
+    let uid = match profile.has(ProfileOption::RetainUids) {
+        true => original.clone(),
+        false => walk.key.uid(&original),
+    };
+    let moves = profile.has(ProfileOption::ModifiedDates) && !profile.has(ProfileOption::FullDates);
+    Study {
+        uid,
+        original,
+        patient: walk.patient.pseudonym().to_string(),
+        days: if moves { walk.patient.days() } else { 0 },
+        attributes: home::attributes(seen),
+    }
 }
 
 /// Where the walk is.
@@ -127,45 +153,18 @@ struct Walk<'a> {
     sop_instance: Option<Uid>,
 }
 
-/// An element with the bytes that it lies in.
+/// An element, and where the walk is.
 #[derive(Clone, Copy)]
 struct Here<'b> {
-    bytes: &'b [u8],
-    element: Element,
-    syntax: Syntax,
+    at: here::Here<'b>,
     place: Place,
 }
 
-impl<'b> Here<'b> {
-    fn value(&self) -> &'b [u8] {
-        &self.bytes[self.element.value..self.element.value_end()]
-    }
+impl<'b> Deref for Here<'b> {
+    type Target = here::Here<'b>;
 
-    fn whole(&self) -> &'b [u8] {
-        &self.bytes[self.element.start..self.element.end]
-    }
-
-    /// By the file, or by the dictionary where the file does not say.
-    fn vr(&self, known: Option<VR>) -> [u8; 2] {
-        let said = self.element.vr.filter(|vr| vr != b"UN");
-        let known = known.and_then(|vr| vr.to_string().as_bytes().try_into().ok());
-        said.or(known).unwrap_or(*b"UN")
-    }
-
-    /// Whether it holds items.
-    fn is_sequence(&self, vr: [u8; 2]) -> bool {
-        let of_pixels = self.element.tag >> 16 == PIXELS >> 16;
-        &vr == b"SQ" || (self.element.undefined && !of_pixels)
-    }
-
-    /// The element with another value.
-    fn with(&self, value: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let tag = self.element.tag;
-        let written = match self.element.vr {
-            Some(vr) if !self.element.undefined => self.syntax.element(tag, vr, value),
-            _ => self.syntax.refilled(self.bytes, &self.element, value),
-        };
-        written.ok_or(Refusal::NoPlace(tag))
+    fn deref(&self) -> &here::Here<'b> {
+        &self.at
     }
 }
 
@@ -182,7 +181,8 @@ impl Walk<'_> {
         }
         let mut creators: BTreeMap<(u16, u16), (String, &[u8])> = BTreeMap::new();
         for element in Elements::of_data_set(bytes, syntax) {
-            let here = Here { bytes, element: element?, syntax, place };
+            let at = here::Here { bytes, element: element?, syntax };
+            let here = Here { at, place };
             let tag = here.element.tag;
             let (group, number) = ((tag >> 16) as u16, tag as u16);
             // What is there gets one item more instead.
@@ -262,7 +262,7 @@ impl Walk<'_> {
                 .syntax
                 .refilled(here.bytes, &here.element, b"")
                 .map_or(Ok(None), |bytes| Ok(Some(bytes))),
-            false => here.with(b"").map(Some),
+            false => Ok(here.with(b"").map(Some)?),
         };
         match action {
             Action::Remove => Ok(None),
@@ -320,7 +320,7 @@ impl Walk<'_> {
         match self.pixels {
             Pixels::Blank(rectangles) if !rectangles.is_empty() => {
                 let blanked = pixels::blanked(self.seen, here.value(), rectangles)?;
-                here.with(&blanked).map(Some)
+                Ok(Some(here.with(&blanked)?))
             }
             _ => Ok(Some(here.whole().to_vec())),
         }
@@ -336,13 +336,13 @@ impl Walk<'_> {
             let content = &items[item.value..item.value_end()];
             let written = self.data_set(content, item.inside, place, Out::default())?;
             let refilled = inside.refilled(items, &item, &written);
-            rest.extend(refilled.ok_or(Refusal::NoPlace(here.element.tag))?);
+            rest.extend(refilled.ok_or(NoPlace(here.element.tag))?);
         }
         if place.depth == 1 && here.element.tag == method::CONTRIBUTING_EQUIPMENT {
-            rest.extend(method::equipment(inside).ok_or(Refusal::NoPlace(here.element.tag))?);
+            rest.extend(method::equipment(inside).ok_or(NoPlace(here.element.tag))?);
         }
         let refilled = here.syntax.refilled(here.bytes, &here.element, &rest);
-        refilled.ok_or(Refusal::NoPlace(here.element.tag))
+        Ok(refilled.ok_or(NoPlace(here.element.tag))?)
     }
 
     fn note_instance(&mut self, here: Here, uid: &str) {

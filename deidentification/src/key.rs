@@ -31,6 +31,11 @@ impl Key {
         Self(hmac(&self.0, &[b"profile", name.as_bytes()]))
     }
 
+    /// By which the key is known again, and from which nobody gets it.
+    pub fn fingerprint(&self) -> String {
+        hmac(&self.0, &[b"fingerprint"]).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// `2.25.` and the decimal of a UUID version 8 (PS3.5 B.2).
     pub(crate) fn uid(&self, of: &str) -> String {
         let mut half = [0; 16];
@@ -60,6 +65,12 @@ impl Key {
         let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
         31 + i64::from(number % 3622)
     }
+}
+
+/// Whether a text could be a pseudonym of a patient, an accession number or a specimen.
+pub(crate) fn is_pseudonym(text: &str) -> bool {
+    let rest = text.strip_prefix(['P', 'A', 'S']).unwrap_or_default();
+    rest.len() == LETTERS_OF_A_PSEUDONYM && rest.bytes().all(|byte| LETTERS.contains(&byte))
 }
 
 /// HMAC-SHA-256 (RFC 2104) of the parts, each behind its length, so that no two lists are the same message.

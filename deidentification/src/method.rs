@@ -13,6 +13,11 @@ const TIMES_MODIFIED: Tag = 0x0028_0303;
 
 const CLEAN_PIXEL_DATA: (&str, &str) = ("113101", "Clean Pixel Data Option");
 
+/// Whether it says that an object is without its patient; what comes home is not.
+pub(crate) fn is_of_method(tag: Tag) -> bool {
+    [PATIENT_IDENTITY_REMOVED, METHOD, METHOD_CODES, TIMES_MODIFIED].contains(&tag)
+}
+
 /// Code value and meaning in DCM (PS3.16 CID 7050).
 fn code(option: ProfileOption) -> (&'static str, &'static str) {
     match option {

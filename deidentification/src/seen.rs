@@ -1,6 +1,7 @@
 //! What has to be known of an object before its first element is written: who it is of, what made it, and what its pixels are.
 
 use crate::elements::{Elements, Syntax, Unreadable};
+use crate::home;
 use gantry_terms::character_sets::CharacterSets;
 use gantry_terms::header::Tag;
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub(crate) const PATIENT_ID: Tag = 0x0010_0020;
 pub(crate) const ISSUER: Tag = 0x0010_0021;
 pub(crate) const OTHER_IDS: Tag = 0x0010_1000;
 pub(crate) const STUDY: Tag = 0x0020_000D;
+pub(crate) const SERIES: Tag = 0x0020_000E;
 pub(crate) const SAMPLES: Tag = 0x0028_0002;
 pub(crate) const PHOTOMETRIC: Tag = 0x0028_0004;
 pub(crate) const PLANAR: Tag = 0x0028_0006;
@@ -86,7 +88,7 @@ impl<'a> Seen<'a> {
                 CHARACTER_SET => seen.characters = CharacterSets::from_attribute(value),
                 _ => {}
             }
-            if WANTED.contains(&element.tag) {
+            if WANTED.contains(&element.tag) || home::is_of_study(element.tag) {
                 seen.values.entry(element.tag).or_insert(value);
             }
         }
@@ -97,6 +99,11 @@ impl<'a> Seen<'a> {
     pub(crate) fn text(&self, tag: Tag) -> String {
         let value = self.values.get(&tag).copied().unwrap_or_default();
         self.characters.values(value).into_iter().next().unwrap_or_default()
+    }
+
+    /// The values as one text; None where the attribute is not there.
+    pub(crate) fn whole_text(&self, tag: Tag) -> Option<String> {
+        Some(self.characters.values(self.values.get(&tag)?).join("\\"))
     }
 
     pub(crate) fn texts(&self, tag: Tag) -> Vec<String> {

@@ -171,7 +171,7 @@ fn pseudonyms_are_the_same_at_all_times_and_can_be_told_back() {
     );
     assert_eq!(one, again);
     let study = text(&one.data_set, EXPLICIT, 0x0020_000D).expect("a study");
-    assert_eq!(one.pseudonyms.get(&(Kind::Uid, study)), Some(&format!("1.2.77.{}", 0x0020_000D)));
+    assert_eq!(one.pseudonyms.get(&(Kind::Study, study)), Some(&format!("1.2.77.{}", 0x0020_000D)));
     let patient = text(&one.data_set, EXPLICIT, 0x0010_0020).expect("a patient");
     assert_eq!(text(&one.data_set, EXPLICIT, 0x0010_0010), Some(format!("{patient}^")));
     let id = format!("{MARK}{:08X}", 0x0010_0020);

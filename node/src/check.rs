@@ -1,7 +1,7 @@
 //! `gantry check`: reads configuration, models and rules as a start would, and says all that is wrong at once.
 
 use crate::cli::CheckArguments;
-use crate::config::{Config, Login};
+use crate::config::{Config, Login, Peer};
 use crate::models::state;
 use crate::output::line;
 use crate::peers;
@@ -148,10 +148,16 @@ pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) ->
         inputs: model.manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
     });
+    let deidentified =
+        |peer: &Peer| Some((peer.ae_title.to_string(), peer.deidentify.as_ref()?.name.clone()));
+    let proving = config.peers.values().filter(|peer| peer.proof.is_some());
     World {
         models: facts.collect(),
         peers: config.receivers(),
         senders: config.peers.keys().map(ToString::to_string).collect(),
+        profiles: config.profiles.keys().cloned().collect(),
+        deidentified: config.peers.values().filter_map(deidentified).collect(),
+        proving: proving.map(|peer| peer.ae_title.to_string()).collect(),
     }
 }
 

@@ -68,6 +68,8 @@ pub enum Command {
     ///
     /// At the first step that fails it says who must do what. Needs no node. Exit status 1 when a step failed.
     Echo(EchoArguments),
+    /// Say what left here without its patient under which name, or under which names something left.
+    Pseudonym(PseudonymArguments),
     /// Write kept objects as DICOM files, byte for byte as they were received.
     Export(ExportArguments),
     /// Build the index anew from the segments. The node must not be running.
@@ -145,6 +147,29 @@ pub struct ShowArguments {
     /// Only this frame of a multi-frame image, counted from 1.
     #[arg(long, value_name = "NUMBER", requires = "to")]
     pub frame: Option<usize>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples: gantry pseudonym 2.25.99317648264728412 (a UID that a research peer names)\n  \
+gantry pseudonym HN-4711 (a Patient ID of this house)\n\
+What is printed tells who a patient is. It is in the audit trail that it was asked, and by whom."
+)]
+pub struct PseudonymArguments {
+    /// A Study, Series or SOP Instance UID or another UID, a Patient ID, an accession number: as it is here, or as it is
+    /// outside.
+    #[arg(required_unless_present = "take_key")]
+    pub value: Option<String>,
+    /// Make pseudonyms with the key that lies in the data folder now, or with a new one where there is none. For when
+    /// the old one is lost for good: patients get other pseudonyms from then on. What is known of the old ones stays. The
+    /// node must not be running.
+    #[arg(long, conflicts_with = "value")]
+    pub take_key: bool,
+    /// Who asks; default: the user at the terminal.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
     #[command(flatten)]
     pub config: ConfigArgument,
 }

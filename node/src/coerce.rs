@@ -78,6 +78,20 @@ pub fn apply(
     within(data_set, transfer_syntax, |bytes, syntax| changed(bytes, syntax, changes, by))
 }
 
+/// The data set as its elements stand, inflated where it is deflated.
+pub(crate) fn looked_at<E: From<CoerceError>>(
+    data_set: &[u8],
+    transfer_syntax: &Uid,
+    look: impl FnOnce(&[u8], Syntax) -> Result<(), E>,
+) -> Result<(), E> {
+    match transfer_syntax.as_str() {
+        IMPLICIT_VR_LITTLE_ENDIAN => look(data_set, Syntax { implicit: true, ..EXPLICIT }),
+        EXPLICIT_VR_BIG_ENDIAN => look(data_set, Syntax { big_endian: true, ..EXPLICIT }),
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN => look(&inflated(data_set)?, EXPLICIT),
+        _ => look(data_set, EXPLICIT),
+    }
+}
+
 /// The data set, changed as its elements stand; one that is deflated is so again.
 pub(crate) fn within<E: From<CoerceError>>(
     data_set: &[u8],

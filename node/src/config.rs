@@ -26,10 +26,11 @@ pub use dns::DnsConfig;
 pub use inference::InferenceConfig;
 pub use listen::{ListenConfig, UnknownPeers, UserIdentityPolicy};
 pub use login::Login;
-pub use peer::{Peer, PeerTls, Proof, User};
+pub use peer::{Peer, PeerTls, Proof, Returns, User};
 pub use store::StoreConfig;
 pub use tls::{Callers, TlsConfig};
 
+use gantry_deidentification::profile::Profile;
 use gantry_routing::complete::pace::Times;
 use gantry_store::retention::Policy;
 use gantry_terms::ae_title::AeTitle;
@@ -62,6 +63,10 @@ pub struct Config {
     /// Without it there is no audit trail.
     pub audit: Option<AuditConfig>,
     pub peers: BTreeMap<AeTitle, Peer>,
+    /// How objects are de-identified, by name.
+    pub profiles: BTreeMap<String, Arc<Profile>>,
+    /// After how long it is forgotten what left under a profile; else never.
+    pub forgets: BTreeMap<String, Duration>,
 }
 
 /// How long the node keeps trying to deliver, and how its pauses grow.
@@ -147,9 +152,9 @@ impl Config {
         })
     }
 
-    /// Whether anything leaves without the patient, for which there has to be a key.
+    /// Whether anything may leave without the patient, for which there has to be a key: peers and rules name profiles.
     pub fn deidentifies(&self) -> bool {
-        self.peers.values().any(|peer| peer.deidentify.is_some())
+        !self.profiles.is_empty()
     }
 
     /// The peers that can receive: what rules may name.
@@ -269,7 +274,9 @@ impl Written {
         if tls.is_none() && audit.as_ref().is_some_and(|audit| audit.syslog.is_some()) {
             problems.push("audit.syslog goes over TLS, and there is no [tls]".into());
         }
+        let mut forgets = BTreeMap::new();
         let profiles = self.deidentification.into_iter().map(|(name, written)| {
+            forgets.extend(written.forgets(&name, &mut problems).map(|span| (name.clone(), span)));
             let profile = written.mean(&name, &mut problems);
             (name, Arc::new(profile))
         });
@@ -284,6 +291,11 @@ impl Written {
         for (peer, at) in unfindable(&peers) {
             problems.push(format!(
                 "peer {peer} has find-at = \"{at}\": there is no [[peer]] of that AE title with an address"
+            ));
+        }
+        for (peer, to) in unreturnable(&peers) {
+            problems.push(format!(
+                "peer {peer} has returns-to = \"{to}\": there is no other [[peer]] of that AE title with an address"
             ));
         }
         for peer in unchecked_users(&listen, &peers) {
@@ -310,6 +322,8 @@ impl Written {
                 admin,
                 audit,
                 peers,
+                profiles,
+                forgets,
             }),
             _ => Err(problems),
         }
@@ -376,6 +390,17 @@ fn unfindable(peers: &BTreeMap<AeTitle, Peer>) -> impl Iterator<Item = (&AeTitle
             Some((&peer.ae_title, at))
         }
         _ => None,
+    })
+}
+
+/// The peers whose results would go on to where nobody is, or back to themselves.
+fn unreturnable(peers: &BTreeMap<AeTitle, Peer>) -> impl Iterator<Item = (&AeTitle, &AeTitle)> {
+    peers.values().flat_map(move |peer| {
+        let to = peer.returns.iter().flat_map(|returns| &returns.to);
+        let is_nowhere = move |to: &&AeTitle| {
+            **to == peer.ae_title || peers.get(*to).is_none_or(|to| to.address.is_none())
+        };
+        to.filter(is_nowhere).map(|to| (&peer.ae_title, to))
     })
 }
 
@@ -587,11 +612,13 @@ mod tests {
     #[test]
     fn a_profile_that_does_not_exist_or_could_not_be_carried_out_is_refused() {
         let said = problems(
-            "[node]\nae-title = \"G\"\n[deidentification.research]\nkeep-words = [\"x\"]\n\
+            "[node]\nae-title = \"G\"\n[deidentification.research]\nkeep-words = [\"x\"]\nforget-days = -1\n\
              private = [\"(0019,100C) SIEMENS MR HEADER\"]\n[[peer]]\nae-title = \"A\"\n\
              address = \"h:1\"\ndeidentify = \"reserch\"\n[[peer]]\nae-title = \"B\"\n\
              address = \"h:1\"\ndeidentify = \"research\"\ncommitment = true\n[[peer]]\n\
-             ae-title = \"C\"\ndeidentify = \"research\"\n",
+             ae-title = \"C\"\ndeidentify = \"research\"\n[[peer]]\nae-title = \"D\"\naddress = \"h:1\"\n\
+             returns = \"trial\"\nreturns-to = [\"D\", \"NOBODY\", \"A\"]\n[[peer]]\nae-title = \"E\"\n\
+             returns = \"research\"\n[[peer]]\nae-title = \"F\"\nreturns-to = [\"A\"]\n",
         );
         for part in [
             "set that to true",
@@ -599,6 +626,12 @@ mod tests {
             "deidentify of peer A: there is no [deidentification.reserch]; did you mean \"research\"?",
             "peer B is de-identified for, and has commitment = true",
             "peer C has deidentify, but no address",
+            "returns of peer D: there is no [deidentification.trial]",
+            "peer D has returns-to = \"D\": there is no other",
+            "peer D has returns-to = \"NOBODY\": there is no other",
+            "peer E has returns = \"research\": say with returns-to",
+            "peer F has returns-to, but not returns",
+            "deidentification.research.forget-days = -1",
         ] {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
@@ -607,7 +640,18 @@ mod tests {
                     rows = 2\ncolumns = 4\nblank = [[0, 0, 4, 1]]\n[[peer]]\nae-title = \"A\"\n\
                     address = \"h:1\"\ndeidentify = \"research\"\n";
         let config = Config::parse(good, Path::new("node.toml")).expect("good");
-        assert!(config.deidentifies());
+        assert!(config.deidentifies() && config.forgets.is_empty());
+        let home = good.to_owned()
+            + "[[peer]]\nae-title = \"B\"\nreturns = \"research\"\nreturns-to = [\"A\"]\n";
+        let config = Config::parse(
+            &home.replace("dates =", "forget-days = 2\ndates ="),
+            Path::new("node.toml"),
+        );
+        let config = config.expect("good");
+        assert_eq!(config.forgets["research"], Duration::from_secs(2 * 86_400));
+        let returns =
+            config.peers.values().find_map(|peer| peer.returns.as_ref()).expect("B returns");
+        assert_eq!((&*returns.profile, returns.to.len()), ("research", 1));
         assert!(problems(&good.replace("shifted", "moved")).contains("line 4"));
     }
 

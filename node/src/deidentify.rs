@@ -2,13 +2,18 @@
 
 use crate::coerce::{self, CoerceError};
 use gantry_deidentification::burned_in;
-use gantry_deidentification::deidentify::{self, Refusal};
+use gantry_deidentification::deidentify::{self, Kind, Refusal};
 use gantry_deidentification::elements::Unreadable;
+use gantry_deidentification::home::Study;
 use gantry_deidentification::key::{Key, LENGTH};
 use gantry_deidentification::profile::Profile;
 use gantry_deidentification::seen::Seen;
+use gantry_store::error::StoreError;
+use gantry_store::pseudonyms::{DeidentifiedStudy, Departure, Pseudonym};
+use gantry_store::store::Store;
 use gantry_terms::uid::Uid;
 use rand::RngCore;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -26,8 +31,35 @@ pub enum KeyError {
         "it is not a key of {LENGTH} bytes: bring it back from a backup, as another key makes other pseudonyms"
     )]
     NoKey,
+    #[error(
+        "it is not there, and pseudonyms were made with it: bring it back from a backup; where it is lost for good, \
+         `gantry pseudonym --take-key` begins with a new one, and the same patients get other pseudonyms from then on"
+    )]
+    Lost,
+    #[error(
+        "it is another one than pseudonyms were made with: bring that one back from a backup; where it is lost for good, \
+         `gantry pseudonym --take-key` begins with this one, and the same patients get other pseudonyms from then on"
+    )]
+    Another,
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// The key in this folder, by which this store made its pseudonyms: only where it has made none yet, a key is made.
+pub async fn known_key(folder: &Path, store: &Store) -> Result<Key, KeyError> {
+    let known = store.reader().key_fingerprint().await?;
+    if known.is_some() && !folder.join(KEY_FILE).try_exists()? {
+        return Err(KeyError::Lost);
+    }
+    let key = key(folder)?;
+    match known {
+        Some(known) if known != key.fingerprint() => return Err(KeyError::Another),
+        Some(_) => {}
+        None => store.know_key(&key.fingerprint(), None).await?,
+    }
+    Ok(key)
 }
 
 /// The key in this folder, which is made where there is none.
@@ -73,22 +105,57 @@ enum Unchanged {
     Unreadable(#[from] Unreadable),
 }
 
+/// An object that may leave, once it is kept under which names it does.
+pub(crate) struct Leaving {
+    pub(crate) data_set: Vec<u8>,
+    pub(crate) sop_instance: Uid,
+    pub(crate) departure: Departure,
+}
+
 /// The data set without the patient, and its new SOP Instance UID; or why it does not leave.
 pub(crate) fn deidentified(
     data_set: &[u8],
     transfer_syntax: &Uid,
     profile: &Profile,
     key: &Key,
-) -> Result<(Vec<u8>, Uid), String> {
-    let mut sop_instance = None;
+) -> Result<Leaving, String> {
+    let mut leaving = None;
     let changed = coerce::within(data_set, transfer_syntax, |bytes, syntax| {
         let done = deidentify::deidentify(bytes, syntax, profile, key)?;
-        sop_instance = Some(done.sop_instance);
+        leaving = Some((done.sop_instance, departure(profile, done.home, done.pseudonyms)));
         Ok::<_, Unchanged>(done.data_set)
     });
-    let changed = changed.map_err(|why| why.to_string())?;
-    let sop_instance = sop_instance.ok_or_else(|| Refusal::NoUid.to_string())?;
-    Ok((changed, sop_instance))
+    let data_set = changed.map_err(|why| why.to_string())?;
+    let (sop_instance, departure) = leaving.ok_or_else(|| Refusal::NoUid.to_string())?;
+    Ok(Leaving { data_set, sop_instance, departure })
+}
+
+fn departure(
+    profile: &Profile,
+    home: Study,
+    pseudonyms: BTreeMap<(Kind, String), String>,
+) -> Departure {
+    let Study { uid, original, patient, days, attributes } = home;
+    let study = DeidentifiedStudy { pseudonym: uid, study: original, patient, days, attributes };
+    let pseudonym = |((kind, pseudonym), original): ((Kind, String), String)| Pseudonym {
+        kind: called(kind).into(),
+        pseudonym,
+        original,
+    };
+    let pseudonyms = pseudonyms.into_iter().map(pseudonym).collect();
+    Departure { profile: profile.name.clone(), study, pseudonyms }
+}
+
+fn called(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Study => "study",
+        Kind::Series => "series",
+        Kind::Instance => "instance",
+        Kind::Uid => "UID",
+        Kind::Patient => "patient",
+        Kind::AccessionNumber => "accession number",
+        Kind::Specimen => "specimen",
+    }
 }
 
 /// Whether pixels of it are to be made black, for which they must not be compressed.

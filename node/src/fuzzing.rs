@@ -77,6 +77,7 @@ fn coerced(data_set: &[u8], syntax: &Uid) -> Option<Vec<u8>> {
     let changes = Changes {
         set: vec![set(MANUFACTURER, "LO", "Maker"), set(PATIENT_NAME, "PN", "No^One")],
         remove: vec![ROWS],
+        ..Changes::default()
     };
     let by = By { system: &AeTitle::parse("GANTRY").ok()?, at: Moment(0) };
     coerce::apply(data_set, syntax, &changes, &by).ok()

@@ -4,7 +4,7 @@ use clap::Parser;
 use gantry::cli::{Cli, Command};
 use gantry::{
     associations, backtest, check, demo, doctor, echo, explain, lab, maintenance, metrics, models,
-    outbox, peers, reproduce, retain, rules, serve, show, status,
+    outbox, peers, pseudonym, reproduce, retain, rules, serve, show, status,
 };
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -60,6 +60,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Associations(arguments) => associations::run(&arguments).await,
         Command::Peers(arguments) => peers::run(&arguments).await,
         Command::Echo(arguments) => echo::run(&arguments).await,
+        Command::Pseudonym(arguments) => pseudonym::run(&arguments).await,
         Command::Export(arguments) => maintenance::export(&arguments).await,
         Command::Reindex(arguments) => maintenance::reindex(&arguments.config).await,
         Command::Verify(arguments) => maintenance::verify(&arguments.config).await,

@@ -67,6 +67,11 @@ impl Memory {
         self.take(bytes.div_ceil(self.share).min(self.all - 1)).await
     }
 
+    /// All of it, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.all * self.share
+    }
+
     async fn take(&self, count: usize) -> Result<Share, Short> {
         let taken = self.shares.clone().acquire_many_owned(count as u32);
         let taken = timeout(self.patience, taken).await;

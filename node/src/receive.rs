@@ -1,10 +1,13 @@
 //! Station receive: what arrives by C-STORE is checked, kept, and only then answered with 0x0000.
 
+mod returned;
+
 use crate::admission::Admission;
 use crate::arriving::Arriving;
 use crate::audit::receiving::Receiving;
 use crate::audit::{How, Instance};
 use crate::commit;
+use crate::config::Config;
 use crate::data_set::Ending;
 use crate::dimse::acceptor::{
     Caller, DataSet, Ended, Refusal, Service, StoreAnswer, StoreRequest, Terms, UserIdentity,
@@ -14,6 +17,7 @@ use crate::dimse::record::{End, Record};
 use crate::dimse::status;
 use crate::ledger::{self, Ledger};
 use crate::memory::{Memory, Share, Short};
+use crate::returning::Astray;
 use bytes::Bytes;
 use gantry_routing::complete::associations::Associations;
 use gantry_store::associations::{AssociationRow, Outcome};
@@ -43,6 +47,7 @@ pub struct Receive {
     /// The station complete wants to know what each association carries, and how it ends.
     pub associations: Arc<Associations>,
     pub audit: Receiving,
+    pub config: Arc<Config>,
 }
 
 /// Who an object is, and what the audit trail says of it.
@@ -81,6 +86,8 @@ enum Unkept {
     Memory(#[from] Short),
     #[error(transparent)]
     Store(#[from] KeepError),
+    #[error("it does not come home: {0}")]
+    Astray(#[from] Astray),
 }
 
 impl Unkept {
@@ -104,6 +111,7 @@ impl Unkept {
             }
             Self::NotAUid(..) => (status::UID_SYNTAX, "a UID breaks the rules of PS3.5 9.1"),
             Self::Differs(_) => (status::DOES_NOT_MATCH_SOP_CLASS, "command and data set differ"),
+            Self::Astray(why) => why.answer(),
             Self::Memory(Short) => (status::OUT_OF_RESOURCES, "the node's memory is taken"),
             Self::Store(KeepError::Full(_)) => {
                 (status::OUT_OF_RESOURCES, "the node's disk is full")
@@ -147,7 +155,11 @@ impl Service for Receive {
         let association = request.caller.association;
         self.associations.storing(association, Moment::now());
         let mut instance = None;
-        let kept = self.keep(&request, data, &mut instance).await;
+        let peer = self.config.peers.get(&request.caller.calling);
+        let kept = match peer.and_then(|peer| peer.returns.as_ref()) {
+            Some(returns) => self.keep_returned(&request, data, &mut instance, returns).await,
+            None => self.keep(&request, data, &mut instance).await,
+        };
         self.associations.stored(
             association,
             matches!(kept, Ok(Kept::New | Kept::Replaced)),

@@ -65,7 +65,7 @@ async fn jobs_of<'u>(
     uid: &'u Uid,
 ) -> Result<(Vec<JobRow>, Option<&'u Uid>), Box<dyn Error>> {
     if let Some(instance) = reader.instance(uid).await? {
-        if instance.identity.origin == Origin::Received {
+        if instance.identity.origin == Origin::Received || instance.identity.came_home() {
             return Err(format!(
                 "{uid} was received, not made here\n  help: `gantry explain {uid}` names the results \
                  that were made of it"

@@ -17,6 +17,7 @@ use crate::reach::Reach;
 use crate::receive::Receive;
 use crate::resolve::Resolver;
 use crate::retain;
+use crate::returning;
 use crate::rules::watch::{self, Watch};
 use crate::tls::{Tls, TlsProblems};
 use gantry_deidentification::key::Key;
@@ -80,6 +81,8 @@ pub struct Node {
     finding: tokio::task::JoinHandle<()>,
     /// Where something is ever evicted.
     retain: Option<tokio::task::JoinHandle<()>>,
+    /// What left long ago.
+    forgetting: tokio::task::JoinHandle<()>,
     stations: tokio::task::JoinHandle<()>,
     /// Changed rules.
     watching: tokio::task::JoinHandle<()>,
@@ -221,6 +224,8 @@ impl Node {
             let (audit, stop) = (audit.clone(), stop_edge.clone());
             tokio::spawn(retain::run(store.clone(), policy, audit, stop))
         });
+        let forgetting = returning::forget(store.clone(), config.clone(), stop_edge.clone());
+        let forgetting = tokio::spawn(forgetting);
         let (ledger, recording) = Ledger::open(store.clone());
         let receive = Arc::new(Receive {
             admission: Admission::new(config.clone(), resolver),
@@ -231,6 +236,7 @@ impl Node {
             memory: Memory::new(config.listen.memory_mib, config.listen.maximum_pdu),
             associations,
             audit: Receiving::new(audit.clone()),
+            config: config.clone(),
         });
         let edge = tokio::spawn(acceptor::serve(
             entrances,
@@ -252,6 +258,7 @@ impl Node {
             commit,
             finding,
             retain,
+            forgetting,
             stations,
             watching,
             choosing,
@@ -281,6 +288,7 @@ impl Node {
         let _ = self.deliver.await;
         let _ = self.commit.await;
         let _ = self.finding.await;
+        let _ = self.forgetting.await;
         if let Some(retain) = self.retain {
             let _ = retain.await;
         }
@@ -378,16 +386,17 @@ async fn prepared(config: &Config, store: &Store) -> Result<Prepared, StartError
     if let Some(why) = &without_models {
         say_that_models_do_not_run(store, why).await;
     }
-    Ok(Prepared { checked, engine, without_models, key: key(config)? })
+    Ok(Prepared { checked, engine, without_models, key: key(config, store).await? })
 }
 
 /// None where nothing leaves without the patient.
-fn key(config: &Config) -> Result<Option<Key>, StartError> {
+async fn key(config: &Config, store: &Store) -> Result<Option<Key>, StartError> {
     if !config.deidentifies() {
         return Ok(None);
     }
     let file = config.data.join(KEY_FILE).display().to_string();
-    deidentify::key(&config.data).map(Some).map_err(|source| StartError::Key { file, source })
+    let key = deidentify::known_key(&config.data, store).await;
+    key.map(Some).map_err(|source| StartError::Key { file, source })
 }
 
 fn in_store(config: &Config) -> impl Fn(StoreError) -> StartError {

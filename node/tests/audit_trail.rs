@@ -29,6 +29,7 @@ fn instance(study: u32, patient: &str) -> Instance {
         study: uid(&format!("1.2.{study}")),
         class: uid("1.2.840.10008.5.1.4.1.1.2"),
         patient: patient.into(),
+        anonymized: false,
     }
 }
 

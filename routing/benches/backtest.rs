@@ -77,6 +77,7 @@ fn rules() -> RuleSet {
         }],
         peers: vec!["PACS".into()],
         senders: vec!["CT1".into(), "PACS".into()],
+        ..World::default()
     };
     let shipped = fs::read_dir(root().join("rules")).expect("the rules that ship");
     let paths = shipped.map(|entry| entry.expect("an entry").path());

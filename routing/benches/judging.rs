@@ -123,6 +123,7 @@ fn parsed() -> RuleSet {
         models: vec![ModelFacts { name: "model".into(), inputs: vec!["input".into()], results }],
         peers: vec!["PACS".into()],
         senders: vec!["CT2".into()],
+        ..World::default()
     };
     let file = SourceFile { path: "rules/bench.toml".into(), text: rules() };
     RuleSet::parse(vec![file], &world).expect("the rules are good")

@@ -54,7 +54,7 @@ impl Bench {
             inputs: vec!["input".into()],
             results: vec!["structured-report".into()],
         };
-        let world = World { models: vec![facts], peers: vec!["PACS".into()], senders: Vec::new() };
+        let world = World { models: vec![facts], peers: vec!["PACS".into()], ..World::default() };
         let files = vec![SourceFile { path: "rules.toml".into(), text: RULE.into() }];
         let rules = RuleSet::parse(files, &world).unwrap_or_else(|problems| panic!("{problems}"));
         let (stop, stopped) = Stop::new();

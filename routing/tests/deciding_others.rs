@@ -50,7 +50,7 @@ async fn keep(store: &Store, of_series: u32) {
 }
 
 fn decider(store: &Store, models: &Path) -> Decider {
-    let world = World { models: Vec::new(), peers: vec!["PACS".into()], senders: Vec::new() };
+    let world = World { models: Vec::new(), peers: vec!["PACS".into()], ..World::default() };
     let files = vec![SourceFile { path: "rules.toml".into(), text: RULE.into() }];
     let rules = RuleSet::parse(files, &world).unwrap_or_else(|problems| panic!("{problems}"));
     Decider {

@@ -117,11 +117,13 @@ async fn note(
     Ok(events::insert(connection, &event).await?)
 }
 
-/// What is changed, without any value: `InstitutionName set, PatientComments removed`.
+/// What is changed, without any value: `de-identified by trial, InstitutionName set, PatientComments removed`.
 pub fn told(changes: &Changes) -> String {
     let set = changes.set.iter().map(|set| format!("{} set", keyword(set.tag)));
     let removed = changes.remove.iter().map(|tag| format!("{} removed", keyword(*tag)));
-    let told: Vec<String> = set.chain(removed).collect();
+    let without_patient =
+        changes.deidentify.iter().map(|profile| format!("de-identified by {profile}"));
+    let told: Vec<String> = without_patient.chain(set).chain(removed).collect();
     if told.is_empty() { "as it came".into() } else { told.join(", ") }
 }
 

@@ -22,10 +22,18 @@ pub struct Identity {
     pub origin: Origin,
 }
 
+impl Identity {
+    /// A result that somebody else made of what left here, and sent.
+    pub fn came_home(&self) -> bool {
+        self.origin == Origin::Made && self.calling_ae != self.called_ae
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Received,
-    /// Composed by this node. Never starts a decision, so that results do not loop.
+    /// Composed by this node, or by somebody else of what left here without the patient. Never starts a decision, so that
+    /// results do not loop.
     Made,
 }
 

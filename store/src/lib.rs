@@ -49,6 +49,7 @@ mod prepared;
 mod progress;
 pub mod promises;
 pub mod proofs;
+pub mod pseudonyms;
 pub mod queue;
 pub mod reader;
 mod recent;

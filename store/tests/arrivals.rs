@@ -132,7 +132,11 @@ async fn a_decision_on_the_series_sends_nothing_again_that_went_on_arrival_and_a
         whole.forward = vec![NewForward {
             peer: "PACS".into(),
             instances: decider::instances(1, &[1, late]),
-            changes: Changes { set: Vec::new(), remove: vec![0x0010_4000 + revision] },
+            changes: Changes {
+                set: Vec::new(),
+                remove: vec![0x0010_4000 + revision],
+                ..Changes::default()
+            },
         }];
         decider::decide(&store, 1, vec![whole]).await;
         assert_eq!(queued(&store).await, revision as usize);

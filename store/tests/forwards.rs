@@ -14,7 +14,7 @@ use tempfile::tempdir;
 
 fn named(institution: &str) -> Changes {
     let set = SetAttribute { tag: 0x0008_0080, vr: "LO".into(), values: vec![institution.into()] };
-    Changes { set: vec![set], remove: vec![0x0010_4000, 0x0020_4000] }
+    Changes { set: vec![set], remove: vec![0x0010_4000, 0x0020_4000], ..Changes::default() }
 }
 
 /// This rule forwards image 1 to PACS with these changes.

@@ -27,6 +27,7 @@ pub struct Told {
     pub patient: String,
     pub instances: u64,
     pub encrypted: String,
+    pub anonymized: String,
     pub alert: String,
 }
 
@@ -82,6 +83,7 @@ fn told(row: &Value) -> Told {
         patient: word("patient"),
         instances: counts.values().filter_map(Value::as_u64).sum(),
         encrypted: word("encrypted"),
+        anonymized: word("anonymized"),
         alert: word("alert"),
     }
 }

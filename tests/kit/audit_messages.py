@@ -58,6 +58,7 @@ def read(line):
             one.get("UID"): int(one.get("NumberOfInstances")) for one in message.iter("SOPClass")
         },
         "encrypted": message.findtext(".//Encrypted", ""),
+        "anonymized": message.findtext(".//Anonymized", ""),
         "alert": "; ".join(details),
     }
 

@@ -92,18 +92,40 @@ impl Orthanc {
         self.ask("DELETE", path, "");
     }
 
+    /// A Part 10 file without its patient, as Orthanc does that; nothing for a file that it does not take.
+    pub fn anonymized(&self, part10: &[u8]) -> Option<Vec<u8>> {
+        let uploaded = self.exchange("POST", "/instances", part10).ok()?;
+        let uploaded: Value = serde_json::from_slice(&uploaded).expect("JSON");
+        let name = uploaded["ID"].as_str().expect("its own name of it").to_string();
+        let anonymized = self.exchange("POST", &format!("/instances/{name}/anonymize"), b"{}");
+        self.delete(&format!("/instances/{name}"));
+        anonymized.ok()
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let answer = self.exchange(method, path, body.as_bytes()).unwrap_or_else(|answer| {
+            panic!("{}", String::from_utf8_lossy(&answer));
+        });
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
+    }
+
+    /// The body of the answer; all of an answer that is not 200.
+    fn exchange(&self, method: &str, path: &str, body: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http)).expect("it listens");
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        stream.write_all((head + body).as_bytes()).expect("it is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer in text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.lines().next().is_some_and(|line| line.contains(" 200 ")), "{answer}");
-        serde_json::from_str(body).unwrap_or(Value::Null)
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("it is sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|part| part == b"\r\n\r\n");
+        let end = end.expect("a head and a body");
+        let first = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        match String::from_utf8_lossy(first).contains(" 200 ") {
+            true => Ok(answer.split_off(end + 4)),
+            false => Err(answer),
+        }
     }
 }
 

@@ -39,6 +39,11 @@ pub fn assert_as_valid_as(path: &Path, source: &Path) {
     assert!(own.is_empty(), "{}: {own:#?}", path.display());
 }
 
+/// All that dciodvfy finds; nothing where it falls over the object.
+pub fn told(path: &Path) -> Vec<String> {
+    report(path).unwrap_or_default()
+}
+
 /// What dciodvfy finds in an object and not in its source. Nothing where it falls over the source:
 /// it judges neither then.
 pub fn further_faults(path: &Path, source: &Path) -> Vec<String> {

@@ -158,7 +158,7 @@ fn each_step_of_a_study_is_told_on_disk_and_to_a_collector_that_may_be_away_mean
         let one = transferred.iter().find(of_study).expect("it was transferred");
         assert_eq!(one.titles, [format!("AETITLES= {from}"), format!("AETITLES= {to}")]);
         assert_eq!((&*one.patient, one.instances, &*one.outcome), (PATIENT, 1, "0"));
-        assert_eq!(one.encrypted, "false");
+        assert_eq!((&*one.encrypted, &*one.anonymized), ("false", "false"));
     }
     assert_eq!(
         only(&told, "110102", "", "E").iter().filter(of_study).count(),
@@ -341,6 +341,7 @@ fn all_kinds(this: &This, title: &str, patient: &str, why: &str) -> Vec<String> 
         study: uid("1.2.3"),
         patient: patient.into(),
         classes: BTreeMap::from([(uid("1.2.840.10008.5.1.4.1.1.2"), 12), (uid("1.2.4"), 1)]),
+        anonymized: true,
     };
     let somebody = Somebody { title: title.into(), address: Some(IpAddr::from([192, 0, 2, 17])) };
     let nowhere = Somebody { title: title.into(), address: None };
@@ -352,6 +353,7 @@ fn all_kinds(this: &This, title: &str, patient: &str, why: &str) -> Vec<String> 
         events::study_deleted(this, Some(title), &instances),
         events::study_deleted(this, None, &instances),
         events::configured(this, code::SECURITY_CONFIGURATION, "certificates", why),
+        events::restricted(this, title, "pseudonyms", why),
         events::recording(this, code::RECORDING_STOPPED, why),
         events::application(this, code::APPLICATION_START),
         events::network_entry(this, code::DETACH),

@@ -42,6 +42,7 @@ fn changes() -> Changes {
             set(0x0020_4000, "LT", "Forwarded by a rule"),
         ],
         remove: vec![0x0010_4000, 0x0010_1002, 0x0008_1040, 0x0010_21B0],
+        ..Changes::default()
     }
 }
 
@@ -212,8 +213,11 @@ fn text_is_written_in_the_character_set_of_the_object_or_not_at_all() {
         ("chrFrenMulti.dcm", "Hôpital"),
     ] {
         let instance = Instance::read(&folder.join(name));
-        let changes =
-            |text| Changes { set: vec![set(INSTITUTION_NAME, "LO", text)], remove: Vec::new() };
+        let changes = |text| Changes {
+            set: vec![set(INSTITUTION_NAME, "LO", text)],
+            remove: Vec::new(),
+            ..Changes::default()
+        };
         let out = TempDir::new().expect("a temporary folder");
         let refused = lay_down(&[(name.into(), instance.clone())], &changes(text), out.path());
         assert!(refused.is_empty(), "{refused:?}");

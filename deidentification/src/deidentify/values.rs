@@ -5,16 +5,17 @@ use crate::dates;
 use crate::dummy;
 use crate::key::Key;
 use crate::profile::ProfileOption;
-use crate::seen::{ISSUER, PATIENT_ID, PATIENT_NAME, STUDY, Seen};
+use crate::seen::{ISSUER, PATIENT_ID, PATIENT_NAME, SERIES, SOP_INSTANCE, STUDY, Seen};
 use crate::words;
 use gantry_terms::character_sets::{self, CharacterSets};
 use gantry_terms::header::Tag;
 
 /// UIDs of the standard itself: well-known frames of reference and instances, classes, syntaxes.
-const OF_STANDARD: &str = "1.2.840.10008.";
+pub(crate) const OF_STANDARD: &str = "1.2.840.10008.";
 
 const ACCESSION_NUMBER: Tag = 0x0008_0050;
 const CLINICAL_TRIAL_SUBJECT_ID: Tag = 0x0012_0040;
+const REFERENCED_SOP_INSTANCE: Tag = 0x0008_1155;
 const CONTAINER_IDENTIFIER: Tag = 0x0040_0512;
 const SPECIMEN_IDENTIFIER: Tag = 0x0040_0551;
 
@@ -25,6 +26,16 @@ pub(super) fn identifier(tag: Tag) -> Option<Kind> {
         ACCESSION_NUMBER => Some(Kind::AccessionNumber),
         CONTAINER_IDENTIFIER | SPECIMEN_IDENTIFIER => Some(Kind::Specimen),
         _ => None,
+    }
+}
+
+/// What a UID is of.
+fn of_uid(tag: Tag) -> Kind {
+    match tag {
+        STUDY => Kind::Study,
+        SERIES => Kind::Series,
+        SOP_INSTANCE | REFERENCED_SOP_INSTANCE => Kind::Instance,
+        _ => Kind::Uid,
     }
 }
 
@@ -48,6 +59,15 @@ impl Patient {
         let parts = name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
         let names = parts.map(str::to_string).collect();
         Self { days: key.days(&of), id, pseudonym, names }
+    }
+
+    /// Empty where there is no Patient ID.
+    pub(super) fn pseudonym(&self) -> &str {
+        if self.id.is_empty() { "" } else { &self.pseudonym }
+    }
+
+    pub(super) fn days(&self) -> i64 {
+        self.days
     }
 }
 
@@ -76,7 +96,7 @@ impl Walk<'_> {
             b"LO" | b"SH" | b"UC" | b"ST" | b"LT" | b"UT" | b"PN" => self.harmless(value, vr),
             _ => None,
         };
-        cleaned.map(|value| here.with(&padded(value, vr))).transpose()
+        Ok(cleaned.map(|value| here.with(&padded(value, vr))).transpose()?)
     }
 
     fn moved(&self, value: &[u8]) -> Option<Vec<u8>> {
@@ -114,14 +134,15 @@ impl Walk<'_> {
                 uid if uid.starts_with(OF_STANDARD) => uid.to_string(),
                 uid => {
                     let new = self.key.uid(uid);
-                    self.pseudonyms.insert((Kind::Uid, new.clone()), uid.to_string());
+                    let kind = of_uid(here.element.tag);
+                    self.pseudonyms.insert((kind, new.clone()), uid.to_string());
                     new
                 }
             });
         }
         let joined = uids.join("\\");
         self.note_instance(here, &joined);
-        here.with(&padded(joined.into_bytes(), *b"UI"))
+        Ok(here.with(&padded(joined.into_bytes(), *b"UI"))?)
     }
 
     pub(super) fn pseudonym(&mut self, here: Here) -> Result<Vec<u8>, Refusal> {
@@ -131,7 +152,7 @@ impl Walk<'_> {
         let value = values.into_iter().next().unwrap_or_default();
         let (pseudonym, original) = match kind {
             // One of an object without an identifier would be that of all such patients.
-            Kind::Patient if self.patient.id.is_empty() => return here.with(b""),
+            Kind::Patient if self.patient.id.is_empty() => return Ok(here.with(b"")?),
             Kind::Patient => (self.patient.pseudonym.clone(), self.patient.id.clone()),
             Kind::AccessionNumber => (self.key.pseudonym('A', &[&value]), value),
             _ => (self.key.pseudonym('S', &[&value]), value),
@@ -139,16 +160,16 @@ impl Walk<'_> {
         self.pseudonyms.insert((kind, pseudonym.clone()), original);
         // A family name alone is the retired form of a name without a delimiter.
         let end = if tag == PATIENT_NAME { "^" } else { "" };
-        here.with(&padded((pseudonym + end).into_bytes(), *b"LO"))
+        Ok(here.with(&padded((pseudonym + end).into_bytes(), *b"LO"))?)
     }
 
     /// Nothing where no value says nothing.
     pub(super) fn dummy(&mut self, here: Here, vr: [u8; 2]) -> Result<Option<Vec<u8>>, Refusal> {
-        dummy::value(vr, here.value().len()).map(|value| here.with(&value)).transpose()
+        Ok(dummy::value(vr, here.value().len()).map(|value| here.with(&value)).transpose()?)
     }
 }
 
-fn padded(mut value: Vec<u8>, vr: [u8; 2]) -> Vec<u8> {
+pub(crate) fn padded(mut value: Vec<u8>, vr: [u8; 2]) -> Vec<u8> {
     if value.len() % 2 == 1 {
         value.push(if &vr == b"UI" { 0 } else { b' ' });
     }

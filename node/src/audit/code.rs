@@ -36,6 +36,7 @@ pub const ATTACH: Code = dcm("110124", "Attach");
 pub const DETACH: Code = dcm("110125", "Detach");
 pub const NODE_AUTHENTICATION: Code = dcm("110126", "Node Authentication");
 pub const SECURITY_CONFIGURATION: Code = dcm("110129", "Security Configuration");
+pub const RESTRICTED_FUNCTION: Code = dcm("110132", "Use of Restricted Function");
 pub const SOFTWARE_CONFIGURATION: Code = dcm("110131", "Software Configuration");
 pub const RECORDING_STOPPED: Code = dcm("110133", "Audit Recording Stopped");
 pub const RECORDING_STARTED: Code = dcm("110134", "Audit Recording Started");

@@ -60,7 +60,8 @@ async fn tell(
 
 async fn instances(reader: &Reader, content: Content) -> Result<Instances, StoreError> {
     let Content { study, classes, instance } = content;
-    Ok(Instances { study, patient: patient(reader, &instance).await?, classes })
+    let patient = patient(reader, &instance).await?;
+    Ok(Instances { study, patient, classes, anonymized: false })
 }
 
 /// What retention took away: of a study of which nothing is left that is its end.

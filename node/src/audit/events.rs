@@ -15,6 +15,8 @@ pub struct Instances {
     /// Patient ID (0010,0020); empty where there is none.
     pub patient: String,
     pub classes: BTreeMap<Uid, u64>,
+    /// They go without the patient: what stands here of the study and the patient is what they are here.
+    pub anonymized: bool,
 }
 
 /// Somebody on the network.
@@ -40,7 +42,8 @@ impl Somebody {
 impl Instances {
     fn objects(&self, life_cycle: LifeCycle, encrypted: Option<bool>) -> Vec<Object> {
         let (uid, classes) = (self.study.clone(), self.classes.clone());
-        let study = Object::Study { uid, life_cycle, classes, encrypted };
+        let anonymized = encrypted.map(|_| self.anonymized);
+        let study = Object::Study { uid, life_cycle, classes, encrypted, anonymized };
         vec![study, Object::Patient { id: self.patient.clone() }]
     }
 }
@@ -195,6 +198,13 @@ pub fn configured(this: &This, kind: Code, what: &str, text: &str) -> Message {
         name: what.into(),
         alert: text.into(),
     });
+    message
+}
+
+/// A.5.3.11: somebody asked what only few may know, or did what only few may do.
+pub fn restricted(this: &This, by: &str, what: &str, text: &str) -> Message {
+    let mut message = configured(this, code::RESTRICTED_FUNCTION, what, text);
+    message.participants.insert(0, user(by));
     message
 }
 

@@ -73,6 +73,8 @@ pub enum Object {
         /// How many instances of each class.
         classes: BTreeMap<Uid, u64>,
         encrypted: Option<bool>,
+        /// Whether all that says who the patient is was removed.
+        anonymized: Option<bool>,
     },
     /// By the Patient ID (0010,0020), and nothing else of the patient.
     Patient { id: String },
@@ -237,7 +239,13 @@ impl Object {
                 _ => xml.element("ParticipantObjectName", &[], |xml| xml.text(cut(name))),
             }
             match self {
-                Self::Study { classes, encrypted, .. } => described(xml, classes, *encrypted),
+                Self::Study { classes, encrypted, anonymized, .. } => {
+                    described(
+                        xml,
+                        classes,
+                        [("Encrypted", *encrypted), ("Anonymized", *anonymized)],
+                    );
+                }
                 Self::Patient { .. } => {}
                 Self::Query { syntax, .. } => {
                     let value = base64(syntax.as_str().as_bytes());
@@ -254,8 +262,8 @@ impl Object {
     }
 }
 
-fn described(xml: &mut Xml, classes: &BTreeMap<Uid, u64>, encrypted: Option<bool>) {
-    if classes.is_empty() && encrypted.is_none() {
+fn described(xml: &mut Xml, classes: &BTreeMap<Uid, u64>, how: [(&'static str, Option<bool>); 2]) {
+    if classes.is_empty() && how.iter().all(|(_, is_so)| is_so.is_none()) {
         return;
     }
     xml.element("ParticipantObjectDescription", &[], |xml| {
@@ -263,8 +271,9 @@ fn described(xml: &mut Xml, classes: &BTreeMap<Uid, u64>, encrypted: Option<bool
             let count = count.to_string();
             xml.empty("SOPClass", &[("UID", class.as_str()), ("NumberOfInstances", &count)]);
         }
-        if let Some(encrypted) = encrypted {
-            xml.element("Encrypted", &[], |xml| xml.text(if encrypted { "true" } else { "false" }));
+        for (name, is_so) in how {
+            let word = is_so.map(|is_so| if is_so { "true" } else { "false" });
+            word.into_iter().for_each(|word| xml.element(name, &[], |xml| xml.text(word)));
         }
     });
 }

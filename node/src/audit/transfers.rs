@@ -38,12 +38,14 @@ pub struct Instance {
     pub class: Uid,
     /// Patient ID (0010,0020); empty where there is none.
     pub patient: String,
+    /// It goes without its patient.
+    pub anonymized: bool,
 }
 
 impl Instance {
     pub fn new(study: &Uid, class: &Uid, header: &Header) -> Self {
         let patient = patient_of(header);
-        Self { study: study.clone(), class: class.clone(), patient }
+        Self { study: study.clone(), class: class.clone(), patient, anonymized: false }
     }
 }
 
@@ -67,6 +69,7 @@ pub struct Transfers {
 struct Study {
     study: Uid,
     patient: String,
+    anonymized: bool,
     began: Instant,
     last: Instant,
     action: Action,
@@ -114,7 +117,11 @@ impl Transfers {
 
     fn study(&mut self, instance: &Instance, now: Instant) -> &mut Study {
         self.tell_those_that_are_over(now);
-        let is_it = |one: &Study| one.study == instance.study && one.patient == instance.patient;
+        let is_it = |one: &Study| {
+            one.study == instance.study
+                && one.patient == instance.patient
+                && one.anonymized == instance.anonymized
+        };
         let at = match self.studies.iter().position(is_it) {
             Some(at) => at,
             None => {
@@ -138,12 +145,14 @@ impl Transfers {
                 study: study.clone(),
                 patient: patient.clone(),
                 classes: BTreeMap::new(),
+                anonymized: instance.anonymized,
             };
             self.audit.tell(|_| transfer.begins(&instances));
         }
         self.studies.push(Study {
             study,
             patient,
+            anonymized: instance.anonymized,
             began: now,
             last: now,
             action: Action::Read,
@@ -172,6 +181,7 @@ impl Transfers {
             study: study.study.clone(),
             patient: study.patient.clone(),
             classes: classes.clone(),
+            anonymized: study.anonymized,
         };
         if !study.taken.is_empty() {
             let instances = instances(&study.taken);

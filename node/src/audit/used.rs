@@ -43,7 +43,7 @@ async fn tell(audit: &Audit, reader: &Reader, it: Use) -> Result<(), StoreError>
             (Action::Create, LifeCycle::Derivation, classes)
         }
     };
-    let instances = Instances { study, patient, classes };
+    let instances = Instances { study, patient, classes, anonymized: false };
     audit.tell(|this| {
         let process = this.participant(Some(code::APPLICATION));
         let by = Participant { name: Some(model), ..process };

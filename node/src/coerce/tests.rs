@@ -14,7 +14,11 @@ fn set(tag: Tag, vr: &str, value: &str) -> SetAttribute {
 }
 
 fn named() -> Changes {
-    Changes { set: vec![set(0x0008_0080, "LO", "New")], remove: vec![0x0010_4000] }
+    Changes {
+        set: vec![set(0x0008_0080, "LO", "New")],
+        remove: vec![0x0010_4000],
+        ..Changes::default()
+    }
 }
 
 fn of(data_set: &[u8], syntax: &str, changes: &Changes) -> Result<Vec<u8>, CoerceError> {
@@ -71,6 +75,7 @@ fn what_was_not_there_comes_in_by_its_tag_and_nothing_is_recorded() {
             set(0x0008_0008, "CS", "A"),
         ],
         remove: vec![0x0010_4000],
+        ..Changes::default()
     };
     let expected = [
         b"\x08\0\x08\0CS\x02\0A " as &[u8],
@@ -145,7 +150,7 @@ fn when_something_is_removed_no_record_keeps_values_apart_from_their_tags() {
     let item = EXPLICIT.item(value).expect("short");
     let nonconforming = EXPLICIT.element(0x0400_0551, *b"SQ", &item).expect("short");
     let whole = [MODALITY, &sequence(&with_nonconforming(&nonconforming)), PIXELS].concat();
-    let mut changes = Changes { set: Vec::new(), remove: vec![0x0010_4000] };
+    let mut changes = Changes { set: Vec::new(), remove: vec![0x0010_4000], ..Changes::default() };
     let expected = [MODALITY, &sequence(&with_nonconforming(b"")), PIXELS].concat();
     assert_eq!(explicit(&whole, &changes), Ok(expected));
     changes.remove.clear();
@@ -167,7 +172,7 @@ fn a_value_of_odd_length_is_recorded_with_its_padding() {
 #[test]
 fn a_length_that_a_rule_removes_goes_although_nothing_else_changes() {
     let to_end = b"\x08\0\x01\0UL\x04\0\x18\0\0\0";
-    let changes = Changes { set: Vec::new(), remove: vec![LENGTH_TO_END] };
+    let changes = Changes { set: Vec::new(), remove: vec![LENGTH_TO_END], ..Changes::default() };
     let whole = [to_end, MODALITY, PIXELS].concat();
     assert_eq!(explicit(&whole, &changes), Ok([MODALITY, PIXELS].concat()));
 }
@@ -223,7 +228,8 @@ fn what_was_written_without_representations_against_its_syntax_stays_so() {
 #[test]
 fn a_refusal_names_the_tag_and_no_value() {
     let refused = |data_set: &[u8], tag, vr: &str, value: &str| {
-        let changes = Changes { set: vec![set(tag, vr, value)], remove: Vec::new() };
+        let changes =
+            Changes { set: vec![set(tag, vr, value)], remove: Vec::new(), ..Changes::default() };
         explicit(data_set, &changes).expect_err("it cannot be").to_string()
     };
     assert_eq!(
@@ -242,7 +248,7 @@ fn a_refusal_names_the_tag_and_no_value() {
         refused(&INSTITUTION[..9], 0x0008_0080, "LO", "x"),
         "the object cannot be walked at (0008,0080), so that nothing is changed in it"
     );
-    let pixels = Changes { set: Vec::new(), remove: vec![0x7FE0_0010] };
+    let pixels = Changes { set: Vec::new(), remove: vec![0x7FE0_0010], ..Changes::default() };
     assert_eq!(explicit(PIXELS, &pixels), Err(CoerceError::Never(0x7FE0_0010)));
 }
 

@@ -3,6 +3,7 @@
 use gantry_deidentification::pixels::Rectangle;
 use gantry_deidentification::profile::{Device, PrivateAttribute, Profile, ProfileOption};
 use serde::Deserialize;
+use std::time::Duration;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -18,6 +19,7 @@ pub(super) struct WrittenProfile {
     safe_private: bool,
     private: Vec<String>,
     device: Vec<WrittenDevice>,
+    forget_days: Option<f64>,
 }
 
 #[derive(Deserialize, Default, PartialEq)]
@@ -49,6 +51,19 @@ struct WrittenDevice {
 }
 
 impl WrittenProfile {
+    /// After how long it is forgotten what left.
+    pub(super) fn forgets(&self, name: &str, problems: &mut Vec<String>) -> Option<Duration> {
+        let key = format!("deidentification.{name}.forget-days");
+        let days = self.forget_days?;
+        match Duration::try_from_secs_f64(days * 86_400.0) {
+            Ok(span) if !span.is_zero() => Some(span),
+            _ => {
+                problems.push(format!("{key} = {days}: this must be a number of days above 0"));
+                None
+            }
+        }
+    }
+
     pub(super) fn mean(self, name: &str, problems: &mut Vec<String>) -> Profile {
         use ProfileOption::*;
         let mut problem = |text: &str| problems.push(format!("deidentification.{name}: {text}"));

@@ -52,6 +52,17 @@ pub struct Peer {
     pub proof: Option<Proof>,
     /// Whatever goes to it goes without the patient.
     pub deidentify: Option<Arc<Profile>>,
+    /// What it sends are results that come home.
+    pub returns: Option<Returns>,
+}
+
+/// A peer sends results that are made of what left here without the patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returns {
+    /// The profile by which that left.
+    pub profile: String,
+    /// Who gets them, with the patient.
+    pub to: Vec<AeTitle>,
 }
 
 /// How a peer shows that it has what it took.
@@ -113,6 +124,7 @@ impl Peer {
             tls: None,
             proof: None,
             deidentify: None,
+            returns: None,
         }
     }
 }
@@ -160,6 +172,9 @@ pub(super) struct WrittenPeer {
     commitment: bool,
     find_at: Option<String>,
     deidentify: Option<String>,
+    returns: Option<String>,
+    #[serde(default)]
+    returns_to: Vec<String>,
     #[serde(default)]
     tls: bool,
     tls_name: Option<String>,
@@ -204,6 +219,7 @@ impl WrittenPeer {
             mib_per_second: self.mib_per_second,
             proof: self.proof(&ae_title, address.is_some(), problems),
             deidentify: self.deidentify(&ae_title, profiles, problems),
+            returns: self.returns(&ae_title, profiles, problems),
             from,
             prefers: prefers(&self.prefer, &ae_title, problems),
             user: self.user(base, &ae_title, problems),
@@ -263,15 +279,30 @@ impl WrittenPeer {
         if self.address.is_none() && !self.discover {
             problems.push(format!("peer {peer} has deidentify, but no address to send to"));
         }
-        let found = profiles.get(name).cloned();
-        if found.is_none() {
-            let near = profiles.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
-            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        profile(name, "deidentify", peer, profiles, problems)
+    }
+
+    fn returns(
+        &self,
+        peer: &AeTitle,
+        profiles: &BTreeMap<String, Arc<Profile>>,
+        problems: &mut Vec<String>,
+    ) -> Option<Returns> {
+        let Some(name) = &self.returns else {
+            if !self.returns_to.is_empty() {
+                problems.push(format!("peer {peer} has returns-to, but not returns"));
+            }
+            return None;
+        };
+        if self.returns_to.is_empty() {
             problems.push(format!(
-                "deidentify of peer {peer}: there is no [deidentification.{name}]{near}"
+                "peer {peer} has returns = \"{name}\": say with returns-to who gets what comes home"
             ));
         }
-        found
+        let key = format!("returns-to of peer {peer}");
+        let to = self.returns_to.iter().filter_map(|to| title(to, &key, problems)).collect();
+        let profile = profile(name, "returns", peer, profiles, problems)?;
+        Some(Returns { profile: profile.name.clone(), to })
     }
 
     fn tls(&self, peer: &AeTitle, problems: &mut Vec<String>) -> Option<PeerTls> {
@@ -329,6 +360,22 @@ impl WrittenPeer {
         let read = |file: &PathBuf| passcode(&base.join(file), "passcode-file", peer, problems);
         Some(User { name, passcode: file.as_ref().map(read) })
     }
+}
+
+fn profile(
+    name: &str,
+    key: &str,
+    peer: &AeTitle,
+    profiles: &BTreeMap<String, Arc<Profile>>,
+    problems: &mut Vec<String>,
+) -> Option<Arc<Profile>> {
+    let found = profiles.get(name).cloned();
+    if found.is_none() {
+        let near = profiles.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        problems.push(format!("{key} of peer {peer}: there is no [deidentification.{name}]{near}"));
+    }
+    found
 }
 
 /// The first line of the file; a file that cannot be used is a problem.

@@ -121,7 +121,9 @@ impl Outlet for Dimse {
         let read = line.read_ahead(&queue.store, delivery, behind);
         // A fault of this node's own index is none of the peer's, and the line is as good as before.
         let instance = match self.instance(&queue.store, delivery).await {
-            Ok(instance) => instance,
+            Ok(instance) => {
+                instance.map(|it| Instance { anonymized: is_anonymized(queue, delivery), ..it })
+            }
             Err(error) => return Ok(Sent::Later(error.to_string())),
         };
         let mut moving = Moving::new(&mut line.transfers, instance);
@@ -135,6 +137,12 @@ impl Outlet for Dimse {
     async fn close(&self, line: Line) {
         line.association.release().await;
     }
+}
+
+/// By the profile of the peer or of a rule.
+fn is_anonymized(queue: &Queue, delivery: &Delivery) -> bool {
+    let of_peer = queue.receiver().is_some_and(|peer| peer.deidentify.is_some());
+    of_peer || delivery.changes.deidentify.is_some()
 }
 
 /// An instance on its way, which has failed unless it says otherwise: also where nobody waits for it any more.

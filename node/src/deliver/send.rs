@@ -9,10 +9,12 @@ use crate::dimse::status::{self, Outcome};
 use crate::transcode;
 use bytes::Bytes;
 use gantry_deidentification::key::Key;
+use gantry_deidentification::profile::Profile;
 use gantry_store::error::StoreError;
 use gantry_store::outbox::{Delivery, Leased};
 use gantry_store::store::Store;
 use gantry_terms::uid::Uid;
+use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -134,10 +136,10 @@ async fn as_taken(
     };
     let accepted: Vec<Uid> = association.accepted(&delivery.sop_class).cloned().collect();
     let native = accepted.iter().find(|syntax| **syntax == delivery.transfer_syntax);
+    let profile = profile(queue, delivery)?;
     let native = native.filter(|syntax| {
-        let profile = queue.receiver().and_then(|peer| peer.deidentify.as_deref());
         // What cannot be decompressed is parked when it comes to blanking.
-        !profile.is_some_and(|profile| {
+        !profile.as_ref().is_some_and(|profile| {
             transcode::is_decompressed(syntax)
                 && accepted.iter().any(|other| transcode::uncompressed().contains(other))
                 && deidentify::needs_native_pixels(&kept, profile)
@@ -180,7 +182,7 @@ async fn without_patient(
     data_set: Bytes,
     key: Option<&Key>,
 ) -> Result<(Bytes, Uid), Sent> {
-    let Some(profile) = queue.receiver().and_then(|peer| peer.deidentify.clone()) else {
+    let Some(profile) = profile(queue, delivery)? else {
         return Ok((data_set, delivery.sop_instance.clone()));
     };
     let Some(key) = key.cloned() else {
@@ -189,10 +191,24 @@ async fn without_patient(
     let syntax = syntax.clone();
     let work = move || deidentify::deidentified(&data_set, &syntax, &profile, &key);
     match tokio::task::spawn_blocking(work).await {
-        Ok(Ok((left, sop_instance))) => Ok((left.into(), sop_instance)),
+        Ok(Ok(leaving)) => match queue.store.keep_departure(&leaving.departure).await {
+            Ok(()) => Ok((leaving.data_set.into(), leaving.sop_instance)),
+            Err(error) => Err(Sent::Later(error.to_string())),
+        },
         Ok(Err(why)) => Err(Sent::Never(why)),
         Err(_) => Err(Sent::Later("it was not de-identified".into())),
     }
+}
+
+/// That of the peer, or else of the rule that sends it there.
+fn profile(queue: &Queue, delivery: &Delivery) -> Result<Option<Arc<Profile>>, Sent> {
+    let of_peer = queue.receiver().and_then(|peer| peer.deidentify.clone());
+    let Some(name) = delivery.changes.deidentify.as_ref().filter(|_| of_peer.is_none()) else {
+        return Ok(of_peer);
+    };
+    let found = queue.config.profiles.get(name).cloned();
+    let gone = || Sent::Never(format!("there is no [deidentification.{name}] any more"));
+    found.map(Some).ok_or_else(gone)
 }
 
 /// What the rule changes on the way. Walking and inflating keep a thread busy that others need.
@@ -202,7 +218,7 @@ async fn changed(
     syntax: &Uid,
     data_set: Bytes,
 ) -> Result<Bytes, Sent> {
-    if delivery.changes.is_empty() {
+    if !delivery.changes.has_attributes() {
         return Ok(data_set);
     }
     let (changes, at) = (delivery.changes.clone(), delivery.queued_at);

@@ -147,6 +147,8 @@ fn configuration(arguments: &DemoArguments, data: &Path, pacs: &Pacs) -> Result<
         admin: AdminConfig::default(),
         audit: None,
         peers: BTreeMap::from([(AeTitle::parse(PACS)?, receiver), (scanner, sender)]),
+        profiles: BTreeMap::new(),
+        forgets: BTreeMap::new(),
     })
 }
 

@@ -9,6 +9,11 @@ pub const CANNOT_UNDERSTAND: u16 = 0xC000;
 pub const NO_STUDY_UID: u16 = 0xC001;
 pub const NO_SERIES_UID: u16 = 0xC002;
 pub const UID_SYNTAX: u16 = 0xC003;
+// Of what a peer sends home that got it without the patient.
+pub const UNKNOWN_STUDY: u16 = 0xC010;
+pub const OTHER_PATIENT: u16 = 0xC011;
+pub const NO_RESULT: u16 = 0xC012;
+pub const TOO_LARGE: u16 = 0xC013;
 pub const INVALID_SOP_INSTANCE: u16 = 0x0117;
 pub const NO_SUCH_EVENT_TYPE: u16 = 0x0113;
 pub const INVALID_ARGUMENT: u16 = 0x0115;

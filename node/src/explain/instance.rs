@@ -44,6 +44,11 @@ impl Explainer<'_> {
                 identity.called_ae,
                 when(identity.arrival)
             )),
+            Origin::Made if identity.came_home() => text.push_str(&format!(
+                "  receive   came home from {} at {}: no rule ever selects it\n",
+                identity.calling_ae,
+                when(identity.arrival)
+            )),
             Origin::Made => text.push_str(&format!(
                 "  compose   made by this node at {}: no rule ever selects it\n",
                 when(identity.arrival)

@@ -77,6 +77,7 @@ async fn show(
     let class = identity.sop_class.as_str();
     let class = StandardSopClassDictionary.by_uid(class).map_or(class, |known| known.name);
     let origin = match identity.origin {
+        Origin::Made if identity.came_home() => "came home",
         Origin::Made => "made here",
         Origin::Received => "received",
     };

@@ -9,7 +9,7 @@ use dicom_core::VR;
 use gantry_terms::changes::{Changes, SetAttribute};
 use gantry_terms::header::Tag;
 
-const KEYS: [&str; 3] = ["to", "set", "remove"];
+const KEYS: [&str; 4] = ["to", "deidentify", "set", "remove"];
 const SPECIFIC_CHARACTER_SET: Tag = 0x0008_0005;
 const LENGTH_TO_END: Tag = 0x0008_0001;
 const MODALITY: Tag = 0x0008_0060;
@@ -82,17 +82,51 @@ fn with_changes(reader: &mut Reader, node: &Node, entries: &[Entry], forwards: &
     if let Some(remove) = of("remove") {
         changes.remove = read_remove(reader, remove, of("set"));
     }
+    if let Some(profile) = of("deidentify") {
+        changes.deidentify = read_profile(reader, profile);
+    }
     let Some(to) = of("to") else {
         let help = "forward = [{ to = [\"ARCHIVE\"], remove = [\"PatientComments\"] }]";
         return reader.fault(&node.span, "`forward` lacks `to`", help.to_string());
     };
     let known = entries.iter().all(|entry| KEYS.contains(&entry.key.as_str()));
-    if known && of("set").is_none() && of("remove").is_none() {
-        let help = "add set or remove, or name the peer without braces".to_string();
+    if known && KEYS[1..].iter().all(|key| of(key).is_none()) {
+        let help = "add deidentify, set or remove, or name the peer without braces".to_string();
         reader.fault(&node.span, "nothing is changed on the way", help);
     }
     for name in reader.list(to, "to").unwrap_or_default() {
+        if let Some(profile) = &changes.deidentify {
+            may_be_deidentified_for(reader, name, profile);
+        }
         peer(reader, name, &changes, forwards);
+    }
+}
+
+fn read_profile(reader: &mut Reader, node: &Node) -> Option<String> {
+    let name = reader.text_value(node, "deidentify")?;
+    let world = reader.world;
+    if !world.profiles.iter().any(|known| known == name) {
+        let what = "the configuration has no [deidentification.NAME] called";
+        reader.unknown_name(&node.span, name, what, &world.profiles);
+        return None;
+    }
+    Some(name.to_string())
+}
+
+/// The profile of a peer holds for all that goes there, whatever a rule says; and who is asked for what it took knows
+/// nothing of what has other UIDs there.
+fn may_be_deidentified_for(reader: &mut Reader, node: &Node, profile: &str) {
+    let Some(peer) = reader.text_value(node, "to") else { return };
+    let world = reader.world;
+    if let Some(own) = world.deidentified.get(peer).filter(|own| *own != profile) {
+        let help = format!("leave deidentify out: \"{own}\" holds for all that goes to {peer}");
+        let text = format!("{peer} has the profile \"{own}\", which no rule changes");
+        reader.fault(&node.span, text, help);
+    }
+    if world.proving.iter().any(|proving| proving == peer) {
+        let help = "send it to a [[peer]] without commitment and find-at".to_string();
+        let text = format!("{peer} is asked for what it took, by UIDs that it would not have");
+        reader.fault(&node.span, text, help);
     }
 }
 

@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::rule::{self, ReadRule, Rule};
 use super::tree::{Node, Toml};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What rules may name.
@@ -21,6 +22,12 @@ pub struct World {
     pub peers: Vec<String>,
     /// AE titles of all peers: each may send.
     pub senders: Vec<String>,
+    /// Profiles of de-identification.
+    pub profiles: Vec<String>,
+    /// The profiles of peers that have one of their own.
+    pub deidentified: BTreeMap<String, String>,
+    /// Peers that are asked for what they took, by its own UIDs.
+    pub proving: Vec<String>,
 }
 
 /// A model's name, its inputs and the kinds of result that it makes.

@@ -205,6 +205,18 @@ fn changes_on_the_way_are_read_as_values_of_their_vr() {
 }
 
 #[test]
+fn a_rule_may_say_by_which_profile_images_leave_without_their_patient() {
+    let rules = good(
+        "[[rule]]\nname = \"r\"\n[rule.then]\nforward = [{ to = [\"ARCHIVE\"], deidentify = \"research\" }, \
+         { to = [\"STUDIES\"], deidentify = \"trial\", set = { InstitutionName = \"X\" } }]\n",
+    );
+    let forward = &rules.rules()[0].then.forward;
+    let profiles = forward.iter().map(|forward| forward.changes.deidentify.as_deref());
+    assert_eq!(profiles.collect::<Vec<_>>(), [Some("research"), Some("trial")]);
+    assert!(!forward[0].changes.is_empty() && !forward[0].changes.has_attributes());
+}
+
+#[test]
 fn to_remove_what_dicom_wants_if_empty_is_warned_of() {
     let rules = good(
         "[[rule]]\nname = \"r\"\n[rule.then]\nforward = [{ to = [\"PACS\"], remove = [\"AccessionNumber\"] }]\n\

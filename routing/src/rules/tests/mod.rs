@@ -33,8 +33,11 @@ fn world() -> World {
             model("lung-nodules", &["input"], &both[..1]),
             model("lesions", &["t1", "flair"], &both),
         ],
-        peers: vec!["PACS".to_string(), "ARCHIVE".to_string()],
+        peers: ["PACS", "ARCHIVE", "STUDIES", "KEEPER"].map(str::to_string).to_vec(),
         senders: ["PACS", "ARCHIVE", "CT1", "MR1"].map(str::to_string).to_vec(),
+        profiles: vec!["research".to_string(), "trial".to_string()],
+        deidentified: [("STUDIES".to_string(), "trial".to_string())].into(),
+        proving: vec!["KEEPER".to_string()],
     }
 }
 

@@ -255,7 +255,7 @@ fn the_caret_stands_under_its_word_behind_tabs_and_letters_of_any_script() {
     check(
         "[[rule]]\n\tname = \"é\"\n\t[rule.then]\n\tforward = [\"ÄÖ\", \"PAXS\"]\n",
         "rules/a.toml:4:13: there is no peer \"ÄÖ\"\n  |\n4 | \tforward = [\"ÄÖ\", \"PAXS\"]\n  | \t           ^^^^\n  \
-         = help: known: PACS, ARCHIVE\n\n\
+         = help: known: PACS, ARCHIVE, STUDIES, KEEPER\n\n\
          rules/a.toml:4:19: there is no peer \"PAXS\"\n  |\n4 | \tforward = [\"ÄÖ\", \"PAXS\"]\n  | \t                 ^^^^^^\n  \
          = help: did you mean \"PACS\"?",
     );

@@ -103,7 +103,19 @@ const CHANGES: &[(&str, &str)] = &[
     ),
     (
         r#"{ to = ["PACS"] }"#,
-        "nothing is changed on the way | add set or remove, or name the peer without braces",
+        "nothing is changed on the way | add deidentify, set or remove, or name the peer without braces",
+    ),
+    (
+        r#"{ to = ["PACS"], deidentify = "trail" }"#,
+        "the configuration has no [deidentification.NAME] called \"trail\" | did you mean \"trial\"?",
+    ),
+    (
+        r#"{ to = ["STUDIES"], deidentify = "research" }"#,
+        "STUDIES has the profile \"trial\", which no rule changes | leave deidentify out: \"trial\" holds for all that goes to STUDIES",
+    ),
+    (
+        r#"{ to = ["KEEPER"], deidentify = "trial" }"#,
+        "KEEPER is asked for what it took, by UIDs that it would not have | send it to a [[peer]] without commitment and find-at",
     ),
     (
         r#"{ to = ["PACS"], sets = {} }"#,
