@@ -32,6 +32,7 @@ fn world() -> World {
             model("emphysema", &["input"], &both),
             model("lung-nodules", &["input"], &both[..1]),
             model("lesions", &["t1", "flair"], &both),
+            model("denoiser", &["input"], &["derived-images".to_string()]),
         ],
         peers: vec!["PACS".to_string(), "ARCHIVE".to_string()],
         senders: ["PACS", "ARCHIVE", "CT1", "MR1"].map(str::to_string).to_vec(),
