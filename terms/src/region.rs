@@ -221,7 +221,7 @@ mod tests {
         for number in 0..4000u32 {
             let part = |a: u32| f64::from((number * (7919 + 104 * a) + 31 * a) % 997) / 997.0;
             let skew = if number % 2 == 0 { 0.0 } else { 6.0 };
-            let corner = [part(1) * 60.0 - 30.0, part(2) * 30.0 - 25.0, part(3) * 24.0 + 92.0];
+            let corner = [part(1) * 16.0 - 15.0, part(2) * 26.0 - 24.0, part(3) * 18.0 + 94.0];
             let edge = |a: usize, b: usize| match (a == b, part((3 * a + b) as u32 + 4)) {
                 (true, part) => part * 6.0 + 0.1,
                 (false, part) => (part - 0.5) * skew,
