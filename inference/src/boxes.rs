@@ -203,7 +203,7 @@ impl<'a> Way<'a> {
                 let corner = grids.grid.to_mm(found.low.map(|at| at - 0.5));
                 let edges = [0, 1, 2].map(|a| steps[a].map(|mm| mm * sides[a]));
                 let found = Parallelepiped { corner, edges };
-                (!found.outlines(&volume.geometry).is_empty()).then_some(Place::Patient(found))
+                found.is_on(&volume.geometry).then_some(Place::Patient(found))
             }
         }
     }

@@ -311,13 +311,16 @@ fn a_folder_without_a_manifest_or_with_a_wild_name_is_told() {
 }
 
 #[test]
-fn the_shipped_model_is_marked_research_only_and_keeps_its_digest() {
+fn the_shipped_models_are_marked_research_only_and_keep_their_digests() {
     let models = kit::shipped();
-    let model = models.model("emphysema").unwrap();
-    assert!(model.manifest.algorithm.research_only);
-    assert_eq!(model.manifest.sha256.as_deref(), Some(model.digest.as_str()));
-    let card = std::fs::read_to_string(kit::root().join("models/emphysema/README.md")).unwrap();
-    assert!(card.to_lowercase().contains("research use only, not a medical device"));
+    for name in ["emphysema", "denoiser"] {
+        let model = models.model(name).unwrap();
+        assert!(model.manifest.algorithm.research_only, "{name}");
+        assert_eq!(model.manifest.sha256.as_deref(), Some(model.digest.as_str()), "{name}");
+        let card = kit::root().join("models").join(name).join("README.md");
+        let card = std::fs::read_to_string(card).unwrap().to_lowercase();
+        assert!(card.contains("research use only, not a medical device"), "{name}");
+    }
 }
 
 #[test]

@@ -250,6 +250,15 @@ fn every_fault_of_an_image_is_told() {
     check("slice-order = \"along-normal\"", "slice-order = \"along-normal\"\npadding = 0", padded);
     check("scale = 2", "scale = 0", "a scale is a number other than 0");
     check("scale = 2", "rescale = { slope = 0, intercept = 1 }", "stored values times `slope`");
+    let modality = "modality    = \"CT\"";
+    let text = manifest("", &[image("rescale = { slope = 0.5, intercept = -10 }")]);
+    assert!(Manifest::parse(Path::new("model.toml"), &text).is_ok());
+    let problems = Manifest::parse(
+        Path::new("model.toml"),
+        &text.replacen(modality, "modality = [\"CT\", \"PT\"]", 1),
+    );
+    let told = problems.unwrap_err()[0].to_string();
+    assert!(told.contains("the intercept of PT images is always 0"), "{told}");
     let named = "an image goes out as \"derived-images\": name it among the results";
     check("[\"derived-images\"]", "[\"structured-report\"]", named);
     let together = "`quantity` and `unit` go together";

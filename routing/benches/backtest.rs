@@ -69,12 +69,14 @@ fn image(number: u32, data_sets: &[Vec<u8>]) -> Incoming {
 /// The rules that ship, and as many again that nearly fit.
 fn rules() -> RuleSet {
     let results = vec!["structured-report".to_string(), "secondary-capture".to_string()];
+    let derived = vec!["derived-images".to_string()];
+    let model = |name: &str, results| ModelFacts {
+        name: name.into(),
+        inputs: vec!["input".into()],
+        results,
+    };
     let world = World {
-        models: vec![ModelFacts {
-            name: "emphysema".into(),
-            inputs: vec!["input".into()],
-            results,
-        }],
+        models: vec![model("emphysema", results), model("denoiser", derived)],
         peers: vec!["PACS".into()],
         senders: vec!["CT1".into(), "PACS".into()],
         ..World::default()

@@ -59,20 +59,45 @@ impl Parallelepiped {
     /// On each slice whose middle it reaches; of a box that lies between two of them, on the nearer one.
     /// Empty where it lies beside the images.
     pub fn outlines(&self, geometry: &Geometry) -> Vec<Outline> {
-        let outline = |slice: usize, at: f64| {
-            let corners = self.section(geometry, at);
-            (corners.len() > 2).then_some(Outline { slice, corners })
-        };
-        let through: Vec<Outline> =
-            (0..geometry.slices).filter_map(|slice| outline(slice, slice as f64)).collect();
-        if !through.is_empty() || geometry.slices == 0 {
-            return through;
-        }
-        let way = [0, 1, 2].map(|a| self.centre()[a] - geometry.origin[a]);
-        let at = dot(way, geometry.normal()) / geometry.slice_step;
+        let through: Vec<Outline> = self.through(geometry).collect();
+        if through.is_empty() { self.between(geometry).into_iter().collect() } else { through }
+    }
+
+    /// Whether an image shows it: `outlines` is not empty, told by the first of them.
+    pub fn is_on(&self, geometry: &Geometry) -> bool {
+        self.through(geometry).next().is_some() || self.between(geometry).is_some()
+    }
+
+    fn through(&self, geometry: &Geometry) -> impl Iterator<Item = Outline> {
+        let [least, most] = self.reach(geometry);
+        // As far as the slices go; a number that is none reaches none.
+        let (first, last) = (least.floor().max(0.0) as usize, most.ceil());
+        let past = if last >= 0.0 { (last as usize).saturating_add(1) } else { 0 };
+        (first..past.min(geometry.slices))
+            .filter_map(|slice| self.outline(geometry, slice, slice as f64))
+    }
+
+    /// On the nearer one of the two slices that it lies between.
+    fn between(&self, geometry: &Geometry) -> Option<Outline> {
+        let last = geometry.slices.checked_sub(1)?;
+        let at = along(self.centre(), geometry);
         let nearest = at.round();
-        let inside = nearest >= 0.0 && nearest <= (geometry.slices - 1) as f64;
-        inside.then(|| outline(nearest as usize, at)).flatten().into_iter().collect()
+        let inside = nearest >= 0.0 && nearest <= last as f64;
+        inside.then(|| self.outline(geometry, nearest as usize, at)).flatten()
+    }
+
+    /// From where to where it reaches among the slices, in slices.
+    fn reach(&self, geometry: &Geometry) -> [f64; 2] {
+        let corner = along(self.corner, geometry);
+        let steps = self.edges.map(|edge| dot(edge, geometry.normal()) / geometry.slice_step);
+        let below: f64 = steps.iter().map(|step| step.min(0.0)).sum();
+        let above: f64 = steps.iter().map(|step| step.max(0.0)).sum();
+        [corner + below, corner + above]
+    }
+
+    fn outline(&self, geometry: &Geometry, slice: usize, at: f64) -> Option<Outline> {
+        let corners = self.section(geometry, at);
+        (corners.len() > 2).then_some(Outline { slice, corners })
     }
 
     /// What of the pixels lies inside, in the plane of a slice or between two of them.
@@ -114,6 +139,12 @@ impl Parallelepiped {
         let of = |x, y| crate::geometry::cross(x, y).map(|part| part / volume);
         [of(b, c), of(c, a), of(a, b)]
     }
+}
+
+/// Where a place in the patient lies among the slices: 0 is the middle of the first one.
+fn along(place: [f64; 3], geometry: &Geometry) -> f64 {
+    let way = [0, 1, 2].map(|a| place[a] - geometry.origin[a]);
+    dot(way, geometry.normal()) / geometry.slice_step
 }
 
 /// What of a convex polygon lies on the inner side of a line (Sutherland and Hodgman, 1974).
@@ -181,6 +212,31 @@ mod tests {
         assert_eq!(thin.iter().map(|o| o.slice).collect::<Vec<_>>(), [1]);
         assert!(box_of([500.0, 0.0, 100.0], [2.0, 2.0, 2.0]).outlines(&axial()).is_empty());
         assert!(box_of([-8.0, -15.0, 300.0], [2.0, 6.0, 0.5]).outlines(&axial()).is_empty());
+    }
+
+    /// Boxes all around the images, along them and oblique: the outlines are those of each slice asked one by one.
+    #[test]
+    fn no_slice_that_shows_a_box_is_passed_over_and_whether_there_is_one_is_known_at_once() {
+        let (geometry, mut on, mut beside) = (axial(), 0, 0);
+        for number in 0..4000u32 {
+            let part = |a: u32| f64::from((number * (7919 + 104 * a) + 31 * a) % 997) / 997.0;
+            let skew = if number % 2 == 0 { 0.0 } else { 6.0 };
+            let corner = [part(1) * 16.0 - 15.0, part(2) * 26.0 - 24.0, part(3) * 18.0 + 94.0];
+            let edge = |a: usize, b: usize| match (a == b, part((3 * a + b) as u32 + 4)) {
+                (true, part) => part * 6.0 + 0.1,
+                (false, part) => (part - 0.5) * skew,
+            };
+            let found =
+                Parallelepiped { corner, edges: [0, 1, 2].map(|a| [0, 1, 2].map(|b| edge(a, b))) };
+            let one_by_one: Vec<Outline> = (0..geometry.slices)
+                .filter_map(|slice| found.outline(&geometry, slice, slice as f64))
+                .collect();
+            let outlines = found.outlines(&geometry);
+            assert_eq!(found.is_on(&geometry), !outlines.is_empty(), "{found:?}");
+            assert!(one_by_one.is_empty() || outlines == one_by_one, "{found:?}");
+            if outlines.is_empty() { beside += 1 } else { on += 1 }
+        }
+        assert!(on > 500 && beside > 500, "{on} on the images, {beside} beside them");
     }
 
     #[test]

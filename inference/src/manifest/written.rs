@@ -133,6 +133,15 @@ pub enum Modalities {
     Several(Vec<String>),
 }
 
+impl Modalities {
+    pub fn names(&self, modality: &str) -> bool {
+        match self {
+            Self::One(one) => one == modality,
+            Self::Several(all) => all.iter().any(|one| one == modality),
+        }
+    }
+}
+
 /// What each key means stands at [`super::image::ImageWanted`].
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

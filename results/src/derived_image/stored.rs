@@ -154,10 +154,15 @@ impl Form {
         if kept {
             return Ok(Self::Kept { window: window(of_values, [1.0, 0.0]) });
         }
-        let slope = if most > least { (most - least) / 65535.0 } else { 1.0 };
-        let intercept = if least.is_finite() { least } else { 0.0 };
+        let (slope, intercept, signed) = if headers.iter().any(is_positron_emission) {
+            let (slope, signed) = through_zero(least, most);
+            (slope, 0.0, signed)
+        } else {
+            let slope = if most > least { (most - least) / 65535.0 } else { 1.0 };
+            (slope, if least.is_finite() { least } else { 0.0 }, false)
+        };
         let window = window(unit, [slope, intercept]);
-        Ok(Self::New { slope, intercept, signed: false, window })
+        Ok(Self::New { slope, intercept, signed, window })
     }
 
     /// Image Pixel, Modality LUT and VOI LUT modules.
@@ -219,6 +224,20 @@ impl Pixels<'_> {
     }
 }
 
+/// Whose Rescale Intercept is always 0, and which knows no Rescale Type (PS3.3 C.8.9.4).
+fn is_positron_emission(header: &DataSet) -> bool {
+    texts(header, tags::MODALITY).first().is_some_and(|modality| modality == "PT")
+}
+
+/// The slope by which 16 bits hold all values with 0 where it is, and whether they are signed. Without values there is no reach.
+fn through_zero(least: f64, most: f64) -> (f64, bool) {
+    let (reach, signed) = match least < 0.0 {
+        true => ((least / -32768.0).max(most / 32767.0), true),
+        false => (most / 65535.0, false),
+    };
+    (if reach.is_finite() && reach > 0.0 { reach } else { 1.0 }, signed)
+}
+
 /// The rescale of a film is none: its stored values are what it is. In a volume it is what says the unit.
 fn rescaled(
     pixels: &Pixels,
@@ -233,7 +252,8 @@ fn rescaled(
     image
         .decimals(tags::RESCALE_SLOPE, &[slope])?
         .decimals(tags::RESCALE_INTERCEPT, &[intercept])?;
-    if pixels.film || image.element(tags::RESCALE_TYPE).is_none() {
+    let untyped = image.element(tags::RESCALE_TYPE).is_none() && !is_positron_emission(image);
+    if pixels.film || untyped {
         image.text(tags::RESCALE_TYPE, "US");
     }
     Ok(())

@@ -22,6 +22,13 @@ impl Check<'_> {
             let text = "an image is not derived of images whose padding is taken out: leave `padding` away";
             self.fault(padding.span(), text);
         }
+        let positron = |input: &WrittenInput| input.modality.get_ref().names("PT");
+        if written.input.iter().any(|(_, input)| positron(input)) {
+            for rescale in written.images.iter().filter_map(|image| image.rescale.as_ref()) {
+                let text = "the intercept of PT images is always 0 (PS3.3 C.8.9.4)";
+                self.require(rescale.get_ref().intercept == 0.0, rescale.span(), text);
+            }
+        }
         let displayed = |input: &WrittenInput| *input.intensity.get_ref() == Intensity::Displayed;
         if written.input.iter().any(|(_, input)| displayed(input)) {
             for image in images.iter().filter(|image| image.rescale.is_none()) {

@@ -32,6 +32,7 @@ fn world() -> World {
             model("emphysema", &["input"], &both),
             model("lung-nodules", &["input"], &both[..1]),
             model("lesions", &["t1", "flair"], &both),
+            model("denoiser", &["input"], &["derived-images".to_string()]),
         ],
         peers: ["PACS", "ARCHIVE", "STUDIES", "KEEPER"].map(str::to_string).to_vec(),
         senders: ["PACS", "ARCHIVE", "CT1", "MR1"].map(str::to_string).to_vec(),

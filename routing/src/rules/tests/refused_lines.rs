@@ -307,7 +307,10 @@ const ACTIONS: &[(&str, &str)] = &[
     ),
     (r#""#, r#"3:7 the rule does nothing | name a model (run), peers (forward) or stop = true"#),
     (r#"run = "emphysem""#, r#"4:7 there is no model "emphysem" | did you mean "emphysema"?"#),
-    (r#"run = "zzz""#, r#"4:7 there is no model "zzz" | known: emphysema, lung-nodules, lesions"#),
+    (
+        r#"run = "zzz""#,
+        r#"4:7 there is no model "zzz" | known: emphysema, lung-nodules, lesions, denoiser"#,
+    ),
     (r#"run = ["emphysema"]"#, r#"4:7 `run` must be a text in quotes, not a list"#),
     (
         r#"run = "emphysema"

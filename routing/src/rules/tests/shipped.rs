@@ -34,7 +34,7 @@ fn the_rules_that_ship_parse_without_a_warning_and_their_cases_pass() {
         Ok(rules) => {
             let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
             assert!(warnings.is_empty(), "{}", warnings.join("\n\n"));
-            assert_eq!(rules.rules().len(), 13);
+            assert_eq!(rules.rules().len(), 14);
         }
         Err(problems) => panic!("{problems}"),
     }
