@@ -11,8 +11,10 @@ use crate::store::Store;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::HashSet;
 
 /// How far the images were looked at, by their rows in the index that is open: these only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,38 +150,66 @@ async fn keep_all(connection: &mut SqliteConnection, new: &NewArrivals) -> Resul
     .bind(new.at.0)
     .execute(&mut *connection)
     .await?;
-    for image in &new.images {
-        if keep_arrival(connection, new, image).await? {
-            let mut forwards = Forwards::new("arrival", new.at);
-            for (rule, forward) in &image.forward {
-                forwards.add(connection, rule, forward).await?;
-            }
-        }
+    let kept = keep_verdicts(connection, new).await?;
+    let mut forwards = Forwards::new("arrival", new.at);
+    for (rule, forward) in &asked_of(new, &kept) {
+        forwards.add(connection, rule, forward).await?;
     }
     Ok(())
 }
 
-async fn keep_arrival(
+const KEEP: &str = "INSERT INTO arrivals (sop_instance, rules_digest, verdicts, at)
+     SELECT sop_instance, $2, value ->> 'verdicts', $3
+     FROM json_each($1)
+         CROSS JOIN instances ON sop_instance = value ->> 'instance'
+             AND digest = unhex(value ->> 'digest')
+         JOIN series ON series.uid = instances.series
+             AND series.study = instances.study AND series.state = 'receiving'
+     WHERE true ON CONFLICT DO NOTHING RETURNING sop_instance";
+
+/// The images that it holds for.
+async fn keep_verdicts(
     connection: &mut SqliteConnection,
     new: &NewArrivals,
-    image: &NewArrival,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO arrivals (sop_instance, rules_digest, verdicts, at)
-         SELECT sop_instance, $3, $4, $5
-         FROM instances JOIN series ON series.uid = instances.series
-             AND series.study = instances.study AND series.state = 'receiving'
-         WHERE sop_instance = $1 AND digest = $2
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(image.arrival.row.identity.sop_instance.as_str())
-    .bind(&image.arrival.digest)
-    .bind(&new.rules_digest)
-    .bind(rows::to_json(&image.verdicts)?)
-    .bind(new.at.0)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() > 0)
+) -> Result<HashSet<String>, StoreError> {
+    let told = |image: &NewArrival| {
+        let digest: String =
+            image.arrival.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let instance = &image.arrival.row.identity.sop_instance;
+        let verdicts = rows::to_json(&image.verdicts)?;
+        Ok(json!({ "instance": instance, "digest": digest, "verdicts": verdicts }))
+    };
+    let told = new.images.iter().map(told).collect::<Result<Vec<_>, StoreError>>()?;
+    let kept: Vec<String> = sqlx::query_scalar(KEEP)
+        .bind(rows::to_json(&told)?)
+        .bind(&new.rules_digest)
+        .bind(new.at.0)
+        .fetch_all(connection)
+        .await?;
+    Ok(kept.into_iter().collect())
+}
+
+/// What the rules ask for these images, in the order of the rules: each peer once with all that goes to it in the same way.
+fn asked_of(new: &NewArrivals, kept: &HashSet<String>) -> Vec<(String, NewForward)> {
+    let mut asked: Vec<(usize, &str, NewForward)> = Vec::new();
+    let is_kept =
+        |image: &&NewArrival| kept.contains(image.arrival.row.identity.sop_instance.as_str());
+    for image in new.images.iter().filter(is_kept) {
+        for (rule, forward) in &image.forward {
+            let same = asked.iter_mut().find(|(_, of, other)| {
+                of == rule && other.peer == forward.peer && other.changes == forward.changes
+            });
+            if let Some((_, _, same)) = same {
+                same.instances.extend_from_slice(&forward.instances);
+                continue;
+            }
+            // All were judged by the same rules.
+            let place = image.verdicts.iter().position(|verdict| verdict.rule == *rule);
+            asked.push((place.unwrap_or_default(), rule, forward.clone()));
+        }
+    }
+    asked.sort_by_key(|(place, ..)| *place);
+    asked.into_iter().map(|(_, rule, forward)| (rule.to_owned(), forward)).collect()
 }
 
 fn arrival(row: &SqliteRow) -> Result<Arrival, StoreError> {

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::jobs::Priority;
-use crate::outbox::{self, NewRow};
+use crate::outbox::{self, NewRows};
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
@@ -184,8 +184,9 @@ impl Store {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         for peer in peers {
             let (priority, job, changes, asked_on) = (Priority::Routine, None, None, None);
-            let row = NewRow { peer, sop_instance, priority, job, at, changes, asked_on };
-            outbox::add(&mut transaction, row).await?;
+            let sop_instances = &[sop_instance];
+            let rows = NewRows { peer, sop_instances, priority, job, at, changes, asked_on };
+            outbox::add(&mut transaction, rows).await?;
         }
         transaction.commit().await?;
         self.shared.progress.ring();

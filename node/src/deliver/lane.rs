@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries in hand at a time: what is stat waits for so many at the most.
-const BATCH: u32 = 8;
+const BATCH: u32 = 16;
 /// Longer than a batch takes; it only runs out when the node is gone.
 const LEASE: Duration = Duration::from_secs(3600);
 /// An association without work is released after so long: the next result comes soon, or not for a while.
