@@ -617,7 +617,8 @@ mod tests {
              address = \"h:1\"\ndeidentify = \"reserch\"\n[[peer]]\nae-title = \"B\"\n\
              address = \"h:1\"\ndeidentify = \"research\"\ncommitment = true\n[[peer]]\n\
              ae-title = \"C\"\ndeidentify = \"research\"\n[[peer]]\nae-title = \"D\"\naddress = \"h:1\"\n\
-             returns = \"trial\"\nreturns-to = [\"D\", \"NOBODY\", \"A\"]\n[[peer]]\nae-title = \"E\"\n\
+             returns = \"research\"\nreturns-to = [\"D\", \"NOBODY\", \"A\"]\n[[peer]]\nae-title = \"H\"\n\
+             returns = \"trial\"\nreturns-to = [\"A\"]\n[[peer]]\nae-title = \"E\"\n\
              returns = \"research\"\n[[peer]]\nae-title = \"F\"\nreturns-to = [\"A\"]\n",
         );
         for part in [
@@ -626,7 +627,7 @@ mod tests {
             "deidentify of peer A: there is no [deidentification.reserch]; did you mean \"research\"?",
             "peer B is de-identified for, and has commitment = true",
             "peer C has deidentify, but no address",
-            "returns of peer D: there is no [deidentification.trial]",
+            "returns of peer H: there is no [deidentification.trial]",
             "peer D has returns-to = \"D\": there is no other",
             "peer D has returns-to = \"NOBODY\": there is no other",
             "peer E has returns = \"research\": say with returns-to",
