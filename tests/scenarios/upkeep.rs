@@ -78,7 +78,7 @@ fn check_tells_what_a_start_would_find() {
     let good = Setup::new().scanner("CT1").lay_out();
     let said = good.gantry(&["check"]);
     assert!(said.success, "{said:?}");
-    assert!(said.out.contains("models         good: emphysema"), "{said:?}");
+    assert!(said.out.contains("models         good: denoiser, emphysema"), "{said:?}");
     let bad = Setup::new().rules("a.toml", "[[rule]]\nname = \"x\"\nselct = 1\n").lay_out();
     let said = bad.gantry(&["check"]);
     assert!(!said.success && said.err.contains("a.toml:3:1"), "{said:?}");
