@@ -3,8 +3,11 @@
 use crate::arriving::Arriving;
 use crate::coerce::{self, By};
 use crate::data_set::Ending;
+use crate::deidentify::deidentified;
 pub use crate::dimse::fuzzing::{association, command, pdu};
 use crate::transcode;
+use gantry_deidentification::key::Key;
+use gantry_deidentification::profile::{Profile, ProfileOption};
 use gantry_store::header::read_whole_data_set;
 use gantry_terms::ae_title::AeTitle;
 use gantry_terms::changes::{Changes, SetAttribute};
@@ -29,7 +32,7 @@ const ORIGINAL_ATTRIBUTES_SEQUENCE: u32 = 0x0400_0561;
 const DEEPEST: usize = 20;
 const LONGEST: usize = 2 << 10;
 
-/// The walk that follows an object which is streamed to disk, and the changes of syntax and of attributes for a peer. The first two bytes choose the
+/// The walk that follows an object which is streamed to disk, and the changes of syntax and of attributes for a peer, or without the patient. The first two bytes choose the
 /// transfer syntax and the length of the pieces that it arrives in.
 pub fn walk(input: &[u8]) {
     let [choice, piece, rest @ ..] = input else { return };
@@ -44,6 +47,8 @@ pub fn walk(input: &[u8]) {
     assert_eq!(read_whole_data_set(&made, &syntax).err(), None, "whole for the reader, too");
     drop(coerced(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
     check_coerced(&made, &syntax);
+    drop(leaves(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
+    check_leaves(&made, usize::from(*choice) % 3, &syntax);
     for to in &SYNTAXES[..2] {
         drop(transcode::native(rest, &uid(SYNTAXES[usize::from(*choice) % 4]), &uid(to)));
         if !encapsulated {
@@ -99,6 +104,41 @@ fn check_coerced(made: &[u8], syntax: &Uid) {
         after.0.remove(&tag);
     }
     assert_eq!(before, after);
+}
+
+/// By the profile with the most to do.
+fn leaves(data_set: &[u8], syntax: &Uid) -> Result<Vec<u8>, String> {
+    use ProfileOption::{CleanDescriptors, CleanStructuredContent, ModifiedDates, SafePrivate};
+    let options = [CleanStructuredContent, CleanDescriptors, ModifiedDates, SafePrivate].into();
+    let profile = Profile { options, ..Profile::basic("fuzzing") };
+    let left = deidentified(data_set, syntax, &profile, &Key::new([7; 32]));
+    left.map(|left| left.data_set)
+}
+
+/// Wherever the patient stands in it, what leaves is whole and without the patient.
+fn check_leaves(made: &[u8], syntax: usize, of: &Uid) {
+    let mut maker =
+        Maker { implicit: syntax == 1, big: syntax == 2, encapsulated: false, made: Vec::new() };
+    maker.element(0x0008_0018, b"UI", b"1.2.3.4\0");
+    maker.element(0x0008_1040, b"LO", b"Quibble ");
+    maker.made.extend_from_slice(made);
+    let begin = maker.open(0x0008_1140, b"SQ", true);
+    let item = maker.open(0xFFFE_E000, b"", false);
+    maker.element(PATIENT_NAME, b"PN", b"Quibble^Henry ");
+    maker.made.extend_from_slice(made);
+    maker.close(item, false, 0xFFFE_E00D);
+    maker.close(begin, true, 0xFFFE_E0DD);
+    maker.element(PATIENT_NAME, b"PN", b"Quibble^Henry ");
+    maker.element(0x0010_0020, b"LO", b"HN-4711 ");
+    let left = match leaves(&maker.made, of) {
+        Ok(left) => left,
+        Err(why) => return assert!(why.contains("nested too deeply"), "{why}"),
+    };
+    assert_eq!(ending(&left, 7, of), Ending::Whole);
+    assert_eq!(read_whole_data_set(&left, of).err(), None, "whole for the reader, too");
+    for word in [&b"Quibble"[..], b"Henry", b"HN-4711", b"1.2.3.4\0"] {
+        assert!(!left.windows(word.len()).any(|part| part == word), "{word:?} is left");
+    }
 }
 
 /// However the bytes are cut on their way, they end in one way.

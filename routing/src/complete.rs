@@ -20,6 +20,8 @@ use tokio::sync::watch::Receiver;
 
 /// Under load the index rings for every batch; a look for each of them would find little.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// What is due does not wait for that, but as long as this.
+const LEAST_BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Completes series until told to stop.
 pub async fn run(store: Store, times: TimesOf, associations: Arc<Associations>, mut stop: Stop) {
@@ -37,17 +39,19 @@ pub async fn run(store: Store, times: TimesOf, associations: Arc<Associations>, 
         });
         tokio::select! {
             () = stop.stopped() => return,
-            () = something_new(&mut bell, &associations) => {}
+            () = something_new(&mut bell, &associations, next) => {}
             () = sleep_until(Some(next)) => {}
         }
     }
 }
 
-/// Returns a little after the first news, so that what comes together is looked at together.
-async fn something_new(bell: &mut Receiver<u64>, associations: &Associations) {
+/// Returns a little after the first news, so that what comes together is looked at together, and never later than what is due.
+async fn something_new(bell: &mut Receiver<u64>, associations: &Associations, due: Moment) {
     tokio::select! {
         _ = bell.changed() => {}
         () = associations.rang() => {}
     }
-    tokio::time::sleep(BETWEEN_LOOKS).await;
+    let now = Moment::now();
+    let next = due.clamp(now.plus(LEAST_BETWEEN_LOOKS), now.plus(BETWEEN_LOOKS));
+    sleep_until(Some(next)).await;
 }

@@ -271,6 +271,7 @@ impl Judged<'_> {
             selections: of_rule.map(|selected| named(selected, self.images)).collect(),
             send_to: then.send_to.clone(),
             send_as: then.send_as.clone(),
+            deidentify: then.send_deidentify.clone(),
             once: judgement.on == On::Instance,
         };
         match judgement.on {

@@ -1,6 +1,7 @@
 //! What the index keeps of completion: why a series was complete, and what it waits for.
 
 use crate::error::StoreError;
+use crate::index;
 use crate::pace::{Gap, add_gap, add_named};
 use crate::reader::Reader;
 use crate::rows;
@@ -10,6 +11,7 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::header::{Attribute, Header, Tag};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -139,17 +141,24 @@ impl Store {
     /// Completes those of the series that got nothing meanwhile, in one transaction, and keeps why
     /// and what was learned; says which. What was kept before this call is in the index first, so
     /// that it cannot come late.
+    ///
+    /// It is not synced by itself: what is decided of the series is, and syncs it. A series that a
+    /// power cut takes it from receives still at the next start, and is complete anew.
     pub async fn complete(&self, new: &[NewCompletion]) -> Result<Vec<bool>, StoreError> {
         if new.is_empty() {
             return Ok(Vec::new());
         }
         self.settled().await;
-        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        let mut done = Vec::with_capacity(new.len());
-        for one in new {
-            done.push(complete(&mut transaction, one).await?);
-        }
-        transaction.commit().await?;
+        let done = index::unsynced(&self.shared.write, async |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            let mut done = Vec::with_capacity(new.len());
+            for one in new {
+                done.push(complete(&mut transaction, one).await?);
+            }
+            transaction.commit().await?;
+            Ok::<_, StoreError>(done)
+        });
+        let done = done.await?;
         if done.contains(&true) {
             self.shared.progress.ring();
         }
@@ -161,9 +170,10 @@ impl Store {
         if waits.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
-        for wait in waits {
-            sqlx::query(
+        index::unsynced(&self.shared.write, async |connection| {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            for wait in waits {
+                sqlx::query(
                 "INSERT INTO completions (series, revision, instances, last_arrival, due, reason,
                      broken_off)
                  VALUES ($1, $2, $3, $4, $5, $6, false)
@@ -180,8 +190,10 @@ impl Store {
             .bind(&wait.reason)
             .execute(&mut *transaction)
             .await?;
-        }
-        Ok(transaction.commit().await?)
+            }
+            Ok(transaction.commit().await?)
+        })
+        .await
     }
 }
 

@@ -282,8 +282,8 @@ async fn add_job(
     let id: i64 = sqlx::query_scalar(concat!(
         "INSERT INTO jobs (decision, level, study, series, revision, last_asked, rule,
              rules_digest, model, model_digest, priority, shadow, selected, selections, send_to,
-             send_as, decided_at, state, due_at, version, manifest_digest, role, inputs)
-         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+             send_as, deidentify, decided_at, state, due_at, version, manifest_digest, role, inputs)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $20, $16,
              'queued', $16, nullif($17, ''), nullif($18, ''), $19, ",
         inputs_of!("$12"),
         ") RETURNING id"
@@ -307,6 +307,7 @@ async fn add_job(
     .bind(&job.pinned.version)
     .bind(&job.pinned.manifest_digest)
     .bind(job.pinned.role.text())
+    .bind(&job.deidentify)
     .fetch_one(&mut *connection)
     .await?;
     if let Some(candidate) = &job.pinned.beside {
@@ -331,7 +332,7 @@ async fn is_made(
                  AND substr(candidate_failed, 1, length($11) + 2) = $11 || ': ')
              AND role <> 'shadow' AND state IN ('queued', 'running', 'finished')
              AND shadow = $6 AND send_to = $7 AND send_as = $8
-             AND inputs IS ",
+             AND deidentify IS $12 AND inputs IS ",
         inputs_of!("$1")
     ))
     .bind(rows::to_json(&job.selected)?)
@@ -345,6 +346,7 @@ async fn is_made(
     .bind(&job.pinned.manifest_digest)
     .bind(job.pinned.role == Role::Canary)
     .bind(&job.pinned.version)
+    .bind(&job.deidentify)
     .execute(&mut *connection)
     .await?;
     if asked.rows_affected() > 0 {

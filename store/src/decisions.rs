@@ -66,6 +66,8 @@ pub struct NewJob {
     pub selections: Option<BTreeMap<String, Vec<Uid>>>,
     pub send_to: Vec<String>,
     pub send_as: Vec<String>,
+    /// The profile by which the results go without the patient.
+    pub deidentify: Option<String>,
     /// On the level of images: not made again where one of the same rule, model digest and bytes
     /// waits, runs or has finished, so that a late image costs no other one a second run.
     pub once: bool,

@@ -128,7 +128,7 @@ pub fn told(changes: &Changes) -> String {
 }
 
 /// None when nothing is changed. The same changes are the same text, in whatever order they were written.
-fn to_text(changes: &Changes) -> Result<Option<String>, StoreError> {
+pub(crate) fn to_text(changes: &Changes) -> Result<Option<String>, StoreError> {
     if changes.is_empty() {
         return Ok(None);
     }

@@ -2,10 +2,12 @@
 
 use crate::decisions::Level;
 use crate::error::StoreError;
+use crate::forwards;
 use crate::outbox::{self, NewDelivery, NewRows};
 use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
+use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -69,6 +71,8 @@ pub struct Job {
     pub selections: Option<BTreeMap<String, Vec<Uid>>>,
     pub send_to: Vec<String>,
     pub send_as: Vec<String>,
+    /// The profile by which the results go without the patient.
+    pub deidentify: Option<String>,
     pub decided_at: Moment,
     /// This one included.
     pub attempts: u32,
@@ -278,10 +282,10 @@ impl Store {
             self.shared.progress.ring();
             return Ok(());
         }
-        let done = sqlx::query(
+        let done = sqlx::query_scalar::<_, Option<String>>(
             "UPDATE jobs SET state = 'finished', station = NULL, reason = NULL, finished_at = $2,
                  seconds = $3, findings = $4, results = $5, peak = $6
-             WHERE id = $1 AND state <> 'finished'",
+             WHERE id = $1 AND state <> 'finished' RETURNING deidentify",
         )
         .bind(id)
         .bind(now.0)
@@ -289,11 +293,10 @@ impl Store {
         .bind(rows::to_json(&finished.findings)?)
         .bind(rows::to_json(&finished.results)?)
         .bind(finished.peak.and_then(|bytes| i64::try_from(bytes).ok()))
-        .execute(&mut *transaction)
+        .fetch_optional(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(());
-        }
+        let Some(deidentify) = done else { return Ok(()) };
+        let changes = forwards::to_text(&Changes { deidentify, ..Changes::default() })?;
         for delivery in &finished.deliveries {
             let rows = NewRows {
                 peer: &delivery.peer,
@@ -301,7 +304,7 @@ impl Store {
                 priority: delivery.priority,
                 job: Some(id),
                 at: now,
-                changes: None,
+                changes: changes.as_deref(),
                 asked_on: None,
             };
             outbox::add(&mut transaction, rows).await?;
@@ -389,6 +392,7 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         selections,
         send_to: rows::json(row, "send_to")?,
         send_as: rows::json(row, "send_as")?,
+        deidentify: rows::column(row, "deidentify")?,
         decided_at: rows::moment(row, "decided_at")?,
         attempts: rows::small(row, "attempts")?,
         batch,

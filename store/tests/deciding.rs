@@ -39,6 +39,7 @@ fn job(priority: Priority) -> NewJob {
         selected: (0..3).map(|number| instance(1, number)).collect(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into(), "sc".into()],
+        deidentify: None,
         selections: None,
         once: false,
         pinned: Pinned::default(),
@@ -212,6 +213,30 @@ async fn a_job_that_is_finished_twice_delivers_once() {
     let deliveries = store.deliveries(&series(1)).await.expect("asked");
     assert_eq!(deliveries.len(), 4);
     assert_eq!(deliveries[3].job, Some(leased.id));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn results_go_by_the_profile_that_their_rule_names() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    complete(&store, 1).await;
+    let asked = NewJob { deidentify: Some("trial".into()), ..job(Priority::Routine) };
+    assert!(store.decide(verdicts(1, 1, Some(asked))).await.expect("asked"));
+    let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
+    assert_eq!(leased.deidentify.as_deref(), Some("trial"));
+    let mut result = image(50, 1);
+    result.identity.origin = gantry_store::incoming::Origin::Made;
+    store.keep(result).await.expect("kept");
+    store.settled().await;
+    store.finish_job(leased.id, finished(vec![instance(50, 1)])).await.expect("finished");
+    let waiting = store.lease_deliveries("PACS", 10, MINUTE).await.expect("asked");
+    let result = waiting.iter().find(|one| one.sop_instance == instance(50, 1)).expect("queued");
+    assert_eq!(result.changes.deidentify.as_deref(), Some("trial"));
+    assert!(
+        waiting.iter().filter(|one| one.changes.is_empty()).count() == 3,
+        "the images go as they came"
+    );
     store.close().await;
 }
 

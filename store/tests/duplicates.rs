@@ -70,6 +70,7 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         selected: selected.clone(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        deidentify: None,
         selections: None,
         once: false,
         pinned: Pinned::default(),

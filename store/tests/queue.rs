@@ -26,6 +26,7 @@ fn decision((model, priority): &(&str, Priority)) -> NewDecision {
         selected: vec![instance(1, 0)],
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        deidentify: None,
         selections: None,
         once: false,
         pinned: Pinned::default(),

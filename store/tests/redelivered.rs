@@ -44,6 +44,7 @@ async fn decide(store: &Store, at: Moment) {
         selected: vec![instance(1, 1)],
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        deidentify: None,
         selections: None,
         once: false,
         pinned: Pinned::default(),

@@ -29,6 +29,9 @@ pub struct Told {
     pub encrypted: String,
     pub anonymized: String,
     pub alert: String,
+    /// The identifier of a query in hexadecimal digits, and its transfer syntax.
+    pub query: String,
+    pub syntax: String,
 }
 
 /// Python with lxml, by which messages are judged.
@@ -85,6 +88,8 @@ fn told(row: &Value) -> Told {
         encrypted: word("encrypted"),
         anonymized: word("anonymized"),
         alert: word("alert"),
+        query: word("query"),
+        syntax: word("syntax"),
     }
 }
 

@@ -60,6 +60,14 @@ def read(line):
         "encrypted": message.findtext(".//Encrypted", ""),
         "anonymized": message.findtext(".//Anonymized", ""),
         "alert": "; ".join(details),
+        "query": "".join(
+            base64.b64decode(one.text or "").hex() for one in message.iter("ParticipantObjectQuery")
+        ),
+        "syntax": "".join(
+            base64.b64decode(detail.get("value")).decode()
+            for detail in message.iter("ParticipantObjectDetail")
+            if detail.get("type") == "TransferSyntax"
+        ),
     }
 
 

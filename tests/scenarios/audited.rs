@@ -358,6 +358,11 @@ fn all_kinds(this: &This, title: &str, patient: &str, why: &str) -> Vec<String> 
         events::application(this, code::APPLICATION_START),
         events::network_entry(this, code::DETACH),
     ];
+    let (identifier, syntax) = (why.as_bytes(), uid("1.2.840.10008.1.2"));
+    for (to, is_answered) in [(&somebody, true), (&nowhere, false)] {
+        let class = "1.2.840.10008.5.1.4.1.2.2.1";
+        all.push(events::queried(this, to, class, (identifier, &syntax), is_answered));
+    }
     for transfer in
         [Transfer::received(this, &somebody, true), Transfer::sent(this, &nowhere, false)]
     {
@@ -433,6 +438,16 @@ fn every_kind_of_message_is_valid_and_says_what_it_should_whatever_others_wrote(
             }
             "110113" if one.kind == "110126" => {
                 assert_eq!(one.alert, why.chars().take(256).collect::<String>());
+            }
+            "110112" => {
+                assert!(
+                    one.titles.iter().any(|it| *it == format!("AETITLES= {title}"))
+                        || title.is_empty(),
+                    "{one:?}"
+                );
+                let sent: String = why.bytes().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!((&*one.query, &*one.syntax), (&*sent, "1.2.840.10008.1.2"));
+                assert_eq!(one.objects, ["1.2.840.10008.5.1.4.1.2.2.1"]);
             }
             "110114" => assert_eq!(one.users[0], title),
             _ => {}

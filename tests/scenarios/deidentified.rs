@@ -15,6 +15,7 @@ use kit::pacs::Pacs;
 use kit::{need, phantom, ports, validators};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -255,6 +256,105 @@ fn a_rule_may_let_images_leave_without_their_patient_where_the_peer_has_no_profi
     std::fs::write(node.rules().join("a.toml"), other).expect("written");
     let said = node.gantry(&["check"]);
     assert!(!said.success && (said.out + &said.err).contains("did you mean \"trial\"?"));
+}
+
+/// Native, and compressed by DCMTK in two ways: text that a device burns in is black, and every other pixel is what it was.
+#[test]
+fn what_a_device_burns_in_is_black_whether_it_came_compressed_or_not() {
+    let Some(()) = need::dcmtk() else { return };
+    const SIDE: usize = 334;
+    let device = "[[deidentification.trial.device]]\nmanufacturer = \"ACME\"\nmodel = \"Probe 1\"\n\
+                  rows = 334\ncolumns = 334\nblank = [[0, 0, 334, 20], [300, 100, 34, 10]]\n";
+    let is_black =
+        |column: usize, row: usize| row < 20 || (column >= 300 && (100..110).contains(&row));
+    let research = Pacs::up("RESEARCH");
+    let setup = Setup::new().scanner("CT1").pacs(&research).peer_line("deidentify = \"trial\"");
+    let rules = RULES.replace("\"RESEARCH\", \"PACS\"", "\"RESEARCH\"");
+    let node = setup.rules("a.toml", &rules).further(&format!("{PROFILE}{device}")).start();
+
+    let folder = TempDir::new().expect("a temporary folder");
+    let (mut sent, mut was) = (Vec::new(), BTreeMap::new());
+    let ways: [&[&str]; 3] = [&["dcmconv"], &["dcmcrle", "+un"], &["dcmcjpeg", "+e1", "+un"]];
+    for (way, instance) in ways.iter().zip(&phantom::small_chest("burned in").instances[8..]) {
+        let instance = in_house(instance)
+            .with(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")
+            .with(tags::MANUFACTURER, VR::LO, "ACME")
+            .with(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Probe 1");
+        let [native, made] = ["native.dcm", "made.dcm"].map(|name| folder.path().join(name));
+        std::fs::write(&native, instance.part10()).expect("the folder can be written");
+        let done = Command::new(way[0]).args(&way[1..]).args([&native, &made]).output();
+        let done = done.expect("DCMTK starts");
+        assert!(done.status.success(), "{way:?}: {}", String::from_utf8_lossy(&done.stderr));
+        was.insert(instance.text(tags::INSTANCE_NUMBER), numbers(&instance));
+        sent.push(Instance::read(&made));
+    }
+    let syntaxes: BTreeSet<&str> = sent.iter().map(|one| &*one.transfer_syntax).collect();
+    assert_eq!(syntaxes.len(), 3, "{syntaxes:?}");
+    send(&sent, node.port);
+    for instance in without_patient(&research.wait_for(3, PATIENCE)) {
+        let (before, after) = (&was[&instance.text(tags::INSTANCE_NUMBER)], numbers(&instance));
+        assert_eq!((before.len(), after.len()), (SIDE * SIDE, SIDE * SIDE));
+        for (at, (before, after)) in before.iter().zip(&after).enumerate() {
+            let (column, row) = (at % SIDE, at / SIDE);
+            let wanted = if is_black(column, row) { 0 } else { *before };
+            assert_eq!(*after, wanted, "column {column}, row {row}");
+        }
+        assert_eq!(instance.text(tags::BURNED_IN_ANNOTATION), "NO");
+    }
+}
+
+/// Of native pixels.
+fn numbers(instance: &Instance) -> Vec<u16> {
+    let object = instance.object();
+    let pixels = object.element(tags::PIXEL_DATA).expect("pixels");
+    pixels.to_multi_int().expect("they are native")
+}
+
+/// The images and what a model found in them, to a peer without a profile, each by a word in the rule.
+#[test]
+fn results_may_leave_without_their_patient_beside_the_images_that_they_refer_to() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let pacs = Pacs::up("PACS");
+    let rules = "[[rule]]\nname = \"trial\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n[rule.then]\n\
+                 run = \"emphysema\"\n\
+                 send = { to = [\"PACS\"], as = [\"structured-report\", \"segmentation\"], deidentify = \"trial\" }\n\
+                 forward = [{ to = [\"PACS\"], deidentify = \"trial\" }]\n";
+    let setup = Setup::new().rules("a.toml", rules).scanner("CT1").pacs(&pacs);
+    let profile = format!("{PROFILE}clean-structured-content = true\n");
+    let node = setup.further(&profile).start();
+    let sent: Vec<Instance> =
+        phantom::small_chest("results by rule").instances.iter().map(in_house).collect();
+    send(&sent, node.port);
+    let received = pacs.wait_for(sent.len() + 2, PATIENCE * 2);
+    let left = without_patient(&received);
+    for tag in [tags::STUDY_INSTANCE_UID, tags::PATIENT_ID, tags::PATIENT_NAME] {
+        assert_eq!(all(&left, tag).len(), 1, "one for images and results");
+    }
+    assert_ne!(left[0].text(tags::STUDY_INSTANCE_UID), sent[0].text(tags::STUDY_INSTANCE_UID));
+    assert!(left.iter().all(|one| one.text(tags::PATIENT_IDENTITY_REMOVED) == "YES"));
+    let results: Vec<_> =
+        received.iter().filter(|file| file.is_report() || file.modality == "SEG").collect();
+    assert_eq!(results.len(), 2);
+    results.iter().for_each(|file| validators::assert_valid(&file.path));
+    // What the results refer to is what went beside them, under the same new names.
+    let paths: Vec<_> = received.iter().map(|file| file.path.clone()).collect();
+    assert_eq!(validators::contradictions(&paths), Vec::<String>::new());
+    let images: BTreeSet<_> = left
+        .iter()
+        .filter(|one| one.text(tags::MODALITY) == "CT")
+        .map(|one| one.sop_instance.clone())
+        .collect();
+    assert_eq!(images.len(), sent.len());
+    for file in results {
+        let told = std::fs::read(&file.path).expect("it can be read");
+        let names = |uid: &String| told.windows(uid.len()).any(|part| part == uid.as_bytes());
+        assert!(images.iter().all(names), "each image is named by the name that it left under");
+        let result = Instance::read(&file.path);
+        assert!(!sent.iter().any(|was| names(&was.sop_instance)), "{}", result.sop_instance);
+    }
+    let report = received.iter().find(|file| file.is_report()).expect("a report");
+    let told = node.gantry(&["pseudonym", &Instance::read(&report.path).sop_instance]);
+    assert!(told.success && told.out.contains("(profile trial)"), "{told:?}");
 }
 
 #[test]

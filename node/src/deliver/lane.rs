@@ -240,8 +240,10 @@ impl<O: Outlet> Lane<O> {
     async fn kinds(&self, batch: &[Delivery]) -> Result<Vec<Kind>, StoreError> {
         let in_hand = batch.iter().map(|one| (one.sop_class.clone(), one.transfer_syntax.clone()));
         let mut kinds: Vec<Kind> = in_hand.collect();
-        kinds.extend(self.queue.store.kinds_queued(&self.queue.peer).await?);
-        kinds.extend(self.queue.store.alternate_kinds_queued(&self.queue.peer).await?);
+        let (store, peer) = (&self.queue.store, &self.queue.peer);
+        let (queued, alternate) =
+            tokio::try_join!(store.kinds_queued(peer), store.alternate_kinds_queued(peer))?;
+        kinds.extend(queued.into_iter().chain(alternate));
         let before = self.open.iter().flat_map(|open| &open.proposed);
         let before = before.filter_map(|one| match one.transfer_syntaxes.as_slice() {
             [alone] => Some((one.sop_class.clone(), alone.clone())),

@@ -102,7 +102,7 @@ fn with_changes(reader: &mut Reader, node: &Node, entries: &[Entry], forwards: &
     }
 }
 
-fn read_profile(reader: &mut Reader, node: &Node) -> Option<String> {
+pub(super) fn read_profile(reader: &mut Reader, node: &Node) -> Option<String> {
     let name = reader.text_value(node, "deidentify")?;
     let world = reader.world;
     if !world.profiles.iter().any(|known| known == name) {
@@ -115,7 +115,7 @@ fn read_profile(reader: &mut Reader, node: &Node) -> Option<String> {
 
 /// The profile of a peer holds for all that goes there, whatever a rule says; and who is asked for what it took knows
 /// nothing of what has other UIDs there.
-fn may_be_deidentified_for(reader: &mut Reader, node: &Node, profile: &str) {
+pub(super) fn may_be_deidentified_for(reader: &mut Reader, node: &Node, profile: &str) {
     let Some(peer) = reader.text_value(node, "to") else { return };
     let world = reader.world;
     if let Some(own) = world.deidentified.get(peer).filter(|own| *own != profile) {

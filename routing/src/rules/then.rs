@@ -17,6 +17,9 @@ pub struct Then {
     /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`, `segmentation`,
     /// `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`.
     pub send_as: Vec<String>,
+    /// The profile by which the results go without the patient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_deidentify: Option<String>,
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,
     pub priority: Priority,
@@ -110,7 +113,14 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
                 then.send_to = reader.names(&entry.node, "to", "there is no peer", peers);
             }
             "as" => then.send_as = results(reader, &entry.node, then.run.as_deref()),
-            _ => reader.unknown_key(entry, "`send`", &["to", "as"]),
+            "deidentify" => then.send_deidentify = forward::read_profile(reader, &entry.node),
+            _ => reader.unknown_key(entry, "`send`", &["to", "as", "deidentify"]),
+        }
+    }
+    let to = entries.iter().find(|entry| entry.key == "to");
+    if let (Some(profile), Some(to), false) = (&then.send_deidentify, to, then.send_to.is_empty()) {
+        for peer in reader.list(&to.node, "to").unwrap_or_default() {
+            forward::may_be_deidentified_for(reader, peer, profile);
         }
     }
 }

@@ -89,6 +89,7 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         selected: selected.clone(),
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        deidentify: None,
         selections: None,
         once: false,
         pinned: Pinned::default(),

@@ -25,6 +25,7 @@ pub fn job(level: Level, selected: Vec<Uid>) -> NewJob {
         selections: None,
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
+        deidentify: None,
         once: level == Level::Instance,
         pinned: Pinned::default(),
     }

@@ -29,6 +29,7 @@ fn row(version: &str, state: JobState, findings: Value, seconds: f64, peak: u64)
         selections: None,
         send_to: Vec::new(),
         send_as: Vec::new(),
+        deidentify: None,
         decided_at: Moment(0),
         attempts: 1,
     };

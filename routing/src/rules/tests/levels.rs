@@ -217,6 +217,29 @@ fn a_rule_may_say_by_which_profile_images_leave_without_their_patient() {
 }
 
 #[test]
+fn a_rule_may_say_by_which_profile_results_leave_without_their_patient() {
+    let rule = |send: &str| {
+        format!("[[rule]]\nname = \"r\"\n[rule.then]\nrun = \"emphysema\"\nsend = {send}\n")
+    };
+    let of = |peer: &str, profile: &str| {
+        rule(&format!(
+            "{{ to = [\"{peer}\"], as = [\"structured-report\"], deidentify = \"{profile}\" }}"
+        ))
+    };
+    let rules = good(&of("ARCHIVE", "research"));
+    assert_eq!(rules.rules()[0].then.send_deidentify.as_deref(), Some("research"));
+    for (peer, profile, said) in [
+        ("ARCHIVE", "trail", "called \"trail\""),
+        ("STUDIES", "research", "which no rule changes"),
+        ("KEEPER", "trial", "KEEPER is asked for what it took"),
+    ] {
+        let refused = RuleSet::parse(vec![file("a.toml", &of(peer, profile))], &world());
+        let problems = refused.expect_err("refused").to_string();
+        assert!(problems.contains(said), "{problems}");
+    }
+}
+
+#[test]
 fn to_remove_what_dicom_wants_if_empty_is_warned_of() {
     let rules = good(
         "[[rule]]\nname = \"r\"\n[rule.then]\nforward = [{ to = [\"PACS\"], remove = [\"AccessionNumber\"] }]\n\
