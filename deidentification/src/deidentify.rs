@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use values::Patient;
 
+const REFERENCED_REQUEST_SEQUENCE: Tag = 0x0040_A370;
+const REQUESTED_PROCEDURE_ID: Tag = 0x0040_1001;
+
 /// Why an object does not leave. Who must act stands in the text; no value of a patient does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -107,8 +110,12 @@ pub fn deidentify(
         pseudonyms: BTreeMap::new(),
         sop_instance: None,
     };
-    let data_set =
-        walk.data_set(bytes, syntax, Place { depth: 0, dummies: false }, Out::new(own))?;
+    let data_set = walk.data_set(
+        bytes,
+        syntax,
+        Place { depth: 0, within: None, dummies: false },
+        Out::new(own),
+    )?;
     let kept = || {
         Uid::parse(&seen.text(SOP_INSTANCE)).ok().filter(|_| profile.has(ProfileOption::RetainUids))
     };
@@ -138,6 +145,8 @@ fn home(seen: &Seen, profile: &Profile, walk: &Walk) -> Study {
 struct Place {
     /// Sequences above.
     depth: usize,
+    /// The innermost of them.
+    within: Option<Tag>,
     /// Within a sequence that is replaced as a whole: nothing that could name somebody stays.
     dummies: bool,
 }
@@ -165,6 +174,14 @@ impl<'b> Deref for Here<'b> {
 
     fn deref(&self) -> &here::Here<'b> {
         &self.at
+    }
+}
+
+impl Here<'_> {
+    /// The table removes it, whatever its type; where PS3.3 C.17.2 wants it in a report (Type 2) it is emptied.
+    fn is_wanted_if_empty(&self) -> bool {
+        self.place.within == Some(REFERENCED_REQUEST_SEQUENCE)
+            && self.element.tag == REQUESTED_PROCEDURE_ID
     }
 }
 
@@ -265,6 +282,7 @@ impl Walk<'_> {
             false => Ok(here.with(b"").map(Some)?),
         };
         match action {
+            Action::Remove if here.is_wanted_if_empty() => empty(here),
             Action::Remove => Ok(None),
             Action::Keep if is_sequence => self.items(here, here.place).map(Some),
             Action::Keep => Ok(Some(here.whole().to_vec())),
@@ -328,7 +346,7 @@ impl Walk<'_> {
 
     /// The sequence with what is left of its items.
     fn items(&mut self, here: Here, place: Place) -> Result<Vec<u8>, Refusal> {
-        let place = Place { depth: place.depth + 1, ..place };
+        let place = Place { depth: place.depth + 1, within: Some(here.element.tag), ..place };
         let (items, inside) = (here.value(), here.element.inside);
         let mut rest = Vec::with_capacity(items.len());
         for item in Elements::of_sequence(items, inside) {
