@@ -33,14 +33,19 @@ impl Pacs {
 
     /// A PACS that is up and takes these SOP classes alone, in Explicit VR Little Endian.
     pub fn taking(ae_title: &str, sop_classes: &[&str]) -> Self {
+        Self::taking_in(ae_title, sop_classes, "LittleEndianExplicit")
+    }
+
+    /// A PACS that is up and takes these SOP classes alone, in the one transfer syntax that DCMTK calls so.
+    pub fn taking_in(ae_title: &str, sop_classes: &[&str], syntax: &str) -> Self {
         let mut profile = NamedTempFile::new().expect("a temporary file");
         let contexts = sop_classes.iter().zip(1..);
         let contexts: String = contexts
-            .map(|(class, number)| format!("PresentationContext{number} = {class}\\Explicit\n"))
+            .map(|(class, number)| format!("PresentationContext{number} = {class}\\Only\n"))
             .collect();
         write!(
             profile,
-            "[[TransferSyntaxes]]\n[Explicit]\nTransferSyntax1 = LittleEndianExplicit\n\
+            "[[TransferSyntaxes]]\n[Only]\nTransferSyntax1 = {syntax}\n\
              [[PresentationContexts]]\n[Some]\n{contexts}\
              [[Profiles]]\n[Default]\nPresentationContexts = Some\n"
         )
