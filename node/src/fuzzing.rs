@@ -44,6 +44,9 @@ pub fn walk(input: &[u8]) {
     assert_eq!(read_whole_data_set(&made, &syntax).err(), None, "whole for the reader, too");
     drop(coerced(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
     check_coerced(&made, &syntax);
+    for to in transcode::lossless() {
+        drop(transcode::compressed(rest, &to));
+    }
     for to in &SYNTAXES[..2] {
         drop(transcode::native(rest, &uid(SYNTAXES[usize::from(*choice) % 4]), &uid(to)));
         if !encapsulated {

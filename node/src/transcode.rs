@@ -30,7 +30,7 @@ pub enum TranscodeError {
     Unreadable,
     #[error("the peer takes only what is uncompressed, and the object {0}")]
     Pixels(DecodeError),
-    #[error("the peer takes only {to}, and the object {why}")]
+    #[error("the peer takes only {to} and must take an uncompressed syntax: the object {why}")]
     Compress { to: Uid, why: NotCompressed },
 }
 

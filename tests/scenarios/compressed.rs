@@ -1,5 +1,7 @@
 //! A PACS that takes one lossless compression and nothing else gets every pixel and every other element, as DCMTK and pydicom read them.
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use kit::instance::{Instance, ReceivedFile, files_below};
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
@@ -13,16 +15,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const CLASSES: [&str; 6] = [
-    CT,
+const SINGLE_BITS: &str = "1.2.840.10008.5.1.4.1.1.7.1";
+const FRACTIONS: &str = "1.2.840.10008.5.1.4.1.1.30";
+const REPORT: &str = "1.2.840.10008.5.1.4.1.1.88.11";
+const CLASSES: [&str; 8] = [
+    "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.7",
-    "1.2.840.10008.5.1.4.1.1.7.1",
     "1.2.840.10008.5.1.4.1.1.7.2",
     "1.2.840.10008.5.1.4.1.1.7.3",
     "1.2.840.10008.5.1.4.1.1.7.4",
+    SINGLE_BITS,
+    FRACTIONS,
+    REPORT,
 ];
-const SINGLE_BITS: &str = "1.2.840.10008.5.1.4.1.1.7.1";
 /// Some slices are enough.
 const REAL: usize = 3;
 
@@ -32,6 +37,8 @@ struct Way {
     syntax: &'static str,
     uid: &'static str,
     back: &'static str,
+    /// What DCMTK compresses in another way with.
+    other: &'static [&'static str],
 }
 
 const JPEG: Way = Way {
@@ -39,15 +46,28 @@ const JPEG: Way = Way {
     syntax: "JPEGLossless:Non-hierarchical-1stOrderPrediction",
     uid: "1.2.840.10008.1.2.4.70",
     back: "dcmdjpeg",
+    other: &["dcmcrle"],
 };
-const RLE: Way =
-    Way { name: "RLE", syntax: "RLELossless", uid: "1.2.840.10008.1.2.5", back: "dcmdrle" };
+const RLE: Way = Way {
+    name: "RLE",
+    syntax: "RLELossless",
+    uid: "1.2.840.10008.1.2.5",
+    back: "dcmdrle",
+    other: &["dcmcjpeg", "+e1", "+un"],
+};
 const JPEG_LS: Way = Way {
     name: "JPEGLS",
     syntax: "JPEGLSLossless",
     uid: "1.2.840.10008.1.2.4.80",
     back: "dcmdjpls",
+    other: &["dcmcrle"],
 };
+
+fn run(words: &[&str], from: &Path, to: &Path) {
+    let (program, options) = words.split_first().expect("a program");
+    let done = Command::new(program).args(options).args([from, to]).output().expect("it starts");
+    assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
 
 fn python(program: &Path, arguments: &[&OsStr]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kit/compressed.py");
@@ -62,6 +82,15 @@ fn real_slices() -> Vec<Instance> {
     Instance::read_folder(&folder).into_iter().take(REAL).collect()
 }
 
+fn everything_to(pacs: &Pacs) -> Setup {
+    let rule = format!(
+        "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = {{ like = \"*\" }}\n\
+         [rule.then]\nforward = [\"{}\"]\n",
+        pacs.ae_title
+    );
+    Setup::new().rules("archive.toml", &rule).scanner("CT1").pacs(pacs)
+}
+
 fn send(node: &Node, images: &[Instance]) {
     let mut association =
         Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
@@ -71,6 +100,11 @@ fn send(node: &Node, images: &[Instance]) {
     association.release();
 }
 
+fn received(pacs: &Pacs, count: usize) -> HashMap<String, ReceivedFile> {
+    let files = pacs.wait_for(count, PATIENCE).into_iter();
+    files.map(|file| (file.sop_instance.clone(), file)).collect()
+}
+
 fn arrives_whole(way: &Way) {
     let Some(()) = need::dcmtk() else { return };
     let Some(program) = need::private_program("GANTRY_PYTHON", "python") else { return };
@@ -78,41 +112,52 @@ fn arrives_whole(way: &Way) {
     let made = folder.path().join("made");
     std::fs::create_dir(&made).expect("a fresh folder");
     python(&program, &["make".as_ref(), made.as_ref()]);
+    let further = Instance::read_folder(&made.join("further"));
+    std::fs::remove_dir_all(made.join("further")).expect("it was read");
     let mut images = Instance::read_folder(&made);
     images.extend(phantom::small_chest("compressed").instances.into_iter().take(1));
     images.extend(real_slices());
+    // One is kept in another compression, and one deflated as a whole.
+    let mut sent = [&images[..], &further].concat();
+    for (at, words) in [(1, way.other), (2, &["dcmconv", "+td"])] {
+        let kept = folder.path().join("kept.dcm");
+        run(words, &made.join(format!("{at:02}.dcm")), &kept);
+        sent[at] = Instance::read(&kept);
+        assert!(!["1.2.840.10008.1.2.1", way.uid].contains(&&*sent[at].transfer_syntax));
+    }
 
-    let pacs = Pacs::taking_in(way.name, &CLASSES, way.syntax);
-    let forward = format!(
-        "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = {{ like = \"*\" }}\n\
-         [rule.then]\nforward = [\"{}\"]\n",
-        way.name
-    );
-    let setup = Setup::new().rules("archive.toml", &forward).scanner("CT1");
-    let node = setup.pacs(&pacs).start();
-    send(&node, &images);
-    let received = pacs.wait_for(images.len() - 1, PATIENCE);
-    let received: HashMap<String, ReceivedFile> =
-        received.into_iter().map(|file| (file.sop_instance.clone(), file)).collect();
-
+    let pacs = Pacs::taking_in(way.name, &CLASSES, &[way.syntax]);
+    let node = everything_to(&pacs).start();
+    send(&node, &sent);
+    let received = received(&pacs, images.len());
     let (source, plain) = (folder.path().join("source.dcm"), folder.path().join("plain.dcm"));
-    for image in images.iter().filter(|image| image.sop_class != SINGLE_BITS) {
+    for image in &images {
         let file = &received[&image.sop_instance].path;
         assert_eq!(Instance::read(file).transfer_syntax, way.uid);
         std::fs::write(&source, image.part10()).expect("written");
-        let done = Command::new(way.back).args([file, &plain]).output().expect("it starts");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        run(&[way.back], file, &plain);
         let paths: [&PathBuf; 3] = [&source, file, &plain];
         let [source, file, plain] = paths.map(|path| path.as_os_str());
         python(&program, &["compare".as_ref(), source, file, plain]);
     }
 
-    let reason =
-        format!("the peer takes only {}, and the object has samples of other than", way.uid);
-    let parked = || Some(node.gantry(&["outbox", "list"]).out).filter(|out| out.contains(&reason));
-    let parked = ports::wait_for(PATIENCE, parked);
-    assert!(parked.is_some(), "{}\n{}", node.gantry(&["outbox", "list"]).out, node.log());
-    assert_eq!(files_below(pacs.folder()).len(), images.len() - 1);
+    // What is not compressed is parked, and the reason says who must act.
+    let must = format!(
+        "the peer takes only {} and must take an uncompressed syntax: the object ",
+        way.uid
+    );
+    let reasons = [
+        (SINGLE_BITS, format!("{must}has samples of other than 8 or 16 bits allocated")),
+        (FRACTIONS, format!("{must}has no Pixel Data of whole numbers")),
+        (REPORT, format!("the peer does not take SOP class {REPORT}")),
+    ];
+    for (class, reason) in reasons {
+        let listed =
+            || Some(node.gantry(&["outbox", "list"]).out).filter(|out| out.contains(&reason));
+        let parked = ports::wait_for(PATIENCE, listed);
+        assert!(parked.is_some(), "{class}: {}", node.gantry(&["outbox", "list"]).out);
+    }
+    assert_eq!(files_below(pacs.folder()).len(), images.len());
 }
 
 #[test]
@@ -129,4 +174,67 @@ fn a_pacs_that_takes_only_rle_gets_every_pixel() {
 fn a_pacs_that_takes_only_jpeg_ls_gets_every_pixel() {
     let Some(()) = need::jpeg_ls() else { return };
     arrives_whole(&JPEG_LS);
+}
+
+#[test]
+fn nothing_is_compressed_for_a_pacs_that_takes_any_uncompressed_syntax() {
+    let Some(()) = need::dcmtk() else { return };
+    let syntaxes = [JPEG.syntax, RLE.syntax, "LittleEndianImplicit"];
+    let pacs = Pacs::taking_in("PACS", &CLASSES, &syntaxes);
+    let node = everything_to(&pacs).start();
+    let slices = &phantom::small_chest("uncompressed").instances[..3];
+    send(&node, slices);
+    for file in received(&pacs, slices.len()).values() {
+        assert_eq!(Instance::read(&file.path).transfer_syntax, "1.2.840.10008.1.2");
+    }
+}
+
+/// Native, and compressed in what the PACS would take: the name that is burned into both is blanked before they are compressed.
+#[test]
+fn what_leaves_without_its_patient_is_compressed_behind_that() {
+    let Some(()) = need::dcmtk() else { return };
+    const PROFILE: &str = "\n[deidentification.trial]\n[[deidentification.trial.device]]\n\
+        manufacturer = \"ACME\"\nmodel = \"Probe 1\"\nrows = 334\ncolumns = 334\nblank = [[0, 0, 334, 20]]\n";
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let sent: Vec<Instance> = phantom::small_chest("without the patient").instances[..2]
+        .iter()
+        .map(|slice| {
+            [
+                (tags::MANUFACTURER, VR::LO, "ACME"),
+                (tags::MANUFACTURER_MODEL_NAME, VR::LO, "Probe 1"),
+                (tags::BURNED_IN_ANNOTATION, VR::CS, "YES"),
+                (tags::PATIENT_NAME, VR::PN, "Quibble^Henry"),
+            ]
+            .iter()
+            .fold(slice.clone(), |slice, (tag, vr, value)| slice.with(*tag, *vr, value))
+        })
+        .collect();
+    std::fs::write(at("native.dcm"), sent[1].part10()).expect("written");
+    run(&["dcmcjpeg", "+e1", "+un"], &at("native.dcm"), &at("jpeg.dcm"));
+
+    let pacs = Pacs::taking_in("RESEARCH", &CLASSES, &[JPEG.syntax]);
+    let setup = everything_to(&pacs).peer_line("deidentify = \"trial\"").further(PROFILE);
+    let node = setup.start();
+    send(&node, &[sent[0].clone(), Instance::read(&at("jpeg.dcm"))]);
+    let pixels = |instance: &Instance| {
+        let pixels = instance.object().element(tags::PIXEL_DATA).expect("it has them").to_bytes();
+        pixels.expect("native").into_owned()
+    };
+    let mut expected: Vec<Vec<u8>> = sent.iter().map(pixels).collect();
+    for pixels in &expected {
+        assert!(pixels[..2 * 334 * 20].iter().any(|byte| *byte != 0), "there is what is blanked");
+    }
+    let arrived = received(&pacs, 2);
+    for file in arrived.values() {
+        let bytes = std::fs::read(&file.path).expect("it can be read");
+        assert!(!bytes.windows(7).any(|part| part == b"Quibble"), "{}", file.path.display());
+        assert_eq!(Instance::read(&file.path).transfer_syntax, JPEG.uid);
+        run(&[JPEG.back], &file.path, &at("plain.dcm"));
+        let plain = pixels(&Instance::read(&at("plain.dcm")));
+        let (blank, rest) = plain.split_at(2 * 334 * 20);
+        assert!(blank.chunks(2).all(|sample| sample == &blank[..2]), "it is blanked");
+        let position = expected.iter().position(|was| was[blank.len()..] == *rest);
+        expected.remove(position.expect("every pixel below is as it was"));
+    }
 }

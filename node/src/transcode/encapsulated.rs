@@ -3,6 +3,7 @@
 use super::{MOST_DECOMPRESSED, jpeg_lossless, rle};
 use crate::coerce::EXPLICIT;
 use gantry_deidentification::elements::{Element, Elements};
+use gantry_inference::decode::{MOST_FRAMES, MOST_PIXELS};
 use gantry_terms::header::Tag;
 use gantry_terms::uid::Uid;
 use std::collections::BTreeMap;
@@ -44,7 +45,10 @@ pub enum NotCompressed {
     Colours,
     #[error("has more or fewer pixels than its header says")]
     Length,
-    #[error("has more than {} MiB of pixels", MOST_DECOMPRESSED >> 20)]
+    #[error(
+        "has more than {} MiB of pixels, {MOST_PIXELS} samples in a frame, or {MOST_FRAMES} frames",
+        MOST_DECOMPRESSED >> 20
+    )]
     TooLarge,
     #[error("has a frame that this syntax has no room for")]
     Frame,
@@ -174,9 +178,11 @@ impl Image {
             None => 1,
             Some(frames) => frames.parse().map_err(|_| NotCompressed::Length)?,
         };
-        let length = rows * columns * samples * bytes as usize;
-        let expected = length.checked_mul(frames).ok_or(NotCompressed::Length)?;
-        if expected > MOST_DECOMPRESSED {
+        let in_frame = rows * columns * samples;
+        let length = in_frame * bytes as usize;
+        let expected = length.checked_mul(frames).ok_or(NotCompressed::TooLarge)?;
+        // Each frame is taken apart in memory, and has a header of its own.
+        if expected > MOST_DECOMPRESSED || in_frame > MOST_PIXELS || frames > MOST_FRAMES {
             return Err(NotCompressed::TooLarge);
         }
         // Of an even length (PS3.5 7.1.1).
@@ -189,17 +195,19 @@ impl Image {
 
     /// One plane for each sample of a pixel, row by row.
     fn planes(&self, frame: &[u8]) -> Vec<Vec<u16>> {
+        let size = self.bytes as usize;
+        // From a sample to the next one of its plane, and from a plane to the next.
+        let (step, apart) = match self.by_plane {
+            true => (size, self.rows * self.columns * size),
+            false => (self.samples * size, size),
+        };
         let value = |bytes: &[u8]| match bytes {
-            [low, high] => u16::from_le_bytes([*low, *high]),
+            [low, high, ..] if size == 2 => u16::from_le_bytes([*low, *high]),
             bytes => bytes.first().copied().unwrap_or_default().into(),
         };
-        let values: Vec<u16> = frame.chunks_exact(self.bytes as usize).map(value).collect();
-        if self.by_plane {
-            return values.chunks_exact(self.rows * self.columns).map(<[u16]>::to_vec).collect();
-        }
-        (0..self.samples)
-            .map(|sample| values.iter().skip(sample).step_by(self.samples).copied().collect())
-            .collect()
+        let plane = |at: usize| frame.get(at * apart..).unwrap_or_default().chunks(step);
+        let pixels = self.rows * self.columns;
+        (0..self.samples).map(|at| plane(at).take(pixels).map(value).collect()).collect()
     }
 
     fn encoded(&self, frame: &[u8], to: Lossless) -> Option<Vec<u8>> {

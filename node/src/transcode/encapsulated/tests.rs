@@ -128,8 +128,16 @@ fn what_is_not_compressed_says_why() {
         let told = with(short(NUMBER_OF_FRAMES, b"IS", b"1 "), other);
         assert_eq!(why(&told), NotCompressed::Length);
     }
-    let many = short(NUMBER_OF_FRAMES, b"IS", b"99999999");
-    assert_eq!(why(&with(short(NUMBER_OF_FRAMES, b"IS", b"1 "), many)), NotCompressed::TooLarge);
+    // More headers of frames than pixels; more than the limit; a plane that would be taken apart at once.
+    for frames in [&b"65537 "[..], b"99999999"] {
+        let many = short(NUMBER_OF_FRAMES, b"IS", frames);
+        let many = with(short(NUMBER_OF_FRAMES, b"IS", b"1 "), many);
+        assert_eq!(why(&many), NotCompressed::TooLarge);
+    }
+    let wide = with(number(ROWS, 2), number(ROWS, 65535));
+    let at = wide.windows(10).position(|bytes| bytes == number(COLUMNS, 2)).expect("it is there");
+    let wide = [&wide[..at], &number(COLUMNS, 513), &wide[at + 10..]].concat();
+    assert_eq!(why(&wide), NotCompressed::TooLarge);
     assert_eq!(why(&with(number(ROWS, 2), number(ROWS, 0))), NotCompressed::Length);
     assert_eq!(why(&with(number(ROWS, 2), Vec::new())), NotCompressed::Length);
     let twice = [&whole[..], &pixel_data(&[1, 2, 3, 4])].concat();
@@ -142,6 +150,6 @@ fn what_is_not_compressed_says_why() {
     let reason = TranscodeError::Compress { to: lossless()[0].clone(), why: NotCompressed::Depth };
     assert_eq!(
         reason.to_string(),
-        "the peer takes only 1.2.840.10008.1.2.4.70, and the object has samples of other than 8 or 16 bits allocated"
+        "the peer takes only 1.2.840.10008.1.2.4.70 and must take an uncompressed syntax: the object has samples of other than 8 or 16 bits allocated"
     );
 }
