@@ -32,7 +32,7 @@ def image(sop_class, series, pixels, number, planar=None, frames=None, stored=No
     """Of an array of rows and columns behind which the colours are, or planes of them before."""
     it = instance(sop_class, series, number)
     it.ImageComments = "not of even length"
-    it.add_new(0x00091001, "UN", b"private")
+    it.add_new(0x00091001, "UN", b"private ")
     it.add_new(0x00090010, "LO", "GANTRY TEST")
     size = pixels.shape if frames is None else pixels.shape[1:]
     if planar is not None:
@@ -102,9 +102,13 @@ def save(it, path, implicit=False):
 def compare(source, ours, plain):
     source, ours, plain = dcmread(source), dcmread(ours), dcmread(plain)
     assert ours.file_meta.TransferSyntaxUID.is_compressed
+    # Of what is above the bits stored readers make what they like.
+    def stored(it):
+        return it.pixel_array.astype(np.int64) & ((1 << source.BitsStored) - 1)
+
     if get_decoder(ours.file_meta.TransferSyntaxUID).is_available:
-        assert np.array_equal(ours.pixel_array, source.pixel_array), "pydicom"
-    assert np.array_equal(plain.pixel_array, source.pixel_array), "DCMTK"
+        assert np.array_equal(stored(ours), stored(source)), f"pydicom, image {source.InstanceNumber}"
+    assert np.array_equal(plain.pixel_array, source.pixel_array), f"DCMTK, image {source.InstanceNumber}"
     if source.SamplesPerPixel == 1:
         assert plain.PixelData == source.PixelData, "bits above those stored"
     assert ours.get("PlanarConfiguration") in (source.get("PlanarConfiguration"), 0)

@@ -102,10 +102,16 @@ mod tests {
 
     #[test]
     fn never_more_is_asked_for_than_an_association_has_room_for_and_the_first_go_first() {
-        let kinds = (0..200).map(|number| (uid(&format!("1.2.{number}")), uid("1.2.4.70")));
-        let proposed = proposals(kinds);
+        let kinds =
+            |count| (0..count).map(|number: u32| (uid(&format!("1.2.{number}")), uid(JPEG)));
+        // What is left of the room goes to compression.
+        let proposed = proposals(kinds(50));
         assert_eq!(proposed.len(), 128);
-        assert!(asked_for(&proposed, &uid("1.2.0"), &uid("1.2.4.70")));
-        assert!(!asked_for(&proposed, &uid("1.2.199"), &uid("1.2.4.70")));
+        let is_lossless = |one: &Proposed| one.transfer_syntaxes == transcode::lossless();
+        assert!(proposed.iter().position(is_lossless) == Some(100));
+        let proposed = proposals(kinds(200));
+        assert_eq!(proposed.len(), 128);
+        assert!(asked_for(&proposed, &uid("1.2.0"), &uid(JPEG)));
+        assert!(!asked_for(&proposed, &uid("1.2.199"), &uid(JPEG)));
     }
 }

@@ -57,7 +57,8 @@ fn check(shape: Shape, sample: impl Fn(usize) -> u16) {
     let pixels: Vec<u8> =
         (0..count).flat_map(|at| sample(at).to_le_bytes().into_iter().take(bytes)).collect();
     let explicit = &uncompressed()[0];
-    for signed in [false, true] {
+    // Colours have no sign.
+    for signed in [false, true].into_iter().take(if shape[2] == 1 { 2 } else { 1 }) {
         let native = image(shape, signed, &pixels);
         for syntax in lossless() {
             let made = compressed(&native, &syntax).expect("it has pixels");
