@@ -49,6 +49,9 @@ pub fn walk(input: &[u8]) {
     check_coerced(&made, &syntax);
     drop(leaves(rest, &uid(SYNTAXES[usize::from(*choice) % 4])));
     check_leaves(&made, usize::from(*choice) % 3, &syntax);
+    for to in transcode::lossless() {
+        drop(transcode::compressed(rest, &to));
+    }
     for to in &SYNTAXES[..2] {
         drop(transcode::native(rest, &uid(SYNTAXES[usize::from(*choice) % 4]), &uid(to)));
         if !encapsulated {

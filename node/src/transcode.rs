@@ -1,5 +1,11 @@
 //! Turns a kept object into a data set in a syntax that a peer takes, where every pixel is what the kept one shows.
 
+mod encapsulated;
+mod jpeg_lossless;
+#[cfg(feature = "jpeg-ls")]
+mod jpeg_ls;
+mod rle;
+
 use crate::coerce::inflated;
 use bytes::Bytes;
 use dicom_core::header::DataElementHeader;
@@ -7,6 +13,7 @@ use dicom_core::{Length, PrimitiveValue, Tag, VR};
 use dicom_encoding::{TransferSyntax, TransferSyntaxIndex};
 use dicom_parser::dataset::{DataSetReader, DataSetWriter, DataToken};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+pub use encapsulated::{NotCompressed, compressed, lossless};
 use gantry_inference::decode::{self, DecodeError};
 use gantry_terms::transfer_syntaxes::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
@@ -23,6 +30,8 @@ pub enum TranscodeError {
     Unreadable,
     #[error("the peer takes only what is uncompressed, and the object {0}")]
     Pixels(DecodeError),
+    #[error("the peer takes only {to} and must take an uncompressed syntax: the object {why}")]
+    Compress { to: Uid, why: NotCompressed },
 }
 
 /// The syntaxes that every uncompressed object can be turned into.
@@ -41,6 +50,13 @@ pub fn data_set_of(part10: &Bytes) -> Option<Bytes> {
     let length = u32::from_le_bytes(group_length[8..12].try_into().ok()?) as usize;
     let start = 144usize.checked_add(length).filter(|start| *start <= part10.len())?;
     Some(part10.slice(start..))
+}
+
+/// Whether an object of this syntax can be turned into [`uncompressed`] ones, and what has pixels from there into [`lossless`] ones.
+pub fn is_converted(from: &Uid) -> bool {
+    let native =
+        [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN];
+    native.contains(&from.as_str()) || is_decompressed(from)
 }
 
 /// Re-encodes a data set from one uncompressed syntax to another; one that is deflated as a whole is inflated.
@@ -72,7 +88,7 @@ const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 /// Extended Offset Table, and its lengths (PS3.3 C.7.6.3.1.8).
 const OFFSETS: [Tag; 2] = [Tag(0x7FE0, 0x0001), Tag(0x7FE0, 0x0002)];
 
-/// No more than this is made of a compressed object.
+/// No more than this is made of a compressed object, nor compressed.
 const MOST_DECOMPRESSED: usize = 256 << 20;
 
 /// Whether [`decompressed`] can turn objects of this syntax into uncompressed ones.

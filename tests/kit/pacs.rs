@@ -33,14 +33,23 @@ impl Pacs {
 
     /// A PACS that is up and takes these SOP classes alone, in Explicit VR Little Endian.
     pub fn taking(ae_title: &str, sop_classes: &[&str]) -> Self {
+        Self::taking_in(ae_title, sop_classes, &["LittleEndianExplicit"])
+    }
+
+    /// A PACS that is up and takes these SOP classes alone, in the transfer syntaxes that DCMTK calls so.
+    pub fn taking_in(ae_title: &str, sop_classes: &[&str], syntaxes: &[&str]) -> Self {
         let mut profile = NamedTempFile::new().expect("a temporary file");
         let contexts = sop_classes.iter().zip(1..);
         let contexts: String = contexts
-            .map(|(class, number)| format!("PresentationContext{number} = {class}\\Explicit\n"))
+            .map(|(class, number)| format!("PresentationContext{number} = {class}\\Only\n"))
+            .collect();
+        let syntaxes = syntaxes.iter().zip(1..);
+        let syntaxes: String = syntaxes
+            .map(|(syntax, number)| format!("TransferSyntax{number} = {syntax}\n"))
             .collect();
         write!(
             profile,
-            "[[TransferSyntaxes]]\n[Explicit]\nTransferSyntax1 = LittleEndianExplicit\n\
+            "[[TransferSyntaxes]]\n[Only]\n{syntaxes}\
              [[PresentationContexts]]\n[Some]\n{contexts}\
              [[Profiles]]\n[Default]\nPresentationContexts = Some\n"
         )

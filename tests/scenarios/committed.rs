@@ -1,6 +1,10 @@
 //! Storage commitment with Orthanc, in both roles: what it took it promises to keep, what it lost it gets again, and what the node
 //! keeps it promises.
 
+use gantry::dimse::commitment::{Reference, Request};
+use gantry::dimse::requestor::{self, Proposed, RequestTimers, Target};
+use gantry_terms::ae_title::AeTitle;
+use gantry_terms::uid::Uid;
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
 use kit::modality::{Association, dcmsend};
@@ -166,4 +170,79 @@ fn store(node: &Node, instances: &[Instance]) {
 fn transaction(archive: &Orthanc, job: &str) -> Option<String> {
     let told = archive.get(&format!("/jobs/{job}"));
     told["Content"]["StorageCommitmentTransactionUID"].as_str().map(String::from)
+}
+
+/// A peer, as it asks the node to commit to what it has of it.
+fn ask_to_commit(calling: &str, node: &Node, instance: &Instance) {
+    let title = |text| AeTitle::parse(text).expect("a title");
+    let uid = |text: &str| Uid::parse(text).expect("a UID");
+    let target = Target {
+        servers: vec![vec![([127, 0, 0, 1], node.port).into()]],
+        secured: None,
+        reports: false,
+        identity: None,
+        called: title(AE_TITLE),
+        calling: title(calling),
+        timers: RequestTimers::default(),
+        maximum_pdu: 131_072,
+    };
+    let proposed = [Proposed {
+        sop_class: uid("1.2.840.10008.1.20.1"),
+        transfer_syntaxes: vec![uid("1.2.840.10008.1.2.1")],
+    }];
+    let reference = Reference {
+        sop_class: uid(&instance.sop_class),
+        sop_instance: uid(&instance.sop_instance),
+    };
+    let request = Request { transaction: uid("2.25.4711"), references: vec![reference] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let opened = requestor::Association::request(&target, &proposed).await;
+        let mut association = opened.expect("accepted");
+        assert_eq!(association.ask_to_commit(&request).await.expect("an answer"), 0);
+        association.release().await;
+    });
+}
+
+/// What the dead one took is to be promised, and a report waits for it.
+#[test]
+fn a_dead_peer_that_is_to_commit_and_to_get_a_report_keeps_nothing_from_the_others() {
+    let [dead, pacs] =
+        ["DEAD", "ORTHANC"].map(|title| DifficultPacs::up(title, &[], |_| Manner::Takes));
+    let peer = |pacs: &DifficultPacs| {
+        format!(
+            "[[peer]]\nae-title = \"{}\"\naddress = \"127.0.0.1:{}\"\ncommitment = true\n",
+            pacs.ae_title, pacs.port
+        )
+    };
+    let peers = format!("\n[[peer]]\nae-title = \"CT1\"\n{}{}", peer(&dead), peer(&pacs));
+    let both = FORWARD.replace("[\"ORTHANC\"]", "[\"DEAD\", \"ORTHANC\"]");
+    let node = Setup::new().rules("archive.toml", &both).further(&peers).start();
+    let first = phantom::small_chest("before it died").instances;
+    store(&node, &first[..2]);
+    wait_for_words(&node, "DEAD: 0 queued, 2 delivered");
+    dead.set_away(true);
+    ask_to_commit("DEAD", &node, &first[0]);
+    wait_for_words(
+        &node,
+        "DEAD: 0 committed, 0 asked, 2 to ask, 0 sent again\n          last trouble",
+    );
+    let reports = || node.log().contains("the report does not arrive").then_some(());
+    assert!(ports::wait_for(PATIENCE, reports).is_some(), "{}", node.log());
+
+    let second = phantom::small_chest("after it died").instances;
+    store(&node, &second[..3]);
+    wait_for_words(&node, "ORTHANC: 5 committed, 0 asked, 0 to ask, 0 sent again");
+    // It hears the report at once, though it knows no reports.
+    ask_to_commit("ORTHANC", &node, &second[0]);
+    let heard =
+        |line: &str| line.contains("ORTHANC") && line.contains("0211: the peer does not take");
+    let reports = || node.log().lines().any(heard).then_some(());
+    assert!(ports::wait_for(PATIENCE, reports).is_some(), "{}", node.log());
+    let told = node.status();
+    assert!(told.contains("DEAD: 3 queued, 2 delivered, 0 parked"), "{told}");
+    assert!(told.contains("DEAD: 0 committed, 0 asked, 2 to ask"), "{told}");
+
+    dead.set_away(false);
+    wait_for_words(&node, "DEAD: 5 committed, 0 asked, 0 to ask, 0 sent again");
 }

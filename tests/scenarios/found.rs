@@ -1,5 +1,7 @@
 //! Archives without storage commitment: what they took is sought there by C-FIND, and sent again when it is not found.
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use kit::archives::{Dcmqrscp, Pynetdicom};
 use kit::difficult_pacs::{DifficultPacs, Finds, Manner};
 use kit::instance::Instance;
@@ -7,12 +9,15 @@ use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::{need, phantom, ports};
+use std::collections::HashSet;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Some seconds, in hours, after which what is not found is sent again.
 const SOON: &str = "find-hours = 0.0005\n";
 const LATE: &str = "find-hours = 1\n";
+/// Longer than a peer has before it is asked for what it took.
+const DUE: Duration = Duration::from_secs(6);
 
 /// A node that forwards to this peer, and seeks what it took at the same or at another one.
 fn node(deliver: &str, peer: (&str, u16), further: &str) -> Node {
@@ -150,4 +155,42 @@ fn a_peer_that_matches_no_lists_is_asked_for_each_and_one_that_lost_its_disk_get
     let taken = pacs.seen().taken;
     assert_eq!(taken.iter().filter(|uid| **uid == lost.sop_instance).count(), 4);
     assert_eq!(taken.len(), 3 + 4);
+}
+
+/// One turn behind a start, when all is due: no list is longer than the archive's database bears.
+#[test]
+fn more_images_of_a_series_than_a_list_may_name_are_sought_in_several_lists() {
+    const MANY: usize = 250;
+    let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Takes);
+    let nobody = ports::free();
+    let asked_at = format!(
+        "find-at = \"QR\"\n[[peer]]\nae-title = \"QR\"\naddress = \"127.0.0.1:{nobody}\"\n"
+    );
+    let mut node = node(LATE, ("PACS", pacs.port), &asked_at);
+    let small = phantom::small_chest("sought in lists").instances[0].without(tags::PIXEL_DATA);
+    let images: Vec<Instance> = (0..MANY)
+        .map(|number| {
+            let uid = format!("{}.{number}", small.sop_instance);
+            let data = small.with(tags::SOP_INSTANCE_UID, VR::UI, &uid);
+            Instance { sop_instance: uid, ..data }
+        })
+        .collect();
+    store(&node, &images);
+    wait_for_words(&node, &format!("PACS: 0 queued, {MANY} delivered"));
+    wait_for_words(&node, "last trouble: C-FIND: ");
+    node.stop();
+    assert!(pacs.seen().sought.is_empty(), "nobody could be asked");
+    let config = std::fs::read_to_string(node.config()).expect("it is there");
+    let there = config.replace(&format!(":{nobody}\""), &format!(":{}\"", pacs.port));
+    std::fs::write(node.config(), there).expect("written");
+    // What was taken is sought some seconds later; now the last of it is due, too.
+    std::thread::sleep(DUE);
+    node.start();
+    wait_for_words(&node, &format!("PACS: {MANY} found at the peer, 0 to find, 0 sent again"));
+    let sought = pacs.seen().sought;
+    let lengths: Vec<usize> = sought.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [100, 100, 50]);
+    let sought: HashSet<&String> = sought.iter().flatten().collect();
+    assert!(images.iter().all(|image| sought.contains(&image.sop_instance)));
+    assert_eq!(pacs.seen().taken.len(), MANY, "nothing is sent again");
 }

@@ -6,7 +6,7 @@ use crate::deidentify;
 use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::Association;
 use crate::dimse::status::{self, Outcome};
-use crate::transcode;
+use crate::transcode::{self, TranscodeError};
 use bytes::Bytes;
 use gantry_deidentification::key::Key;
 use gantry_deidentification::profile::Profile;
@@ -50,10 +50,11 @@ pub(super) async fn send(
         Ok(kept) => kept,
         Err(unsent) => return Ok(unsent),
     };
-    let (syntax, data_set) = match as_taken(queue, association, delivery, kept).await {
+    let taken = match as_taken(queue, association, delivery, kept).await {
         Ok(taken) => taken,
         Err(unsent) => return Ok(unsent),
     };
+    let Taken { syntax, data_set, compress } = taken;
     let (data_set, sop_instance) =
         match without_patient(queue, delivery, &syntax, data_set, key).await {
             Ok(left) => left,
@@ -62,6 +63,13 @@ pub(super) async fn send(
     let data_set = match changed(queue, delivery, &syntax, data_set).await {
         Ok(data_set) => data_set,
         Err(unsent) => return Ok(unsent),
+    };
+    let (syntax, data_set) = match compress {
+        None => (syntax, data_set),
+        Some(to) => match compressed(data_set, &to).await {
+            Ok(data_set) => (to, data_set),
+            Err(unsent) => return Ok(unsent),
+        },
     };
     let (began, bytes) = (Instant::now(), data_set.len());
     let response = association.store(&delivery.sop_class, &sop_instance, &syntax, data_set).await;
@@ -124,39 +132,69 @@ async fn kept(store: &Store, delivery: &Delivery) -> Result<Bytes, Sent> {
     Ok(part10)
 }
 
-/// As it is kept where the peer takes that, or turned into what it takes.
+/// A data set, to be compressed when nothing is to be changed in it any more: what is blanked is native.
+struct Taken {
+    syntax: Uid,
+    data_set: Bytes,
+    compress: Option<Uid>,
+}
+
+/// As it is kept where the peer takes that, or turned into what it takes: without compression rather than with another one.
 async fn as_taken(
     queue: &Queue,
     association: &Association,
     delivery: &Delivery,
     part10: Bytes,
-) -> Result<(Uid, Bytes), Sent> {
+) -> Result<Taken, Sent> {
     let Some(kept) = transcode::data_set_of(&part10) else {
         return Err(Sent::Never("the kept file has no readable file meta information".into()));
     };
     let accepted: Vec<Uid> = association.accepted(&delivery.sop_class).cloned().collect();
     let native = accepted.iter().find(|syntax| **syntax == delivery.transfer_syntax);
     let profile = profile(queue, delivery)?;
+    let turned_into = [transcode::uncompressed(), transcode::lossless()].concat();
     let native = native.filter(|syntax| {
         // What cannot be decompressed is parked when it comes to blanking.
         !profile.as_ref().is_some_and(|profile| {
             transcode::is_decompressed(syntax)
-                && accepted.iter().any(|other| transcode::uncompressed().contains(other))
+                && accepted.iter().any(|other| turned_into.contains(other))
                 && deidentify::needs_native_pixels(&kept, profile)
         })
     });
     let uncompressed = || accepted.iter().find(|syntax| transcode::uncompressed().contains(syntax));
-    match native.or_else(uncompressed).or(accepted.first()) {
+    let plain = native.or_else(uncompressed);
+    let lossless = || transcode::lossless().into_iter().find(|syntax| accepted.contains(syntax));
+    let compress = match plain {
+        None if transcode::is_converted(&delivery.transfer_syntax) => lossless(),
+        _ => None,
+    };
+    let before = compress.as_ref().and_then(|_| transcode::uncompressed().into_iter().next());
+    match before.as_ref().or(plain).or(accepted.first()) {
         None => {
             let why = association.refusal(&delivery.sop_class).unwrap_or("refused");
             let class = &delivery.sop_class;
             Err(Sent::ClassRefused(format!("the peer does not take SOP class {class}: {why}")))
         }
-        Some(syntax) if *syntax == delivery.transfer_syntax => Ok((syntax.clone(), kept)),
-        Some(syntax) => {
-            let turned = turned(part10, kept, &delivery.transfer_syntax, syntax).await?;
-            Ok((syntax.clone(), turned))
+        Some(syntax) if *syntax == delivery.transfer_syntax => {
+            Ok(Taken { syntax: syntax.clone(), data_set: kept, compress })
         }
+        Some(syntax) => {
+            let data_set = turned(part10, kept, &delivery.transfer_syntax, syntax).await?;
+            Ok(Taken { syntax: syntax.clone(), data_set, compress })
+        }
+    }
+}
+
+/// Without loss. It keeps a thread busy that others need.
+async fn compressed(data_set: Bytes, to: &Uid) -> Result<Bytes, Sent> {
+    let syntax = to.clone();
+    let work = move || transcode::compressed(&data_set, &syntax);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(compressed)) => Ok(compressed.into()),
+        Ok(Err(why)) => {
+            Err(Sent::Never(TranscodeError::Compress { to: to.clone(), why }.to_string()))
+        }
+        Err(_) => Err(Sent::Later("it was not compressed".into())),
     }
 }
 

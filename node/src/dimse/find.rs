@@ -12,8 +12,9 @@ use dicom_core::{DataElement, Tag, VR};
 use dicom_encoding::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use gantry_deidentification::elements::{Elements, Syntax};
 use gantry_store::header::read_message;
-use gantry_terms::header::Value;
+use gantry_terms::transfer_syntaxes::IMPLICIT_VR_LITTLE_ENDIAN;
 use gantry_terms::uid::Uid;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -81,16 +82,16 @@ fn image(identifier: &[u8], syntax: &Uid) -> Option<Uid> {
     Uid::parse(header.text(SOP_INSTANCE_UID)?).ok()
 }
 
-/// UIDs that a query of this peer asks for, as the SCP sees it.
+/// UIDs that a query of this peer asks for, as the SCP sees it: lists of any length.
 pub(super) fn asked_for(identifier: &[u8], syntax: &Uid) -> Vec<String> {
-    let header = read_message(identifier, syntax).ok();
-    let values = header.as_ref().and_then(|header| header.attribute(SOP_INSTANCE_UID));
-    let values = values.into_iter().flat_map(|attribute| &attribute.values);
-    let text = |value: &Value| match value {
-        Value::Text(text) => Some(text.to_string()),
-        _ => None,
-    };
-    values.filter_map(text).collect()
+    let syntax =
+        Syntax { implicit: syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN, big_endian: false };
+    let mut elements = Elements::of_data_set(identifier, syntax).map_while(Result::ok);
+    let wanted = elements.find(|element| element.tag == SOP_INSTANCE_UID);
+    let value = wanted.and_then(|element| identifier.get(element.value..element.end));
+    let text = value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+    let uids = text.split('\\').map(|uid| uid.trim_end_matches(['\0', ' ']));
+    uids.filter(|uid| !uid.is_empty()).map(String::from).collect()
 }
 
 impl Association {
@@ -180,7 +181,7 @@ pub fn meaning(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gantry_terms::transfer_syntaxes::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
+    use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 
     fn uid(text: &str) -> Uid {
         Uid::parse(text).expect("a UID")
@@ -197,6 +198,11 @@ mod tests {
         let explicit = uid(EXPLICIT_VR_LITTLE_ENDIAN);
         let identifier = query.identifier(&explicit).expect("written");
         assert_eq!(asked_for(&identifier, &explicit), ["1.2.3", "1.2.4"]);
+        let list: Vec<Uid> =
+            (0..100).map(|at| uid(&format!("2.25.{}{at}", "7".repeat(36)))).collect();
+        let query = ImageQuery { instances: &list, ..query };
+        let identifier = query.identifier(&explicit).expect("written");
+        assert!(asked_for(&identifier, &explicit).iter().eq(list.iter().map(Uid::as_str)));
         // A list is no image.
         assert_eq!(image(b"garbage", &explicit), None);
     }
