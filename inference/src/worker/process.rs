@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zerocopy::IntoBytes;
@@ -31,7 +32,13 @@ pub enum NotOpened {
     /// May work later: no memory, no processes.
     #[error("{0}")]
     NotNow(String),
+    /// All models together may take less: who runs the node must act.
+    #[error("{0}")]
+    TooLarge(String),
 }
+
+/// How often a look is taken at how much a process takes.
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// One process that has opened one model.
 #[derive(Debug)]
@@ -78,11 +85,13 @@ impl Process {
 }
 
 impl Worker {
-    /// Starts `program worker` and waits until the model is open.
+    /// Starts `program worker` and waits until the model is open. Meanwhile `goes_on` is told how many bytes the
+    /// process has taken; where it says no, the process is ended.
     pub fn start(
         program: &Path,
         model: &Model,
         options: &EngineOptions,
+        goes_on: impl Fn(u64) -> bool + Send,
     ) -> Result<Self, NotOpened> {
         let not_now = |error: io::Error| {
             NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
@@ -108,12 +117,14 @@ impl Worker {
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
-        let opened = worker
-            .node
-            .set_read_timeout(Some(OPENS_WITHIN))
-            .and_then(|()| write_head(&mut worker.node, &task))
-            .and_then(|()| read_head(&mut worker.node))
-            .map_err(|error| NotOpened::NotNow(worker.why_not_opened(model, &error)))?;
+        let process = worker.process();
+        let opened = watched(&process, goes_on, || {
+            worker.node.set_read_timeout(Some(OPENS_WITHIN))?;
+            write_head(&mut worker.node, &task)?;
+            read_head(&mut worker.node)
+        });
+        let opened =
+            opened.map_err(|error| NotOpened::NotNow(worker.why_not_opened(model, &error)))?;
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
@@ -177,6 +188,28 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.process.ended();
     }
+}
+
+/// Does `work` here while another thread looks at what the process takes.
+fn watched<T>(
+    process: &Process,
+    goes_on: impl Fn(u64) -> bool + Send,
+    work: impl FnOnce() -> T,
+) -> T {
+    let (finished, working) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while working.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                if !goes_on(process.peak_memory().unwrap_or(0)) {
+                    process.kill();
+                    return;
+                }
+            }
+        });
+        // Dropped when the work returns or panics: either way the looks end.
+        let _finished = finished;
+        work()
+    })
 }
 
 pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
