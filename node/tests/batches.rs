@@ -212,7 +212,8 @@ fn peak(process: u32) -> u64 {
 }
 
 async fn a_batch_that_does_not_fit_becomes_smaller_ones(library: &Path) {
-    let side = 1024;
+    // So large that what films take is more than what large pages make of the same run.
+    let side = 2048;
     let folder = tempfile::tempdir().unwrap();
     let all_fit = pool(folder.path(), library, side, PATIENT, 8 << 30);
     let expected = alone(&all_fit, film(side, 0)).await;

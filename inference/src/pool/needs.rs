@@ -17,6 +17,8 @@ pub(super) struct Needs {
     graph: u64,
     /// What opening the graph took, the last time; 0: not known.
     opened: u64,
+    /// The same in a lean process.
+    opened_lean: u64,
     /// Of the largest run of each magnitude of two: its voxels, and the most that a process took whose largest
     /// run it was.
     runs: BTreeMap<u32, (usize, u64)>,
@@ -27,8 +29,11 @@ impl Needs {
         Self { graph, ..Self::default() }
     }
 
-    pub(super) fn opened(&mut self, bytes: u64) {
+    pub(super) fn opened(&mut self, bytes: u64, lean: bool) {
         self.opened = bytes;
+        if lean {
+            self.opened_lean = bytes;
+        }
     }
 
     /// A process took so much whose largest run was on so many voxels.
@@ -56,12 +61,13 @@ impl Needs {
         open.max(((bytes + bytes / 8) as f64 * parts) as u64)
     }
 
-    /// What no run on so many voxels does without: their numbers, beside what opening the graph took. The file is read once
-    /// for its digest, and what that took may hold voxels afterwards.
+    /// What no run on so many voxels does without: the graph, and the numbers of the voxels; beside what opening the graph took
+    /// where no large pages are counted in that. The file is read once for its digest, and what that took may hold
+    /// voxels afterwards.
     pub(super) fn least(&self, voxels: usize) -> u64 {
         let voxels = VOXEL.saturating_mul(voxels as u64);
-        let beside = self.opened.saturating_sub(self.graph);
-        self.graph.max(self.opened).max(beside.saturating_add(voxels))
+        let beside = self.opened_lean.saturating_sub(self.graph);
+        self.graph.max(self.opened_lean).max(beside.saturating_add(voxels))
     }
 
     /// The most that was found.
@@ -81,7 +87,7 @@ mod tests {
     fn a_run_is_estimated_by_the_next_larger_one_by_proportion_or_by_a_guess() {
         let mut needs = Needs::of_graph(10 * MIB);
         assert_eq!(needs.of(0), EMPTY + 20 * MIB, "not even opened");
-        needs.opened(80 * MIB);
+        needs.opened(80 * MIB, false);
         assert_eq!(needs.of(0), 80 * MIB);
         assert_eq!(needs.of(MIB as usize), 120 * MIB, "a guess");
         needs.ran(1000, 160 * MIB);
@@ -100,7 +106,9 @@ mod tests {
         let mut needs = Needs::of_graph(100 * MIB);
         assert_eq!(needs.least(0), 100 * MIB, "a graph that was never opened");
         assert_eq!(needs.least(50 * MIB as usize), 200 * MIB);
-        needs.opened(250 * MIB);
+        needs.opened(300 * MIB, false);
+        assert_eq!(needs.least(0), 100 * MIB, "large pages count as a whole");
+        needs.opened(250 * MIB, true);
         assert_eq!(needs.least(0), 250 * MIB);
         assert_eq!(needs.least(10 * MIB as usize), 250 * MIB, "in the place of the file");
         assert_eq!(needs.least(50 * MIB as usize), 350 * MIB);

@@ -24,6 +24,8 @@ struct Resident<W> {
     /// Voxels of the largest run that this process has answered; 0: it has opened its graph only.
     ran: usize,
     needs: Needs,
+    /// Its processes do without large pages from now on: in one that has them it outgrew the budget.
+    lean: bool,
     too_large: Option<TooLarge>,
 }
 
@@ -51,7 +53,8 @@ pub(super) enum Admission<W> {
 pub(super) enum Growth<W> {
     /// When those have gone.
     Fits(Vec<(String, W)>),
-    /// It took more than was set aside for it, and nothing that is idle is left to go: again, when there is room.
+    /// It took more than was set aside for it, and nothing that is idle is left to go, or more than it would in a process
+    /// of its own: again, in another one, when there is room.
     Again,
     /// It can never fit: why.
     Never(String),
@@ -185,17 +188,19 @@ impl<W> Residents<W> {
         // The next time more is set aside, so that this comes to an end.
         let resident = self.resident(model);
         match voxels {
-            0 => resident.needs.opened(bytes.saturating_add(bytes / 8)),
+            0 => resident.needs.opened(bytes.saturating_add(bytes / 8), false),
             _ => resident.needs.ran(voxels.max(resident.ran), bytes),
         }
         Growth::Again
     }
 
-    /// More than the whole budget. What earlier runs left in a process is no fault of this one: only what a process
-    /// takes in which nothing ran before tells what the run takes. The least of those counts from then on.
+    /// More than the whole budget. What earlier runs left in a process is no fault of this one, nor are large pages, which
+    /// count as a whole where a part is used: only what a lean process takes in which nothing ran before tells what
+    /// the run takes. The least of those counts from then on.
     fn outgrown(&mut self, model: &str, voxels: usize, bytes: u64) -> Growth<W> {
         let resident = self.resident(model);
-        if resident.ran > 0 {
+        if resident.ran > 0 || !resident.lean {
+            resident.lean = true;
             return Growth::Again;
         }
         let found = TooLarge { voxels, bytes };
@@ -205,11 +210,16 @@ impl<W> Residents<W> {
         Growth::Never(self.why(model, found))
     }
 
+    /// Whether its next process does without large pages.
+    pub(super) fn is_lean(&self, model: &str) -> bool {
+        self.models.get(model).is_some_and(|resident| resident.lean)
+    }
+
     /// A new process has opened the graph, and took so many bytes.
     pub(super) fn opened(&mut self, model: &str, bytes: u64) {
         let resident = self.resident(model);
         (resident.holds, resident.ran) = (bytes, 0);
-        resident.needs.opened(bytes);
+        resident.needs.opened(bytes, resident.lean);
     }
 
     /// It has opened its graph, or run on so many voxels, took so many bytes at most by now, and is idle.
@@ -271,7 +281,7 @@ impl<W> Resident<W> {
 impl<W> Default for Resident<W> {
     fn default() -> Self {
         let (idle, set_aside, needs, too_large) = (None, None, Needs::default(), None);
-        Self { idle, set_aside, used: 0, holds: 0, ran: 0, needs, too_large }
+        Self { idle, set_aside, used: 0, holds: 0, ran: 0, needs, lean: false, too_large }
     }
 }
 

@@ -6,7 +6,7 @@ use super::turns::Turn;
 use super::{Pool, stopped};
 use crate::engine::{Answer, EngineOptions, InferError};
 use crate::models::Model;
-use crate::worker::process::{LOOK, NotOpened, Process, Worker};
+use crate::worker::process::{LOOK, NotOpened, Pages, Process, Worker};
 use gantry_terms::images::Images;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ impl Pool {
             {
                 return Ok(answers);
             }
-            tracing::info!(model = model.name, "outgrew its room: again in a process of its own");
+            tracing::info!(model = model.name, "outgrew its room: again in a new process");
         }
     }
 
@@ -184,10 +184,12 @@ impl Pool {
         let Some(_place) = self.admit(model, 0).map_err(NotOpened::TooLarge)? else {
             return Ok(());
         };
-        if let Some(worker) = self.open(model)? {
-            self.back(model, worker, 0);
+        loop {
+            if let Some(worker) = self.open(model)? {
+                self.back(model, worker, 0);
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Where room is set aside for it. None: again, it has outgrown that.
@@ -203,7 +205,11 @@ impl Pool {
         };
         let Self { options, .. } = self;
         let engine = EngineOptions { device: self.device(model), ..options.engine.clone() };
-        let started = Worker::start(&options.program, model, &engine, &goes_on);
+        let pages = match self.residents().is_lean(&model.name) {
+            true => Pages::Small,
+            false => Pages::Large,
+        };
+        let started = Worker::start(&options.program, model, &engine, pages, &goes_on);
         let took = started.as_ref().ok().and_then(|worker| worker.process().peak_memory());
         if let Some(bytes) = took {
             // What it took since the last look.

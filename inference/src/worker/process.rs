@@ -91,13 +91,14 @@ impl Worker {
         program: &Path,
         model: &Model,
         options: &EngineOptions,
+        pages: Pages,
         goes_on: impl Fn(u64) -> bool + Send,
     ) -> Result<Self, NotOpened> {
         let not_now = |error: io::Error| {
             NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
         };
         let (node, worker) = UnixStream::pair().map_err(not_now)?;
-        let child = with_memory_kept(&mut Command::new(program))
+        let child = with_pages(&mut Command::new(program), pages)
             .arg0("gantry")
             .arg("worker")
             .stdin(Stdio::from(OwnedFd::from(worker)))
@@ -251,8 +252,28 @@ const MEMORY: [(&str, &str); 3] = [
     ("MIMALLOC_PURGE_DELAY", "-1"),
 ];
 
-fn with_memory_kept(command: &mut Command) -> &mut Command {
-    command.envs(MEMORY.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
+/// Memory is asked for as it is needed, and given back.
+const LEAN_MEMORY: [(&str, &str); 3] = [
+    ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"),
+    ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "0"),
+    ("MIMALLOC_PURGE_DELAY", "0"),
+];
+
+/// What a process has its memory in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// Faster, and kept from run to run; but a page of 2 MiB counts as a whole where a part of it is used.
+    Large,
+    /// As little as it needs.
+    Small,
+}
+
+fn with_pages(command: &mut Command, pages: Pages) -> &mut Command {
+    let memory = match pages {
+        Pages::Large => MEMORY,
+        Pages::Small => LEAN_MEMORY,
+    };
+    command.envs(memory.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
 }
 
 fn folder_of(model: &Model) -> PathBuf {
