@@ -209,7 +209,7 @@ impl Pool {
             true => Pages::Small,
             false => Pages::Large,
         };
-        let started = Worker::start(&options.program, model, &engine, pages, &goes_on);
+        let started = Worker::start(&options.program, model, &engine, pages, goes_on);
         let took = started.as_ref().ok().and_then(|worker| worker.process().peak_memory());
         if let Some(bytes) = took {
             // What it took since the last look.
