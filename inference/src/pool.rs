@@ -1,6 +1,8 @@
 //! The models of the node, each in a process of its own: one runs at a time, and together they keep to a budget of memory.
 
+mod needs;
 mod residents;
+mod running;
 mod together;
 mod turns;
 
@@ -11,10 +13,11 @@ use crate::device::{Device, placed};
 use crate::engine::{Answer, EngineError, EngineOptions, Found, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
-use crate::worker::process::{NotOpened, Process, Worker};
+use crate::worker::process::{NotOpened, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use residents::Residents;
+use running::{Queue, not_opened};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +50,8 @@ pub struct Pool {
     models: Arc<Mutex<Models>>,
     options: Arc<PoolOptions>,
     residents: Arc<Mutex<Residents<Worker>>>,
+    /// Who waits for room.
+    queue: Arc<Queue>,
     /// Of the models that were there at the start; others go to the first device.
     placed: Arc<BTreeMap<String, Device>>,
     turns: Arc<BTreeMap<Device, Turns<Asked>>>,
@@ -63,9 +68,6 @@ pub struct Told {
     pub seat: Seat,
 }
 
-/// How often a look is taken at how much a run takes.
-const LOOK: Duration = Duration::from_millis(20);
-
 impl Pool {
     /// Opens every graph once, each in its process, and compares it with its manifest. All problems of
     /// all models come at once. Blocks for as long as that takes.
@@ -73,6 +75,7 @@ impl Pool {
         let pool = Self {
             models: Arc::new(Mutex::new(Models::of(models.iter().cloned()))),
             residents: Arc::new(Mutex::new(Residents::new(options.memory))),
+            queue: Arc::default(),
             turns: Arc::new(
                 options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect(),
             ),
@@ -82,16 +85,16 @@ impl Pool {
         };
         let mut problems = Vec::new();
         for model in models.iter() {
-            if !model.manifest.cpu && pool.device(model) == Device::Cpu {
-                let text = "its manifest says `cpu = false`, and models run on the CPU here: `gantry doctor` \
-                            says why; give the node a CUDA device, or take the model away";
-                problems.push(ModelProblem::of_file(&model.graph, text));
-                continue;
-            }
-            match pool.open(model) {
-                Ok(worker) => pool.back(model, worker, 0),
+            pool.know(model);
+            let opened = pool.can_run(model).and_then(|()| pool.open_at_start(model));
+            match opened {
+                Ok(()) => {}
                 Err(NotOpened::NoRuntime(text)) => return Err(EngineError::Unavailable(text)),
-                Err(NotOpened::Faulty(text)) | Err(NotOpened::NotNow(text)) => {
+                // Its jobs say so, and other models run.
+                Err(NotOpened::TooLarge(why)) => {
+                    tracing::warn!(model = model.name, why, "too large for the budget");
+                }
+                Err(NotOpened::Faulty(text) | NotOpened::NotNow(text)) => {
                     problems.push(ModelProblem::of_file(&model.graph, text));
                 }
             }
@@ -102,32 +105,71 @@ impl Pool {
     /// A further model, which is opened when it is first asked for. What a process of that name has open
     /// stays open.
     pub fn add(&self, model: Arc<Model>) {
+        self.know(&model);
         self.models.lock().unwrap_or_else(PoisonError::into_inner).insert(model);
     }
 
-    /// Opens a further model and runs it once, in a pool of its own beside what has the turn here: nobody
-    /// waits for that. It is added, open and warm, when that went well.
+    /// Opens a further model beside what has the turn here, when there is room for it, and runs it once, when its turn has
+    /// come. It is added, open and warm, when that went well; else nothing is left of it.
     pub async fn try_out(
         &self,
         model: &Arc<Model>,
         images: Vec<Images>,
     ) -> Result<Findings, InferError> {
-        let (of, options) = (Models::of([model.clone()]), PoolOptions::clone(&self.options));
-        let apart = move || Self::start(Arc::new(of), options);
-        let apart = tokio::task::spawn_blocking(apart).await.map_err(|_| stopped())?;
-        let apart = apart.map_err(|error| InferError::Permanent(error.to_string()))?;
-        let voxels = images.iter().map(Images::count).sum();
-        let found = apart.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;
-        let (findings, _) = found?;
-        self.add(model.clone());
-        let worker = apart.residents().take(&model.name);
-        if let Some(worker) = worker {
-            self.back(model, worker, voxels);
+        let known = self.has(model);
+        if !known {
+            // Another one of its name may have been tried.
+            self.forget(&model.name);
         }
-        Ok(findings)
+        self.know(model);
+        let tried = match self.can_run(model).map_err(not_opened) {
+            Ok(()) => self.open_and_run(model, images).await,
+            Err(error) => Err(error),
+        };
+        match &tried {
+            Ok(_) => self.add(model.clone()),
+            Err(_) if known => {}
+            Err(_) => self.forget(&model.name),
+        }
+        tried
     }
 
-    /// The most bytes that a process of the model has taken so far; none where none has come back yet.
+    async fn open_and_run(
+        &self,
+        model: &Arc<Model>,
+        images: Vec<Images>,
+    ) -> Result<Findings, InferError> {
+        self.open_beside(model).await?;
+        let told = self.ask_of(model, images, How::Alone, Urgency::Routine, Duration::ZERO).await?;
+        Ok(told.findings)
+    }
+
+    fn has(&self, model: &Model) -> bool {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let digests = |model: &Model| (model.digest.clone(), model.manifest_digest.clone());
+        models.model(&model.name).is_some_and(|known| digests(known) == digests(model))
+    }
+
+    fn know(&self, model: &Model) {
+        let graph = std::fs::metadata(&model.graph).map_or(0, |about| about.len());
+        self.residents().known(&model.name, graph);
+    }
+
+    fn forget(&self, model: &str) {
+        let idle = self.residents().forget(model);
+        drop(idle);
+    }
+
+    fn can_run(&self, model: &Model) -> Result<(), NotOpened> {
+        if model.manifest.cpu || self.device(model) != Device::Cpu {
+            return Ok(());
+        }
+        let text = "its manifest says `cpu = false`, and models run on the CPU here: `gantry doctor` says why; \
+                    give the node a CUDA device, or take the model away";
+        Err(NotOpened::Faulty(text.into()))
+    }
+
+    /// The most bytes that a process of the model has taken so far, in its largest run; none where none has come back yet.
     pub fn peak(&self, model: &str) -> Option<u64> {
         self.residents().peak(model)
     }
@@ -187,11 +229,22 @@ impl Pool {
             self.models.lock().unwrap_or_else(PoisonError::into_inner).model(model).cloned();
         let model =
             found.ok_or_else(|| InferError::Permanent(format!("there is no model `{model}`")))?;
+        self.ask_of(&model, images, how, urgency, waited).await
+    }
+
+    async fn ask_of(
+        &self,
+        model: &Arc<Model>,
+        images: Vec<Images>,
+        how: How,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
         if images.iter().any(|images| images.numbers().len() != images.count()) {
             let text = format!("the images for the model `{}` contradict themselves", model.name);
             return Err(InferError::Permanent(text));
         }
-        let turns = self.turns.get(&self.device(&model)).ok_or_else(stopped)?;
+        let turns = self.turns.get(&self.device(model)).ok_or_else(stopped)?;
         let now = Instant::now();
         let since = now.checked_sub(waited).unwrap_or(now);
         loop {
@@ -201,7 +254,7 @@ impl Pool {
             let asked = Asked { images: images.clone(), how, at: now.into(), reply };
             let leads = async {
                 let (turn, asked) = turns.turn(wish.clone(), asked).await;
-                self.lead(&model, turn, asked, wish).await
+                self.lead(model, turn, asked, wish).await
             };
             return tokio::select! {
                 biased;
@@ -249,46 +302,6 @@ impl Pool {
         answers.unwrap_or_else(|error| vec![Err(error); count])
     }
 
-    async fn try_run(
-        &self,
-        model: &Arc<Model>,
-        turn: &Turn<Asked>,
-        batch: Vec<Vec<Images>>,
-    ) -> Result<Vec<Answer>, InferError> {
-        let voxels = batch.iter().flatten().map(Images::count).sum();
-        if let Some(why) = self.residents().refusal(&model.name, voxels) {
-            return Err(InferError::Permanent(why));
-        }
-        unload(self.residents().make_room_for(&model.name, voxels));
-        let worker = self.worker(model, turn).await?;
-        let process = worker.process();
-        let _runs = Runs::begin(self, &model.name);
-        let mut guard = KilledOnDrop(Some(process.clone()));
-        // Those whose tensors have other shapes run one after the other.
-        let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        let limit = model.manifest.time_out.saturating_mul(runs) + self.options.grace;
-        let of = model.clone();
-        let run = tokio::task::spawn_blocking(move || {
-            let mut worker = worker;
-            let answers = worker.ask(&of, &batch);
-            (worker, answers)
-        });
-        let (worker, answers) = tokio::select! {
-            ended = run => ended.map_err(|_| stopped())?,
-            () = tokio::time::sleep(limit) => {
-                let (name, seconds) = (&model.name, limit.as_secs());
-                let text =
-                    format!("the process of the model `{name}` hung for {seconds} s and was ended");
-                return Err(InferError::Transient(text));
-            }
-            why = self.outgrown(model, &process, voxels) => return Err(InferError::Permanent(why)),
-        };
-        guard.0 = None;
-        let answers = answers.map_err(InferError::Transient)?;
-        self.back(model, worker, voxels);
-        Ok(answers)
-    }
-
     fn most_together(&self, model: &str) -> usize {
         let together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
         together.get(model).copied().unwrap_or(usize::MAX)
@@ -300,56 +313,6 @@ impl Pool {
         together.insert(model.to_string(), most);
     }
 
-    /// While it runs idle ones go as it grows. Comes back when it has outgrown the whole budget.
-    async fn outgrown(&self, model: &Model, process: &Process, voxels: usize) -> String {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let now = process.peak_memory().unwrap_or(0);
-            let mut residents = self.residents();
-            if residents.exceeds(now) {
-                return residents.exceeded(&model.name, voxels, now);
-            }
-            unload(residents.make_room(&model.name, now));
-        }
-    }
-
-    /// The one that is open, or a new one.
-    async fn worker(&self, model: &Arc<Model>, turn: &Turn<Asked>) -> Result<Worker, InferError> {
-        let open = self.residents().take(&model.name);
-        if let Some(worker) = open.filter(|worker| !worker.process().has_ended()) {
-            unload(self.residents().make_room(&model.name, 0));
-            return Ok(worker);
-        }
-        turn.loads();
-        let began = Instant::now();
-        let (pool, of) = (self.clone(), model.clone());
-        let opened = tokio::task::spawn_blocking(move || pool.open(&of)).await;
-        let took = began.elapsed();
-        // What does not open is no reason to go on with it.
-        turn.loaded(if matches!(opened, Ok(Ok(_))) { took } else { Duration::ZERO });
-        opened.map_err(|_| stopped())?.map_err(|error| match error {
-            NotOpened::Faulty(text) => InferError::Permanent(text),
-            NotOpened::NoRuntime(text) | NotOpened::NotNow(text) => InferError::Transient(text),
-        })
-    }
-
-    fn open(&self, model: &Model) -> Result<Worker, NotOpened> {
-        unload(self.residents().make_room(&model.name, 0));
-        let Self { options, .. } = self;
-        let engine = EngineOptions { device: self.device(model), ..options.engine.clone() };
-        let worker = Worker::start(&options.program, model, &engine)?;
-        match worker.device() {
-            (on, None) => {
-                tracing::info!(model = model.name, %on, "the model is loaded in a process of its own");
-            }
-            (on, Some(why)) => {
-                let wanted = engine.device;
-                tracing::warn!(model = model.name, %on, %wanted, why, "not on its device");
-            }
-        }
-        Ok(worker)
-    }
-
     /// How many there are, each of which runs one model at a time.
     pub fn devices(&self) -> usize {
         self.options.devices.len()
@@ -358,16 +321,6 @@ impl Pool {
     fn device(&self, model: &Model) -> Device {
         let first = || self.options.devices.first().copied().unwrap_or_default();
         self.placed.get(&model.name).copied().unwrap_or_else(first)
-    }
-
-    /// Idle again; what it took is remembered.
-    fn back(&self, model: &Model, worker: Worker, voxels: usize) {
-        let bytes = worker.process().peak_memory().unwrap_or(0);
-        let mut residents = self.residents();
-        unload(residents.back(&model.name, worker, voxels, bytes));
-        if let Some(why) = residents.refusal(&model.name, voxels) {
-            tracing::warn!(model = model.name, why, "too large for the budget");
-        }
     }
 
     fn residents(&self) -> std::sync::MutexGuard<'_, Residents<Worker>> {
@@ -383,39 +336,4 @@ pub fn sizes(models: &Models) -> BTreeMap<String, u64> {
 
 fn stopped() -> InferError {
     InferError::Transient("the engine has stopped".into())
-}
-
-/// Their processes end, and are waited for.
-fn unload(gone: Vec<(String, Worker)>) {
-    for (model, worker) in gone {
-        tracing::info!(model, "unloaded: the memory is needed");
-        drop(worker);
-    }
-}
-
-/// A run, for those on other devices, for as long as this is there.
-struct Runs(Arc<Mutex<Residents<Worker>>>, String);
-
-impl Runs {
-    fn begin(pool: &Pool, model: &str) -> Self {
-        pool.residents().running(model, true);
-        Self(pool.residents.clone(), model.into())
-    }
-}
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).running(&self.1, false);
-    }
-}
-
-/// Nobody waits for what it does any more.
-struct KilledOnDrop(Option<Process>);
-
-impl Drop for KilledOnDrop {
-    fn drop(&mut self) {
-        if let Some(process) = &self.0 {
-            process.kill();
-        }
-    }
 }

@@ -7,7 +7,7 @@ mod author;
 use author::Author;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{EngineOptions, InferError};
-use gantry_inference::models::Models;
+use gantry_inference::models::{Model, Models};
 use gantry_inference::pool::{Pool, PoolOptions, Urgency};
 use gantry_inference::runtime::find_library;
 use gantry_terms::geometry::Geometry;
@@ -67,6 +67,10 @@ fn models(folder: &Path) -> PathBuf {
 }
 
 fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
+    start_on(vec![Device::Cpu], folder, library, memory)
+}
+
+fn start_on(devices: Vec<Device>, folder: &Path, library: &Path, memory: u64) -> Pool {
     let options = PoolOptions {
         program: env!("CARGO_BIN_EXE_gantry").into(),
         engine: EngineOptions {
@@ -74,7 +78,7 @@ fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
             threads: Some(1),
             ..EngineOptions::default()
         },
-        devices: vec![Device::Cpu],
+        devices,
         memory,
         ageing: Duration::from_secs(1800),
         grace: GRACE,
@@ -171,6 +175,8 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
         assert!(workers().is_empty());
 
         a_budget_is_kept(&library).await;
+        who_does_not_fit_beside_a_run_waits_until_it_has_ended(&library).await;
+        a_version_that_is_tried_has_its_turn_and_its_room(&library).await;
     });
 }
 
@@ -211,16 +217,33 @@ async fn a_budget_is_kept(library: &Path) {
         assert_eq!(asked(&pool, model).await, Ok(30.0));
         assert_eq!(workers().len(), 1, "only one fits");
     }
-    // A run that takes more than the budget, whatever it was that noticed it.
-    let voxels = usize::try_from(opened / 8 * 2).unwrap();
-    let _ =
-        pool.infer("one", vec![volume_of(voxels).into()], Urgency::Routine, Duration::ZERO).await;
+    // What can not fit is not even tried, and who waits behind it goes on.
+    let loaded = workers();
+    let voxels = usize::try_from(opened / 4 * 2).unwrap();
+    let why = refusal(&pool, "one", voxels).await.expect("it can not fit");
+    for part in [
+        "the model `one` needs at least",
+        &format!("MiB for its graph and {voxels} voxels, and all models together may take"),
+        "set inference.memory-mib to more than",
+        "or let the rule select fewer images",
+    ] {
+        assert!(why.contains(part), "{part:?} is not in: {why}");
+    }
+    assert_eq!(workers(), loaded, "nobody was unloaded for it");
+    assert_eq!(asked(&pool, "two").await, Ok(30.0));
+    // What could have fitted is ended when it has outgrown the budget; or it answers between two looks, and the next one
+    // is refused. Once it is in a process in which others ran before.
+    let voxels = usize::try_from(opened / 16 * 2).unwrap();
+    let mut why = None;
+    for _ in 0..3 {
+        why = why.or(refusal(&pool, "one", voxels).await);
+    }
+    let why = why.expect("it takes more than the budget");
+    assert!(why.contains(&format!("{voxels} voxels")), "{why}");
     assert_eq!(asked(&pool, "two").await, Ok(30.0));
     let loaded = workers();
-    let larger = vec![volume_of(voxels + 4).into()];
-    let refused = pool.infer("one", larger, Urgency::Routine, Duration::ZERO).await.unwrap_err();
-    let InferError::Permanent(why) = refused else { panic!("not the next time either: {refused}") };
-    assert!(why.contains(&format!("MiB for {voxels} voxels")), "{why}");
+    let again = refusal(&pool, "one", voxels + 4).await;
+    assert_eq!(again, Some(why), "it is known by now");
     assert_eq!(workers(), loaded, "the other one stays");
     assert_eq!(asked(&pool, "one").await, Ok(30.0), "a small volume fits");
     drop(pool);
@@ -230,10 +253,111 @@ async fn a_budget_is_kept(library: &Path) {
     assert!(workers().is_empty(), "none fits");
     let refused = asked(&pool, "one").await.unwrap_err();
     let InferError::Permanent(why) = refused else { panic!("not the next time either: {refused}") };
-    for part in ["MiB to open its graph", "may take 1: set inference.memory-mib to more than"] {
+    for part in [
+        "took at least",
+        "MiB to open its graph",
+        "may take 1: set inference.memory-mib to more than",
+    ] {
         assert!(why.contains(part), "{part:?} is not in: {why}");
     }
     assert!(workers().is_empty());
+}
+
+/// Why a run on so many voxels is not for this budget, where it is not.
+async fn refusal(pool: &Pool, model: &str, voxels: usize) -> Option<String> {
+    let large = vec![volume_of(voxels).into()];
+    match pool.infer(model, large, Urgency::Routine, Duration::ZERO).await.err()? {
+        InferError::Permanent(why) => Some(why),
+        InferError::Transient(why) => panic!("not the next time either: {why}"),
+    }
+}
+
+/// Two devices that are not there stand for two that are: a model whose device is missing runs on the CPU.
+async fn who_does_not_fit_beside_a_run_waits_until_it_has_ended(library: &Path) {
+    let devices = || vec![Device::Cuda(62), Device::Cuda(63)];
+    let folder = tempfile::tempdir().unwrap();
+    let pool = start_on(devices(), folder.path(), library, 8 << 30);
+    let opened = workers().into_iter().map(peak).max().unwrap();
+    assert_eq!(most_at_once(&pool).await, 2, "there is room for both");
+    drop(pool);
+    let folder = tempfile::tempdir().unwrap();
+    let pool = start_on(devices(), folder.path(), library, opened * 3 / 2);
+    assert_eq!(most_at_once(&pool).await, 1, "there is room for one");
+}
+
+/// Of processes, while both models have much to do; all of which is done.
+async fn most_at_once(pool: &Pool) -> usize {
+    let mut runs = tokio::task::JoinSet::new();
+    for model in ["one", "two"].repeat(4) {
+        let pool = pool.clone();
+        runs.spawn(async move { asked(&pool, model).await });
+    }
+    let mut most = 0;
+    loop {
+        most = most.max(workers().len());
+        match runs.try_join_next() {
+            Some(run) => assert_eq!(run.unwrap(), Ok(30.0)),
+            None if runs.is_empty() => return most,
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
+
+async fn a_version_that_is_tried_has_its_turn_and_its_room(library: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let three = another_one(folder.path());
+    let pool = start(folder.path(), library, 8 << 30);
+    let opened = workers().into_iter().map(peak).max().unwrap();
+    assert_eq!(asked(&pool, "one").await, Ok(30.0));
+    // It is opened beside a run, and runs behind it.
+    signal("STOP");
+    let (ended, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let running = {
+        let (pool, ended) = (pool.clone(), ended.clone());
+        tokio::spawn(async move {
+            let _ = asked(&pool, "one").await;
+            ended.send("one").unwrap();
+        })
+    };
+    tokio::time::sleep(GRACE / 2).await;
+    let tried = {
+        let (pool, three) = (pool.clone(), three.clone());
+        tokio::spawn(async move {
+            let tried = pool.try_out(&three, vec![volume().into()]).await;
+            ended.send("three").unwrap();
+            tried
+        })
+    };
+    running.await.unwrap();
+    assert!(tried.await.unwrap().is_ok());
+    assert_eq!([order.recv().await, order.recv().await], [Some("one"), Some("three")]);
+    assert_eq!(asked(&pool, "three").await, Ok(30.0));
+    drop(pool);
+
+    // Others go for it, and nothing stays of what can never fit.
+    let folder = tempfile::tempdir().unwrap();
+    let three = another_one(folder.path());
+    let pool = start(folder.path(), library, opened * 3 / 2);
+    assert!(pool.try_out(&three, vec![volume().into()]).await.is_ok());
+    assert_eq!(workers().len(), 1, "only one fits");
+    assert_eq!(asked(&pool, "three").await, Ok(30.0));
+    drop(pool);
+    let folder = tempfile::tempdir().unwrap();
+    let three = another_one(folder.path());
+    let pool = start(folder.path(), library, 1 << 20);
+    let refused = pool.try_out(&three, vec![volume().into()]).await.unwrap_err().to_string();
+    assert!(refused.contains("may take 1: set inference.memory-mib to more than"), "{refused}");
+    let unknown = asked(&pool, "three").await.unwrap_err().to_string();
+    assert!(unknown.contains("there is no model `three`"), "{unknown}");
+    assert!(workers().is_empty());
+}
+
+/// A third model that is like the other two, and not among them.
+fn another_one(folder: &Path) -> Arc<Model> {
+    let written = models(&folder.join("another"));
+    std::fs::rename(written.join("one"), written.join("three")).unwrap();
+    let three = Models::one(&written.join("three")).unwrap();
+    three.model("three").unwrap().clone()
 }
 
 /// In bytes, as the system tells.

@@ -1,11 +1,11 @@
-//! Reads images while their series arrives: what a rule would run on is decoded before the series is complete, so that then only the model remains.
+//! Reads images while their series and study arrive: what a rule would run on is decoded before that is complete, so that then only the model remains.
 
 pub mod kept;
 
 use crate::ahead::kept::{Kept, Wanted};
 use crate::facts::{self, Peers};
 use crate::in_force::InForce;
-use crate::rules::{Judgement, On};
+use crate::rules::{Judgement, On, Selected};
 use crate::versions::VersionsInForce;
 use crate::wait::Stop;
 use gantry_inference::assembly::{ImageSlices, Room};
@@ -14,16 +14,33 @@ use gantry_inference::models::Model;
 use gantry_store::error::StoreError;
 use gantry_store::images::{Image, SeriesImages};
 use gantry_store::store::Store;
+use gantry_store::study::{StudyRow, StudyState};
+use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
-use std::collections::HashMap;
-use std::slice;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What arrives within this is looked at together.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// What nobody asked for is given up after this.
 const IDLE: Duration = Duration::from_secs(600);
+/// To judge studies, which may be large, takes one part of so many of the time.
+const STUDIES_APART: u32 = 10;
+
+/// What was seen, so that it is looked at again only when there is more of it.
+#[derive(Default)]
+struct Seen {
+    /// Images of those that receive.
+    series: HashMap<Uid, u32>,
+    /// Revision and last arrival of studies that wait, and of which nothing is on its way.
+    quiet: HashMap<Uid, (u32, Moment)>,
+    /// Studies to be looked at.
+    studies: BTreeSet<Uid>,
+    /// Not before this moment.
+    rest: Option<Instant>,
+}
 
 /// Beside the stations: nothing waits for it, and nothing is lost without it.
 pub struct Ahead {
@@ -37,72 +54,125 @@ pub struct Ahead {
 impl Ahead {
     /// Until told to stop. Does nothing where nothing may be kept.
     pub async fn run(self, mut stop: Stop) {
-        let mut known = HashMap::new();
+        let mut seen = Seen::default();
         while !self.kept.is_off() {
             let mut bell = self.store.bell();
             bell.borrow_and_update();
-            tokio::select! {
+            let looked = tokio::select! {
                 () = stop.stopped() => return,
-                looked = self.look(&mut known) => if let Err(error) = looked {
-                    tracing::warn!(%error, "cannot read images ahead; their jobs will read them");
-                },
-            }
+                looked = self.look(&mut seen) => looked,
+            };
+            let next = looked.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot read images ahead; their jobs will read them");
+                None
+            });
             self.kept.forget_idle(IDLE);
+            let next = next.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
                 () = stop.stopped() => return,
                 _ = bell.changed() => tokio::time::sleep(BETWEEN_LOOKS).await,
-                () = tokio::time::sleep(IDLE) => {}
+                () = tokio::time::sleep_until(next) => {}
             }
         }
     }
 
-    /// At each series that has more images than when it was looked at last.
-    async fn look(&self, known: &mut HashMap<Uid, u32>) -> Result<(), StoreError> {
+    /// At each series that has more images than when it was looked at last, and at their studies. When studies are
+    /// looked at again, where it is too early for them now.
+    async fn look(&self, seen: &mut Seen) -> Result<Option<Instant>, StoreError> {
         let receiving = self.store.series_receiving().await?;
-        let now: HashMap<Uid, u32> =
-            receiving.iter().map(|row| (row.uid.clone(), row.instances)).collect();
-        for (series, instances) in &now {
-            if known.get(series) != Some(instances) {
-                self.look_at(series).await?;
+        for row in &receiving {
+            if seen.series.get(&row.uid) != Some(&row.instances) {
+                seen.studies.insert(row.study.clone());
+                self.look_at(&row.uid).await?;
             }
         }
-        *known = now;
-        Ok(())
+        seen.series = receiving.into_iter().map(|row| (row.uid, row.instances)).collect();
+        self.look_at_studies(seen).await
     }
 
     /// Judges what is there as if it were all that comes.
     async fn look_at(&self, series: &Uid) -> Result<(), StoreError> {
-        let images = self.store.images(series).await?;
-        let judgements =
-            self.rules.now().judge(&facts::of_series(slice::from_ref(&images), &self.peers));
-        for judgement in judgements.iter().filter(|judgement| judgement.runs) {
-            self.read_for(judgement, &images).await?;
+        let images = [self.store.images(series).await?];
+        let judgements = self.rules.now().judge(&facts::of_series(&images, &self.peers));
+        self.read_for(series, On::Series, &judgements, &images).await
+    }
+
+    /// Those that got more, also when their last series was complete before it was seen to arrive.
+    async fn look_at_studies(&self, seen: &mut Seen) -> Result<Option<Instant>, StoreError> {
+        let rules = self.rules.now();
+        if !rules.rules().iter().any(|rule| rule.on == On::Study && rule.then.run.is_some()) {
+            seen.studies.clear();
+            return Ok(None);
+        }
+        let now = Instant::now();
+        if let Some(rest) = seen.rest.filter(|rest| now < *rest) {
+            return Ok(Some(rest));
+        }
+        let quiet = self.store.studies_due(Moment::now()).await?;
+        let mut took = now.elapsed();
+        for StudyRow { uid, revision, last_arrival, .. } in &quiet {
+            if seen.quiet.get(uid) != Some(&(*revision, *last_arrival)) {
+                seen.studies.insert(uid.clone());
+            }
+        }
+        let of = |row: StudyRow| (row.uid, (row.revision, row.last_arrival));
+        seen.quiet = quiet.into_iter().map(of).collect();
+        while let Some(study) = seen.studies.first().cloned() {
+            let began = Instant::now();
+            if self.may_be_decided(&study).await? {
+                let images = self.store.study_images(&study).await?;
+                let judgements = rules.judge_study(&facts::of_series(&images, &self.peers));
+                took += began.elapsed();
+                self.read_for(&study, On::Study, &judgements, &images).await?;
+            }
+            seen.studies.remove(&study);
+        }
+        seen.rest = Some(Instant::now() + took * STUDIES_APART);
+        Ok(None)
+    }
+
+    /// Otherwise its job has begun by now, and reads what is not there yet.
+    async fn may_be_decided(&self, study: &Uid) -> Result<bool, StoreError> {
+        let row = self.store.study(study).await?;
+        let comes = |row: &StudyRow| row.series.receiving + row.series.complete > 0;
+        Ok(row.is_some_and(|row| row.state == StudyState::Waiting || comes(&row)))
+    }
+
+    /// The volumes that the models of rules on this level would get, of a series or of a study.
+    async fn read_for(
+        &self,
+        on: &Uid,
+        level: On,
+        judgements: &[Judgement],
+        series: &[SeriesImages],
+    ) -> Result<(), StoreError> {
+        let images: Vec<&Image> = series.iter().flat_map(|series| &series.images).collect();
+        let versions = self.models.now();
+        for judgement in judgements.iter().filter(|judged| judged.runs && judged.on == level) {
+            let called = judgement.then.run.as_ref();
+            let Some(model) = called.and_then(|called| versions.runs(called, on)) else { continue };
+            for selected in &judgement.selected {
+                if let Some(input) = input_of(model, selected) {
+                    let images = selected.images.among(&images).copied();
+                    self.read_all(on, model, input, images).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// The volume that the rule's model would get.
-    async fn read_for(
+    /// What there is room for.
+    async fn read_all<'a>(
         &self,
-        judgement: &Judgement,
-        images: &SeriesImages,
+        on: &Uid,
+        model: &Model,
+        input: &Input,
+        images: impl Iterator<Item = &'a Image>,
     ) -> Result<(), StoreError> {
-        let versions = self.models.now();
-        let called = judgement.then.run.as_ref();
-        let model = called.and_then(|called| versions.runs(called, &images.series));
-        let (On::Series, Some(model)) = (judgement.on, model) else { return Ok(()) };
-        let ([input], [selected]) =
-            (model.manifest.inputs.as_slice(), judgement.selected.as_slice())
-        else {
-            return Ok(());
-        };
-        if !matches!(input.kind, InputKind::Volume) {
-            return Ok(());
-        }
-        for (at, image) in selected.images.among(&images.images).enumerate() {
+        for (at, image) in images.enumerate() {
             let wanted = wanted(model, input, &image.identity.sop_instance);
-            if self.kept.lacks(&images.series, &wanted) && self.kept.has_room_for(image.bytes) {
-                self.read(&images.series, image, at + 1, input, wanted).await?;
+            if self.kept.lacks(on, &wanted) && self.kept.has_room_for(image.bytes) {
+                self.read(on, image, at + 1, input, wanted).await?;
             }
         }
         Ok(())
@@ -111,7 +181,7 @@ impl Ahead {
     /// Why one cannot be read is told by its job.
     async fn read(
         &self,
-        series: &Uid,
+        on: &Uid,
         image: &Image,
         place: usize,
         input: &Input,
@@ -122,14 +192,24 @@ impl Ahead {
         let (input, room) = (input.clone(), Room::of(self.kept.voxels_left()));
         let read = move || ImageSlices::read(&part10, place, &input, &room);
         let kept = match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(slices)) => self.kept.put(series, wanted.clone(), digest, slices),
+            Ok(Ok(slices)) => self.kept.put(on, wanted.clone(), digest, slices),
             _ => false,
         };
         if !kept {
-            self.kept.leave(series, wanted);
+            self.kept.leave(on, wanted);
         }
         Ok(())
     }
+}
+
+/// The input for which a selection is: by its name, or the only one. Films are read when their job is.
+fn input_of<'a>(model: &'a Model, selected: &Selected) -> Option<&'a Input> {
+    let inputs = &model.manifest.inputs;
+    let input = match &selected.name {
+        Some(name) => inputs.iter().find(|input| input.name == *name),
+        None => inputs.first().filter(|_| inputs.len() == 1),
+    };
+    input.filter(|input| matches!(input.kind, InputKind::Volume))
 }
 
 /// What a job asks for.

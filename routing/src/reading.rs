@@ -8,6 +8,7 @@ use gantry_inference::assembly::{Assembly, AssemblyError, ImageSlices, Room};
 use gantry_inference::film;
 use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::Model;
+use gantry_store::decisions::Level;
 use gantry_store::jobs::Job;
 use gantry_store::reader::Reader;
 use gantry_terms::film::Film;
@@ -102,13 +103,18 @@ impl Reading<'_> {
         input: &Input,
         sop_instance: &Uid,
     ) -> Result<Option<ImageSlices>, JobError> {
-        let (Some(kept), Some(series)) = (self.ahead, &self.job.series) else { return Ok(None) };
+        let Some(kept) = self.ahead else { return Ok(None) };
+        let on = match (self.job.level, &self.job.series) {
+            (Level::Series, Some(series)) => series,
+            (Level::Study, _) => &self.job.study,
+            _ => return Ok(None),
+        };
         let wanted = wanted(self.model, input, sop_instance);
-        if !kept.has(series, &wanted) {
+        if !kept.has(on, &wanted) {
             return Ok(None);
         }
         let digest = self.reader.digest(sop_instance).await?;
-        Ok(digest.and_then(|digest| kept.take(series, &wanted, &digest)))
+        Ok(digest.and_then(|digest| kept.take(on, &wanted, &digest)))
     }
 
     /// The only image that the rule selected.

@@ -1,10 +1,7 @@
-//! Which models are loaded, what each of them takes of the budget, and which ones are too large for it.
+//! Which models are loaded, what each of them takes of the budget, who may begin, and which ones are too large for it.
 
+use super::needs::Needs;
 use std::collections::BTreeMap;
-
-/// What a voxel is taken to need in a run until it is known: float32 ten times over, for the images on their way, the graph's
-/// input and output, and what lies between them. Less is found out while it runs, when it may be too late.
-const GUESS: u64 = 10 * 4;
 
 /// The models by name, each with its process `W` where it is idle. What runs is with who runs it.
 #[derive(Debug)]
@@ -18,14 +15,17 @@ pub(super) struct Residents<W> {
 #[derive(Debug)]
 struct Resident<W> {
     idle: Option<W>,
-    /// Another device's run, while this one is asked for room.
-    runs: bool,
+    /// Set aside for what its process does now: opening the graph, or a run; as much as it takes, where that is more.
+    set_aside: Option<u64>,
     /// Higher: used later.
     used: u64,
-    /// The most bytes that its processes took while they kept to the budget; 0: not known.
-    peak: u64,
-    /// The most voxels of a run that is in the peak; 0: only its graph was opened.
-    voxels: usize,
+    /// The most bytes that the process which is there has taken; 0: there is none.
+    holds: u64,
+    /// Voxels of the largest run that this process has answered; 0: it has opened its graph only.
+    ran: usize,
+    needs: Needs,
+    /// Its processes do without large pages from now on: in one that has them it outgrew the budget.
+    lean: bool,
     too_large: Option<TooLarge>,
 }
 
@@ -37,39 +37,125 @@ struct TooLarge {
     bytes: u64,
 }
 
+/// May it begin?
+#[derive(Debug)]
+pub(super) enum Admission<W> {
+    /// In this process, if there is one, and when those have gone.
+    Now { worker: Option<W>, gone: Vec<(String, W)> },
+    /// Others have to end first.
+    Later,
+    /// It can never fit: why.
+    Never(String),
+}
+
+/// May it go on?
+#[derive(Debug)]
+pub(super) enum Growth<W> {
+    /// When those have gone.
+    Fits(Vec<(String, W)>),
+    /// It took more than was set aside for it, and nothing that is idle is left to go, or more than it would in a process
+    /// of its own: again, in another one, when there is room.
+    Again,
+    /// It can never fit: why.
+    Never(String),
+}
+
 impl<W> Residents<W> {
     pub(super) fn new(budget: u64) -> Self {
         Self { budget, models: BTreeMap::new(), uses: 0 }
     }
 
+    /// A model that was not there before: bytes of its graph.
+    pub(super) fn known(&mut self, model: &str, graph: u64) {
+        self.models
+            .entry(model.to_string())
+            .or_insert_with(|| Resident { needs: Needs::of_graph(graph), ..Resident::default() });
+    }
+
+    /// As if it had never been there, but while it does something.
+    pub(super) fn forget(&mut self, model: &str) -> Option<W> {
+        let rests = |resident: &&mut Resident<W>| resident.set_aside.is_none();
+        let idle = self.models.get_mut(model).filter(rests)?.idle.take();
+        self.models.remove(model);
+        idle
+    }
+
+    /// Room for a run on so many voxels, or for opening the graph. It is set aside until [`Self::leave`].
+    pub(super) fn admit(&mut self, model: &str, voxels: usize) -> Admission<W> {
+        if let Some(why) = self.refusal(model, voxels) {
+            return Admission::Never(why);
+        }
+        let need = self.need(model, voxels).min(self.budget);
+        let busy = self.busy_beside(model);
+        let itself = self.models.get(model).is_some_and(|resident| resident.set_aside.is_some());
+        if itself || (busy > 0 && busy.saturating_add(need) > self.budget) {
+            return Admission::Later;
+        }
+        let gone = self.make_room(model, need);
+        let resident = self.resident(model);
+        resident.set_aside = Some(need);
+        let worker = resident.idle.take();
+        Admission::Now { worker, gone }
+    }
+
     /// Why a run of the model on so many voxels would take more than all models may; asked before
     /// anything is unloaded for it.
     pub(super) fn refusal(&self, model: &str, voxels: usize) -> Option<String> {
-        let found = self.models.get(model)?.too_large?;
-        (voxels >= found.voxels).then(|| self.why(model, found))
+        let resident = self.models.get(model)?;
+        if let Some(found) = resident.too_large.filter(|found| voxels >= found.voxels) {
+            return Some(self.why(model, found));
+        }
+        let least = resident.needs.least(voxels);
+        (least > self.budget).then(|| {
+            let [least, budget] = [least.div_ceil(1 << 20), self.budget >> 20];
+            let what = match voxels {
+                0 => "for its graph".to_string(),
+                _ => format!("for its graph and {voxels} voxels"),
+            };
+            format!(
+                "the model `{model}` needs at least {least} MiB {what}, and all models together may take \
+                 {budget}: set inference.memory-mib to more than {least} if the machine has it, {}",
+                match resident.needs.least(0) > self.budget {
+                    true => "or take the model away",
+                    false => "or let the rule select fewer images",
+                }
+            )
+        })
     }
 
     fn why(&self, model: &str, TooLarge { voxels, bytes }: TooLarge) -> String {
         let [took, budget] = [bytes.div_ceil(1 << 20), self.budget >> 20];
-        let what = match voxels {
-            0 => "to open its graph".to_string(),
-            _ => format!("for {voxels} voxels"),
+        let (what, or) = match voxels {
+            0 => ("to open its graph".to_string(), "take the model away"),
+            _ => (format!("for {voxels} voxels"), "let the rule select fewer images"),
         };
         format!(
-            "the model `{model}` took {took} MiB {what}, and all models together may take {budget}: set \
-             inference.memory-mib to more than {took} if the machine has it, or take the model away"
+            "the model `{model}` took at least {took} MiB {what}, and all models together may take {budget}: set \
+             inference.memory-mib to more than {took} if the machine has it, or {or}"
         )
     }
 
-    /// Idle until now.
-    pub(super) fn take(&mut self, model: &str) -> Option<W> {
-        self.models.get_mut(model)?.idle.take()
+    /// What a run takes when it is over, as far as is known, in the process that is there.
+    fn need(&self, model: &str, voxels: usize) -> u64 {
+        let of = |resident: &Resident<W>| resident.needs.of(voxels).max(resident.holds);
+        self.models.get(model).map_or(0, of)
     }
 
-    /// What is known of the model's need, or `now` where it takes more already, has to fit: gives those
-    /// that must go for it, the one that was not used for longest first.
-    pub(super) fn make_room(&mut self, model: &str, now: u64) -> Vec<(String, W)> {
-        let wanted = self.models.get(model).map_or(0, |resident| resident.peak).max(now);
+    /// What the others take that do something.
+    fn busy_beside(&self, model: &str) -> u64 {
+        self.others(model).filter(|other| other.set_aside.is_some()).map(Resident::takes).sum()
+    }
+
+    fn beside(&self, model: &str) -> u64 {
+        self.others(model).map(Resident::takes).sum()
+    }
+
+    fn others(&self, model: &str) -> impl Iterator<Item = &Resident<W>> {
+        self.models.iter().filter(move |(name, _)| *name != model).map(|(_, other)| other)
+    }
+
+    /// Gives those that must go so that there are so many bytes for the model, the one that was not used for longest first.
+    fn make_room(&mut self, model: &str, wanted: u64) -> Vec<(String, W)> {
         let mut gone = Vec::new();
         while self.beside(model).saturating_add(wanted) > self.budget {
             let others = self.models.iter_mut().filter(|(name, _)| *name != model);
@@ -77,43 +163,67 @@ impl<W> Residents<W> {
             let Some((name, resident)) = idle.min_by_key(|(_, resident)| resident.used) else {
                 break;
             };
+            resident.holds = 0;
             gone.extend(resident.idle.take().map(|worker| (name.clone(), worker)));
         }
         gone
     }
 
-    /// The same before a run on so many voxels.
-    pub(super) fn make_room_for(&mut self, model: &str, voxels: usize) -> Vec<(String, W)> {
-        let need = self.need(model, voxels);
-        self.make_room(model, need)
-    }
-
-    /// An eighth more than was found, since no run takes what the last one took; in proportion for more voxels than it
-    /// ever had; or a guess.
-    fn need(&self, model: &str, voxels: usize) -> u64 {
-        let (peak, known) =
-            self.models.get(model).map_or((0, 0), |found| (found.peak, found.voxels));
-        if known == 0 {
-            return peak.saturating_add(GUESS.saturating_mul(voxels as u64));
+    /// What the process of the model has taken by now, while it opens the graph or runs on so many voxels.
+    pub(super) fn grows(&mut self, model: &str, voxels: usize, bytes: u64) -> Growth<W> {
+        let budget = self.budget;
+        let resident = self.resident(model);
+        resident.holds = resident.holds.max(bytes);
+        let within = resident.set_aside.is_some_and(|set_aside| bytes <= set_aside);
+        if within && bytes <= budget {
+            return Growth::Fits(Vec::new());
         }
-        let parts = (voxels as f64 / known as f64).max(1.0);
-        ((peak + peak / 8) as f64 * parts) as u64
+        if bytes > budget {
+            return self.outgrown(model, voxels, bytes);
+        }
+        if self.busy_beside(model).saturating_add(bytes) <= budget {
+            self.resident(model).set_aside = Some(bytes);
+            return Growth::Fits(self.make_room(model, bytes));
+        }
+        // The next time more is set aside, so that this comes to an end.
+        let resident = self.resident(model);
+        match voxels {
+            0 => resident.needs.opened(bytes.saturating_add(bytes / 8), false),
+            _ => resident.needs.ran(voxels.max(resident.ran), bytes),
+        }
+        Growth::Again
     }
 
-    /// A run of the model begins or has ended: what it takes is not there for those on other devices.
-    pub(super) fn running(&mut self, model: &str, runs: bool) {
-        self.resident(model).runs = runs;
+    /// More than the whole budget. What earlier runs left in a process is no fault of this one, nor are large pages, which
+    /// count as a whole where a part is used: only what a lean process takes in which nothing ran before tells what
+    /// the run takes. The least of those counts from then on.
+    fn outgrown(&mut self, model: &str, voxels: usize, bytes: u64) -> Growth<W> {
+        let resident = self.resident(model);
+        if resident.ran > 0 || !resident.lean {
+            resident.lean = true;
+            return Growth::Again;
+        }
+        let found = TooLarge { voxels, bytes };
+        if resident.too_large.is_none_or(|known| voxels < known.voxels) {
+            resident.too_large = Some(found);
+        }
+        Growth::Never(self.why(model, found))
     }
 
-    /// What the others take that are loaded.
-    fn beside(&self, model: &str) -> u64 {
-        let others = self.models.iter().filter(|(name, _)| *name != model);
-        let loaded = others.filter(|(_, other)| other.idle.is_some() || other.runs);
-        loaded.map(|(_, other)| other.peak).sum()
+    /// Whether its next process does without large pages.
+    pub(super) fn is_lean(&self, model: &str) -> bool {
+        self.models.get(model).is_some_and(|resident| resident.lean)
+    }
+
+    /// A new process has opened the graph, and took so many bytes.
+    pub(super) fn opened(&mut self, model: &str, bytes: u64) {
+        let resident = self.resident(model);
+        (resident.holds, resident.ran) = (bytes, 0);
+        resident.needs.opened(bytes, resident.lean);
     }
 
     /// It has opened its graph, or run on so many voxels, took so many bytes at most by now, and is idle.
-    /// Gives who has to go then: itself if that was more than the budget.
+    /// Gives who has to go then: itself if that was more than the budget, or than what others leave of it.
     pub(super) fn back(
         &mut self,
         model: &str,
@@ -122,142 +232,58 @@ impl<W> Residents<W> {
         bytes: u64,
     ) -> Vec<(String, W)> {
         if bytes > self.budget {
-            self.exceeded(model, voxels, bytes);
+            self.outgrown(model, voxels, bytes);
             return vec![(model.to_string(), worker)];
         }
+        let fits = self.busy_beside(model).saturating_add(bytes) <= self.budget;
         self.uses += 1;
         let used = self.uses;
         let resident = self.resident(model);
+        resident.ran = resident.ran.max(voxels);
+        if resident.ran > 0 {
+            resident.needs.ran(resident.ran, bytes);
+        }
+        if !fits {
+            return vec![(model.to_string(), worker)];
+        }
         resident.idle = Some(worker);
         resident.used = used;
-        resident.peak = resident.peak.max(bytes);
-        resident.voxels = resident.voxels.max(voxels);
+        resident.holds = bytes;
         self.make_room(model, bytes)
     }
 
-    /// A run on so many voxels took more than the budget. The least of them counts from then on.
-    pub(super) fn exceeded(&mut self, model: &str, voxels: usize, bytes: u64) -> String {
-        let found = TooLarge { voxels, bytes };
-        let resident = self.resident(model);
-        if resident.too_large.is_none_or(|known| voxels < known.voxels) {
-            resident.too_large = Some(found);
+    /// Nothing is set aside for it any more. Where it is not idle by now its process is gone.
+    pub(super) fn leave(&mut self, model: &str) {
+        if let Some(resident) = self.models.get_mut(model) {
+            resident.set_aside = None;
+            if resident.idle.is_none() {
+                (resident.holds, resident.ran) = (0, 0);
+            }
         }
-        self.why(model, found)
-    }
-
-    pub(super) fn exceeds(&self, bytes: u64) -> bool {
-        bytes > self.budget
     }
 
     /// The most bytes that its processes took while they kept to the budget.
     pub(super) fn peak(&self, model: &str) -> Option<u64> {
-        self.models.get(model).map(|resident| resident.peak).filter(|peak| *peak > 0)
+        self.models.get(model)?.needs.most()
     }
 
     fn resident(&mut self, model: &str) -> &mut Resident<W> {
-        let unknown =
-            || Resident { idle: None, runs: false, used: 0, peak: 0, voxels: 0, too_large: None };
-        self.models.entry(model.to_string()).or_insert_with(unknown)
+        self.models.entry(model.to_string()).or_default()
+    }
+}
+
+impl<W> Resident<W> {
+    fn takes(&self) -> u64 {
+        self.holds.max(self.set_aside.unwrap_or(0))
+    }
+}
+
+impl<W> Default for Resident<W> {
+    fn default() -> Self {
+        let (idle, set_aside, needs, too_large) = (None, None, Needs::default(), None);
+        Self { idle, set_aside, used: 0, holds: 0, ran: 0, needs, lean: false, too_large }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    fn names(gone: Vec<(String, &str)>) -> Vec<String> {
-        gone.into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// As the pool does it: room, then a run on so many voxels that took so many MiB.
-    fn run(residents: &mut Residents<&'static str>, model: &str, mib: u64) -> Vec<String> {
-        let mut gone = names(residents.make_room(model, 0));
-        let worker = residents.take(model).unwrap_or("new");
-        gone.extend(names(residents.back(model, worker, 100, mib * MIB)));
-        gone
-    }
-
-    #[test]
-    fn what_was_not_used_for_longest_goes_until_the_known_need_fits() {
-        let mut residents = Residents::new(100 * MIB);
-        let none: [String; 0] = [];
-        assert_eq!(run(&mut residents, "a", 30), none);
-        assert_eq!(run(&mut residents, "b", 30), none);
-        assert_eq!(run(&mut residents, "c", 40), none);
-        assert_eq!(run(&mut residents, "a", 30), none);
-        assert_eq!(run(&mut residents, "d", 20), ["b"], "it is known only behind its run");
-        assert!(residents.take("d").is_some(), "it runs");
-        assert_eq!(names(residents.make_room("d", 20 * MIB)), none);
-        assert_eq!(names(residents.make_room("d", 31 * MIB)), ["c"], "it grows while it runs");
-        assert_eq!(run(&mut residents, "c", 40), none);
-        assert_eq!(run(&mut residents, "b", 30), none, "exactly the budget");
-        assert_eq!(run(&mut residents, "e", 90), ["a", "c", "b"]);
-        assert_eq!(run(&mut residents, "a", 30), ["e"], "as its need is known");
-    }
-
-    #[test]
-    fn room_is_made_before_a_run_whose_need_is_not_known_yet() {
-        let mut residents = Residents::new(100 * MIB);
-        run(&mut residents, "a", 30);
-        assert!(residents.back("b", "opened", 0, 10 * MIB).is_empty());
-        let of_mib = |mib: u64| (mib * MIB / GUESS) as usize;
-        assert!(residents.make_room_for("b", of_mib(60)).is_empty(), "30, and 10 and 60");
-        assert_eq!(names(residents.make_room_for("b", of_mib(61))), ["a"]);
-        run(&mut residents, "a", 30);
-        let worker = residents.take("b").expect("it stays");
-        assert!(residents.back("b", worker, 1000, 20 * MIB).is_empty());
-        assert!(
-            residents.make_room_for("b", 3111).is_empty(),
-            "30, and 70 of 100: 20 and an eighth, 3.111 times"
-        );
-        assert_eq!(names(residents.make_room_for("b", 3112)), ["a"]);
-        assert!(residents.make_room_for("b", 10).is_empty(), "what is known fits");
-        assert!(residents.make_room_for("new", usize::MAX).iter().any(|(name, _)| name == "b"));
-    }
-
-    #[test]
-    fn what_runs_on_another_device_is_counted_until_it_has_ended() {
-        let mut residents = Residents::new(100 * MIB);
-        for (model, mib) in [("a", 60), ("b", 30), ("c", 20)] {
-            run(&mut residents, model, mib);
-        }
-        assert!(residents.take("a").is_none(), "it went for c");
-        run(&mut residents, "a", 60);
-        residents.running("a", true);
-        assert!(residents.take("a").is_some());
-        run(&mut residents, "b", 30);
-        assert_eq!(names(residents.make_room("c", 20 * MIB)), ["b"]);
-        residents.running("a", false);
-        run(&mut residents, "b", 30);
-        assert!(residents.make_room("c", 20 * MIB).is_empty());
-    }
-
-    #[test]
-    fn what_needs_more_than_the_budget_is_refused_and_unloads_no_other() {
-        let mut residents = Residents::new(100 * MIB);
-        assert!(run(&mut residents, "a", 30).is_empty());
-        assert_eq!(residents.refusal("b", 0), None);
-        let gone = residents.back("b", "new", 0, 200 * MIB);
-        assert_eq!(names(gone), ["b"], "its process ends");
-        let why = "the model `b` took 200 MiB to open its graph, and all models together may take 100: \
-                   set inference.memory-mib to more than 200 if the machine has it, or take the model away";
-        assert_eq!(residents.refusal("b", 1).as_deref(), Some(why));
-        assert_eq!(residents.refusal("a", 1), None);
-        assert!(residents.take("a").is_some(), "it stays loaded");
-    }
-
-    #[test]
-    fn a_volume_that_was_too_large_refuses_larger_ones_and_no_smaller_ones() {
-        let mut residents = Residents::new(100 * MIB);
-        assert!(residents.back("a", "new", 50, 60 * MIB).is_empty());
-        assert_eq!(names(residents.back("a", "same", 90, 101 * MIB)), ["a"]);
-        residents.exceeded("a", 95, 120 * MIB);
-        assert_eq!(residents.refusal("a", 89), None);
-        let why = residents.refusal("a", 90).unwrap();
-        assert!(why.contains("took 101 MiB for 90 voxels"), "{why}");
-        residents.exceeded("a", 80, 101 * MIB);
-        assert!(residents.refusal("a", 80).is_some());
-    }
-}
+mod tests;

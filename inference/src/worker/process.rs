@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zerocopy::IntoBytes;
@@ -31,7 +32,13 @@ pub enum NotOpened {
     /// May work later: no memory, no processes.
     #[error("{0}")]
     NotNow(String),
+    /// All models together may take less: who runs the node must act.
+    #[error("{0}")]
+    TooLarge(String),
 }
+
+/// How often a look is taken at how much a process takes.
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// One process that has opened one model.
 #[derive(Debug)]
@@ -78,17 +85,20 @@ impl Process {
 }
 
 impl Worker {
-    /// Starts `program worker` and waits until the model is open.
+    /// Starts `program worker` and waits until the model is open. Meanwhile `goes_on` is told how many bytes the
+    /// process has taken; where it says no, the process is ended.
     pub fn start(
         program: &Path,
         model: &Model,
         options: &EngineOptions,
+        pages: Pages,
+        goes_on: impl Fn(u64) -> bool + Send,
     ) -> Result<Self, NotOpened> {
         let not_now = |error: io::Error| {
             NotOpened::NotNow(format!("no process for the model `{}`: {error}", model.name))
         };
         let (node, worker) = UnixStream::pair().map_err(not_now)?;
-        let child = with_memory_kept(&mut Command::new(program))
+        let child = with_pages(&mut Command::new(program), pages)
             .arg0("gantry")
             .arg("worker")
             .stdin(Stdio::from(OwnedFd::from(worker)))
@@ -108,12 +118,14 @@ impl Worker {
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
-        let opened = worker
-            .node
-            .set_read_timeout(Some(OPENS_WITHIN))
-            .and_then(|()| write_head(&mut worker.node, &task))
-            .and_then(|()| read_head(&mut worker.node))
-            .map_err(|error| NotOpened::NotNow(worker.why_not_opened(model, &error)))?;
+        let process = worker.process();
+        let opened = watched(&process, goes_on, || {
+            worker.node.set_read_timeout(Some(OPENS_WITHIN))?;
+            write_head(&mut worker.node, &task)?;
+            read_head(&mut worker.node)
+        });
+        let opened =
+            opened.map_err(|error| NotOpened::NotNow(worker.why_not_opened(model, &error)))?;
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
@@ -179,6 +191,28 @@ impl Drop for Worker {
     }
 }
 
+/// Does `work` here while another thread looks at what the process takes.
+fn watched<T>(
+    process: &Process,
+    goes_on: impl Fn(u64) -> bool + Send,
+    work: impl FnOnce() -> T,
+) -> T {
+    let (finished, working) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while working.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                if !goes_on(process.peak_memory().unwrap_or(0)) {
+                    process.kill();
+                    return;
+                }
+            }
+        });
+        // Dropped when the work returns or panics: either way the looks end.
+        let _finished = finished;
+        work()
+    })
+}
+
 pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
     Ok(match read_head(from)? {
         Answered::Transient(text) => Err(InferError::Transient(text)),
@@ -218,8 +252,28 @@ const MEMORY: [(&str, &str); 3] = [
     ("MIMALLOC_PURGE_DELAY", "-1"),
 ];
 
-fn with_memory_kept(command: &mut Command) -> &mut Command {
-    command.envs(MEMORY.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
+/// Memory is asked for as it is needed, and given back.
+const LEAN_MEMORY: [(&str, &str); 3] = [
+    ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0:glibc.malloc.arena_max=1"),
+    ("MIMALLOC_ALLOW_LARGE_OS_PAGES", "0"),
+    ("MIMALLOC_PURGE_DELAY", "0"),
+];
+
+/// What a process has its memory in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// Faster, and kept from run to run; but a page of 2 MiB counts as a whole where a part of it is used.
+    Large,
+    /// As little as it needs.
+    Small,
+}
+
+fn with_pages(command: &mut Command, pages: Pages) -> &mut Command {
+    let memory = match pages {
+        Pages::Large => MEMORY,
+        Pages::Small => LEAN_MEMORY,
+    };
+    command.envs(memory.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()))
 }
 
 fn folder_of(model: &Model) -> PathBuf {

@@ -18,7 +18,7 @@ pub struct Wanted {
     pub input: String,
 }
 
-/// What was read, by series.
+/// What was read, by the series or the study that a rule would run on.
 #[derive(Debug)]
 pub struct Kept {
     /// Bytes of voxels that may be kept.
@@ -29,11 +29,11 @@ pub struct Kept {
 #[derive(Debug, Default)]
 struct Held {
     bytes: u64,
-    series: HashMap<Uid, OfSeries>,
+    read: HashMap<Uid, Read>,
 }
 
 #[derive(Debug)]
-struct OfSeries {
+struct Read {
     images: HashMap<Wanted, (Digest, ImageSlices)>,
     /// What could not be read, or found no room: its job will see to it.
     left: HashSet<Wanted>,
@@ -42,9 +42,9 @@ struct OfSeries {
 }
 
 impl Held {
-    fn of(&mut self, series: &Uid) -> &mut OfSeries {
+    fn of(&mut self, on: &Uid) -> &mut Read {
         let touched = Instant::now();
-        let of = self.series.entry(series.clone()).or_insert_with(|| OfSeries {
+        let of = self.read.entry(on.clone()).or_insert_with(|| Read {
             images: HashMap::new(),
             left: HashSet::new(),
             touched,
@@ -64,20 +64,20 @@ impl Kept {
         self.most == 0
     }
 
-    pub fn has(&self, series: &Uid, wanted: &Wanted) -> bool {
-        self.held().series.get(series).is_some_and(|of| of.images.contains_key(wanted))
+    pub fn has(&self, on: &Uid, wanted: &Wanted) -> bool {
+        self.held().read.get(on).is_some_and(|of| of.images.contains_key(wanted))
     }
 
     /// Whether there is still something to be done about it.
-    pub fn lacks(&self, series: &Uid, wanted: &Wanted) -> bool {
+    pub fn lacks(&self, on: &Uid, wanted: &Wanted) -> bool {
         let held = self.held();
-        let of = held.series.get(series);
+        let of = held.read.get(on);
         of.is_none_or(|of| !of.images.contains_key(wanted) && !of.left.contains(wanted))
     }
 
     /// Is not tried again.
-    pub fn leave(&self, series: &Uid, wanted: Wanted) {
-        self.held().of(series).left.insert(wanted);
+    pub fn leave(&self, on: &Uid, wanted: Wanted) {
+        self.held().of(on).left.insert(wanted);
     }
 
     pub fn voxels_left(&self) -> usize {
@@ -91,35 +91,35 @@ impl Kept {
     }
 
     /// False where there is no room: then the job reads the image itself.
-    pub fn put(&self, series: &Uid, wanted: Wanted, digest: Digest, image: ImageSlices) -> bool {
+    pub fn put(&self, on: &Uid, wanted: Wanted, digest: Digest, image: ImageSlices) -> bool {
         let mut held = self.held();
         let bytes = image.bytes();
         if held.bytes + bytes > self.most {
             return false;
         }
-        let before = held.of(series).images.insert(wanted, (digest, image));
+        let before = held.of(on).images.insert(wanted, (digest, image));
         held.bytes += bytes;
         held.bytes -= before.map_or(0, |(_, image)| image.bytes());
         true
     }
 
     /// What was read of these very bytes, once.
-    pub fn take(&self, series: &Uid, wanted: &Wanted, digest: &Digest) -> Option<ImageSlices> {
+    pub fn take(&self, on: &Uid, wanted: &Wanted, digest: &Digest) -> Option<ImageSlices> {
         let mut held = self.held();
-        let of = held.series.get_mut(series)?;
+        let of = held.read.get_mut(on)?;
         let (of_bytes, image) = of.images.remove(wanted)?;
         if of.images.is_empty() && of.left.is_empty() {
-            held.series.remove(series);
+            held.read.remove(on);
         }
         held.bytes -= image.bytes();
         (of_bytes == *digest).then_some(image)
     }
 
-    /// Series that got nothing for so long: no rule ran on them after all, or their jobs wait for others.
+    /// What got nothing for so long: no rule ran on it after all, or its job waits for others.
     pub fn forget_idle(&self, idle: Duration) {
         let mut held = self.held();
-        let Held { bytes, series } = &mut *held;
-        series.retain(|_, of| {
+        let Held { bytes, read } = &mut *held;
+        read.retain(|_, of| {
             let stays = of.touched.elapsed() < idle;
             if !stays {
                 *bytes -= of.images.values().map(|(_, image)| image.bytes()).sum::<u64>();
