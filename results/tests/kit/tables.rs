@@ -1,0 +1,46 @@
+//! dicom-validator: the modules of a class as PS3.3 lists them, from the tables that highdicom carries.
+
+use super::validators::python;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+
+/// One for all files: its start takes longer than a hundred answers. It ends with this program, when
+/// nothing more can be asked.
+static JUDGE: LazyLock<Option<Mutex<Judge>>> = LazyLock::new(|| {
+    let Some(python) = python() else {
+        println!("skipped: GANTRY_PYTHON names no Python with dicom-validator");
+        return None;
+    };
+    let mut judge = Command::new(python)
+        .args(["-W", "ignore", "-c", include_str!("module_tables.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a Python");
+    let questions = judge.stdin.take().expect("asked for");
+    let answers = BufReader::new(judge.stdout.take().expect("asked for")).lines();
+    Some(Mutex::new(Judge { questions, answers }))
+});
+
+struct Judge {
+    questions: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// Attributes that are missing, empty, not of the class or not of their VR, as `module: attribute: fault`.
+/// What is conditional is never missed, and functional groups and content items are not looked into.
+pub fn faults(path: &Path) -> Vec<String> {
+    let Some(judge) = JUDGE.as_ref() else { return vec![] };
+    let mut judge = judge.lock().expect("dicom-validator has answered before");
+    writeln!(judge.questions, "{}", path.display()).expect("dicom-validator listens");
+    let mut faults = vec![];
+    loop {
+        let line = judge.answers.next().expect("dicom-validator answers").expect("text");
+        if line.is_empty() {
+            return faults;
+        }
+        faults.push(line);
+    }
+}
