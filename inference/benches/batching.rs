@@ -120,6 +120,7 @@ fn film(side: usize) -> Vec<Images> {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.1"),
         sop_instance: uid("1.2.3"),
         pixel_spacing: None,
+        patient_spacing: None,
     };
     vec![film.into()]
 }

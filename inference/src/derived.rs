@@ -1,14 +1,13 @@
 //! Images that a graph made: brought back from the model's grid onto that of the images, in their unit.
 
-use crate::manifest::{DerivedOutput, Input, InputKind};
-use crate::masks::{are_numbers, probabilities};
-use crate::prepare::{Place, Prepared};
+use crate::manifest::{Axes, DerivedOutput};
+use crate::masks::probabilities;
+use crate::prepare::Place;
 use crate::tensors::Tensors;
 use crate::voxels::block::Block;
 use crate::voxels::error::VoxelError;
 use crate::voxels::grid::Grid;
 use crate::voxels::resample::linear;
-use gantry_terms::film::Film;
 use gantry_terms::findings::Derived;
 use gantry_terms::images::Images;
 
@@ -16,17 +15,15 @@ use gantry_terms::images::Images;
 /// keep its manifest.
 pub fn over_images(
     output: &DerivedOutput,
-    input: &Input,
+    axes: Axes,
     images: &Images,
-    prepared: &Prepared,
+    place: &Place,
     tensors: &Tensors,
 ) -> Result<Derived, String> {
-    let (block, onto) = match (images, &prepared.place) {
-        (Images::Film(film), _) => of_film(output, input, film, tensors)?,
-        (Images::Volume(_), Some(place)) => of_volume(output, input, place, tensors)?,
-        (Images::Volume(_), None) => return Err("the volume has no place".into()),
-    };
-    let values = back(block, &onto, output, images.numbers()).map_err(|error| error.to_string())?;
+    let numbers = probabilities(&output.tensor, axes, place, tensors)?.to_vec();
+    let values = Block::new(place.grid, numbers)
+        .and_then(|block| back(block, &place.images, output, images.numbers()))
+        .map_err(|error| error.to_string())?;
     Ok(Derived {
         key: output.key.clone(),
         label: output.label.clone(),
@@ -35,51 +32,6 @@ pub fn over_images(
         quantity: output.quantity.clone(),
         values,
     })
-}
-
-fn of_volume(
-    output: &DerivedOutput,
-    input: &Input,
-    place: &Place,
-    tensors: &Tensors,
-) -> Result<(Block, Grid), String> {
-    let numbers = probabilities(&output.tensor, input.axes, place, tensors)?.to_vec();
-    let block = Block::new(place.grid, numbers).map_err(|error| error.to_string())?;
-    Ok((block, place.images))
-}
-
-/// A film is one slice of a block, of pixels instead of mm.
-fn of_film(
-    output: &DerivedOutput,
-    input: &Input,
-    film: &Film,
-    tensors: &Tensors,
-) -> Result<(Block, Grid), String> {
-    let InputKind::Image(wanted) = &input.kind else { return Err("a film is no volume".into()) };
-    let place = wanted.place([film.rows, film.columns]);
-    let [rows, columns] = place.size;
-    let tensor = &output.tensor;
-    let (shape, numbers) = tensors.numbers(tensor)?;
-    let expected = [1, 1, rows as i64, columns as i64];
-    if shape != expected || numbers.len() != rows * columns {
-        return Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"));
-    }
-    are_numbers(tensor, numbers)?;
-    // The middle of its first pixel on the film, where that of the film's own first pixel is 0.
-    let first = |axis: usize| place.on_film(axis, 0.5) - 0.5;
-    let grid = Grid::new(
-        [1, rows, columns],
-        [first(1), first(0), 0.0],
-        [[0.0, 0.0, 1.0], [0.0, place.step[0], 0.0], [place.step[1], 0.0, 0.0]],
-    );
-    let whole = Grid::new(
-        [1, film.rows, film.columns],
-        [0.0; 3],
-        [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]],
-    );
-    let told = |error: VoxelError| error.to_string();
-    let block = Block::new(grid.map_err(told)?, numbers.to_vec()).map_err(told)?;
-    Ok((block, whole.map_err(told)?))
 }
 
 fn back(

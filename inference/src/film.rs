@@ -15,6 +15,7 @@ use crate::voxels::error::VoxelError;
 use crate::voxels::intensity::{invert, window};
 use gantry_terms::film::Film;
 
+const MAGNIFICATION: u32 = 0x0018_1114;
 const IMAGER_PIXEL_SPACING: u32 = 0x0018_1164;
 const WINDOW_CENTER: u32 = 0x0028_1050;
 const WINDOW_WIDTH: u32 = 0x0028_1051;
@@ -26,6 +27,7 @@ const PRESENTATION_LUT_SHAPE: u32 = 0x2050_0020;
 
 /// What [`intensities`] and [`read`] have to know beside the pixels.
 pub(crate) const TAGS: &[u32] = &[
+    MAGNIFICATION,
     IMAGER_PIXEL_SPACING,
     WINDOW_CENTER,
     WINDOW_WIDTH,
@@ -117,8 +119,17 @@ fn read_elements(elements: &Elements, input: &Input) -> Result<Film, FilmError> 
             Some(groups) => of_group(elements, &tables, groups, at, input, frame)?,
         });
     }
-    let pixel_spacing = spacing(elements);
-    Ok(Film { frames, channels, rows, columns, pixels, sop_class, sop_instance, pixel_spacing })
+    Ok(Film {
+        frames,
+        channels,
+        rows,
+        columns,
+        pixels,
+        sop_class,
+        sop_instance,
+        pixel_spacing: spacing(elements),
+        patient_spacing: patient_spacing(elements),
+    })
 }
 
 /// As many frames and as many channels as the model takes.
@@ -300,8 +311,21 @@ fn lut(
 
 /// Between rows, then between columns: calibrated ones first, else those at the detector.
 fn spacing(elements: &Elements) -> Option<[f64; 2]> {
-    let spacings = [slice::PIXEL_SPACING, IMAGER_PIXEL_SPACING].into_iter();
-    let usable = |both: &[f64; 2]| both.iter().all(|mm| *mm > 0.0);
-    let read = |tag| elements.decimals(tag).and_then(|values| values.try_into().ok());
-    spacings.filter_map(read).find(usable)
+    let at = |tag| spacing_by(elements, tag);
+    at(slice::PIXEL_SPACING).or_else(|| at(IMAGER_PIXEL_SPACING))
+}
+
+/// What lies nearer to the source than the detector is as many times smaller than its picture (PS3.3 C.8.7.5: the distance
+/// from source to detector over that from source to patient).
+fn patient_spacing(elements: &Elements) -> Option<[f64; 2]> {
+    let calibrated = || {
+        let magnified = elements.decimal(MAGNIFICATION).filter(|times| *times > 0.0)?;
+        Some(spacing_by(elements, IMAGER_PIXEL_SPACING)?.map(|mm| mm / magnified))
+    };
+    spacing_by(elements, slice::PIXEL_SPACING).or_else(calibrated)
+}
+
+fn spacing_by(elements: &Elements, tag: u32) -> Option<[f64; 2]> {
+    let both: [f64; 2] = elements.decimals(tag)?.try_into().ok()?;
+    both.iter().all(|mm| *mm > 0.0).then_some(both)
 }

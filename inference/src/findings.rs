@@ -4,11 +4,12 @@ use crate::boxes::Detected;
 use crate::classes::answer;
 use crate::derived;
 use crate::manifest::{
-    Figure, Group, Manifest, MeasurementOutput, MeasurementSource, ResultKind, SegmentationOutput,
+    Figure, Group, InputKind, Manifest, MeasurementOutput, MeasurementSource, ResultKind,
+    SegmentationOutput,
 };
 use crate::masks::{self, Classes};
 use crate::models::Model;
-use crate::prepare::Prepared;
+use crate::prepare::{Place, Prepared};
 use crate::tensors::Tensors;
 use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::figures::of_values;
@@ -24,29 +25,29 @@ pub fn interpret(
 ) -> Result<Findings, String> {
     let manifest = &model.manifest;
     let axes = manifest.lead().axes;
+    let of_film = film_place(manifest, images)?;
+    let place = of_film.as_ref().or(prepared.place.as_ref());
+    let somewhere = || place.ok_or("masks and images lie over a volume or a film".to_string());
     let mut classes = Classes::default();
-    let over = |output| match &prepared.place {
-        Some(place) => masks::over_images(output, axes, place, tensors, &mut classes),
-        None => Err("a mask lies over a volume, and there is none".to_string()),
-    };
+    let over = |output| masks::over_images(output, axes, somewhere()?, tensors, &mut classes);
     let masks: Vec<Vec<bool>> =
         manifest.segmentations.iter().map(over).collect::<Result<_, _>>()?;
     let source = Source { manifest, images, tensors, masks: &masks };
     let groups = manifest.groups.iter().map(|group| source.measure(group));
     let mut groups: Vec<MeasurementGroup> = groups.collect::<Result<_, _>>()?;
-    let mut remarks = Vec::new();
+    let mut remarks = source.remarks();
     for output in &manifest.detections {
         let found = Detected::new(output, manifest.lead(), images, prepared, tensors)?;
         remarks.extend(found.remark(output));
         groups.extend(found.groups(output));
     }
     let derived = manifest.derived.iter();
-    let derived = derived
-        .map(|output| derived::over_images(output, manifest.lead(), images, prepared, tensors));
+    let derived =
+        derived.map(|output| derived::over_images(output, axes, images, somewhere()?, tensors));
     let fractional = manifest.results.contains(&ResultKind::FractionalSegmentation);
-    let probable = |output| match (&prepared.place, fractional) {
-        (Some(place), true) => masks::probable_over_images(output, axes, place, tensors),
-        _ => Ok(Vec::new()),
+    let probable = |output| match fractional {
+        true => masks::probable_over_images(output, axes, somewhere()?, tensors),
+        false => Ok(Vec::new()),
     };
     Ok(Findings {
         algorithm: algorithm(model),
@@ -61,6 +62,17 @@ pub fn interpret(
         derived: derived.collect::<Result<_, _>>()?,
         remarks,
     })
+}
+
+/// Where the tensors of one film lie.
+fn film_place(manifest: &Manifest, images: &Images) -> Result<Option<Place>, String> {
+    match (images, &manifest.lead().kind) {
+        (Images::Film(film), InputKind::Image(wanted)) => {
+            let place = Place::of_film(wanted, [film.rows, film.columns]);
+            place.map(Some).map_err(|error| error.to_string())
+        }
+        _ => Ok(None),
+    }
 }
 
 /// What figures are taken of.
@@ -111,20 +123,44 @@ impl Source<'_> {
         })
     }
 
+    /// Slices, rows and columns.
+    fn size(&self) -> [usize; 3] {
+        match self.images {
+            Images::Volume(volume) => {
+                let geometry = &volume.geometry;
+                [geometry.slices, geometry.rows, geometry.columns]
+            }
+            Images::Film(film) => [film.frames, film.rows, film.columns],
+        }
+    }
+
+    /// Which figures have no value for want of a size.
+    fn remarks(&self) -> Vec<String> {
+        let Images::Film(film) = self.images else { return Vec::new() };
+        let areas = self.manifest.measurements.iter().filter(|output| {
+            let MeasurementSource::Mask { figure, .. } = &output.source else { return false };
+            matches!(figure, Figure::Area(Some(_))) && film.patient_spacing.is_none()
+        });
+        let remark = |output: &MeasurementOutput| {
+            format!("{}: how large a pixel is in the patient the image does not say", output.key)
+        };
+        areas.map(remark).collect()
+    }
+
     fn number(&self, output: &MeasurementOutput) -> Result<Measurement, String> {
         let raw = match &output.source {
             MeasurementSource::Tensor { tensor, index } => {
-                f64::from(self.tensors.row(tensor, *index)?[*index])
+                Some(f64::from(self.tensors.row(tensor, *index)?[*index]))
             }
             MeasurementSource::Mask { segmentation, figure } => {
                 self.figure(segmentation, *figure)?
             }
         };
-        let scaled = raw * output.scale;
-        let value = match raw {
-            raw if raw.is_nan() => Err(NoValue::NotANumber),
-            _ if scaled.is_infinite() => Err(NoValue::MeasurementFailure),
-            _ => Ok(scaled),
+        let scaled = raw.map(|raw| raw * output.scale);
+        let value = match scaled {
+            Some(scaled) if scaled.is_nan() => Err(NoValue::NotANumber),
+            Some(scaled) if scaled.is_finite() => Ok(scaled),
+            _ => Err(NoValue::MeasurementFailure),
         };
         Ok(Measurement {
             key: output.key.clone(),
@@ -135,43 +171,53 @@ impl Source<'_> {
         })
     }
 
-    /// Of an empty mask volume, sum and count are 0, and nothing else is a number.
-    fn figure(&self, segmentation: &str, figure: Figure) -> Result<f64, String> {
+    /// Of an empty mask volume, area, sum and count are 0, and nothing else is a number. None where nobody knows how large
+    /// a pixel is.
+    fn figure(&self, segmentation: &str, figure: Figure) -> Result<Option<f64>, String> {
         let mut outputs = self.manifest.segmentations.iter().zip(self.masks);
         let mask = outputs.find(|(output, _)| output.key == segmentation).map(|(_, mask)| mask);
         let mask = mask.ok_or_else(|| format!("there is no segmentation `{segmentation}`"))?;
-        let Images::Volume(volume) = self.images else {
-            return Err(format!("`{segmentation}` is measured of something that is no volume"));
-        };
-        let geometry = &volume.geometry;
-        if let Figure::Volume(of_mm3) = figure {
-            let voxels = mask.iter().filter(|inside| **inside).count();
-            return Ok(voxels as f64 * geometry.voxel_volume() * of_mm3);
+        let voxels = mask.iter().filter(|inside| **inside).count() as f64;
+        match (figure, self.images) {
+            (Figure::Volume(of_mm3), Images::Volume(volume)) => {
+                return Ok(Some(voxels * volume.geometry.voxel_volume() * of_mm3));
+            }
+            (Figure::Area(None), _) => return Ok(Some(voxels)),
+            (Figure::Area(Some(of_mm2)), Images::Film(film)) => {
+                return Ok(film
+                    .patient_spacing
+                    .map(|[down, along]| voxels * down * along * of_mm2));
+            }
+            (Figure::Volume(_), Images::Film(_)) | (Figure::Area(_), Images::Volume(_)) => {
+                return Err(format!("`{segmentation}` is measured of images of another kind"));
+            }
+            _ => {}
         }
         if figure == Figure::Count {
-            let size = [geometry.slices, geometry.rows, geometry.columns];
-            let parts = Components::of(mask, size, Neighbours::Corners);
-            return Ok(parts.map_err(|error| error.to_string())?.sizes().len() as f64);
+            let parts = Components::of(mask, self.size(), Neighbours::Corners);
+            return Ok(Some(parts.map_err(|error| error.to_string())?.sizes().len() as f64));
         }
         let quantiles: Vec<f64> = match figure {
             Figure::Percentile(percent) => vec![percent / 100.0],
             _ => Vec::new(),
         };
-        let voxels = volume.voxels.iter().zip(mask);
+        let voxels = self.images.numbers().iter().zip(mask);
         let inside = voxels.filter(|(value, inside)| **inside && !value.is_nan());
         let mut values: Vec<f32> = inside.map(|(value, _)| *value).collect();
         if figure == Figure::Sum {
-            return Ok(values.iter().map(|value| f64::from(*value)).sum());
+            return Ok(Some(values.iter().map(|value| f64::from(*value)).sum()));
         }
         let found = of_values(&mut values, &quantiles).map_err(|error| error.to_string())?;
-        let Some(found) = found else { return Ok(f64::NAN) };
-        Ok(match figure {
+        let Some(found) = found else { return Ok(Some(f64::NAN)) };
+        Ok(Some(match figure {
             Figure::StandardDeviation => found.standard_deviation,
             Figure::Minimum => f64::from(found.least),
             Figure::Maximum => f64::from(found.most),
             Figure::Percentile(_) => found.percentiles.first().copied().unwrap_or(f64::NAN),
-            Figure::Mean | Figure::Volume(_) | Figure::Sum | Figure::Count => found.mean,
-        })
+            Figure::Mean | Figure::Volume(_) | Figure::Area(_) | Figure::Sum | Figure::Count => {
+                found.mean
+            }
+        }))
     }
 }
 

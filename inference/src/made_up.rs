@@ -43,6 +43,7 @@ fn of_input(input: &Input) -> Option<Images> {
                 sop_class: uid(FILMED),
                 sop_instance: Uid::derived(&["made up", &input.name]),
                 pixel_spacing: Some([0.2; 2]),
+                patient_spacing: Some([0.2; 2]),
             }
             .into()
         }

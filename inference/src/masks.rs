@@ -7,6 +7,7 @@ use crate::voxels::argmax::{argmax, has_nan};
 use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::error::VoxelError;
+use crate::voxels::grid::Grid;
 use crate::voxels::holes;
 use crate::voxels::resample::{linear, nearest};
 use std::collections::HashMap;
@@ -33,11 +34,11 @@ pub fn over_images<'a>(
         // Beyond the grid nothing is probable.
         let there = linear(&block, &place.images, f32::NEG_INFINITY).map_err(told)?;
         let mut mask = there.voxels().iter().map(|number| *number >= least).collect();
-        clean(&mut mask, place.images.size(), output.cleaning)?;
+        clean(&mut mask, &place.images, place.is_film, output.cleaning)?;
         return Ok(mask);
     }
     let mut mask = read(output, axes, place, tensors, classes)?;
-    clean(&mut mask, place.grid.size(), output.cleaning)?;
+    clean(&mut mask, &place.grid, place.is_film, output.cleaning)?;
     if stays {
         return Ok(mask);
     }
@@ -74,7 +75,7 @@ fn read<'a>(
     known: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
     let tensor = output.tensor.as_str();
-    let expected = axes.shape(place.grid.size());
+    let expected = place.shape(axes);
     let voxels = place.grid.voxels();
     match output.reading {
         Reading::Label(value) => {
@@ -90,9 +91,10 @@ fn read<'a>(
             let (shape, scores) = tensors.scores(tensor)?;
             let classes = shape.get(1).copied().unwrap_or_default();
             let with_classes = |at: usize| if at == 1 { classes } else { expected[at] };
-            let fits = expected.len() == 5
-                && shape.len() == 5
-                && (0..5).all(|at| shape[at] == with_classes(at))
+            // With a channel among the axes.
+            let fits = expected.len() > 3
+                && shape.len() == expected.len()
+                && (0..shape.len()).all(|at| shape[at] == with_classes(at))
                 && classes > i64::from(class);
             if !fits {
                 return Err(format!(
@@ -137,7 +139,7 @@ fn fits(
     axes: Axes,
     place: &Place,
 ) -> Result<(), String> {
-    let expected = axes.shape(place.grid.size());
+    let expected = place.shape(axes);
     if shape == expected && elements == place.grid.voxels() {
         return Ok(());
     }
@@ -145,14 +147,20 @@ fn fits(
 }
 
 /// A NaN belongs to no class and reaches no limit: a mask without it would be wrong and look right.
-pub fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
+fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
     match has_nan(numbers) {
         true => Err(format!("the output `{tensor}` has values that are no numbers (NaN)")),
         false => Ok(()),
     }
 }
 
-fn clean(mask: &mut Vec<bool>, size: [usize; 3], cleaning: Cleaning) -> Result<(), String> {
+fn clean(
+    mask: &mut Vec<bool>,
+    grid: &Grid,
+    is_film: bool,
+    cleaning: Cleaning,
+) -> Result<(), String> {
+    let size = grid.size();
     let components = |mask: &[bool]| {
         Components::of(mask, size, Neighbours::Corners).map_err(|error| error.to_string())
     };
@@ -163,7 +171,8 @@ fn clean(mask: &mut Vec<bool>, size: [usize; 3], cleaning: Cleaning) -> Result<(
         *mask = components(mask)?.largest();
     }
     if cleaning.fill_holes {
-        holes::fill(mask, size).map_err(|error| error.to_string())?;
+        let fill = if is_film { holes::fill_flat } else { holes::fill };
+        fill(mask, size).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

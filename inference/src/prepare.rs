@@ -2,7 +2,7 @@
 
 use crate::assembly::MOST_VOXELS;
 use crate::cuda::{self, DeviceError, Gpu, OnDevice};
-use crate::manifest::{ImageWanted, Input, InputKind};
+use crate::manifest::{Axes, ImageWanted, Input, InputKind};
 use crate::models::Model;
 use crate::voxels::block::Block;
 use crate::voxels::error::VoxelError;
@@ -23,12 +23,43 @@ pub struct Prepared {
     pub inputs: Vec<PreparedInput>,
 }
 
-/// Where a volume lies in the patient.
+/// Where a volume lies in the patient; a film, in pixels of its own.
 #[derive(Debug)]
 pub struct Place {
     /// Its voxels as the graph sees them.
     pub grid: Grid,
     pub images: Grid,
+    /// A film is no slice: what is closed in by rows and columns is closed in.
+    pub is_film: bool,
+}
+
+impl Place {
+    /// A film is one slice, with the middle of its first pixel at 0 and a step from pixel to pixel.
+    pub fn of_film(wanted: &ImageWanted, [rows, columns]: [usize; 2]) -> Result<Self, VoxelError> {
+        let place = wanted.place([rows, columns]);
+        let first = |axis: usize| place.on_film(axis, 0.5) - 0.5;
+        let lies = |size: [usize; 2], first: [f64; 2], step: [f64; 2]| {
+            Grid::new(
+                [1, size[0], size[1]],
+                [first[1], first[0], 0.0],
+                [[0.0, 0.0, 1.0], [0.0, step[0], 0.0], [step[1], 0.0, 0.0]],
+            )
+        };
+        Ok(Self {
+            grid: lies(place.size, [first(0), first(1)], place.step)?,
+            images: lies([rows, columns], [0.0; 2], [1.0; 2])?,
+            is_film: true,
+        })
+    }
+
+    /// Of a tensor of the whole grid, with one channel where it has channels.
+    pub fn shape(&self, axes: Axes) -> Vec<i64> {
+        let [slices, rows, columns] = self.grid.size();
+        match self.is_film {
+            true => [1, 1, rows, columns].map(|side| side as i64).to_vec(),
+            false => axes.shape([slices, rows, columns]),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -128,7 +159,7 @@ impl Prepared {
             grid = if prepared.is_empty() { own } else { grid };
             prepared.push(of_input);
         }
-        Ok(Self { place: Some(Place { grid, images }), inputs: prepared })
+        Ok(Self { place: Some(Place { grid, images, is_film: false }), inputs: prepared })
     }
 }
 

@@ -224,6 +224,7 @@ mod tests {
             sop_class: uid.clone(),
             sop_instance: uid,
             pixel_spacing: None,
+            patient_spacing: None,
         });
         let (mut near, mut far) = UnixStream::pair().expect("two ends");
         reply(&mut near, Ok(Found { findings, seat: Seat::ALONE })).expect("written");

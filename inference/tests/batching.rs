@@ -30,6 +30,7 @@ fn film_of(side: usize, pixels: Vec<f32>) -> Images {
         sop_class: uid("1.2.840.10008.5.1.4.1.1.1"),
         sop_instance: uid("1.2.3"),
         pixel_spacing: None,
+        patient_spacing: None,
     };
     film.into()
 }

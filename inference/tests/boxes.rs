@@ -270,6 +270,7 @@ fn boxes_on_a_cut_and_shrunk_film_lie_on_the_film() {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.1").unwrap(),
         sop_instance: Uid::parse("1.2.3").unwrap(),
         pixel_spacing: None,
+        patient_spacing: None,
     };
     let check = |input: &str, found: [f32; 4], expected: [f64; 4]| {
         let Some(engine) = start(of_films(input), 4, &said(4, &found, &[0.75])) else { return };

@@ -258,6 +258,7 @@ fn frames_go_through_the_graph_in_batches_and_are_told_each_or_together() {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.3.1").unwrap(),
         sop_instance: Uid::parse("1.2.3").unwrap(),
         pixel_spacing: None,
+        patient_spacing: None,
     };
     let told = |tell: &str, batch: usize, fixed: Option<u64>, pixels: &[f32]| -> Vec<String> {
         let keys = format!("[input.frames]\ntell = \"{tell}\"\nbatch = {batch}\n");

@@ -178,6 +178,7 @@ fn a_film_becomes_a_tensor_as_by_pillow() {
             sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.1").unwrap(),
             sop_instance: Uid::parse("1.2.3").unwrap(),
             pixel_spacing: None,
+            patient_spacing: None,
         };
         let keys =
             "\"bicubic\"\nchannels = 3\nmean = [0.485, 0.456, 0.406]\nsd = [0.229, 0.224, 0.225]";
@@ -241,24 +242,6 @@ fn every_fault_of_a_film_in_a_manifest_is_told_with_its_line() {
     );
     check("[\"CR\", \"DX\"]", "[]", "name at least one modality");
     check("[\"CR\", \"DX\"]", "7", "a modality is a word, or a list of words");
-    check(
-        "[\"structured-report\"]",
-        "[\"structured-report\", \"secondary-capture\"]",
-        "of a film there is no secondary capture: results = [\"structured-report\"]",
-    );
-    for kind in ["segmentation", "fractional-segmentation"] {
-        check(
-            "[\"structured-report\"]",
-            &format!("[\"{kind}\"]"),
-            "of a film there is no segmentation, it has no place in the patient: results = \
-             [\"structured-report\"]",
-        );
-    }
-    let mask = "[[segmentation]]\nkey = \"a\"\nlabel = \"A\"\ntensor = \"mask\"\n\
-                category = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
-                property = { value = \"1\", scheme = \"SCT\", meaning = \"A\" }\n\
-                colour = \"#ff0080\"\ndraw-order = 1\n[[group]]";
-    check("[[group]]", mask, "masks are of volumes: a film has classifications and measurements");
 }
 
 #[test]

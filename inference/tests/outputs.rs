@@ -228,6 +228,7 @@ fn a_film_comes_back_to_its_own_pixels() {
         sop_class: Uid::parse("1.2.840.10008.5.1.4.1.1.1").unwrap(),
         sop_instance: Uid::parse("1.2.3").unwrap(),
         pixel_spacing: None,
+        patient_spacing: None,
     };
     let findings = infer(&engine, film).unwrap();
     // The square of five begins at column 1.

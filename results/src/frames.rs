@@ -3,13 +3,16 @@
 use crate::codes::SOURCE_IMAGE;
 use crate::data_set::{DataSet, referenced, referenced_frame};
 use crate::header::{Job, Subject};
+use crate::measured::Measured;
 use crate::object::ComposeError;
-use crate::secondary_capture::patient_direction;
+use crate::secondary_capture::{aspect, patient_direction};
 use crate::source::Source;
 use crate::source::attributes::Scope;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
+use gantry_terms::film::Film;
+use gantry_terms::geometry::Geometry;
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 
@@ -22,7 +25,7 @@ pub struct Frame {
 
 /// The frames in their order: segment by segment, along the normal.
 pub struct Frames<'a> {
-    pub volume: &'a Volume,
+    measured: Measured<'a>,
     pub frames: Vec<Frame>,
     /// For each slice how many slices up to it have a frame: its place in the dimension.
     places: Vec<u32>,
@@ -41,8 +44,12 @@ pub struct Said {
 impl<'a> Frames<'a> {
     /// For each segment the slices that it is on; one frame of the first one where none is anywhere. Each has a number for
     /// each voxel, and 0 is outside.
-    pub fn of_segments<'v>(volume: &'a Volume, segments: impl Iterator<Item = &'v [u8]>) -> Self {
-        let size = volume.geometry.rows * volume.geometry.columns;
+    pub fn of_segments<'v>(
+        measured: Measured<'a>,
+        segments: impl Iterator<Item = &'v [u8]>,
+    ) -> Self {
+        let [rows, columns] = measured.size();
+        let size = (rows * columns).max(1);
         let mut frames = Vec::new();
         for (segment, voxels) in segments.enumerate() {
             let slices = voxels.chunks_exact(size).enumerate();
@@ -52,36 +59,36 @@ impl<'a> Frames<'a> {
         if frames.is_empty() {
             frames.push(Frame { segment: Some(0), slice: 0 });
         }
-        Self::new(volume, frames)
+        Self::new(measured, frames)
     }
 
     /// For each slice that some segment is on; the first one where none is anywhere.
     pub fn of_slices_with_segments<'v>(
-        volume: &'a Volume,
+        measured: Measured<'a>,
         segments: impl Iterator<Item = &'v [u8]>,
     ) -> Self {
-        let by_segment = Self::of_segments(volume, segments).frames;
+        let by_segment = Self::of_segments(measured, segments).frames;
         let mut slices: Vec<usize> = by_segment.iter().map(|frame| frame.slice).collect();
         slices.sort_unstable();
         slices.dedup();
         let frames = slices.into_iter().map(|slice| Frame { segment: None, slice });
-        Self::new(volume, frames.collect())
+        Self::new(measured, frames.collect())
     }
 
-    pub fn of_all_slices(volume: &'a Volume) -> Self {
-        let slices = 0..volume.geometry.slices;
-        Self::new(volume, slices.map(|slice| Frame { segment: None, slice }).collect())
+    pub fn of_all_slices(measured: Measured<'a>) -> Self {
+        let slices = 0..measured.slices();
+        Self::new(measured, slices.map(|slice| Frame { segment: None, slice }).collect())
     }
 
-    fn new(volume: &'a Volume, frames: Vec<Frame>) -> Self {
-        let mut shown = vec![0; volume.geometry.slices];
+    fn new(measured: Measured<'a>, frames: Vec<Frame>) -> Self {
+        let mut shown = vec![0; measured.slices()];
         frames.iter().for_each(|frame| shown[frame.slice] = 1);
         let mut before = 0;
         let places = shown.into_iter().map(|one: u32| {
             before += one;
             before
         });
-        Self { volume, frames, places: places.collect() }
+        Self { measured, frames, places: places.collect() }
     }
 
     /// Multi-frame Functional Groups, Multi-frame Dimension and Frame of Reference modules. Without a frame of
@@ -92,14 +99,15 @@ impl<'a> Frames<'a> {
         said: Said,
         object: &mut DataSet,
     ) -> Result<(), ComposeError> {
-        let frame_of_reference = self.volume.frame_of_reference.as_ref();
-        if let Some(uid) = frame_of_reference {
+        if let Some(uid) = self.measured.frame_of_reference() {
             job.subject.source.copy_to(Scope::FrameOfReference, object);
             object.uid(tags::FRAME_OF_REFERENCE_UID, uid);
         } else {
-            let geometry = &self.volume.geometry;
-            let directions = [geometry.row_direction, geometry.column_direction];
-            object.texts(tags::PATIENT_ORIENTATION, &directions.map(patient_direction));
+            let directions = directions(job.subject.source, self.measured);
+            object.values(tags::PATIENT_ORIENTATION, directions);
+            if let Measured::Film(Film { pixel_spacing: Some(spacing), .. }) = self.measured {
+                aspect(*spacing, object);
+            }
         }
         self.dimensions(&job.uid(said.dimensions), object);
         let frames = self.frames.iter().map(|frame| self.frame(*frame, &said.derivation));
@@ -117,11 +125,12 @@ impl<'a> Frames<'a> {
             u16::try_from(pixels)
                 .map_err(|_| ComposeError::Mismatch("the images are too large".into()))
         };
-        Ok([side(self.volume.geometry.rows)?, side(self.volume.geometry.columns)?])
+        let [rows, columns] = self.measured.size();
+        Ok([side(rows)?, side(columns)?])
     }
 
     fn has_planes(&self) -> bool {
-        self.volume.frame_of_reference.is_some()
+        self.measured.frame_of_reference().is_some()
     }
 
     fn by_segment(&self) -> bool {
@@ -138,9 +147,12 @@ impl<'a> Frames<'a> {
                 .put(tag(tags::FUNCTIONAL_GROUP_POINTER, group));
             item
         };
-        let place = match self.has_planes() {
-            true => (tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE),
-            false => (tags::IN_STACK_POSITION_NUMBER, tags::FRAME_CONTENT_SEQUENCE),
+        let place = match (self.has_planes(), self.measured) {
+            (true, _) => (tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE),
+            (_, Measured::Volume(_)) => {
+                (tags::IN_STACK_POSITION_NUMBER, tags::FRAME_CONTENT_SEQUENCE)
+            }
+            (_, Measured::Film(_)) => (tags::TEMPORAL_POSITION_INDEX, tags::FRAME_CONTENT_SEQUENCE),
         };
         let mut indices = vec![index(place.0, place.1)];
         if self.by_segment() {
@@ -152,13 +164,14 @@ impl<'a> Frames<'a> {
         object
             .item(tags::DIMENSION_ORGANIZATION_SEQUENCE, item)
             .items(tags::DIMENSION_INDEX_SEQUENCE, indices);
-        if self.has_planes() && self.volume.geometry.slices > 1 {
+        if self.has_planes() && self.measured.slices() > 1 {
             object.text(tags::DIMENSION_ORGANIZATION_TYPE, "3D");
         }
     }
 
     fn shared(&self, subject: &Subject, mut shared: DataSet) -> Result<DataSet, ComposeError> {
-        let geometry = &self.volume.geometry;
+        // A film has no thickness, and readers take no pixel measures without one: how large its pixels are is its own to say.
+        let Measured::Volume(Volume { geometry, .. }) = self.measured else { return Ok(shared) };
         let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
         let mut measures = DataSet::new();
         measures
@@ -186,18 +199,20 @@ impl<'a> Frames<'a> {
         let values = PrimitiveValue::U32(values.collect());
         content.put(DataElement::new(tags::DIMENSION_INDEX_VALUES, VR::UL, values));
         let mut item = DataSet::new();
-        if self.has_planes() {
-            let mut position = DataSet::new();
-            let slice = &self.volume.slices[frame.slice];
-            position.decimals(tags::IMAGE_POSITION_PATIENT, &slice.position)?;
-            item.item(tags::PLANE_POSITION_SEQUENCE, position);
-        } else {
-            let value = PrimitiveValue::from(place);
-            content.text(tags::STACK_ID, "1").put(DataElement::new(
-                tags::IN_STACK_POSITION_NUMBER,
-                VR::UL,
-                value,
-            ));
+        let number_of = |tag| DataElement::new(tag, VR::UL, PrimitiveValue::from(place));
+        match self.measured {
+            Measured::Volume(volume) if self.has_planes() => {
+                let mut position = DataSet::new();
+                let slice = &volume.slices[frame.slice];
+                position.decimals(tags::IMAGE_POSITION_PATIENT, &slice.position)?;
+                item.item(tags::PLANE_POSITION_SEQUENCE, position);
+            }
+            Measured::Volume(_) => {
+                content.text(tags::STACK_ID, "1").put(number_of(tags::IN_STACK_POSITION_NUMBER));
+            }
+            Measured::Film(_) => {
+                content.put(number_of(tags::TEMPORAL_POSITION_INDEX));
+            }
         }
         if let Some(number) = number {
             let mut segment = DataSet::new();
@@ -205,18 +220,30 @@ impl<'a> Frames<'a> {
             item.item(tags::SEGMENT_IDENTIFICATION_SEQUENCE, segment);
         }
         item.item(tags::FRAME_CONTENT_SEQUENCE, content)
-            .item(tags::DERIVATION_IMAGE_SEQUENCE, self.derivation(frame.slice, derivation));
+            .item(tags::DERIVATION_IMAGE_SEQUENCE, self.derivation(frame.slice, derivation)?);
         Ok(item)
     }
 
-    fn derivation(&self, slice: usize, how: &Code) -> DataSet {
-        let slice = &self.volume.slices[slice];
-        let mut of = referenced_frame(&slice.sop_class, &slice.sop_instance, slice.frame);
+    fn derivation(&self, slice: usize, how: &Code) -> Result<DataSet, ComposeError> {
+        let none = || ComposeError::Mismatch("a slice has no source".into());
+        let image = self.measured.image(slice).ok_or_else(none)?;
+        let mut of = referenced_frame(image.sop_class, image.sop_instance, image.frame);
         of.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
             .text(tags::SPATIAL_LOCATIONS_PRESERVED, "YES");
         let mut derivation = DataSet::new();
         derivation.code(tags::DERIVATION_CODE_SEQUENCE, how).item(tags::SOURCE_IMAGE_SEQUENCE, of);
-        derivation
+        Ok(derivation)
+    }
+}
+
+/// Which way rows and columns run in the patient (Patient Orientation, PS3.3 C.7.6.1.1.1); none where the film does not say.
+pub fn directions(source: &Source, measured: Measured) -> Vec<String> {
+    match measured {
+        Measured::Volume(volume) => {
+            let Geometry { row_direction, column_direction, .. } = volume.geometry;
+            vec![patient_direction(row_direction), patient_direction(column_direction)]
+        }
+        Measured::Film(_) => source.texts(tags::PATIENT_ORIENTATION),
     }
 }
 

@@ -62,10 +62,15 @@ impl<'a> Subject<'a> {
         if regions.clone().any(|region| of_film(region) != matches!(measured, Measured::Film(_))) {
             return wrong("a region lies on a film in a volume, or the other way round");
         }
+        if findings.masks.iter().any(|mask| mask.voxels.len() != measured.places()) {
+            return wrong("a mask has not as many voxels as its source");
+        }
         let volume = match measured {
             Measured::Volume(volume) => volume,
-            Measured::Film(_) if findings.masks.is_empty() => return Ok(Self { source, findings }),
-            Measured::Film(_) => return wrong("a mask lies over a film"),
+            Measured::Film(film) if film.places() == 0 || film.pixels.len() != film.count() => {
+                return wrong("the film has not as many pixels as its sides say");
+            }
+            Measured::Film(_) => return Ok(Self { source, findings }),
         };
         let geometry = &volume.geometry;
         if geometry.voxels() == 0 || volume.voxels.len() != geometry.voxels() {
@@ -73,9 +78,6 @@ impl<'a> Subject<'a> {
         }
         if volume.slices.len() != geometry.slices {
             return wrong("the volume has not as many sources as slices");
-        }
-        if findings.masks.iter().any(|mask| mask.voxels.len() != geometry.voxels()) {
-            return wrong("a mask has not as many voxels as the volume");
         }
         Ok(Self { source, findings })
     }

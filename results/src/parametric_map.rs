@@ -51,7 +51,7 @@ impl Map<'_> {
         if volume.frame_of_reference.is_none() {
             return Err(ComposeError::NoFrameOfReference);
         }
-        let frames = Frames::of_all_slices(volume);
+        let frames = Frames::of_all_slices(volume.into());
         let mut object = self.job.header(&KIND, "OT")?;
         self.description(&mut object);
         references(source, &mut object);

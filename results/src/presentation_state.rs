@@ -9,7 +9,7 @@ pub use crate::presentation_state::display::Shown;
 
 use crate::data_set::{DataSet, referenced_frame, referenced_frames};
 use crate::header::{Job, Kind, Subject};
-use crate::measured::Measured;
+use crate::measured::{self, Measured};
 use crate::object::{ComposeError, ResultObject};
 use crate::presentation_state::display::Display;
 use crate::presentation_state::marks::{Layer, layers};
@@ -75,15 +75,9 @@ impl<'a> Image<'a> {
         measured: Measured<'a>,
         slice: usize,
     ) -> Result<Self, ComposeError> {
-        let (sop_class, sop_instance, frame) = match measured {
-            Measured::Film(film) => (&film.sop_class, &film.sop_instance, None),
-            Measured::Volume(volume) => {
-                let of = volume.slices.get(slice);
-                let of =
-                    of.ok_or_else(|| ComposeError::Mismatch("a slice has no source".into()))?;
-                (&of.sop_class, &of.sop_instance, of.frame)
-            }
-        };
+        let none = || ComposeError::Mismatch("a slice has no source".into());
+        let measured::Image { sop_class, sop_instance, frame } =
+            measured.image(slice).ok_or_else(none)?;
         let at = source.instances.iter().position(|i| i.sop_instance == *sop_instance);
         let shown = at.and_then(|at| shown.get(at));
         let shown =

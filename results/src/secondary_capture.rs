@@ -1,4 +1,4 @@
-//! Findings as a picture: the masks over the windowed source, in one Multi-frame True Color Secondary Capture (PS3.3 A.8.5).
+//! Findings as a picture: masks and outlines over the windowed source, in one Multi-frame True Color Secondary Capture (PS3.3 A.8.5).
 
 mod captions;
 mod frames;
@@ -9,11 +9,14 @@ mod picture;
 mod window;
 
 pub(crate) use crate::secondary_capture::captions::patient_direction;
+pub(crate) use crate::secondary_capture::frames::aspect;
 pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
 use crate::data_set::{DataSet, referenced};
+use crate::frames::directions;
 use crate::header::{Job, Kind, Subject};
+use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::secondary_capture::frames::Frames;
@@ -22,47 +25,46 @@ use crate::source::Source;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::Findings;
-use gantry_terms::volume::Volume;
 
 const KIND: Kind = Kind { name: "sc", sop_class: "1.2.840.10008.5.1.4.1.1.7.4", what: "overlay" };
 
-/// The picture of one slice exactly as the Secondary Capture shows it.
-pub fn render(
+/// The picture of one slice, or one frame of a film, exactly as the Secondary Capture shows it.
+pub fn render<'a>(
     source: &Source,
-    volume: &Volume,
+    measured: impl Into<Measured<'a>>,
     findings: &Findings,
     slice: usize,
 ) -> Result<Picture, ComposeError> {
-    let subject = Subject::new(source, volume.into(), findings)?;
-    if slice >= volume.geometry.slices {
+    let measured = measured.into();
+    let subject = Subject::new(source, measured, findings)?;
+    if slice >= measured.slices() {
         return Err(ComposeError::Mismatch(format!("there is no slice {slice}")));
     }
-    Ok(Overlay::new(subject, volume).picture(slice))
+    Ok(Overlay::new(subject, measured).picture(slice))
 }
 
 /// The pictures of one job. The same inputs give the same bytes.
-pub fn secondary_capture(
+pub fn secondary_capture<'a>(
     source: &Source,
-    volume: &Volume,
+    measured: impl Into<Measured<'a>>,
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject::new(source, volume.into(), findings)?, provenance };
-    let overlay = Overlay::new(job.subject, volume);
+    let measured = measured.into();
+    let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
+    let overlay = Overlay::new(job.subject, measured);
     let frames = Frames::choose(&overlay);
     let mut capture = job.header(&KIND, &source.modality())?;
-    image(&job, volume, &mut capture);
+    image(&job, measured, &mut capture);
     references(source, &overlay, &mut capture);
     derivation(&job, &overlay, &frames, &mut capture);
-    frames.describe(&job.subject, volume, &mut capture)?;
+    frames.describe(&job.subject, measured, &mut capture)?;
     pixels(&overlay, &frames, &mut capture)?;
     job.finish(&KIND, &capture)
 }
 
 /// SC Equipment, General Image and Multi-frame SC modules (PS3.3 C.8.6.1, C.7.6.1, C.8.6.3).
-fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
-    let geometry = &volume.geometry;
-    let orientation = [geometry.row_direction, geometry.column_direction].map(patient_direction);
+fn image(job: &Job, measured: Measured, capture: &mut DataSet) {
     let station = &job.provenance.station;
     job.body(capture);
     capture
@@ -71,7 +73,7 @@ fn image(job: &Job, volume: &Volume, capture: &mut DataSet) {
         .text(tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER, &station.manufacturer)
         .text(tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER_MODEL_NAME, &station.model_name)
         .text(tags::SECONDARY_CAPTURE_DEVICE_SOFTWARE_VERSIONS, &station.version)
-        .texts(tags::PATIENT_ORIENTATION, &orientation)
+        .values(tags::PATIENT_ORIENTATION, directions(job.subject.source, measured))
         .text(tags::BURNED_IN_ANNOTATION, "YES");
     job.subject.lossy(capture);
 }

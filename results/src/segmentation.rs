@@ -9,13 +9,13 @@ use crate::coding_schemes::coding_schemes;
 use crate::data_set::DataSet;
 use crate::frames::{Frames, Said, references};
 use crate::header::{Job, Kind, Subject};
+use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::Source;
 use crate::source::attributes::Scope;
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::{Findings, Mask};
-use gantry_terms::volume::Volume;
 
 const LABEL_MAP_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.7";
 const SEGMENTATION_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.4";
@@ -61,7 +61,7 @@ impl Form {
         }
     }
 
-    /// A number for each voxel of the volume; 0 is outside.
+    /// A number for each voxel of the source; 0 is outside.
     fn voxels(self, mask: &Mask) -> &[u8] {
         match self {
             Self::Binary | Self::LabelMap => &mask.voxels,
@@ -74,19 +74,20 @@ impl Form {
 /// A label map has one frame for each slice that some segment is on.
 /// Masks that are all empty have one empty frame, so that "nothing was found" is an object, too.
 /// The same inputs give the same bytes.
-pub fn segmentation(
+pub fn segmentation<'a>(
     source: &Source,
-    volume: &Volume,
+    measured: impl Into<Measured<'a>>,
     findings: &Findings,
     form: Form,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject::new(source, volume.into(), findings)?, provenance };
+    let measured = measured.into();
+    let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
     let masks = &findings.masks;
     if masks.is_empty() || u16::try_from(masks.len()).is_err() {
         return Err(ComposeError::Mismatch("there are no segments, or too many".into()));
     }
-    if masks.iter().any(|mask| form.voxels(mask).len() != volume.geometry.voxels()) {
+    if masks.iter().any(|mask| form.voxels(mask).len() != measured.places()) {
         return Err(ComposeError::Mismatch("a mask has no probabilities".into()));
     }
     let overlap = overlap(masks, form);
@@ -95,8 +96,8 @@ pub fn segmentation(
     }
     let each = masks.iter().map(|mask| form.voxels(mask));
     let frames = match form {
-        Form::Binary | Form::Fractional => Frames::of_segments(volume, each),
-        Form::LabelMap => Frames::of_slices_with_segments(volume, each),
+        Form::Binary | Form::Fractional => Frames::of_segments(measured, each),
+        Form::LabelMap => Frames::of_slices_with_segments(measured, each),
     };
     let mut object = job.header(form.kind(), "SEG")?;
     image(&job, form, &mut object);

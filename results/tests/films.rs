@@ -1,14 +1,20 @@
-//! The report of a film: whether a finding is there, with its probability, as readers of other makers understand it.
+//! Results of a film: whether a finding is there, with its probability, and masks on its own pixels, as readers of other makers understand them.
 
 mod kit;
 
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use gantry_results::structured_report;
+use gantry_results::secondary_capture::render;
+use gantry_results::segmentation::{Form, segmentation};
+use gantry_results::{Shown, key_objects, presentation_states, structured_report};
+use gantry_terms::code::Code;
+use gantry_terms::film::Film;
 use gantry_terms::findings::{Findings, NoValue, Presence};
-use kit::film::{Radiograph, findings, radiograph};
+use kit::film::{CR, Radiograph, digital, findings, of_class, radiograph};
 use kit::phantom::Phantom;
 use kit::reading::{Object, code, content, items, open, referenced, text};
-use kit::{model, validators};
+use kit::voxels::BY_SOURCE;
+use kit::{model, phantom, validators};
 
 fn said(certainty: Result<f64, NoValue>, presence: Option<Presence>) -> Findings {
     findings(model::findings(&Phantom::axial(1, 8, 8).scan().volume), certainty, presence)
@@ -117,10 +123,138 @@ for group in content.get_image_measurement_groups():
     }
 }
 
+/// Two masks that have some pixels in common, of each frame others.
+fn masked(film: &Film) -> Findings {
+    let mut findings = said(Ok(87.5), Some(Presence::Present));
+    let of = |from: usize, step: usize| -> Vec<u8> {
+        (0..film.places()).map(|at| u8::from(at >= from && at % step == 0)).collect()
+    };
+    findings.masks = model::masks(of(101, 7), of(333, 11));
+    for mask in &mut findings.masks {
+        let inside = mask.voxels.iter().enumerate();
+        mask.probabilities = inside.map(|(at, voxel)| voxel * (1 + at % 250) as u8).collect();
+    }
+    findings.masks[1].category = Code::new("49755003", "SCT", "Morphologically abnormal structure");
+    findings
+}
+
+/// What a film says of itself is another thing in each of these.
+fn kinds() -> Vec<(&'static str, Radiograph)> {
+    let turned = |orientation: &'static str| {
+        of_class(CR, "CR", move |object| {
+            phantom::text(object, tags::PATIENT_ORIENTATION, VR::CS, orientation);
+        })
+    };
+    let mut silent = of_class(CR, "CR", |object| {
+        object.remove_element(tags::PATIENT_ORIENTATION);
+    });
+    silent.film.pixel_spacing = None;
+    vec![
+        ("a film", radiograph()),
+        ("dark where its numbers are high", digital()),
+        ("from the back", turned("R\\F")),
+        ("without a word of itself", silent),
+    ]
+}
+
 #[test]
-fn a_mask_over_a_film_is_a_fault_of_the_node() {
+fn segments_of_a_film_lie_on_its_own_pixels_without_a_place_in_the_patient() {
+    for (case, Radiograph { file, film, source }) in kinds() {
+        let (findings, job) = (masked(&film), kit::provenance());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("source.dcm");
+        std::fs::write(&path, &file).expect("a file");
+        for (form, values) in [
+            (Form::Binary, findings.masks.iter().map(|mask| &mask.voxels).collect::<Vec<_>>()),
+            (Form::Fractional, findings.masks.iter().map(|mask| &mask.probabilities).collect()),
+        ] {
+            let result = segmentation(&source, &film, &findings, form, &job).expect("segments");
+            let object = open(&result);
+            for tag in [tags::FRAME_OF_REFERENCE_UID, tags::DIMENSION_ORGANIZATION_TYPE] {
+                assert_eq!(text(&object, tag), "-", "{case}");
+            }
+            let groups = &items(&object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE)[0];
+            assert!(items(groups, tags::PLANE_ORIENTATION_SEQUENCE).is_empty(), "{case}");
+            // Of pixels that are no squares; where the film does not say, they are.
+            let aspect = if film.pixel_spacing.is_some() { "1500\\2000" } else { "-" };
+            assert_eq!(text(&object, tags::PIXEL_ASPECT_RATIO), aspect, "{case}");
+            let said = text(&object, tags::PATIENT_ORIENTATION);
+            assert_eq!(said, source_orientation(&file), "{case}");
+            let file = kit::file(folder.path(), "segments.dcm", &result);
+            assert_eq!(validators::complaints(&file, &path), Vec::<String>::new(), "{case}");
+            let Some(mut found) = validators::python_says(BY_SOURCE, &file) else { continue };
+            found.sort();
+            assert_eq!(found, of_film(&film, &values), "{case}: {form:?}");
+        }
+    }
+}
+
+fn source_orientation(file: &[u8]) -> String {
+    let object = dicom_object::from_reader(std::io::Cursor::new(file)).expect("a readable file");
+    // Absent in the source, and there without a value in what refers to it.
+    let said = text(&object, tags::PATIENT_ORIENTATION);
+    if said == "-" { String::new() } else { said }
+}
+
+/// As [`BY_SOURCE`] tells it.
+fn of_film(film: &Film, segments: &[&Vec<u8>]) -> Vec<String> {
+    let line = |(segment, number): (&&Vec<u8>, u32)| {
+        let count = segment.iter().filter(|pixel| **pixel != 0).count();
+        let sum: u64 = (0..).zip(segment.iter()).map(|(at, pixel)| at * u64::from(*pixel)).sum();
+        format!("{number} {} {count} {sum}", film.sop_instance)
+    };
+    segments.iter().zip(1..).map(line).collect()
+}
+
+#[test]
+fn the_picture_of_a_film_shows_its_masks_and_which_side_is_which() {
+    for (case, Radiograph { mut film, source, .. }) in kinds() {
+        film.pixels = (0..film.count()).map(|at| (at % film.columns) as f32 / 49.0).collect();
+        let mut findings = masked(&film);
+        findings.groups.clear();
+        let plain = Findings { masks: Vec::new(), ..findings.clone() };
+        let [with, without] = [&findings, &plain]
+            .map(|findings| render(&source, &film, findings, 0).expect("a picture"));
+        let factor = with.width / film.columns;
+        assert_eq!([with.width, with.height], [50 * factor, 40 * factor]);
+        // Between the words above and those below.
+        for (row, column) in (15..18).flat_map(|row| (8..42).map(move |column| (row, column))) {
+            let middle = |at: usize| at * factor + factor / 2;
+            let at = (middle(row) * with.width + middle(column)) * 3;
+            let inside = findings.masks.iter().any(|m| m.voxels[row * film.columns + column] != 0);
+            let changed = with.rgb[at..at + 3] != without.rgb[at..at + 3];
+            assert_eq!(changed, inside, "{case}: {row}, {column}");
+            let [red, green, blue] = [0, 1, 2].map(|channel| without.rgb[at + channel]);
+            assert!(red == green && green == blue, "{case}: a film is grey");
+            let before = without.rgb[at - 3 * factor];
+            assert!(before < red, "{case}: bright where its numbers are high: {row}, {column}");
+        }
+        assert!(render(&source, &film, &findings, 1).is_err());
+    }
+}
+
+#[test]
+fn outlines_and_key_images_of_a_film_are_of_its_masks() {
+    let Radiograph { file, film, source } = digital();
+    let (mut findings, job) = (masked(&film), kit::provenance());
+    findings.groups.clear();
+    let shown = Shown::read(&file).expect("a readable source");
+    let states = presentation_states(&source, &[shown], &film, &findings, &job).expect("a state");
+    let [state] = states.as_slice() else { panic!("one state") };
+    let layers = open(state);
+    let layers = items(&layers, tags::GRAPHIC_LAYER_SEQUENCE).len();
+    assert_eq!(layers, 3, "two masks and the notice");
+    let selection = key_objects(&source, &film, &findings, &job).expect("a selection");
+    let selection = open(&selection.expect("something abnormal is there"));
+    assert!(referenced(&selection).contains(&film.sop_instance.to_string()));
+    findings.masks.pop();
+    assert!(key_objects(&source, &film, &findings, &job).expect("none").is_none());
+}
+
+#[test]
+fn a_mask_that_is_not_as_large_as_its_film_is_a_fault_of_the_node() {
     let Radiograph { source, film, .. } = radiograph();
     let findings = model::findings(&Phantom::axial(1, 8, 8).scan().volume);
     let error = structured_report(&source, &film, &findings, &kit::provenance()).unwrap_err();
-    assert!(error.to_string().contains("a mask lies over a film"), "{error}");
+    assert!(error.to_string().contains("not as many voxels as its source"), "{error}");
 }

@@ -64,7 +64,10 @@ fn table() -> String {
         let cells = of_volume(&scan, ![FRAMES, FEW].contains(&kind)).join(" | ");
         writeln!(table, "| {kind} | {cells} |").expect("written to memory");
     }
-    writeln!(table, "| a film | {} |", of_film().join(" | ")).expect("written to memory");
+    for (kind, film) in [("a film", film::radiograph()), ("a film, MONOCHROME1", film::digital())] {
+        let cells = of_film(&film).join(" | ");
+        writeln!(table, "| {kind} | {cells} |").expect("written to memory");
+    }
     table
 }
 
@@ -140,9 +143,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
     made.into_iter().map(|made| judged(&made, &scan.files, together)).collect()
 }
 
-/// Of a film there is neither a picture nor a segment: manifests that ask for them are refused.
-fn of_film() -> Vec<&'static str> {
-    let radiograph = film::radiograph();
+fn of_film(radiograph: &film::Radiograph) -> Vec<&'static str> {
     let of = model::findings(&Phantom::axial(1, 8, 8).scan().volume);
     let mut findings: Findings = film::findings(of, Ok(90.0), Some(Presence::Present));
     findings.derived = vec![derived(radiograph.film.pixels.clone())];
@@ -150,21 +151,38 @@ fn of_film() -> Vec<&'static str> {
     let (source, film) = (&radiograph.source, &radiograph.film);
     let job: Provenance = kit::provenance();
     let files = [radiograph.file.clone()];
-    let report = structured_report(source, film, &findings, &job);
-    let older = in_older_classes(structured_report(source, film, &findings, &job));
-    let report = report.map(|object| vec![object]);
-    let images = derived_images(source, &files, film, &findings, &job);
-    let selection = selected(key_objects(source, film, &findings, &job));
+    let mut segmented = findings.clone();
+    let third = |rest: usize| (0..film.places()).map(|at| u8::from(at % 3 == rest)).collect();
+    segmented.masks = model::masks(third(0), third(1));
+    for mask in &mut segmented.masks {
+        mask.probabilities = mask.voxels.iter().map(|voxel| voxel * 200).collect();
+    }
+    segmented.groups[0].segment = Some(segmented.masks[0].key.clone());
+    let segments = |form| segmentation(source, film, &segmented, form, &job);
+    let referring = segments(Form::Binary).and_then(|object| {
+        let report = structured_report_of_segments(source, film, &segmented, &object, &job)?;
+        Ok(vec![object, report])
+    });
     let place = Place::Film(Rectangle { top: 4.5, left: 2.0, bottom: 20.25, right: 30.0 });
-    findings.groups[0].region = Some(Region { colour: [255, 128, 0], place });
-    let state = drawn(presentation_states(source, &shown(&files), film, &findings, &job));
-    let no = "refused";
-    let words = text_report(source, film, &findings, &job).map(|object| vec![object]);
-    let pages = encapsulated_pdf(source, film, &findings, &job).map(|object| vec![object]);
-    let [report, older, images, selection, state, words, pages] =
-        [&report, &older, &images, &selection, &state, &words, &pages]
-            .map(|made| judged(made, &files, true));
-    [report, older, no, no, no, no, no, no, images, selection, state, words, pages].into()
+    let mut placed = segmented.clone();
+    placed.groups[0].region = Some(Region { colour: [255, 128, 0], place });
+    let one = |made: Result<ResultObject, ComposeError>| made.map(|object| vec![object]);
+    let made = [
+        one(structured_report(source, film, &findings, &job)),
+        in_older_classes(structured_report(source, film, &findings, &job)),
+        referring,
+        one(secondary_capture(source, film, &placed, &job)),
+        one(segments(Form::Binary)),
+        one(segments(Form::Fractional)),
+        one(segments(Form::LabelMap)),
+        Err(ComposeError::NoFrameOfReference),
+        derived_images(source, &files, film, &findings, &job),
+        selected(key_objects(source, film, &findings, &job)),
+        drawn(presentation_states(source, &shown(&files), film, &placed, &job)),
+        one(text_report(source, film, &findings, &job)),
+        one(encapsulated_pdf(source, film, &findings, &job)),
+    ];
+    made.into_iter().map(|made| judged(&made, &files, true)).collect()
 }
 
 /// Where they are as valid together as each of them is: a study may have all of them.

@@ -2,11 +2,13 @@
 
 mod kit;
 
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{secondary_capture, structured_report, structured_report_of_segments};
 use gantry_terms::findings::Findings;
-use kit::phantom::Scan;
-use kit::{cases, ct, model, validators};
+use kit::phantom::{Phantom, Scan};
+use kit::{cases, ct, model, tables, validators};
 
 /// Cases in which a result rightly differs from its source: missing or wrong values were mended,
 /// or the same name is written in UTF-8 (dcentvfy compares bytes).
@@ -74,7 +76,7 @@ fn results_of_every_kind_of_source_are_valid() {
 
 #[test]
 fn results_of_every_kind_of_model_are_valid() {
-    let scan = kit::phantom::Phantom::axial(3, 64, 64).scan();
+    let scan = Phantom::axial(3, 64, 64).scan();
     let usual = model::findings(&scan.volume);
     let mut nothing = usual.clone();
     nothing.groups.clear();
@@ -100,4 +102,29 @@ fn results_of_every_kind_of_model_are_valid() {
 fn results_of_a_real_chest_ct_are_valid() {
     let Some(scan) = ct::scan() else { return };
     check("chest CT", &scan, &ct::findings(&scan.volume));
+}
+
+/// Nothing is said of a result by a validator that finds no fault in anything.
+#[test]
+fn an_object_without_a_type_1_attribute_is_found() {
+    if validators::python().is_none() {
+        return;
+    }
+    let check = |slices: usize, missing: Option<Tag>, expected: &[&str]| {
+        let scan = Phantom::axial(slices, 64, 64).scan();
+        let findings = model::findings(&scan.volume);
+        let capture = secondary_capture(&scan.source, &scan.volume, &findings, &kit::provenance());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = kit::file(folder.path(), "capture.dcm", &capture.expect("a picture"));
+        let mut object = dicom_object::open_file(&path).expect("a readable file");
+        missing.into_iter().for_each(|tag| assert!(object.remove_element(tag)));
+        object.write_to_file(&path).expect("written");
+        assert_eq!(tables::faults(&path), expected, "{slices} slices without {missing:?}");
+    };
+    check(3, None, &[]);
+    check(3, Some(tags::CONVERSION_TYPE), &["sc-equipment: ConversionType: TagMissing"]);
+    let pointer = "multi-frame: FrameIncrementPointer: TagMissing";
+    check(3, Some(tags::FRAME_INCREMENT_POINTER), &[pointer]);
+    // Of one frame there is none to point to.
+    check(1, None, &[]);
 }

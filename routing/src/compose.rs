@@ -198,9 +198,9 @@ impl Composer {
         let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
         let beside_bits = job.send_as.iter().any(|kind| kind == SEGMENTATION);
         let work: Box<dyn FnOnce() -> Objects + Send> = match (kind, images) {
-            (LABEL_MAP, Images::Volume(volume)) => {
+            (LABEL_MAP, images) => {
                 let made = move || {
-                    label_map::label_map(&source, &volume, &findings, provenance, beside_bits)
+                    label_map::label_map(&source, &images, &findings, provenance, beside_bits)
                 };
                 return composed(made).await;
             }
@@ -219,14 +219,14 @@ impl Composer {
                     ),
                 })
             }),
-            (SEGMENTATION, Images::Volume(volume)) => Box::new(move || {
-                one(segmentation(&source, &volume, &findings, Form::Binary, &provenance))
+            (SEGMENTATION, images) => Box::new(move || {
+                one(segmentation(&source, &images, &findings, Form::Binary, &provenance))
             }),
-            (FRACTIONAL_SEGMENTATION, Images::Volume(volume)) => Box::new(move || {
-                one(segmentation(&source, &volume, &findings, Form::Fractional, &provenance))
+            (FRACTIONAL_SEGMENTATION, images) => Box::new(move || {
+                one(segmentation(&source, &images, &findings, Form::Fractional, &provenance))
             }),
-            (SECONDARY_CAPTURE, Images::Volume(volume)) => {
-                Box::new(move || one(secondary_capture(&source, &volume, &findings, &provenance)))
+            (SECONDARY_CAPTURE, images) => {
+                Box::new(move || one(secondary_capture(&source, &images, &findings, &provenance)))
             }
             (KEY_OBJECTS, images) => Box::new(move || {
                 let selection = key_objects(&source, &images, &findings, &provenance)?;

@@ -91,6 +91,7 @@ mod tests {
             sop_class,
             sop_instance: uid,
             pixel_spacing: None,
+            patient_spacing: None,
         };
         vec![film.into()]
     }

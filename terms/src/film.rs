@@ -21,12 +21,20 @@ pub struct Film {
     pub sop_instance: Uid,
     /// Millimetres between rows, then between columns, at the detector or where they were calibrated.
     pub pixel_spacing: Option<[f64; 2]>,
+    /// The same in the patient: Pixel Spacing, or what the detector has (Imager Pixel Spacing) by the magnification that
+    /// the image names (Estimated Radiographic Magnification Factor; PS3.3 10.7.1.3).
+    pub patient_spacing: Option<[f64; 2]>,
 }
 
 impl Film {
     /// How many numbers there have to be.
     pub fn count(&self) -> usize {
         self.frames * self.channels * self.rows * self.columns
+    }
+
+    /// How many pixels its frames have, whatever number of channels each of them has.
+    pub fn places(&self) -> usize {
+        self.frames * self.rows * self.columns
     }
 
     /// The pixels of one frame, counted from 0.

@@ -91,7 +91,7 @@ pub enum NoValue {
     MeasurementFailure,
 }
 
-/// Voxels that belong to something, over the source volume: same order and size.
+/// Voxels that belong to something, over the source volume, or pixels over the frames of a film: same order and size.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mask {
     pub key: String,

@@ -43,6 +43,14 @@ impl Images {
         }
     }
 
+    /// How many voxels a mask over them has.
+    pub fn places(&self) -> usize {
+        match self {
+            Self::Volume(volume) => volume.geometry.voxels(),
+            Self::Film(film) => film.places(),
+        }
+    }
+
     /// The same with these numbers.
     pub fn with_numbers(&self, numbers: Vec<f32>) -> Self {
         match self {

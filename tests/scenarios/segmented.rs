@@ -43,6 +43,19 @@ run = "air-probability"
 send = { to = ["PACS"], as = ["structured-report", "fractional-segmentation", "segmentation", "key-objects", "presentation-state"] }
 "#;
 
+const BRIGHT: &str = r#"
+[[rule]]
+name = "bright parts of films"
+on = "instance"
+
+[rule.select]
+Modality = "CR"
+
+[rule.then]
+run = "bright-film"
+send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "segmentation", "label-map", "key-objects", "presentation-state"] }
+"#;
+
 #[test]
 fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
@@ -70,7 +83,7 @@ fn the_pacs_gets_the_lung_as_a_segment_and_a_report_that_refers_to_it() {
     files.extend(received.iter().map(|file| file.path.clone()));
     assert_eq!(contradictions(&files), Vec::<String>::new());
 
-    compare_drawn(&node, seg);
+    compare_drawn(&node, seg, "segment 1, Lung: on ");
     let (Some(told), Some(measured)) =
         (segments(&report.path, &seg.path), measurements(&report.path))
     else {
@@ -153,13 +166,79 @@ fn segments_key_images_and_outlines_of_an_enhanced_image_name_its_frames() {
     assert!(shown.success && shown.out.contains("Of Interest"), "{shown:?}");
 }
 
+/// A film that is dark where its numbers are high, and a model that says which of its pixels are shown bright.
+#[test]
+fn the_segments_of_a_film_lie_on_the_pixels_that_a_display_shows() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let run = |script: &str, paths: &[&Path]| {
+        let output =
+            Command::new(&python).args(["-W", "ignore", "-c", script]).args(paths).output();
+        let output = output.expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (images, models) = (folder.path().join("images"), folder.path().join("models"));
+    let model = models.join("bright-film");
+    for path in [&images, &model] {
+        std::fs::create_dir_all(path).expect("a folder");
+    }
+    let manifest = need::root().join("tests/scenarios/models/bright-film.toml");
+    std::fs::copy(manifest, model.join("model.toml")).expect("copied");
+    run(include_str!("../kit/bright_film_model.py"), &[&model.join("model.onnx")]);
+    Instance::write_all(&phantom::small_chest("film").instances, &images);
+    let path = folder.path().join("film");
+    run(include_str!("../kit/bright_film.py"), &[&images.join("0001.dcm"), &path]);
+    let film = Instance::guess(&std::fs::read(&path).expect("the film was written"));
+
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().models(&models).rules("bright.toml", BRIGHT);
+    let node = setup.scanner("CR1").pacs(&pacs).start();
+    let sent = std::slice::from_ref(&film);
+    let mut association = Association::request("CR1", AE_TITLE, node.port, sent).expect("accepted");
+    assert_eq!(association.store(&film).map(|answer| answer.status), Ok(0x0000));
+    association.release();
+    let received = pacs.wait_for(6, Duration::from_secs(120));
+    received.iter().for_each(|file| assert_as_valid_as(&file.path, &path));
+
+    let segs: Vec<&ReceivedFile> = received.iter().filter(|file| file.modality == "SEG").collect();
+    let kind = |file: &ReceivedFile| Instance::read(&file.path).text(SEGMENTATION_TYPE);
+    let mut kinds: Vec<String> = segs.iter().map(|file| kind(file)).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["BINARY", "LABELMAP"]);
+    let paths: Vec<&Path> = std::iter::once(path.as_path())
+        .chain(segs.iter().map(|file| file.path.as_path()))
+        .collect();
+    let compared = run(include_str!("../kit/bright_film_segments.py"), &paths);
+    let area: f64 = compared.trim().parse().unwrap_or_else(|_| panic!("{compared}"));
+
+    let report = received.iter().find(|file| file.is_report()).expect("a structured report");
+    let told = report_tree(&report.path);
+    assert!(told.contains("Referenced Segment"), "{told}");
+    assert!(told.contains("Source image for segmentation"), "{told}");
+    let measured = measurements(&report.path).expect("highdicom reads it");
+    assert_close(figure(&measured, "42798000", "mm2"), area);
+
+    let of_modality = |wanted: &str| received.iter().find(|file| file.modality == wanted);
+    let state = of_modality("PR").expect("a presentation state");
+    assert_eq!(state_faults(&state.path), Vec::<String>::new());
+    report_tree(&of_modality("KO").expect("key images").path);
+    for seg in segs {
+        compare_drawn(&node, seg, "segment 1, Bright: on 1 images");
+    }
+    let capture = of_modality("CR").expect("a secondary capture");
+    let again = node.gantry(&["reproduce", &capture.sop_instance]);
+    assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
+}
+
 /// `gantry show` draws each image that has a segment, as highdicom reads them.
-fn compare_drawn(node: &Node, seg: &ReceivedFile) {
+fn compare_drawn(node: &Node, seg: &ReceivedFile, told: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let to = folder.path().to_string_lossy().into_owned();
     let shown = node.gantry(&["show", &seg.sop_instance, "--to", &to]);
     assert!(shown.success, "{shown:?}");
-    assert!(shown.out.contains("segment 1, Lung: on "), "{}", shown.out);
+    assert!(shown.out.contains(told), "{}", shown.out);
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let script = include_str!("../kit/drawn_segments.py");
     let output = Command::new(python).args(["-c", script, &to]).arg(&seg.path).output();

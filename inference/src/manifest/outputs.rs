@@ -63,6 +63,8 @@ pub enum Activation {
 pub enum Figure {
     /// In mm3 times this, by the unit.
     Volume(f64),
+    /// Of a film: in mm2 in the patient times this, or in pixels.
+    Area(Option<f64>),
     /// Of the intensities before any step, in the unit of the images.
     Mean,
     StandardDeviation,
@@ -80,6 +82,7 @@ pub enum Figure {
 #[serde(rename_all = "kebab-case")]
 pub enum FigureName {
     Volume,
+    Area,
     Mean,
     StandardDeviation,
     Minimum,

@@ -218,17 +218,18 @@ pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<
         Answered::Transient(text) => Err(InferError::Transient(text)),
         Answered::Permanent(text) => Err(InferError::Permanent(text)),
         Answered::Found(mut findings, seat) => {
-            let voxels = images.first().map_or(0, Images::count);
+            let places = images.first().map_or(0, Images::places);
             for mask in &mut findings.masks {
-                mask.voxels = vec![0; voxels];
+                mask.voxels = vec![0; places];
                 from.read_exact(&mut mask.voxels)?;
                 let mut follow = [0];
                 from.read_exact(&mut follow)?;
                 if follow != [0] {
-                    mask.probabilities = vec![0; voxels];
+                    mask.probabilities = vec![0; places];
                     from.read_exact(&mut mask.probabilities)?;
                 }
             }
+            let voxels = images.first().map_or(0, Images::count);
             for image in &mut findings.derived {
                 image.values = vec![0.0; voxels];
                 from.read_exact(image.values.as_mut_bytes())?;

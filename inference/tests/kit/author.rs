@@ -131,16 +131,21 @@ pub fn rows_graph(batch: Option<u64>) -> Vec<u8> {
 /// Takes `voxels` in five dimensions and gives the `labels` that they are as uint8, the `same` again,
 /// and `scores` of two classes: of the second the voxels, of the first their negative.
 pub fn volume_graph() -> Vec<u8> {
+    scored_graph(5)
+}
+
+/// The same of a tensor with so many dimensions, 4 of a film.
+pub fn scored_graph(rank: usize) -> Vec<u8> {
     let mut graph = Vec::new();
     node(&mut graph, "Cast", &["voxels"], "labels", Some(("to", UINT8)));
     node(&mut graph, "Identity", &["voxels"], "same", None);
     node(&mut graph, "Neg", &["voxels"], "other", None);
     node(&mut graph, "Concat", &["other", "same"], "scores", Some(("axis", 1)));
     bytes(&mut graph, 2, b"volumes");
-    bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
-    bytes(&mut graph, 12, &tensor("labels", UINT8, 5));
-    bytes(&mut graph, 12, &tensor("same", FLOAT, 5));
-    bytes(&mut graph, 12, &tensor("scores", FLOAT, 5));
+    bytes(&mut graph, 11, &tensor("voxels", FLOAT, rank));
+    bytes(&mut graph, 12, &tensor("labels", UINT8, rank));
+    bytes(&mut graph, 12, &tensor("same", FLOAT, rank));
+    bytes(&mut graph, 12, &tensor("scores", FLOAT, rank));
     model(&graph)
 }
 

@@ -46,14 +46,25 @@ fn is_found(group: &&MeasurementGroup) -> bool {
 fn of_film<'a>(findings: &'a Findings, film: &'a Film) -> Flagged<'a> {
     let mut flagged = Flagged::default();
     let found: Vec<&MeasurementGroup> = findings.groups.iter().filter(is_found).collect();
-    if found.is_empty() {
+    found.iter().for_each(|group| flagged.label(&group.label));
+    // Of each thing that was found its frames; none where it is of the whole image.
+    let mut each: Vec<Vec<u32>> =
+        found.iter().map(|group| group.frame.into_iter().collect()).collect();
+    for mask in findings.masks.iter().filter(|mask| is_abnormal(&mask.category)) {
+        let on = slices_below(mask, Measured::Film(film));
+        if !on.is_empty() {
+            flagged.label(&mask.label);
+            let frames = on.into_iter().map(|at| at as u32 + 1);
+            each.push(frames.filter(|_| film.frames > 1).collect());
+        }
+    }
+    if each.is_empty() {
         return flagged;
     }
-    found.iter().for_each(|group| flagged.label(&group.label));
-    let mut frames: Vec<u32> = found.iter().filter_map(|group| group.frame).collect();
-    if frames.len() < found.len() {
-        frames.clear();
-    }
+    let mut frames: Vec<u32> = match each.iter().any(Vec::is_empty) {
+        true => Vec::new(),
+        false => each.concat(),
+    };
     frames.sort_unstable();
     frames.dedup();
     let Film { sop_class, sop_instance, .. } = film;
@@ -75,7 +86,7 @@ fn of_volume<'a>(findings: &'a Findings, volume: &'a Volume) -> Flagged<'a> {
         }
     }
     for mask in findings.masks.iter().filter(|mask| is_abnormal(&mask.category)) {
-        if mark(slices_below(mask, volume)) {
+        if mark(slices_below(mask, volume.into())) {
             flagged.label(&mask.label);
         }
     }
@@ -134,13 +145,13 @@ fn slices_of(group: &MeasurementGroup, findings: &Findings, volume: &Volume) -> 
         };
     }
     match findings.masks.iter().find(|mask| Some(&mask.key) == group.segment.as_ref()) {
-        Some(mask) => slices_below(mask, volume),
+        Some(mask) => slices_below(mask, volume.into()),
         None => (0..volume.slices.len()).collect(),
     }
 }
 
-fn slices_below(mask: &Mask, volume: &Volume) -> Vec<usize> {
-    let size = volume.geometry.rows * volume.geometry.columns;
+fn slices_below(mask: &Mask, measured: Measured) -> Vec<usize> {
+    let size: usize = measured.size().iter().product();
     let slices = mask.voxels.chunks(size.max(1)).enumerate();
     slices.filter(|(_, slice)| slice.iter().any(|voxel| *voxel != 0)).map(|(at, _)| at).collect()
 }

@@ -7,7 +7,6 @@ use crate::segmentation::segments;
 use gantry_terms::findings::{Mask, MeasurementGroup};
 use gantry_terms::region::{Place, Region};
 use gantry_terms::uid::Uid;
-use gantry_terms::volume::Volume;
 
 /// Of one mask on one image: a mask of noise has thousands of parts, which no viewer draws in time.
 const MOST_LINES: usize = 64;
@@ -22,7 +21,7 @@ pub struct Layer {
 
 /// Its closed lines on one image.
 pub struct Mark {
-    /// Of the volume; 0 of a film.
+    /// Of the volume, or the frame of a film; 0 of one with a single frame.
     pub slice: usize,
     pub lines: Vec<Vec<Point>>,
     /// What stands beside them.
@@ -32,10 +31,8 @@ pub struct Mark {
 /// Masks in drawing order, then boxes; what is on no image is left out.
 pub fn layers(job: &Job, measured: Measured) -> Vec<Layer> {
     let findings = job.subject.findings;
-    let mut layers = Vec::new();
-    if let Measured::Volume(volume) = measured {
-        layers.extend(findings.masks.iter().map(|mask| of_mask(job, mask, volume)));
-    }
+    let mut layers: Vec<Layer> =
+        findings.masks.iter().map(|mask| of_mask(job, mask, measured)).collect();
     for (index, group) in findings.groups.iter().enumerate() {
         let Some(region) = &group.region else { continue };
         let tracking = job.tracking(index, group);
@@ -47,13 +44,13 @@ pub fn layers(job: &Job, measured: Measured) -> Vec<Layer> {
     layers
 }
 
-fn of_mask(job: &Job, mask: &Mask, volume: &Volume) -> Layer {
+fn of_mask(job: &Job, mask: &Mask, measured: Measured) -> Layer {
     let label = if mask.label.trim().is_empty() { &mask.key } else { &mask.label };
-    let size = volume.geometry.rows * volume.geometry.columns;
-    let slices = mask.voxels.chunks(size.max(1)).enumerate();
+    let [rows, columns] = measured.size();
+    let slices = mask.voxels.chunks((rows * columns).max(1)).enumerate();
     let drawn = slices.filter(|(_, voxels)| voxels.iter().any(|voxel| *voxel != 0));
     let marks = drawn.map(|(slice, voxels)| {
-        let mut lines = contours(voxels, volume.geometry.columns);
+        let mut lines = contours(voxels, columns);
         let text = match lines.len() {
             0..=MOST_LINES => label.clone(),
             all => format!("{label} (the longest {MOST_LINES} of {all} lines)"),

@@ -31,8 +31,8 @@ pub struct Captions {
 }
 
 impl Captions {
-    /// `row` is the direction of the rows.
-    pub fn new(subject: &Subject, row: [f64; 3]) -> Self {
+    /// `sides` are the letters at the left and the right edge.
+    pub fn new(subject: &Subject, sides: [String; 2]) -> Self {
         let line =
             |words: String, colour| Line { words, figure: String::new(), colour, swatch: false };
         let mut upper = Vec::new();
@@ -60,7 +60,6 @@ impl Captions {
         }
         let legend =
             named.into_iter().map(|(label, colour)| Line { swatch: true, ..line(label, colour) });
-        let sides = [patient_direction(row.map(|c| -c)), patient_direction(row)];
         Self { upper, lower: legend.collect(), sides }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::data_set::DataSet;
 use crate::header::Subject;
+use crate::measured::Measured;
 use crate::object::ComposeError;
 use crate::secondary_capture::overlay::Overlay;
 use crate::source::attributes::Scope;
@@ -21,6 +22,8 @@ pub struct Frames {
     total: usize,
     stride: usize,
     factor: usize,
+    /// What each of them shows, as in `slice`.
+    one: String,
 }
 
 impl Frames {
@@ -28,7 +31,8 @@ impl Frames {
         let total = overlay.slices();
         let bytes = overlay.width() * overlay.height() * 3;
         let most = (MOST_BYTES / bytes).clamp(1, MOST);
-        Self { total, stride: total.div_ceil(most), factor: overlay.factor }
+        let one = overlay.one().to_lowercase();
+        Self { total, stride: total.div_ceil(most), factor: overlay.factor, one }
     }
 
     pub fn slices(&self) -> impl Iterator<Item = usize> {
@@ -42,10 +46,10 @@ impl Frames {
     /// In words.
     pub fn selection(&self) -> String {
         match self.stride {
-            1 => format!("all {} slices", self.total),
+            1 => format!("all {} {}s", self.total, self.one),
             n => {
-                let count = self.count();
-                format!("{count} of {} slices, evenly spaced (one in {n})", self.total)
+                let (count, one) = (self.count(), &self.one);
+                format!("{count} of {} {one}s, evenly spaced (one in {n})", self.total)
             }
         }
     }
@@ -55,10 +59,20 @@ impl Frames {
     pub fn describe(
         &self,
         subject: &Subject,
-        volume: &Volume,
+        measured: Measured,
         capture: &mut DataSet,
     ) -> Result<(), ComposeError> {
         capture.text(tags::NUMBER_OF_FRAMES, &self.count().to_string());
+        let volume = match measured {
+            Measured::Volume(volume) => volume,
+            Measured::Film(film) => {
+                if self.count() > 1 {
+                    self.numbers(capture);
+                }
+                film.pixel_spacing.into_iter().for_each(|spacing| aspect(spacing, capture));
+                return Ok(());
+            }
+        };
         if self.count() > 1 {
             let vector = PrimitiveValue::from(tags::SLICE_LOCATION_VECTOR);
             capture.put(DataElement::new(tags::FRAME_INCREMENT_POINTER, VR::AT, vector));
@@ -75,6 +89,15 @@ impl Frames {
             aspect(volume.geometry.pixel_spacing, capture);
         }
         Ok(())
+    }
+
+    /// Of the frames of a cine, as pages.
+    fn numbers(&self, capture: &mut DataSet) {
+        let vector = PrimitiveValue::from(tags::PAGE_NUMBER_VECTOR);
+        capture.put(DataElement::new(tags::FRAME_INCREMENT_POINTER, VR::AT, vector)).values(
+            tags::PAGE_NUMBER_VECTOR,
+            self.slices().map(|at| (at + 1).to_string()).collect(),
+        );
     }
 
     fn functional_groups(
@@ -133,7 +156,7 @@ impl Frames {
 }
 
 /// Pixels that are not square must say so where no spacing does (PS3.3 C.7.6.3.1.7).
-fn aspect(spacing: [f64; 2], capture: &mut DataSet) {
+pub fn aspect(spacing: [f64; 2], capture: &mut DataSet) {
     let micrometres = spacing.map(|spacing| (spacing * 1000.0).round());
     let sound = micrometres.iter().all(|length| (1.0..1e6).contains(length));
     if sound && micrometres[0] != micrometres[1] {

@@ -1,12 +1,13 @@
 //! The masks and outlines over the windowed source: what a frame shows before and after the words are on it.
 
+use crate::frames::directions;
 use crate::header::Subject;
+use crate::measured::Measured;
 use crate::secondary_capture::captions::Captions;
 use crate::secondary_capture::picture::{Colour, Picture};
 use crate::secondary_capture::window::Window;
 use gantry_terms::findings::Mask;
 use gantry_terms::region::{Outline, Place};
-use gantry_terms::volume::Volume;
 
 /// Text needs this many pixels across to be read.
 const LEGIBLE: usize = 512;
@@ -17,7 +18,7 @@ const TINT: u8 = 80;
 /// How the frames of one job are drawn: the same for all of them.
 pub struct Overlay<'a> {
     subject: Subject<'a>,
-    volume: &'a Volume,
+    measured: Measured<'a>,
     pub window: Window,
     /// How many pixels of the frame one pixel of the source becomes, in each direction.
     pub factor: usize,
@@ -26,32 +27,44 @@ pub struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub fn new(subject: Subject<'a>, volume: &'a Volume) -> Self {
-        let geometry = &volume.geometry;
-        let factor = factor(geometry.rows, geometry.columns);
-        let window = Window::choose(subject.source, volume, subject.findings);
-        let captions = Captions::new(&subject, geometry.row_direction);
+    pub fn new(subject: Subject<'a>, measured: Measured<'a>) -> Self {
+        let [rows, columns] = measured.size();
+        let factor = factor(rows, columns);
+        let window = Window::choose(subject.source, measured, subject.findings);
+        let captions = Captions::new(&subject, sides(&subject, measured));
         let regions = subject.findings.groups.iter().filter_map(|group| group.region.as_ref());
-        let outlines = regions.flat_map(|region| match &region.place {
-            Place::Patient(found) => {
-                let outlines = found.outlines(geometry).into_iter();
-                outlines.map(|outline| (region.colour, outline)).collect()
-            }
-            Place::Film(_) => Vec::new(),
+        let outlines = regions.flat_map(|region| {
+            let outlines = match (&region.place, measured) {
+                (Place::Patient(found), Measured::Volume(volume)) => {
+                    found.outlines(&volume.geometry)
+                }
+                (Place::Film(found), _) => vec![Outline { slice: 0, corners: found.corners() }],
+                _ => Vec::new(),
+            };
+            outlines.into_iter().map(|outline| (region.colour, outline))
         });
-        Self { subject, volume, window, factor, captions, outlines: outlines.collect() }
+        Self { subject, measured, window, factor, captions, outlines: outlines.collect() }
+    }
+
+    /// What a frame shows.
+    pub fn one(&self) -> &'static str {
+        match self.measured {
+            Measured::Volume(_) => "Slice",
+            Measured::Film(film) if film.frames > 1 => "Frame",
+            Measured::Film(_) => "Image",
+        }
     }
 
     pub fn slices(&self) -> usize {
-        self.volume.geometry.slices
+        self.measured.slices()
     }
 
     pub fn width(&self) -> usize {
-        self.volume.geometry.columns * self.factor
+        self.measured.size()[1] * self.factor
     }
 
     pub fn height(&self) -> usize {
-        self.volume.geometry.rows * self.factor
+        self.measured.size()[0] * self.factor
     }
 
     /// The frame of one slice.
@@ -64,19 +77,24 @@ impl<'a> Overlay<'a> {
         for (colour, outline) in self.outlines.iter().filter(|(_, of)| of.slice == slice) {
             self.draw_outline(*colour, &outline.corners, &mut picture);
         }
-        let slices = self.volume.geometry.slices;
-        self.captions.draw(&mut picture, &format!("Slice {} of {slices}", slice + 1));
+        let (one, slices) = (self.one(), self.slices());
+        self.captions.draw(&mut picture, &format!("{one} {} of {slices}", slice + 1));
         picture
     }
 
     fn draw_source(&self, slice: usize, picture: &mut Picture) {
-        let voxels = self.slice(&self.volume.voxels, slice);
-        let columns = self.volume.geometry.columns;
-        let greys: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
+        let voxels = match self.measured {
+            Measured::Volume(volume) => self.slice(&volume.voxels, slice),
+            Measured::Film(film) => film.frame(slice),
+        };
+        let [rows, columns] = self.measured.size();
+        // By channel, row and column: one of grey, or red, green and blue.
+        let shown: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
         let pixels = picture.rgb.chunks_exact_mut(3);
         for (at, pixel) in pixels.enumerate() {
             let (x, y) = (at % picture.width / self.factor, at / picture.width / self.factor);
-            pixel.fill(greys[y * columns + x]);
+            let here = shown[y * columns + x..].iter().step_by(rows * columns).cycle();
+            pixel.iter_mut().zip(here).for_each(|(to, from)| *to = *from);
         }
     }
 
@@ -85,7 +103,7 @@ impl<'a> Overlay<'a> {
         if voxels.iter().all(|voxel| *voxel == 0) {
             return;
         }
-        let columns = self.volume.geometry.columns;
+        let columns = self.measured.size()[1];
         let inside = |x: usize, y: usize| voxels[y / self.factor * columns + x / self.factor] != 0;
         tint(picture, mask.colour, inside);
     }
@@ -107,9 +125,21 @@ impl<'a> Overlay<'a> {
     }
 
     fn slice<'v, T>(&self, voxels: &'v [T], slice: usize) -> &'v [T] {
-        let size = self.volume.geometry.rows * self.volume.geometry.columns;
+        let size = self.measured.size().iter().product::<usize>();
         &voxels[slice * size..(slice + 1) * size]
     }
+}
+
+/// Letters for the left and the right edge, by where the rows run to.
+fn sides(subject: &Subject, measured: Measured) -> [String; 2] {
+    let right = directions(subject.source, measured).into_iter().next().unwrap_or_default();
+    let opposite = |letter: char| {
+        let pairs = [('L', 'R'), ('A', 'P'), ('H', 'F')];
+        let swapped = pairs.map(|(one, other)| (other, one));
+        let found = pairs.into_iter().chain(swapped).find(|(one, _)| *one == letter);
+        found.map(|(_, other)| other)
+    };
+    [right.chars().filter_map(opposite).collect(), right]
 }
 
 /// A tint inside and a full line along the border, in pixels of the picture.

@@ -10,7 +10,7 @@ use gantry_terms::film::Film;
 use gantry_terms::findings::{Findings, Measurement, MeasurementGroup, NoValue, Presence};
 use gantry_terms::uid::Uid;
 
-const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
+pub const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 
 pub struct Radiograph {
@@ -42,7 +42,11 @@ pub fn digital() -> Radiograph {
     })
 }
 
-fn of_class(class: &'static str, modality: &'static str, edit: fn(&mut Object)) -> Radiograph {
+pub fn of_class(
+    class: &'static str,
+    modality: &'static str,
+    edit: impl Fn(&mut Object) + 'static,
+) -> Radiograph {
     let phantom = Phantom { frame_of_reference: None, ..Phantom::axial(1, 40, 50) };
     let phantom = phantom.edited(move |object| {
         text(object, tags::SOP_CLASS_UID, VR::UI, class);
@@ -73,6 +77,7 @@ fn of_class(class: &'static str, modality: &'static str, edit: fn(&mut Object)) 
         sop_class,
         sop_instance,
         pixel_spacing: Some([1.5, 2.0]),
+        patient_spacing: Some([1.5, 2.0]),
     };
     Radiograph { file: files[0].clone(), film, source }
 }

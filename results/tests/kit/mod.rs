@@ -7,6 +7,7 @@ pub mod film;
 pub mod model;
 pub mod phantom;
 pub mod reading;
+pub mod tables;
 pub mod validators;
 pub mod voxels;
 

@@ -1,5 +1,6 @@
 //! Programs of other makers that judge a result: each is found on the machine or skipped out loud.
 
+use super::tables;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +15,7 @@ pub fn are_here() -> bool {
 }
 
 /// A Python that has highdicom: `GANTRY_PYTHON`, else none.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     std::env::var_os("GANTRY_PYTHON").map(PathBuf::from)
 }
 
@@ -54,8 +55,8 @@ fn remarks(path: &Path) -> Vec<String> {
 /// Errors, and warnings that are not on the list of accepted ones. What the source itself gives
 /// rise to is not counted against the result.
 pub fn complaints(path: &Path, source: &Path) -> Vec<String> {
-    let of_source = remarks(source);
-    let mut remarks = remarks(path);
+    let of_source = [remarks(source), tables::faults(source)].concat();
+    let mut remarks = [remarks(path), tables::faults(path)].concat();
     remarks.retain(|remark| !allowed(remark) && !of_source.contains(remark));
     remarks
 }

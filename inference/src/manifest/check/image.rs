@@ -1,5 +1,6 @@
 //! What a manifest says of a film or of frames, and which keys are for volumes only.
 
+use super::super::outputs::FigureName;
 use super::super::written::{
     Inputs, Written, WrittenFrames, WrittenImage, WrittenInput, WrittenKind,
 };
@@ -102,43 +103,58 @@ impl Check<'_> {
                 false => self.volume(input),
             }
         }
-        if !written.input.iter().any(|(_, input)| is_film(input)) {
+        let films = written.input.iter().any(|(_, input)| is_film(input));
+        self.sizes_of_masks(written, films);
+        if !films {
             return;
         }
-        let captures = written.results.get_ref().contains(&ResultKind::SecondaryCapture);
-        let text = "of a film there is no secondary capture: results = [\"structured-report\"]";
-        self.require(!captures, written.results.span(), text);
-        let segments =
-            [ResultKind::Segmentation, ResultKind::FractionalSegmentation, ResultKind::LabelMap];
-        let segmented = segments.iter().any(|kind| written.results.get_ref().contains(kind));
-        let text = "of a film there is no segmentation, it has no place in the patient: \
-                    results = [\"structured-report\"]";
-        self.require(!segmented, written.results.span(), text);
         let mapped = written.results.get_ref().contains(&ResultKind::ParametricMap);
         let text = "of a film there is no parametric map: results = [\"derived-images\"]";
         self.require(!mapped, written.results.span(), text);
-        for segmentation in &written.segmentations {
-            let text = "masks are of volumes: a film has classifications and measurements";
-            self.fault(segmentation.key.span(), text);
-        }
-        self.neither_boxes_nor_images(written);
+        self.of_several_or_coloured(written);
     }
 
-    /// Where they lie is known of one grey film, and not of frames or of colours.
-    fn neither_boxes_nor_images(&mut self, written: &Written<Inputs>) {
+    /// A volume has a volume, a film an area.
+    fn sizes_of_masks(&mut self, written: &Written<Inputs>, films: bool) {
+        for figure in written.measurements.iter().filter_map(|m| m.figure.as_ref()) {
+            let text = match (figure.get_ref(), films) {
+                (FigureName::Volume, true) => "a film has no volume: figure = \"area\"",
+                (FigureName::Area, false) => "an area is that of a film: figure = \"volume\"",
+                _ => continue,
+            };
+            self.fault(figure.span(), text);
+        }
+    }
+
+    /// Where things lie is known of one film and not of frames; what a number of a pixel is, of grey ones.
+    fn of_several_or_coloured(&mut self, written: &Written<Inputs>) {
         let of_kind = |kind| written.input.iter().any(|(_, input)| *input.kind.get_ref() == kind);
         let image =
             |(_, input): &(_, WrittenInput)| input.image.as_ref().map(|i| i.get_ref().colour);
         let coloured = written.input.iter().filter_map(image).any(|colour| colour != Colour::Grey);
         let boxes = written.detections.iter().map(|detection| detection.key.span());
+        let masks = written.segmentations.iter().map(|segmentation| segmentation.key.span());
         let images = written.images.iter().map(|image| image.key.span());
         if of_kind(WrittenKind::Frames) {
-            let text =
-                "of frames there are classifications and measurements, neither boxes nor images";
-            boxes.chain(images).for_each(|span| self.fault(span, text));
+            let text = "of frames there are classifications and measurements, neither masks nor boxes nor images";
+            masks.chain(boxes).chain(images).for_each(|span| self.fault(span, text));
+            let drawn = written.results.get_ref().contains(&ResultKind::SecondaryCapture);
+            let text = "of frames there is no secondary capture: results = [\"structured-report\"]";
+            self.require(!drawn, written.results.span(), text);
         } else if coloured {
             let text = "an image is derived of a grey film: colour = \"grey\"";
             images.for_each(|span| self.fault(span, text));
+            self.intensities_of_colours(written);
+        }
+    }
+
+    fn intensities_of_colours(&mut self, written: &Written<Inputs>) {
+        let is_of_place = |name: FigureName| matches!(name, FigureName::Area | FigureName::Count);
+        for measurement in written.measurements.iter().filter(|m| m.of.is_some()) {
+            let figure = measurement.figure.as_ref();
+            let fits = figure.is_some_and(|figure| is_of_place(*figure.get_ref()));
+            let text = "of colours an area and a count are measured, and no intensities: colour = \"grey\"";
+            self.require(fits, measurement.key.span(), text);
         }
     }
 

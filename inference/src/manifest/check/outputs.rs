@@ -13,6 +13,10 @@ use std::collections::BTreeSet;
 /// Units of volume, and what a mm3 is in them.
 const VOLUMES: [(&str, f64); 4] = [("mL", 1e-3), ("cm3", 1e-3), ("mm3", 1.0), ("uL", 1.0)];
 
+/// Units of area, and what a mm2 is in them; none: in pixels.
+const AREAS: [(&str, Option<f64>); 3] =
+    [("cm2", Some(1e-2)), ("mm2", Some(1.0)), ("{pixels}", None)];
+
 impl Check<'_> {
     /// What one part says about another: keys occur once, groups exist and are used.
     pub(super) fn references(&mut self, written: &Written<Inputs>) {
@@ -134,6 +138,13 @@ impl Check<'_> {
                 let text = "a count is in 1, or in what is counted, as in {nodules}";
                 self.require(counts, written.unit.span(), text);
                 Figure::Count
+            }
+            FigureName::Area => {
+                let unit = &written.unit.get_ref().value;
+                let known = AREAS.iter().find(|(name, _)| name == unit);
+                let text = "an area is in cm2, mm2 or {pixels}";
+                self.require(known.is_some(), written.unit.span(), text);
+                Figure::Area(known.and_then(|(_, of_mm2)| *of_mm2))
             }
             FigureName::Volume => {
                 let unit = &written.unit.get_ref().value;
