@@ -331,7 +331,7 @@ fn every_manifest_of_the_guide_for_authors_is_one() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap_or_default())
         .collect();
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
     for example in examples {
         let manifest = Manifest::parse(Path::new("models/README.md"), example);
         let manifest = manifest.unwrap_or_else(|problems| panic!("{}", problems[0]));

@@ -21,7 +21,6 @@ film.SOPInstanceUID = generate_uid(entropy_srcs=["bright film"])
 film.SeriesInstanceUID = generate_uid(entropy_srcs=["series of the bright film"])
 film.Modality, film.SeriesNumber, film.InstanceNumber = "CR", 1, 1
 film.BodyPartExamined, film.ViewPosition, film.PatientOrientation = "CHEST", "PA", ["L", "F"]
-film.Laterality = None
 film.PixelSpacing = [0.5, 0.4]
 film.Rows, film.Columns = 90, 140
 film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME1"

@@ -43,6 +43,16 @@ run = "air-probability"
 send = { to = ["PACS"], as = ["structured-report", "fractional-segmentation", "segmentation", "key-objects", "presentation-state"] }
 "#;
 
+/// Segmentation, label map, report, picture, key images and outlines.
+const OF_A_FILM: [&str; 6] = [
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+    "1.2.840.10008.5.1.4.1.1.88.34",
+    "1.2.840.10008.5.1.4.1.1.7.4",
+    "1.2.840.10008.5.1.4.1.1.88.59",
+    "1.2.840.10008.5.1.4.1.1.11.1",
+];
+
 const BRIGHT: &str = r#"
 [[rule]]
 name = "bright parts of films"
@@ -192,7 +202,8 @@ fn the_segments_of_a_film_lie_on_the_pixels_that_a_display_shows() {
     run(include_str!("../kit/bright_film.py"), &[&images.join("0001.dcm"), &path]);
     let film = Instance::guess(&std::fs::read(&path).expect("the film was written"));
 
-    let pacs = Pacs::up("PACS");
+    // DCMTK's storescp knows no label maps, unless its profile names them.
+    let pacs = Pacs::taking("PACS", &OF_A_FILM);
     let setup = Setup::new().models(&models).rules("bright.toml", BRIGHT);
     let node = setup.scanner("CR1").pacs(&pacs).start();
     let sent = std::slice::from_ref(&film);
