@@ -142,16 +142,16 @@ impl Table {
             (0..CATEGORIES as u8).filter(|one| frequencies[usize::from(*one)] > 0).collect();
         categories.sort_by_key(|one| lengths[usize::from(*one)]);
 
+        let counts: [u8; LONGEST] = std::array::from_fn(|at| counts[at + 1]);
         let mut codes = [(0, 0); CATEGORIES];
         let (mut code, mut coded) = (0_u32, categories.iter());
-        for length in 1..=LONGEST {
-            for category in coded.by_ref().take(counts[length].into()) {
-                codes[usize::from(*category)] = (code, length as u32);
+        for (length, count) in (1..).zip(counts) {
+            for category in coded.by_ref().take(count.into()) {
+                codes[usize::from(*category)] = (code, length);
                 code += 1;
             }
             code <<= 1;
         }
-        let counts = std::array::from_fn(|at| counts[at + 1]);
         Self { counts, categories, codes }
     }
 }
