@@ -28,7 +28,7 @@ pub enum TranscodeError {
     /// Without the parser's own words: they may quote the patient.
     #[error("the kept object cannot be re-encoded in the syntax that the peer takes")]
     Unreadable,
-    #[error("the peer takes only what is uncompressed, and the object {0}")]
+    #[error("the peer does not take the syntax in which it is kept, and the object {0}")]
     Pixels(DecodeError),
     #[error("the peer takes only {to} and must take an uncompressed syntax: the object {why}")]
     Compress { to: Uid, why: NotCompressed },

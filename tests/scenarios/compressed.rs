@@ -190,6 +190,28 @@ fn nothing_is_compressed_for_a_pacs_that_takes_any_uncompressed_syntax() {
     }
 }
 
+/// Also where it is kept compressed: each element is what DCMTK makes of the source.
+#[test]
+fn a_pacs_that_takes_only_implicit_vr_gets_every_element() {
+    let Some(()) = need::dcmtk() else { return };
+    let pacs = Pacs::taking_in("PACS", &CLASSES, &["LittleEndianImplicit"]);
+    let node = everything_to(&pacs).start();
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let mut sent = phantom::small_chest("implicit").instances[..3].to_vec();
+    std::fs::write(at("native.dcm"), sent[2].part10()).expect("written");
+    let sources: HashMap<_, _> =
+        sent.iter().map(|i| (i.sop_instance.clone(), i.object())).collect();
+    run(&["dcmcrle", "+un"], &at("native.dcm"), &at("kept.dcm"));
+    sent[2] = Instance::read(&at("kept.dcm"));
+    send(&node, &sent);
+    for (instance, file) in received(&pacs, sent.len()) {
+        assert_eq!(Instance::read(&file.path).transfer_syntax, "1.2.840.10008.1.2");
+        run(&["dcmconv", "+te"], &file.path, &at("explicit.dcm"));
+        assert!(Instance::read(&at("explicit.dcm")).object() == sources[&instance], "{instance}");
+    }
+}
+
 /// Native, and compressed in what the PACS would take: the name that is burned into both is blanked before they are compressed.
 #[test]
 fn what_leaves_without_its_patient_is_compressed_behind_that() {
