@@ -17,6 +17,12 @@ use gantry_terms::film::Film;
 
 const MAGNIFICATION: u32 = 0x0018_1114;
 const IMAGER_PIXEL_SPACING: u32 = 0x0018_1164;
+const NOMINAL_SCANNED_PIXEL_SPACING: u32 = 0x0018_2010;
+const PIXEL_SPACING_CALIBRATION_TYPE: u32 = 0x0028_0A02;
+/// Modalities whose rays spread from a point: what they show is larger than what lies in the patient.
+const PROJECTIONS: [&str; 8] = ["CR", "DX", "MG", "IO", "PX", "XA", "RF", "RG"];
+/// Two sizes of a pixel that differ by less are the same one, written twice.
+const SAME_SPACING: f64 = 1e-3;
 const WINDOW_CENTER: u32 = 0x0028_1050;
 const WINDOW_WIDTH: u32 = 0x0028_1051;
 const VOI_LUT_FUNCTION: u32 = 0x0028_1056;
@@ -37,6 +43,8 @@ pub(crate) const TAGS: &[u32] = &[
     LOSSY_IMAGE_COMPRESSION,
     slice::SOP_CLASS_UID,
     slice::SOP_INSTANCE_UID,
+    NOMINAL_SCANNED_PIXEL_SPACING,
+    PIXEL_SPACING_CALIBRATION_TYPE,
     slice::MODALITY,
     slice::PIXEL_SPACING,
     slice::MODALITY_LUT_SEQUENCE,
@@ -315,14 +323,27 @@ fn spacing(elements: &Elements) -> Option<[f64; 2]> {
     at(slice::PIXEL_SPACING).or_else(|| at(IMAGER_PIXEL_SPACING))
 }
 
-/// What lies nearer to the source than the detector is as many times smaller than its picture (PS3.3 C.8.7.5: the distance
-/// from source to detector over that from source to patient).
+/// Pixel Spacing where it was calibrated: it says so, or it is another one than at the detector or on the scanned film. Of a
+/// projection that has no other it cannot be told (PS3.3 10.7.1.1). What lies nearer to the source than the detector is as many times smaller
+/// than its picture (C.8.7.5: the distance from source to detector over that from source to patient, which is 1 or more).
 fn patient_spacing(elements: &Elements) -> Option<[f64; 2]> {
-    let calibrated = || {
-        let magnified = elements.decimal(MAGNIFICATION).filter(|times| *times > 0.0)?;
-        Some(spacing_by(elements, IMAGER_PIXEL_SPACING)?.map(|mm| mm / magnified))
+    let at = |tag| spacing_by(elements, tag);
+    let detector = at(IMAGER_PIXEL_SPACING);
+    let other = detector.or_else(|| at(NOMINAL_SCANNED_PIXEL_SPACING));
+    let is_calibrated = |spacing: &[f64; 2]| {
+        let is_projection =
+            elements.text(slice::MODALITY).is_none_or(|modality| PROJECTIONS.contains(&modality));
+        let says_so = elements.text(PIXEL_SPACING_CALIBRATION_TYPE).is_some();
+        let differs = |other: [f64; 2]| {
+            spacing.iter().zip(other).any(|(mm, other)| (mm / other - 1.0).abs() > SAME_SPACING)
+        };
+        says_so || other.map_or(!is_projection, differs)
     };
-    spacing_by(elements, slice::PIXEL_SPACING).or_else(calibrated)
+    let projected = || {
+        let magnified = elements.decimal(MAGNIFICATION).filter(|times| *times >= 1.0)?;
+        Some(detector?.map(|mm| mm / magnified))
+    };
+    at(slice::PIXEL_SPACING).filter(is_calibrated).or_else(projected)
 }
 
 fn spacing_by(elements: &Elements, tag: u32) -> Option<[f64; 2]> {

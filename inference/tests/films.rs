@@ -120,6 +120,40 @@ fn a_film_tells_where_it_comes_from_and_how_large_its_pixels_are() {
     assert_eq!(film.pixel_spacing, Some([0.2, 0.1]));
 }
 
+/// PS3.3 10.7.1.1: what was not calibrated is as large as at the detector, and that is larger than in the patient.
+#[test]
+fn a_pixel_is_as_large_in_the_patient_as_its_film_says_and_of_no_size_where_it_does_not() {
+    type Says<'a> = &'a [(u32, &'a [u8; 2], &'a str)];
+    const DETECTOR: (u32, &[u8; 2], &str) = (0x0018_1164, b"DS", "0.7\\0.7");
+    const MAGNIFIED: (u32, &[u8; 2], &str) = (0x0018_1114, b"DS", "1.4");
+    const SCANNED: (u32, &[u8; 2], &str) = (0x0018_2010, b"DS", "0.7\\0.7");
+    const CALIBRATED: (u32, &[u8; 2], &str) = (0x0028_0A02, b"CS", "GEOMETRY");
+    let cases: [(f64, Says, Option<f64>); 10] = [
+        (0.7, &[], None),
+        (0.7, &[CALIBRATED], Some(0.7)),
+        (0.7, &[DETECTOR], None),
+        (0.7, &[MAGNIFIED, DETECTOR], Some(0.5)),
+        (0.7, &[DETECTOR, CALIBRATED], Some(0.7)),
+        (0.6, &[DETECTOR], Some(0.6)),
+        (0.6, &[MAGNIFIED, DETECTOR], Some(0.6)),
+        (0.7, &[SCANNED], None),
+        (0.6, &[SCANNED], Some(0.6)),
+        (0.0, &[(0x0018_1114, b"DS", "0.8"), DETECTOR], None),
+    ];
+    for (spacing, says, expected) in cases {
+        let mut more = Vec::new();
+        says.iter().for_each(|(tag, vr, value)| text(&mut more, *tag, vr, value));
+        let scan = Scan { modality: "DX", pixel_spacing: [spacing; 2], more, ..plain() };
+        let film = film::read(&scan.file(), &input("displayed")).unwrap();
+        let found = film.patient_spacing;
+        let is_right = match (found, expected) {
+            (Some(found), Some(expected)) => found.iter().all(|mm| (mm - expected).abs() < 1e-12),
+            (found, expected) => found.is_none() && expected.is_none(),
+        };
+        assert!(is_right, "{spacing} {says:?}: {found:?}");
+    }
+}
+
 #[test]
 fn a_film_that_can_not_be_used_is_refused_with_what_it_lacks() {
     let check = |change: fn(&mut Scan), expected: &str| {

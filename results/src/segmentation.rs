@@ -13,7 +13,6 @@ use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::Source;
-use crate::source::attributes::Scope;
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::{Findings, Mask};
 
@@ -123,7 +122,7 @@ pub fn segmentation<'a>(
 
 /// Segmentation Image module and Content Identification macro (PS3.3 C.8.20.2, Table 10-12).
 fn image(job: &Job, form: Form, object: &mut DataSet) {
-    job.subject.source.copy_to(Scope::Image, object);
+    job.body(object);
     job.subject.lossy(object);
     let label = match form {
         Form::Binary => "SEGMENTATION",

@@ -117,7 +117,7 @@ impl Ahead {
         }
         let of = |row: StudyRow| (row.uid, (row.revision, row.last_arrival));
         seen.quiet = quiet.into_iter().map(of).collect();
-        while let Some(study) = seen.studies.first().cloned() {
+        while let Some(study) = seen.studies.pop_first() {
             let began = Instant::now();
             if self.may_be_decided(&study).await? {
                 let images = self.store.study_images(&study).await?;
@@ -125,7 +125,6 @@ impl Ahead {
                 took += began.elapsed();
                 self.read_for(&study, On::Study, &judgements, &images).await?;
             }
-            seen.studies.remove(&study);
         }
         seen.rest = Some(Instant::now() + took * STUDIES_APART);
         Ok(None)
@@ -187,7 +186,11 @@ impl Ahead {
         input: &Input,
         wanted: Wanted,
     ) -> Result<(), StoreError> {
-        let found = self.store.object_and_digest(&image.identity.sop_instance).await?;
+        // One that was evicted, or is damaged, keeps no other from being read.
+        let Ok(found) = self.store.object_and_digest(&image.identity.sop_instance).await else {
+            self.kept.leave(on, wanted);
+            return Ok(());
+        };
         let Some((part10, digest)) = found else { return Ok(()) };
         let (input, room) = (input.clone(), Room::of(self.kept.voxels_left()));
         let read = move || ImageSlices::read(&part10, place, &input, &room);

@@ -22,6 +22,7 @@ film.SeriesInstanceUID = generate_uid(entropy_srcs=["series of the bright film"]
 film.Modality, film.SeriesNumber, film.InstanceNumber = "CR", 1, 1
 film.BodyPartExamined, film.ViewPosition, film.PatientOrientation = "CHEST", "PA", ["L", "F"]
 film.PixelSpacing = [0.5, 0.4]
+film.PixelSpacingCalibrationType, film.PixelSpacingCalibrationDescription = "FIDUCIAL", "a rod of known length"
 film.Rows, film.Columns = 90, 140
 film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME1"
 film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 16, 12, 11, 0

@@ -67,8 +67,6 @@ impl Pool {
         voxels: usize,
     ) -> Result<Option<Vec<Answer>>, InferError> {
         let process = worker.process();
-        // Behind it the room is given back.
-        let _place = place;
         let mut guard = KilledOnDrop(Some(process.clone()));
         // Those whose tensors have other shapes run one after the other.
         let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -77,11 +75,12 @@ impl Pool {
         let mut run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
             let answers = worker.ask(&of, &batch);
-            (worker, answers)
+            // It has its room until it has ended, even when nobody waits for it any more.
+            (worker, answers, place)
         });
         let stops = tokio::select! {
             ended = &mut run => {
-                let (worker, answers) = ended.map_err(|_| stopped())?;
+                let (worker, answers, _place) = ended.map_err(|_| stopped())?;
                 guard.0 = None;
                 let answers = answers.map_err(InferError::Transient)?;
                 self.back(model, worker, voxels);
@@ -99,8 +98,8 @@ impl Pool {
             },
         };
         drop(guard);
-        // Its memory is free before somebody else gets it.
-        let _ = run.await;
+        // One that does not end, as a driver holds it, keeps its room and not the turn.
+        let _ = tokio::time::timeout(self.options.grace, run).await;
         stops
     }
 

@@ -179,7 +179,7 @@ fn unit(unit: &Code) -> String {
     match unit.value.as_str() {
         "[hnsf'U]" => "HU".into(),
         "1" => String::new(),
-        value if value.starts_with('{') => String::new(),
+        value if value.starts_with('{') => value.trim_matches(['{', '}']).into(),
         value => value.into(),
     }
 }

@@ -6,6 +6,7 @@ use crate::measured::Measured;
 use crate::secondary_capture::captions::Captions;
 use crate::secondary_capture::picture::{Colour, Picture};
 use crate::secondary_capture::window::Window;
+use dicom_dictionary_std::tags;
 use gantry_terms::findings::Mask;
 use gantry_terms::region::{Outline, Place};
 
@@ -130,8 +131,15 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// Letters for the left and the right edge, by where the rows run to.
+/// Letters for the left and the right edge, by where the rows run to. Those of animals mean something else (PS3.3 C.7.6.1.1.1).
 fn sides(subject: &Subject, measured: Measured) -> [String; 2] {
+    if subject
+        .source
+        .text(tags::ANATOMICAL_ORIENTATION_TYPE)
+        .is_some_and(|kind| kind == "QUADRUPED")
+    {
+        return Default::default();
+    }
     let right = directions(subject.source, measured).into_iter().next().unwrap_or_default();
     let opposite = |letter: char| {
         let pairs = [('L', 'R'), ('A', 'P'), ('H', 'F')];

@@ -122,6 +122,23 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
         for peer in reader.list(&to.node, "to").unwrap_or_default() {
             forward::may_be_deidentified_for(reader, peer, profile);
         }
+        for kind in
+            then.send_as.iter().filter(|kind| PARKED_WITHOUT_PATIENT.contains(&kind.as_str()))
+        {
+            let help = "send it by a rule of its own, or leave it out".to_string();
+            let text = format!("\"{kind}\" does not leave by a profile: {}", why_parked(kind));
+            reader.warn(&entry.key_span, text, help);
+        }
+    }
+}
+
+/// What is parked where it has to leave without the patient.
+const PARKED_WITHOUT_PATIENT: [&str; 2] = ["encapsulated-pdf", "secondary-capture"];
+
+fn why_parked(kind: &str) -> &'static str {
+    match kind {
+        "encapsulated-pdf" => "nobody looks into a document",
+        _ => "it has text burned in, which only a device rule of the profile makes black",
     }
 }
 
