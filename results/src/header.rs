@@ -119,20 +119,23 @@ impl Job<'_> {
     }
 
     /// What a series that is no document says of the body; without a body part nobody can tell that it is not a paired one
-    /// (Laterality, Type 2C). Films have the side as Image Laterality, which their results have no place for.
+    /// (Laterality, Type 2C).
     pub fn body(&self, data_set: &mut DataSet) {
-        self.subject.source.copy_to(Scope::Image, data_set);
-        if data_set.element(tags::LATERALITY).is_none()
-            && let Some(side) = self.subject.source.text(tags::IMAGE_LATERALITY)
-        {
-            match side.as_str() {
-                "L" | "R" => data_set.text(tags::LATERALITY, &side),
-                _ => data_set.empty(tags::LATERALITY),
-            };
-        }
+        self.body_part(data_set);
         let known = [tags::BODY_PART_EXAMINED, tags::LATERALITY];
         if known.iter().all(|tag| data_set.element(*tag).is_none()) {
             data_set.empty(tags::LATERALITY);
+        }
+    }
+
+    /// What is known of it. Films have the side as Image Laterality, which their results have no place for.
+    pub fn body_part(&self, data_set: &mut DataSet) {
+        self.subject.source.copy_to(Scope::Image, data_set);
+        let side = self.subject.source.text(tags::IMAGE_LATERALITY);
+        if let Some(side) = side.filter(|side| side == "L" || side == "R")
+            && data_set.element(tags::LATERALITY).is_none()
+        {
+            data_set.text(tags::LATERALITY, &side);
         }
     }
 

@@ -122,7 +122,7 @@ pub fn segmentation<'a>(
 
 /// Segmentation Image module and Content Identification macro (PS3.3 C.8.20.2, Table 10-12).
 fn image(job: &Job, form: Form, object: &mut DataSet) {
-    job.body(object);
+    job.body_part(object);
     job.subject.lossy(object);
     let label = match form {
         Form::Binary => "SEGMENTATION",
