@@ -256,6 +256,40 @@ fn a_pacs_that_cannot_be_trusted_gets_nothing_and_never_anything_in_clear() {
     }
 }
 
+/// It took the image, and refuses this node's certificate when it is to promise that it keeps it: an alert behind the handshake.
+#[test]
+fn a_pacs_whose_tls_fails_when_it_is_asked_to_commit_is_named_and_asked_again() {
+    let Some(()) = need::dcmtk() else { return };
+    let site = Site::new();
+    let (_, file) = image(&site);
+    let port = ports::free();
+    let own = site.authority.issue(site.path(), "pacs", &["127.0.0.1"], 365);
+    let strangers = Authority::new("Stranger").write(&site.path().join("stranger.pem"));
+    let pacs = Archive::up(port, &tls_options(&own, &site.trust));
+    let peers = format!(
+        "{}[[peer]]\nae-title = \"CT1\"\n[[peer]]\nae-title = \"PACS\"\n\
+         address = \"127.0.0.1:{port}\"\ntls = true\ncommitment = true\n",
+        site.tls("")
+    );
+    let node = Setup::new().rules("archive.toml", FORWARD).further(&peers).start();
+    let (taken, said) = site.send(node.port, &[], &file);
+    assert!(taken, "{said}");
+    wait_for_words(&node, &["status"], "PACS: 0 queued, 1 delivered");
+    drop(pacs);
+    let pacs = Archive::up(port, &tls_options(&own, &strangers));
+    let refused = "it refuses this node's certificate (UnknownCA): its admin must trust this node's certificate";
+    wait_for_words(
+        &node,
+        &["status"],
+        &format!("last trouble: storage commitment: no TLS with 127.0.0.1:{port}: {refused}"),
+    );
+    drop(pacs);
+    // With TLS mended the next one is asked over it: it is no archive that commits, and says so.
+    let _pacs = Archive::up(port, &tls_options(&own, &site.trust));
+    wait_for_words(&node, &["status"], "last trouble: storage commitment: SOP class not supported");
+    wait_for_words(&node, &["status"], "PACS: 0 committed, 0 asked, 1 to ask, 0 sent again");
+}
+
 #[test]
 fn a_renewed_certificate_is_taken_while_associations_go_on_and_a_broken_one_is_not() {
     let site = Site::new();
