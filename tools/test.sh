@@ -38,8 +38,15 @@ lint clippy --workspace --all-targets "${FEATURES[@]}" -- -D warnings
 RUSTDOCFLAGS='-D warnings' step cargo doc --no-deps --workspace "${FEATURES[@]}"
 
 # A skipping test passes and prints `skipped: why`; --show-output brings that out.
+# The scenarios run the program that is built here for the tests of its package: one that each of them builds by itself
+# has fewer features, and with it half of the workspace would be compiled twice.
 tests() {
-    cargo test --workspace --no-fail-fast "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log
+    cargo test --workspace --no-run "${FEATURES[@]}" || return
+    local target
+    target=$(cargo metadata --format-version 1 --no-deps |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+    GANTRY_PROGRAM=$target/debug/gantry \
+        cargo test --workspace --no-fail-fast "${FEATURES[@]}" -- --show-output 2>&1 | tee .tools/test.log
 }
 step tests
 

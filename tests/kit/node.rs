@@ -417,7 +417,7 @@ impl Drop for Node {
     }
 }
 
-/// The program: the one that GANTRY_PROGRAM names (a release that was built before), or this tree's,
+/// The program: the one that GANTRY_PROGRAM names (one that was built before), or this tree's,
 /// built once for each test process, so that it is never an old one.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
