@@ -29,26 +29,16 @@ pub enum Pixels<'p> {
     Blank(&'p [Rectangle]),
 }
 
-/// SOP classes whose images carry the patient's name more often than not: secondary captures, ultrasound,
-/// what is seen by a camera or on a screen, and film that was digitized.
-const CLASSES: [&str; 17] = [
-    "1.2.840.10008.5.1.4.1.1.3",   // Ultrasound Multi-frame Image (retired)
-    "1.2.840.10008.5.1.4.1.1.3.1", // Ultrasound Multi-frame Image
-    "1.2.840.10008.5.1.4.1.1.6",   // Ultrasound Image (retired)
-    "1.2.840.10008.5.1.4.1.1.6.1", // Ultrasound Image
-    "1.2.840.10008.5.1.4.1.1.6.2", // Enhanced US Volume
-    "1.2.840.10008.5.1.4.1.1.7",   // Secondary Capture Image
-    "1.2.840.10008.5.1.4.1.1.7.1", // Multi-frame Single Bit Secondary Capture Image
-    "1.2.840.10008.5.1.4.1.1.7.2", // Multi-frame Grayscale Byte Secondary Capture Image
-    "1.2.840.10008.5.1.4.1.1.7.3", // Multi-frame Grayscale Word Secondary Capture Image
-    "1.2.840.10008.5.1.4.1.1.7.4", // Multi-frame True Color Secondary Capture Image
-    "1.2.840.10008.5.1.4.1.1.77.1.1", // VL Endoscopic Image
-    "1.2.840.10008.5.1.4.1.1.77.1.1.1", // Video Endoscopic Image
-    "1.2.840.10008.5.1.4.1.1.77.1.2.1", // Video Microscopic Image
-    "1.2.840.10008.5.1.4.1.1.77.1.4", // VL Photographic Image
-    "1.2.840.10008.5.1.4.1.1.77.1.4.1", // Video Photographic Image
-    "1.2.840.10008.5.1.4.1.1.77.1.5.1", // Ophthalmic Photography 8 Bit Image
-    "1.2.840.10008.5.1.4.1.1.77.1.5.4", // Ophthalmic Tomography Image
+/// SOP classes whose images carry the patient's name more often than not, each with those below it.
+const CLASSES: [&str; 4] = [
+    // Ultrasound Multi-frame Image.
+    "1.2.840.10008.5.1.4.1.1.3",
+    // Ultrasound Image, and Enhanced US Volume.
+    "1.2.840.10008.5.1.4.1.1.6",
+    // Secondary Capture Image: screens, and film that was digitized.
+    "1.2.840.10008.5.1.4.1.1.7",
+    // What is seen by a camera: endoscopy, microscopy, photography, ophthalmology, dermoscopy.
+    "1.2.840.10008.5.1.4.1.1.77.1",
 ];
 
 /// Values of Image Type that say so, as devices write them.
@@ -94,7 +84,11 @@ fn likely(seen: &Seen) -> Option<Likely> {
     if seen.text(BURNED_IN) == "YES" {
         return Some(Likely::Said);
     }
-    if CLASSES.contains(&&*seen.text(SOP_CLASS)) {
+    let class = seen.text(SOP_CLASS);
+    let is_below = |known: &&str| {
+        class.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if CLASSES.iter().any(|known| is_below(&known)) {
         return Some(Likely::Class);
     }
     let is_of_screen = |value: &String| {

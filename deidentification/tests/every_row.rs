@@ -3,6 +3,7 @@
 use dicom_core::VR;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::StandardDataDictionary;
+use gantry_deidentification::burned_in::Likely;
 use gantry_deidentification::deidentify::{Deidentified, Kind, Refusal, deidentify};
 use gantry_deidentification::elements::{Elements, Syntax};
 use gantry_deidentification::key::Key;
@@ -260,6 +261,16 @@ fn what_is_likely_to_have_burned_in_text_stays_here_unless_the_device_is_known()
     for object in &refused {
         let said = deidentify(object, EXPLICIT, &basic, &key());
         assert!(matches!(said, Err(Refusal::BurnedIn(_))), "{said:?}");
+    }
+    for class in ["3", "3.1", "6", "6.2", "7", "7.4", "77.1.5.2", "77.1.5.7", "77.1.6", "77.1.7"] {
+        let class = padded(&format!("1.2.840.10008.5.1.4.1.1.{class}"));
+        let said = deidentify(&image(&[(0x0008_0016, *b"UI", &class)]), EXPLICIT, &basic, &key());
+        assert_eq!(said, Err(Refusal::BurnedIn(Likely::Class)), "{class:?}");
+    }
+    for class in ["2", "2.1", "4", "20", "30", "66.4", "128"] {
+        let class = padded(&format!("1.2.840.10008.5.1.4.1.1.{class}"));
+        let said = deidentify(&image(&[(0x0008_0016, *b"UI", &class)]), EXPLICIT, &basic, &key());
+        assert!(said.is_ok(), "{class:?}: {said:?}");
     }
     assert!(deidentify(&image(&[]), EXPLICIT, &basic, &key()).is_ok());
     let device = Device {

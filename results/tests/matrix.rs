@@ -228,6 +228,7 @@ fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
         .collect();
     let of_sources = validators::contradictions(&files);
     let first = files[0].clone();
+    let mut inherited = false;
     for (at, object) in made.iter().enumerate() {
         let file = kit::file(folder.path(), &format!("result-{at}"), object);
         let complaints = validators::complaints(&file, &first);
@@ -240,9 +241,14 @@ fn judged(made: &Made, sources: &[Vec<u8>], together: bool) -> &'static str {
             println!("{complaints:#?} {further:#?}");
             return "faults";
         }
+        inherited |= !validators::inherited_errors(&file, &first).is_empty();
         files.push(file);
     }
     let all = validators::contradictions(&files);
     let clean = all.iter().all(|line| of_sources.contains(line));
-    if clean || !together { "valid" } else { "faults" }
+    match clean || !together {
+        true if inherited => "as its source",
+        true => "valid",
+        false => "faults",
+    }
 }

@@ -84,6 +84,12 @@ impl Orthanc {
         self.ask("GET", path, "")
     }
 
+    /// The Part 10 file of an instance, by Orthanc's own name of it.
+    pub fn file(&self, name: &str) -> Vec<u8> {
+        let file = self.exchange("GET", &format!("/instances/{name}/file"), b"");
+        file.unwrap_or_else(|answer| panic!("{}", String::from_utf8_lossy(&answer)))
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Value {
         self.ask("POST", path, &body.to_string())
     }

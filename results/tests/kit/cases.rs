@@ -15,6 +15,11 @@ pub fn all() -> Vec<(&'static str, Phantom)> {
         ("without optional values", small().edited(bare)),
         ("Japanese", small().edited(japanese)),
         ("Latin 1", small().edited(latin)),
+        ("Chinese", small().edited(|object| named(object, &CHINESE))),
+        ("Chinese, GBK", small().edited(|object| named(object, &GBK))),
+        ("Korean", small().edited(|object| named(object, &KOREAN))),
+        ("Cyrillic", small().edited(|object| named(object, &CYRILLIC))),
+        ("half-width kana", small().edited(|object| named(object, &KANA))),
         ("no character set", small().edited(ascii)),
         ("long values", small().edited(long)),
         ("old forms of dates", small().edited(old)),
@@ -99,6 +104,43 @@ fn japanese(object: &mut Object) {
     );
     bytes(object, tags::REFERRING_PHYSICIAN_NAME, VR::PN, b"Suzuki");
     bytes(object, tags::STUDY_DESCRIPTION, VR::LO, b"\x1b$B6;It\x1b(B CT");
+}
+
+/// A Specific Character Set, bytes of a Patient's Name in it, and the name (PS3.5 annexes H to J; bytes by Python's codecs).
+pub struct Named {
+    pub set: &'static str,
+    pub bytes: &'static [u8],
+    pub name: &'static str,
+}
+
+pub const CHINESE: Named = Named {
+    set: "GB18030",
+    bytes: b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab",
+    name: "Wang^XiaoDong=王^小东",
+};
+pub const GBK: Named = Named { set: "GBK", ..CHINESE };
+/// Each group and each component begins anew without the second set.
+pub const KOREAN: Named = Named {
+    set: "\\ISO 2022 IR 149",
+    bytes: b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+    name: "Hong^Gildong=洪^吉洞=홍^길동",
+};
+pub const CYRILLIC: Named = Named {
+    set: "ISO_IR 144",
+    bytes: b"\xb8\xd2\xd0\xdd\xde\xd2^\xbf\xf1\xe2\xe0",
+    name: "Иванов^Пётр",
+};
+pub const KANA: Named = Named {
+    set: "ISO_IR 13",
+    // JIS X 0201: half-width katakana.
+    bytes: b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3",
+    name: "ﾔﾏﾀﾞ^ﾀﾛｳ",
+};
+
+pub fn named(object: &mut Object, named: &Named) {
+    text(object, tags::SPECIFIC_CHARACTER_SET, VR::CS, named.set);
+    bytes(object, tags::PATIENT_NAME, VR::PN, named.bytes);
+    bytes(object, tags::REFERRING_PHYSICIAN_NAME, VR::PN, named.bytes);
 }
 
 fn latin(object: &mut Object) {

@@ -11,7 +11,9 @@ use std::sync::{LazyLock, Mutex};
 /// nothing more can be asked.
 static JUDGE: LazyLock<Option<Mutex<Judge>>> = LazyLock::new(|| {
     let Some(python) = python() else {
-        println!("skipped: GANTRY_PYTHON names no Python with dicom-validator");
+        println!(
+            "skipped: no Python with dicom-validator is in .tools/venv (make test installs it)"
+        );
         return None;
     };
     let mut judge = Command::new(python)

@@ -4,9 +4,16 @@ use super::tables;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The new dicom3tools: `GANTRY_DCIODVFY`, else the search path.
+/// A program of the private Python environment: `variable` names it, or it lies in .tools/venv.
+fn private(variable: &str, name: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/venv/bin").join(name);
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    named.or_else(|| beside.exists().then_some(beside))
+}
+
+/// The new dicom3tools, else what the search path has.
 fn dciodvfy() -> PathBuf {
-    std::env::var_os("GANTRY_DCIODVFY").map_or_else(|| "dciodvfy".into(), PathBuf::from)
+    private("GANTRY_DCIODVFY", "dciodvfy").unwrap_or_else(|| "dciodvfy".into())
 }
 
 /// Whether there is something that judges.
@@ -14,23 +21,42 @@ pub fn are_here() -> bool {
     output(&dciodvfy(), &["-version"]).is_some()
 }
 
-/// A Python that has highdicom: `GANTRY_PYTHON`, else none.
+/// A Python that has highdicom.
 pub fn python() -> Option<PathBuf> {
-    std::env::var_os("GANTRY_PYTHON").map(PathBuf::from)
+    private("GANTRY_PYTHON", "python")
 }
 
-/// Stdout and stderr of a program; nothing, and a word about it, when it is not there.
-fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+/// What a program printed, and the status that it ended with.
+struct Said {
+    text: String,
+    status: i32,
+}
+
+/// Nothing, and a word about it, when it is not there. One that falls over says nothing of the file: that is a failure.
+fn output(program: &Path, arguments: &[&str]) -> Option<Said> {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
             let text = [output.stdout, output.stderr].concat();
-            Some(String::from_utf8_lossy(&text).into_owned())
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let status = output.status.code();
+            let status = status.unwrap_or_else(|| panic!("{} fell: {text}", program.display()));
+            Some(Said { text, status })
         }
         Err(_) => {
             println!("skipped: {} is not on this machine", program.display());
             None
         }
     }
+}
+
+/// The lines of a validator that tell of a fault. It ends with 0 or, where it found something, with 1.
+fn told(program: &Path, arguments: &[&str], fault: [&str; 2]) -> Vec<String> {
+    let Some(Said { text, status }) = output(program, arguments) else { return Vec::new() };
+    let is_fault = |line: &&str| fault.iter().any(|word| line.starts_with(word));
+    let lines: Vec<String> = text.lines().filter(is_fault).map(str::to_owned).collect();
+    let judged = status == 0 || (status == 1 && !lines.is_empty());
+    assert!(judged, "{} ends with {status}: {text}", program.display());
+    lines
 }
 
 /// Messages that validation may give: private codes; and an empty Laterality where the source
@@ -47,9 +73,7 @@ fn allowed(line: &str) -> bool {
 
 fn remarks(path: &Path) -> Vec<String> {
     let name = path.display().to_string();
-    let said = output(&dciodvfy(), &["-new", "-filename", &name]).unwrap_or_default();
-    let remarks = said.lines().filter(|l| l.starts_with("Error") || l.starts_with("Warning"));
-    remarks.map(str::to_owned).collect()
+    told(&dciodvfy(), &["-new", "-filename", &name], ["Error", "Warning"])
 }
 
 /// Errors, and warnings that are not on the list of accepted ones. What the source itself gives
@@ -61,20 +85,25 @@ pub fn complaints(path: &Path, source: &Path) -> Vec<String> {
     remarks
 }
 
+/// Errors that a result has because its source has them: values that it copies, or that the source lacks.
+pub fn inherited_errors(path: &Path, source: &Path) -> Vec<String> {
+    let of_source = remarks(source);
+    let mut errors = remarks(path);
+    errors.retain(|remark| remark.starts_with("Error") && of_source.contains(remark));
+    errors
+}
+
 /// What DCMTK's SR parser finds wrong.
 pub fn report_complaints(path: &Path) -> Vec<String> {
     let name = path.display().to_string();
-    let said = output(Path::new("dsrdump"), &["+Pc", &name]).unwrap_or_default();
-    said.lines().filter(|l| l.starts_with("E:") || l.starts_with("F:")).map(str::to_owned).collect()
+    told(Path::new("dsrdump"), &["+Pc", &name], ["E:", "F:"])
 }
 
 /// What DCMTK's reader of presentation states finds wrong, a text for each fault. Its check of values knows no UTF-8 and
 /// takes a value with other characters than those of ASCII for a fault, and a moment in UTC (`+0000`) too.
 pub fn state_complaints(path: &Path) -> Vec<String> {
     let name = path.display().to_string();
-    let said = output(Path::new("dcmpschk"), &[&name]).unwrap_or_default();
-    let lines = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("F:"));
-    let lines: Vec<&str> = lines.collect();
+    let lines = told(Path::new("dcmpschk"), &[&name], ["E:", "F:"]);
     let faults = lines.split(|line| line.trim() == "E:").map(|fault| fault.join("\n"));
     let no_fault = |fault: &String| {
         let value = fault.lines().find(|line| line.contains("Attribute value   :"));
@@ -84,40 +113,39 @@ pub fn state_complaints(path: &Path) -> Vec<String> {
     faults.filter(|fault| !fault.is_empty() && !no_fault(fault)).collect()
 }
 
-/// Contradictions between files of one study. The request of a report repeats the accession
-/// number at its own level, which dcentvfy takes for a contradiction.
+/// Contradictions between files of one study. A report repeats the accession number in an item of its own for the request,
+/// which dcentvfy takes for a contradiction between the study and its series.
 pub fn contradictions(paths: &[PathBuf]) -> Vec<String> {
     let beside = dciodvfy().with_file_name("dcentvfy");
     let program = if beside.is_file() { beside } else { "dcentvfy".into() };
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let said = output(&program, &names).unwrap_or_default();
-    said.lines()
-        .filter(|l| l.starts_with("Error") || l.starts_with("Warning"))
-        .filter(|l| !l.contains("AccessionNumber"))
-        .map(str::to_owned)
-        .collect()
+    let mut lines = told(&program, &names, ["Error", "Warning"]);
+    lines.retain(|line| !line.contains("AccessionNumber"));
+    lines
 }
 
 /// Lines that a Python script prints; the script gets `path` as its argument.
 pub fn python_says(script: &str, path: &Path) -> Option<Vec<String>> {
     let Some(python) = python() else {
-        println!("skipped: GANTRY_PYTHON names no Python with highdicom");
+        println!("skipped: no Python with highdicom is in .tools/venv (make test installs it)");
         return None;
     };
     let said = output(&python, &["-W", "ignore", "-c", script, &path.display().to_string()])?;
-    Some(said.lines().map(str::to_owned).collect())
+    assert_eq!(said.status, 0, "{}", said.text);
+    Some(said.text.lines().map(str::to_owned).collect())
 }
 
 /// What dcmqi reads from a TID 1500 report, as JSON text.
 pub fn measurements_by_dcmqi(path: &Path, folder: &Path) -> Option<String> {
     let reader = python()?.with_file_name("tid1500reader");
     if !reader.is_file() {
-        println!("skipped: tid1500reader is not beside the Python of GANTRY_PYTHON");
+        println!("skipped: tid1500reader is not beside that Python");
         return None;
     }
     let json = folder.join("measurements.json");
     let (from, to) = (path.display().to_string(), json.display().to_string());
     let said = output(&reader, &["--inputDICOM", &from, "--outputMetadata", &to])?;
-    Some(std::fs::read_to_string(&json).unwrap_or(said))
+    assert_eq!(said.status, 0, "{}", said.text);
+    Some(std::fs::read_to_string(&json).expect("tid1500reader wrote it"))
 }
