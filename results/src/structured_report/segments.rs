@@ -29,9 +29,8 @@ pub fn segment(about: &About, group: &MeasurementGroup) -> Vec<DataSet> {
     };
     let is_it = |of: &Frame| of.segment == Some(number) && of.slice + 1 == frame as usize;
     let Some(at) = about.frames.iter().position(is_it) else { return Vec::new() };
-    reference
-        .values(tags::REFERENCED_FRAME_NUMBER, vec![(at + 1).to_string()])
-        .number(tags::REFERENCED_SEGMENT_NUMBER, number as u16 + 1);
+    // The frame says which segment it is of: one of the two numbers is allowed (PS3.3 Table 10-3).
+    reference.values(tags::REFERENCED_FRAME_NUMBER, vec![(at + 1).to_string()]);
     let image = referenced_frame(&only.sop_class, &only.sop_instance, Some(frame));
     vec![
         content::image(Some(REFERENCED_SEGMENTATION_FRAME.into()), reference),

@@ -97,7 +97,6 @@ fn scintigram() -> Radiograph {
         numbers(object, tags::NUMBER_OF_ENERGY_WINDOWS, 1);
         numbers(object, tags::NUMBER_OF_DETECTORS, 1);
         numbers(object, tags::NUMBER_OF_PHASES, 1);
-        numbers(object, tags::NUMBER_OF_TIME_SLICES, FRAMES as u16);
         for tag in [
             tags::PATIENT_ORIENTATION_CODE_SEQUENCE,
             tags::PATIENT_GANTRY_RELATIONSHIP_CODE_SEQUENCE,
