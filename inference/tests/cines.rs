@@ -3,6 +3,7 @@
 mod kit;
 
 use gantry_inference::engine::{Engine, InferError};
+use gantry_inference::film;
 use gantry_inference::manifest::Manifest;
 use gantry_terms::film::Film;
 use gantry_terms::findings::{Findings, NoValue, Presence};
@@ -12,6 +13,7 @@ use gantry_terms::uid::Uid;
 use kit::author::{Author, scored_graph};
 use kit::boxes_of_frames::boxes_graph;
 use kit::masks::{FIGURES, mask, of_films, of_kind, with_figures};
+use kit::modality::{Scan, element};
 use kit::second_opinion::Random;
 use std::path::Path;
 
@@ -248,4 +250,59 @@ fn what_frames_have_not_is_refused_and_colours_have_no_intensities() {
     let told =
         map.iter().any(|one| one.to_string().contains("of a film there is no parametric map"));
     assert!(told, "{map:?}");
+}
+
+/// Region Spatial Format, Physical Units of both directions, Physical Delta X and Y (PS3.3 C.8.5.5).
+type Region = (u16, [u16; 2], [f64; 2]);
+
+fn with_regions(regions: &[Region]) -> Scan {
+    let mut items = Vec::new();
+    for (format, units, deltas) in regions {
+        let mut item = Vec::new();
+        element(&mut item, 0x0018_6012, b"US", &format.to_le_bytes());
+        for (tag, unit) in [0x0018_6024, 0x0018_6026].into_iter().zip(units) {
+            element(&mut item, tag, b"US", &unit.to_le_bytes());
+        }
+        for (tag, delta) in [0x0018_602C, 0x0018_602E].into_iter().zip(deltas) {
+            element(&mut item, tag, b"FD", &delta.to_le_bytes());
+        }
+        items.extend_from_slice(b"\xFE\xFF\x00\xE0");
+        items.extend_from_slice(&(item.len() as u32).to_le_bytes());
+        items.extend(item);
+    }
+    let mut more = b"\x18\x00\x11\x60SQ\0\0".to_vec();
+    more.extend_from_slice(&(items.len() as u32).to_le_bytes());
+    more.extend(items);
+    let (slope, intercept) = (String::new(), String::new());
+    Scan { modality: "US", pixel_spacing: [0.0; 2], slope, intercept, more, ..Scan::default() }
+}
+
+#[test]
+fn pixels_of_ultrasound_are_as_large_as_all_its_flat_regions_say() {
+    let text = of_kind("frames", "[input.frames]\ntell = \"mean\"\n", &[DETECTION.to_string()]);
+    let text = text.replace("modality = \"CR\"", "modality = \"US\"");
+    let input = Manifest::parse(Path::new("model.toml"), &text).unwrap().lead().clone();
+    let check = |regions: &[Region], expected: Option<[f64; 2]>| {
+        let found = film::read(&with_regions(regions).file(), &input).unwrap().patient_spacing;
+        let near = |found: [f64; 2], expected: [f64; 2]| {
+            found.iter().zip(expected).all(|(mm, expected)| (mm - expected).abs() < 1e-12)
+        };
+        let is_right = match (found, expected) {
+            (Some(found), Some(expected)) => near(found, expected),
+            (found, expected) => found == expected,
+        };
+        assert!(is_right, "{regions:?}: {found:?}");
+    };
+    let flat: Region = (1, [3, 3], [0.02, 0.05]);
+    check(&[], None);
+    check(&[flat], Some([0.5, 0.2]));
+    check(&[flat, flat], Some([0.5, 0.2]));
+    check(&[(1, [3, 3], [0.02, -0.05])], Some([0.5, 0.2]));
+    // A spectrum beside the image says nothing of its pixels.
+    check(&[(3, [4, 7], [0.01, 1.0]), flat], Some([0.5, 0.2]));
+    check(&[flat, (1, [3, 3], [0.02, 0.06])], None);
+    check(&[flat, (1, [3, 0], [0.02, 0.05])], None);
+    for none in [[0.0, 0.05], [f64::NAN, 0.05], [0.02, f64::INFINITY]] {
+        check(&[(1, [3, 3], none)], None);
+    }
 }
