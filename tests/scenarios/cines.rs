@@ -86,8 +86,7 @@ fn each_frame_of_a_cine_is_segmented_and_results_say_which_frame_they_are_of() {
 /// All that was made of one cine.
 fn check(node: &Node, python: &Path, path: &Path, received: &[ReceivedFile]) {
     let cine = ReceivedFile::read(path).expect("a whole file");
-    let explained =
-        node.wait_until_explained(&cine.sop_instance, "Area", PATIENCE);
+    let explained = node.wait_until_explained(&cine.sop_instance, "Area", PATIENCE);
     let own: Vec<&ReceivedFile> =
         received.iter().filter(|file| explained.contains(&file.sop_instance)).collect();
     assert_eq!(own.len(), OF_A_CINE, "{explained}");
