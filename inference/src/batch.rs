@@ -1,7 +1,7 @@
 //! Several films through a graph at once: their tensors become one, and of each answer every film gets its own row.
 
 use crate::prepare::{Prepared, PreparedInput};
-use crate::tensors::{Elements, Tensor, Tensors};
+use crate::tensors::Tensors;
 use serde::{Deserialize, Serialize};
 
 /// Which of how many that went through the graph together: the same kernels of a library may add up in
@@ -60,30 +60,18 @@ pub fn stacked<'a>(films: impl ExactSizeIterator<Item = &'a Prepared>) -> Prepar
 /// The rows of each of `count` films. An error is a graph that does not keep its manifest.
 pub fn apart(tensors: Tensors, count: usize) -> Result<Vec<Tensors>, String> {
     let mut each: Vec<Tensors> = (0..count).map(|_| Tensors::default()).collect();
-    for (name, Tensor { shape, elements }) in tensors.0 {
-        let [batch, rest @ ..] = shape.as_slice() else {
-            return Err(no_batch(&name, &shape, count));
+    for (name, tensor) in tensors.0 {
+        let [batch, _, ..] = tensor.shape.as_slice() else {
+            return Err(no_batch(&name, &tensor.shape, count));
         };
-        if *batch != count as i64 || rest.is_empty() {
-            return Err(no_batch(&name, &shape, count));
+        if *batch != count as i64 {
+            return Err(no_batch(&name, &tensor.shape, count));
         }
-        let shape: Vec<i64> = std::iter::once(1).chain(rest.iter().copied()).collect();
         for (at, own) in each.iter_mut().enumerate() {
-            let elements = match &elements {
-                Elements::Numbers(numbers) => Elements::Numbers(row(numbers, at, count)),
-                Elements::Labels(labels) => Elements::Labels(row(labels, at, count)),
-                Elements::Highest(classes) => Elements::Highest(row(classes, at, count)),
-                Elements::Classes(classes) => Elements::Classes(row(classes, at, count)),
-            };
-            own.0.insert(name.clone(), Tensor { shape: shape.clone(), elements });
+            own.0.insert(name.clone(), tensor.of_one(at, count));
         }
     }
     Ok(each)
-}
-
-fn row<T: Copy>(all: &[T], at: usize, count: usize) -> Vec<T> {
-    let length = all.len() / count;
-    all[at * length..(at + 1) * length].to_vec()
 }
 
 fn no_batch(name: &str, shape: &[i64], count: usize) -> String {
@@ -93,6 +81,7 @@ fn no_batch(name: &str, shape: &[i64], count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensors::{Elements, Tensor};
 
     fn film(shape: [i64; 4], first: f32) -> Prepared {
         let pixels = (0..shape.iter().product()).map(|at| first + at as f32).collect();

@@ -1,7 +1,7 @@
 //! Boxes out of a graph's tensors: scored, thinned out on the model's grid, and brought back onto the film or into the patient.
 
 use crate::classes::probability;
-use crate::manifest::{DetectionOutput, Input, InputKind, Pieces};
+use crate::manifest::{DetectionOutput, FilmPlace, Input, InputKind, Pieces};
 use crate::prepare::{Place as Grids, Prepared};
 use crate::tensors::Tensors;
 use crate::voxels::boxes::VoxelBox;
@@ -9,15 +9,23 @@ use crate::voxels::nms::suppressed;
 use gantry_terms::findings::{Measurement, MeasurementGroup, Presence};
 use gantry_terms::images::Images;
 use gantry_terms::region::{Parallelepiped, Place, Rectangle, Region};
+use std::collections::BTreeMap;
 
-/// Each is compared with each: more of them are no findings.
+/// Each is compared with each of its image or frame: more of them are no findings.
 const MOST_CANDIDATES: usize = 10_000;
 
 /// What was found, the most probable first.
 pub struct Detected {
-    found: Vec<(f64, Place)>,
+    found: Vec<Found>,
     /// With those that are too many to tell.
     total: usize,
+}
+
+struct Found {
+    score: f64,
+    /// Of a cine, counted from 1.
+    frame: Option<u32>,
+    place: Place,
 }
 
 impl Detected {
@@ -30,11 +38,21 @@ impl Detected {
         tensors: &Tensors,
     ) -> Result<Self, String> {
         let way = Way::new(input, images, prepared)?;
-        let candidates = candidates(output, input, tensors, way.size())?;
-        let (boxes, scores): (Vec<VoxelBox>, Vec<f64>) = candidates.into_iter().unzip();
-        let kept = suppressed(&boxes, &scores, output.overlap_at_most);
-        let there = kept.into_iter().filter_map(|at| Some((scores[at], way.back(&boxes[at])?)));
-        let mut found: Vec<(f64, Place)> = there.collect();
+        let mut by_frame: BTreeMap<Option<u32>, Vec<(VoxelBox, f64)>> = BTreeMap::new();
+        for candidate in candidates(output, input, tensors, way.size())? {
+            by_frame.entry(way.frame(&candidate.0)).or_default().push(candidate);
+        }
+        let mut found = Vec::new();
+        for (frame, candidates) in by_frame {
+            are_few(output, candidates.len())?;
+            let (boxes, scores): (Vec<VoxelBox>, Vec<f64>) = candidates.into_iter().unzip();
+            let kept = suppressed(&boxes, &scores, output.overlap_at_most);
+            found.extend(kept.into_iter().filter_map(|at| {
+                Some(Found { score: scores[at], frame, place: way.back(&boxes[at])? })
+            }));
+        }
+        // Stable: of equal ones that of the earlier frame comes first.
+        found.sort_by(|one, other| other.score.total_cmp(&one.score));
         let total = found.len();
         found.truncate(output.most_boxes);
         Ok(Self { found, total })
@@ -63,7 +81,11 @@ impl Detected {
             let presence = Some(Presence::Absent);
             return vec![MeasurementGroup { presence, ..group(output.label.clone()) }];
         }
-        let of_box = |(at, (score, place)): (usize, (f64, Place))| MeasurementGroup {
+        let label = |number: usize, frame: Option<u32>| match frame {
+            Some(frame) => format!("{} {number} (frame {frame})", output.label),
+            None => format!("{} {number}", output.label),
+        };
+        let of_box = |(at, Found { score, frame, place }): (usize, Found)| MeasurementGroup {
             measurements: vec![Measurement {
                 key: format!("{}-{}", output.key, at + 1),
                 concept: output.concept.clone(),
@@ -71,10 +93,21 @@ impl Detected {
                 unit: output.unit.clone(),
                 value: Ok(score * output.scale),
             }],
+            frame,
             region: Some(Region { colour: output.colour, place }),
-            ..group(format!("{} {}", output.label, at + 1))
+            ..group(label(at + 1, frame))
         };
         self.found.into_iter().enumerate().map(of_box).collect()
+    }
+}
+
+fn are_few(output: &DetectionOutput, found: usize) -> Result<(), String> {
+    let key = &output.key;
+    match found > MOST_CANDIDATES {
+        true => Err(format!(
+            "`{key}` has {found} boxes that reach `score-at-least`, more than {MOST_CANDIDATES}"
+        )),
+        false => Ok(()),
     }
 }
 
@@ -86,8 +119,8 @@ fn candidates(
     size: [usize; 3],
 ) -> Result<Vec<(VoxelBox, f64)>, String> {
     let tensor = &output.boxes.tensor;
-    let in_slices =
-        input.windows.as_ref().is_some_and(|w| matches!(w.pieces, Pieces::Slices { .. }));
+    let in_slices = matches!(input.kind, InputKind::Frames(_))
+        || input.windows.as_ref().is_some_and(|w| matches!(w.pieces, Pieces::Slices { .. }));
     let columns = output.boxes.placed_columns(in_slices);
     let (shape, numbers) = tensors.numbers(tensor)?;
     let rows = match shape {
@@ -109,12 +142,6 @@ fn candidates(
             ));
         }
         found.extend(voxel_box.on(size).map(|on| (on, score)));
-    }
-    if found.len() > MOST_CANDIDATES {
-        let (key, found) = (&output.key, found.len());
-        return Err(format!(
-            "`{key}` has {found} boxes that reach `score-at-least`, more than {MOST_CANDIDATES}"
-        ));
     }
     Ok(found)
 }
@@ -161,16 +188,22 @@ fn scores(
 
 /// From the model's grid to where the images lie.
 enum Way<'a> {
-    Film([usize; 2], crate::manifest::FilmPlace),
+    /// Of so many frames, or of one film.
+    Film {
+        frames: Option<usize>,
+        size: [usize; 2],
+        place: FilmPlace,
+    },
     Volume(&'a gantry_terms::volume::Volume, &'a Grids),
 }
 
 impl<'a> Way<'a> {
     fn new(input: &Input, images: &'a Images, prepared: &'a Prepared) -> Result<Self, String> {
-        match (images, &input.kind, &prepared.place) {
-            (Images::Film(film), InputKind::Image(wanted), _) => {
+        match (images, input.kind.image(), &prepared.place) {
+            (Images::Film(film), Some(wanted), _) => {
                 let size = [film.rows, film.columns];
-                Ok(Self::Film(size, wanted.place(size)))
+                let frames = matches!(input.kind, InputKind::Frames(_)).then_some(film.frames);
+                Ok(Self::Film { frames, size, place: wanted.place(size) })
             }
             (Images::Volume(volume), _, Some(place)) => Ok(Self::Volume(volume, place)),
             _ => Err("boxes lie on a film or in a volume, and there is none".into()),
@@ -179,17 +212,23 @@ impl<'a> Way<'a> {
 
     fn size(&self) -> [usize; 3] {
         match self {
-            Self::Film(_, place) => [1, place.size[0], place.size[1]],
+            Self::Film { frames, place, .. } => [frames.unwrap_or(1), place.size[0], place.size[1]],
             Self::Volume(_, grids) => grids.grid.size(),
         }
+    }
+
+    /// That of a cine on which a box lies.
+    fn frame(&self, found: &VoxelBox) -> Option<u32> {
+        let of_cine = matches!(self, Self::Film { frames: Some(_), .. });
+        of_cine.then_some(found.low[0] as u32 + 1)
     }
 
     /// Nothing for a box that lies beside all images: in what was padded.
     fn back(&self, found: &VoxelBox) -> Option<Place> {
         match self {
-            Self::Film(film, place) => {
+            Self::Film { size, place, .. } => {
                 let on =
-                    |axis: usize, at: f64| place.on_film(axis, at).clamp(0.0, film[axis] as f64);
+                    |axis: usize, at: f64| place.on_film(axis, at).clamp(0.0, size[axis] as f64);
                 Some(Place::Film(Rectangle {
                     top: on(0, found.low[1]),
                     left: on(1, found.low[2]),

@@ -186,6 +186,13 @@ impl<'a> Elements<'a> {
         Some(fours.map(|four| long([four[0], four[1], four[2], four[3]])).collect())
     }
 
+    /// The first value of an FD.
+    pub fn double(&self, tag: u32) -> Option<f64> {
+        let eight = self.bytes(tag)?.first_chunk()?;
+        let double = if self.is_big_endian() { f64::from_be_bytes } else { f64::from_le_bytes };
+        Some(double(*eight))
+    }
+
     /// All values of a US or OW; what is left over of two bytes is not read.
     pub fn words(&self, tag: u32) -> Option<Vec<u16>> {
         self.first_words(tag, usize::MAX)

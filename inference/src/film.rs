@@ -10,6 +10,7 @@ use crate::manifest::{Colour, Input, InputKind, Intensity, Limit, Tell};
 use crate::padding::{self, Padding};
 use crate::slice::{self, SliceError, check_modality, range, rescaled};
 use crate::tables;
+use crate::ultrasound;
 use crate::voxels::displayed::{Lut, Voi};
 use crate::voxels::error::VoxelError;
 use crate::voxels::intensity::{invert, window};
@@ -51,6 +52,7 @@ pub(crate) const TAGS: &[u32] = &[
     slice::RESCALE_INTERCEPT,
     slice::RESCALE_SLOPE,
     slice::RESCALE_TYPE,
+    ultrasound::SEQUENCE_OF_ULTRASOUND_REGIONS,
 ];
 
 const MODALITY_LUT: &str = "Modality LUT Sequence";
@@ -323,7 +325,7 @@ fn spacing(elements: &Elements) -> Option<[f64; 2]> {
     at(slice::PIXEL_SPACING).or_else(|| at(IMAGER_PIXEL_SPACING))
 }
 
-/// Pixel Spacing where it was calibrated: it says so, or it is another one than at the detector or on the scanned film. Of a
+/// Of ultrasound what its regions say. Else Pixel Spacing where it was calibrated: it says so, or it is another one than at the detector or on the scanned film. Of a
 /// projection that has no other it cannot be told (PS3.3 10.7.1.1). What lies nearer to the source than the detector is as many times smaller
 /// than its picture (C.8.7.5: the distance from source to detector over that from source to patient, which is 1 or more).
 fn patient_spacing(elements: &Elements) -> Option<[f64; 2]> {
@@ -343,7 +345,8 @@ fn patient_spacing(elements: &Elements) -> Option<[f64; 2]> {
         let magnified = elements.decimal(MAGNIFICATION).filter(|times| *times >= 1.0)?;
         Some(detector?.map(|mm| mm / magnified))
     };
-    at(slice::PIXEL_SPACING).filter(is_calibrated).or_else(projected)
+    let calibrated = at(slice::PIXEL_SPACING).filter(is_calibrated);
+    calibrated.or_else(projected).or_else(|| ultrasound::spacing(elements))
 }
 
 fn spacing_by(elements: &Elements, tag: u32) -> Option<[f64; 2]> {

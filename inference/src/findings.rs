@@ -4,8 +4,7 @@ use crate::boxes::Detected;
 use crate::classes::answer;
 use crate::derived;
 use crate::manifest::{
-    Figure, Group, InputKind, Manifest, MeasurementOutput, MeasurementSource, ResultKind,
-    SegmentationOutput,
+    Figure, Group, Manifest, MeasurementOutput, MeasurementSource, ResultKind, SegmentationOutput,
 };
 use crate::masks::{self, Classes};
 use crate::models::Model;
@@ -23,6 +22,34 @@ pub fn interpret(
     prepared: &Prepared,
     tensors: &Tensors,
 ) -> Result<Findings, String> {
+    let mut findings = of_images(model, images, prepared, tensors)?;
+    detect(model, images, prepared, tensors, &mut findings)?;
+    Ok(findings)
+}
+
+/// The boxes, behind what was found otherwise.
+pub fn detect(
+    model: &Model,
+    images: &Images,
+    prepared: &Prepared,
+    tensors: &Tensors,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    for output in &model.manifest.detections {
+        let found = Detected::new(output, model.manifest.lead(), images, prepared, tensors)?;
+        findings.remarks.extend(found.remark(output));
+        findings.groups.extend(found.groups(output));
+    }
+    Ok(())
+}
+
+/// All but the boxes, of a volume, a film, or one frame of a cine.
+pub fn of_images(
+    model: &Model,
+    images: &Images,
+    prepared: &Prepared,
+    tensors: &Tensors,
+) -> Result<Findings, String> {
     let manifest = &model.manifest;
     let axes = manifest.lead().axes;
     let of_film = film_place(manifest, images)?;
@@ -34,13 +61,8 @@ pub fn interpret(
         manifest.segmentations.iter().map(over).collect::<Result<_, _>>()?;
     let source = Source { manifest, images, tensors, masks: &masks };
     let groups = manifest.groups.iter().map(|group| source.measure(group));
-    let mut groups: Vec<MeasurementGroup> = groups.collect::<Result<_, _>>()?;
-    let mut remarks = source.remarks();
-    for output in &manifest.detections {
-        let found = Detected::new(output, manifest.lead(), images, prepared, tensors)?;
-        remarks.extend(found.remark(output));
-        groups.extend(found.groups(output));
-    }
+    let groups: Vec<MeasurementGroup> = groups.collect::<Result<_, _>>()?;
+    let remarks = source.remarks();
     let derived = manifest.derived.iter();
     let derived =
         derived.map(|output| derived::over_images(output, axes, images, somewhere()?, tensors));
@@ -64,10 +86,10 @@ pub fn interpret(
     })
 }
 
-/// Where the tensors of one film lie.
+/// Where the tensors of one film or frame lie.
 fn film_place(manifest: &Manifest, images: &Images) -> Result<Option<Place>, String> {
-    match (images, &manifest.lead().kind) {
-        (Images::Film(film), InputKind::Image(wanted)) => {
+    match (images, manifest.lead().kind.image()) {
+        (Images::Film(film), Some(wanted)) => {
             let place = Place::of_film(wanted, [film.rows, film.columns]);
             place.map(Some).map_err(|error| error.to_string())
         }

@@ -1,24 +1,29 @@
 //! The frames of a cine, through the graph a few at a time, and one answer made of the answers to each.
 
-use crate::answers::{Failure, numbers_of};
-use crate::findings::interpret as interpret_one;
-use crate::manifest::{FramesWanted, Manifest, Tell};
+mod gathered;
+
+use crate::answers::Failure;
+use crate::findings::{detect, of_images};
+use crate::frames::gathered::Gathered;
+use crate::manifest::{FramesWanted, Manifest, MeasurementSource, Tell};
 use crate::models::Model;
 use crate::pieces::batch_is_fixed;
 use crate::prepare::Prepared;
 use crate::run::Given;
-use crate::tensors::{Elements, Tensor, Tensors};
+use crate::tensors::Tensors;
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Findings, Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::film::Film;
+use gantry_terms::findings::{Findings, Mask, Measurement, MeasurementGroup, NoValue, Presence};
 use gantry_terms::images::Images;
-use ort::session::{RunOptions, Session, SessionOutputs};
+use ort::session::{RunOptions, Session};
 use ort::value::TensorRef;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A report of each of more frames is read by nobody; an image that has more is refused before it is decoded.
 pub const MOST_TOLD: usize = 500;
 
-/// Each output becomes one tensor with a row for each frame.
+/// Each output that says something of a frame becomes one tensor with a row for each frame; of boxes the frame is told as their
+/// slice.
 pub fn run(
     session: &mut Session,
     options: &RunOptions,
@@ -32,7 +37,7 @@ pub fn run(
     let count = given.shape.first().map_or(0, |frames| *frames as usize);
     let of_frame = given.voxels().len() / count.max(1);
     let fixed = batch_is_fixed(session, &input.tensor);
-    let mut rows = BTreeMap::new();
+    let mut gathered = Gathered::new(&model.manifest, &given.shape);
     let mut filled = Vec::new();
     for first in (0..count).step_by(wanted.batch) {
         let frames = first..count.min(first + wanted.batch);
@@ -52,48 +57,13 @@ pub fn run(
         let tensor = TensorRef::from_array_view((shape, numbers))?;
         let sent_in: Given = vec![(input.tensor.as_str().into(), tensor.into())];
         let outputs = session.run_with_options(sent_in, options)?;
-        take(&model.manifest, &outputs, [asked, sent], &mut rows)?;
+        gathered.take(&outputs, frames, sent)?;
     }
-    Ok(tensors(rows, count))
+    Ok(gathered.finish(count))
 }
 
-/// Of each output that the manifest names the rows of the frames that were asked about, behind those that are
-/// there.
-fn take(
-    manifest: &Manifest,
-    outputs: &SessionOutputs,
-    [asked, sent]: [usize; 2],
-    rows: &mut BTreeMap<String, Vec<f32>>,
-) -> Result<(), Failure> {
-    let mut names: Vec<&str> = manifest.given().map(|wanted| wanted.name).collect();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
-        let (shape, numbers) = numbers_of(outputs, name)?;
-        let row = match shape {
-            [row] if sent == 1 => *row,
-            [batch, row] if *batch == sent as i64 => *row,
-            _ => {
-                let text = format!("the output `{name}` has the shape {shape:?}, not [{sent}, n]");
-                return Err(Failure::Graph(text));
-            }
-        };
-        let taken = numbers.get(..row as usize * asked);
-        let taken = taken.ok_or_else(|| Failure::Graph(format!("the output `{name}` is cut")))?;
-        rows.entry(name.to_string()).or_default().extend_from_slice(taken);
-    }
-    Ok(())
-}
-
-fn tensors(rows: BTreeMap<String, Vec<f32>>, frames: usize) -> Tensors {
-    let tensor = |numbers: Vec<f32>| Tensor {
-        shape: vec![frames as i64, (numbers.len() / frames.max(1)) as i64],
-        elements: Elements::Numbers(numbers),
-    };
-    Tensors(rows.into_iter().map(|(name, numbers)| (name, tensor(numbers))).collect())
-}
-
-/// An error is a graph that does not keep its manifest.
+/// Frame by frame: beside the tensors and the masks only what one of them needs is held. An error is a graph that does not
+/// keep its manifest.
 pub fn interpret(
     model: &Model,
     images: &Images,
@@ -101,37 +71,66 @@ pub fn interpret(
     tensors: &Tensors,
     wanted: &FramesWanted,
 ) -> Result<Findings, String> {
-    let count = prepared.inputs.first().and_then(|input| input.shape.first());
-    let count = count.map_or(0, |frames| *frames as usize);
-    let mut each = Vec::with_capacity(count);
-    for at in 0..count {
-        each.push(interpret_one(model, images, prepared, &row(tensors, at, count)?)?);
+    let Images::Film(film) = images else {
+        return Err("frames are those of one image, and there is none".into());
+    };
+    let of_each: BTreeSet<&str> =
+        gathered::of_each(&model.manifest).map(|wanted| wanted.name).collect();
+    let mut each = Vec::with_capacity(film.frames);
+    let mut masks: Vec<Mask> = Vec::new();
+    for at in 0..film.frames {
+        let mut of_frame = Tensors::default();
+        for (name, tensor) in tensors.0.iter().filter(|(name, _)| of_each.contains(name.as_str())) {
+            of_frame.0.insert(name.clone(), tensor.of_one(at, film.frames));
+        }
+        let mut found = of_images(model, &one_of(film, at).into(), prepared, &of_frame)?;
+        behind(&mut masks, std::mem::take(&mut found.masks), film);
+        each.push(found);
     }
-    match wanted.tell {
-        Tell::Each => of_each(each),
+    let whole = match wanted.tell {
+        Tell::Each => each_told(each),
         Tell::Mean | Tell::Max => together(&model.manifest, each, wanted.tell),
+    };
+    let mut findings = Findings { masks, ..whole? };
+    detect(model, images, prepared, tensors, &mut findings)?;
+    Ok(findings)
+}
+
+/// A frame, counted from 0, as a film.
+fn one_of(film: &Film, at: usize) -> Film {
+    Film {
+        frames: 1,
+        pixels: film.frame(at).to_vec(),
+        sop_class: film.sop_class.clone(),
+        sop_instance: film.sop_instance.clone(),
+        ..*film
     }
 }
 
-/// The numbers of one frame, as a graph gives them for one image.
-fn row(tensors: &Tensors, at: usize, count: usize) -> Result<Tensors, String> {
-    let mut of_frame = Tensors::default();
-    for name in tensors.0.keys() {
-        let (_, numbers) = tensors.numbers(name)?;
-        let length = numbers.len() / count.max(1);
-        let numbers = numbers[at * length..(at + 1) * length].to_vec();
-        let shape = vec![1, length as i64];
-        let tensor = Tensor { shape, elements: Elements::Numbers(numbers) };
-        of_frame.0.insert(name.clone(), tensor);
+/// The masks of a frame behind those of the frames before it.
+fn behind(all: &mut Vec<Mask>, masks: Vec<Mask>, film: &Film) {
+    for (at, mut mask) in masks.into_iter().enumerate() {
+        match all.get_mut(at) {
+            Some(whole) => {
+                whole.voxels.append(&mut mask.voxels);
+                whole.probabilities.append(&mut mask.probabilities);
+            }
+            None => {
+                let more = film.places() - mask.voxels.len();
+                mask.voxels.reserve_exact(more);
+                if !mask.probabilities.is_empty() {
+                    mask.probabilities.reserve_exact(more);
+                }
+                all.push(mask);
+            }
+        }
     }
-    Ok(of_frame)
 }
 
-fn of_each(each: Vec<Findings>) -> Result<Findings, String> {
+fn each_told(each: Vec<Findings>) -> Result<Findings, String> {
     let mut groups = Vec::new();
     let mut whole = None;
-    for (at, mut findings) in each.into_iter().enumerate() {
-        let number = at as u32 + 1;
+    for (number, mut findings) in (1..).zip(each) {
         groups.extend(std::mem::take(&mut findings.groups).into_iter().map(|group| {
             let label = format!("{} (frame {number})", group.label);
             MeasurementGroup { label, frame: Some(number), ..group }
@@ -142,7 +141,8 @@ fn of_each(each: Vec<Findings>) -> Result<Findings, String> {
     Ok(Findings { groups, ..whole })
 }
 
-/// Of each number the mean or the highest one over all frames. What is no number in one frame is none of all.
+/// Of each number the mean or the highest one over all frames. What is no number in one frame is none of all, but for what a
+/// mask has no value of because it is not on that frame.
 fn together(manifest: &Manifest, each: Vec<Findings>, tell: Tell) -> Result<Findings, String> {
     let mut whole = each.first().cloned().ok_or("there are no frames")?;
     for (at, group) in whole.groups.iter_mut().enumerate() {
@@ -151,8 +151,12 @@ fn together(manifest: &Manifest, each: Vec<Findings>, tell: Tell) -> Result<Find
                 findings.groups.get(at).and_then(|group| group.measurements.get(place))
             });
             let values = found.map(|found| found.map_or(Err(NoValue::NotANumber), |m| m.value));
-            measurement.value =
-                values.collect::<Result<Vec<f64>, NoValue>>().map(|values| combined(&values, tell));
+            let mut values: Vec<Result<f64, NoValue>> = values.collect();
+            if is_of_mask(manifest, measurement) && values.iter().any(Result::is_ok) {
+                values.retain(|value| *value != Err(NoValue::NotANumber));
+            }
+            let values = values.into_iter().collect::<Result<Vec<f64>, NoValue>>();
+            measurement.value = values.map(|values| combined(&values, tell));
             if measurement.derivation.is_none() {
                 measurement.derivation = Some(derivation(tell));
             }
@@ -162,6 +166,12 @@ fn together(manifest: &Manifest, each: Vec<Findings>, tell: Tell) -> Result<Find
         }
     }
     Ok(whole)
+}
+
+fn is_of_mask(manifest: &Manifest, measurement: &Measurement) -> bool {
+    manifest.measurements.iter().any(|output| {
+        output.key == measurement.key && matches!(output.source, MeasurementSource::Mask { .. })
+    })
 }
 
 fn combined(values: &[f64], tell: Tell) -> f64 {

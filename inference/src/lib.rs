@@ -37,6 +37,7 @@ mod slice;
 mod stack;
 mod tables;
 mod tensors;
+mod ultrasound;
 pub mod voxels;
 mod walk;
 pub mod worker;

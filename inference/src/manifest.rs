@@ -260,8 +260,11 @@ impl Manifest {
         &self,
         detection: &'a DetectionOutput,
     ) -> impl Iterator<Item = TensorWanted<'a>> {
-        let windows = self.lead().windows.as_ref();
-        let batch = Some(Side::of(windows.map_or(1, |windows| windows.batch)));
+        let batch = match &self.lead().kind {
+            InputKind::Frames(frames) => frames.batch,
+            _ => self.lead().windows.as_ref().map_or(1, |windows| windows.batch),
+        };
+        let batch = Some(Side::of(batch));
         let of = move |name, kind, sides| TensorWanted { name, kind, sides, batch };
         let columns = Side::of(detection.boxes.columns.len());
         let boxes = (&detection.boxes.tensor, TensorKind::Boxes(&detection.boxes));
@@ -286,7 +289,7 @@ impl Manifest {
                 let batch = self.batching.map_or(Side::Exactly(1), |_| Side::Open);
                 return image.sides(batch, if goes_in { image.channels } else { 1 });
             }
-            InputKind::Frames(frames) => return frames.sides(),
+            InputKind::Frames(frames) => return frames.sides(goes_in),
             InputKind::Volume => {}
         }
         let grid = self.lead().grid.as_ref();

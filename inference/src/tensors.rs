@@ -21,6 +21,25 @@ pub enum Elements {
     Highest(Vec<u16>),
 }
 
+impl Tensor {
+    /// What one of `count` has, whose rows lie one behind the other along the first side.
+    pub fn of_one(&self, at: usize, count: usize) -> Self {
+        let shape = std::iter::once(1).chain(self.shape.iter().skip(1).copied()).collect();
+        let elements = match &self.elements {
+            Elements::Numbers(numbers) => Elements::Numbers(part(numbers, at, count)),
+            Elements::Labels(labels) => Elements::Labels(part(labels, at, count)),
+            Elements::Highest(classes) => Elements::Highest(part(classes, at, count)),
+            Elements::Classes(classes) => Elements::Classes(part(classes, at, count)),
+        };
+        Self { shape, elements }
+    }
+}
+
+fn part<T: Copy>(all: &[T], at: usize, count: usize) -> Vec<T> {
+    let length = all.len() / count.max(1);
+    all[at * length..(at + 1) * length].to_vec()
+}
+
 /// What is known of scores.
 #[derive(Debug, Clone, Copy)]
 pub enum Scores<'a> {

@@ -9,48 +9,11 @@ use gantry_terms::findings::{Findings, NoValue};
 use gantry_terms::images::Images;
 use gantry_terms::uid::Uid;
 use kit::author::{Author, scored_graph};
+use kit::masks::{FIGURES, mask, of_films, with_figures};
 use kit::second_opinion::{Question, Random};
 use std::path::Path;
 
 const LEAST: f32 = 0.5;
-
-fn code(key: &str, value: &str) -> String {
-    format!("{key} = {{ value = \"{value}\", scheme = \"UCUM\", meaning = \"A\" }}\n")
-}
-
-fn mask(reading: &str) -> String {
-    let codes = [code("category", "1"), code("property", "1")].concat();
-    format!(
-        "[[segmentation]]\nkey = \"mask\"\nlabel = \"Mask\"\n{reading}\n{codes}colour = \"#ff0080\"\ndraw-order = 1\n"
-    )
-}
-
-/// A figure of it in this unit, as `name`.
-fn figure(name: &str, figure: &str, unit: &str) -> String {
-    let codes = [code("concept", "N"), code("unit", unit)].concat();
-    format!(
-        "[[measurement]]\nkey = \"{name}\"\ngroup = \"all\"\nof = \"mask\"\nfigure = \"{figure}\"\n{codes}"
-    )
-}
-
-/// What the manifest of the chest film classifier says of a model on films, with other outputs.
-fn manifest(image: &str, outputs: &[String]) -> String {
-    let text = include_str!("models/chest-film/model.toml");
-    let pinned = text.lines().find(|line| line.starts_with("sha256")).unwrap();
-    let head = text[..text.find("[input]").unwrap()].replace(pinned, "");
-    let head = head.replace("cxr_pneumonia28.onnx", "model.onnx");
-    format!(
-        "{head}[input]\nkind = \"image\"\nmodality = \"CR\"\ntensor = \"voxels\"\nintensity = \"rescaled\"\n\
-         axes = \"batch-channel-row-column\"\n[input.image]\n{image}\n{}",
-        outputs.concat()
-    )
-}
-
-fn with_figures(reading: &str, figures: &[[&str; 3]]) -> Vec<String> {
-    let group = "[[group]]\nkey = \"all\"\nlabel = \"All\"\n".to_string();
-    let figures = figures.iter().map(|[name, of, unit]| figure(name, of, unit));
-    [mask(reading), group].into_iter().chain(figures).collect()
-}
 
 fn film([rows, columns]: [usize; 2], pixels: Vec<f32>, patient_spacing: Option<[f64; 2]>) -> Film {
     Film {
@@ -109,7 +72,7 @@ for name, values in ((\"nearest\", nearest), (\"linear\", linear)):
         );
         for (back, name) in [("mask", "nearest"), ("probability", "linear")] {
             let reading = format!("tensor = \"same\"\nat-least = {LEAST}\nback = \"{back}\"");
-            let Some(engine) = start(manifest(image, &[mask(&reading)])) else { return };
+            let Some(engine) = start(of_films(image, &[mask(&reading)])) else { return };
             let found = infer(&engine, film(size, pixels.clone(), None)).unwrap();
             let expected = question.answer(name);
             let own = &found.masks[0].voxels;
@@ -135,7 +98,7 @@ for name, values in ((\"nearest\", nearest), (\"linear\", linear)):
 fn labels_classes_and_probabilities_of_a_film_are_read_where_they_stand() {
     let pixels = vec![0.0, 1.0, 2.0, -1.0, 0.5, 1.0];
     let check = |reading: &str, expected: [u8; 6]| {
-        let Some(engine) = start(manifest("", &[mask(reading)])) else { return };
+        let Some(engine) = start(of_films("", &[mask(reading)])) else { return };
         let found = infer(&engine, film([2, 3], pixels.clone(), None)).unwrap();
         assert_eq!(found.masks[0].voxels, expected, "{reading}");
     };
@@ -152,26 +115,16 @@ fn what_rows_and_columns_of_a_film_close_in_is_a_hole() {
     let filled = ["......", ".###..", ".###..", ".###..", "......"];
     let reading =
         "tensor = \"same\"\nat-least = 0.5\nleast-voxels = 3\nfill-holes = true".to_string();
-    let Some(engine) = start(manifest("", &[mask(&reading)])) else { return };
+    let Some(engine) = start(of_films("", &[mask(&reading)])) else { return };
     let pixels: Vec<f32> = drawn(&ring).into_iter().map(f32::from).collect();
     let found = infer(&engine, film([5, 6], pixels, None)).unwrap();
     assert_eq!(found.masks[0].voxels, drawn(&filled));
 }
 
-const FIGURES: [[&str; 3]; 7] = [
-    ["mm2", "area", "mm2"],
-    ["cm2", "area", "cm2"],
-    ["pixels", "area", "{pixels}"],
-    ["parts", "count", "{parts}"],
-    ["mean", "mean", "1"],
-    ["most", "maximum", "1"],
-    ["sum", "sum", "1"],
-];
-
 #[test]
 fn figures_of_a_film_are_those_of_its_pixels_and_of_their_size_in_the_patient() {
     let reading = "tensor = \"same\"\nat-least = 2.0";
-    let Some(engine) = start(manifest("", &with_figures(reading, &FIGURES))) else { return };
+    let Some(engine) = start(of_films("", &with_figures(reading, &FIGURES))) else { return };
     let pixels = vec![2.0, 0.0, 6.0, 0.0, 1.0, 4.0];
     let told = |spacing| {
         let found = infer(&engine, film([2, 3], pixels.clone(), spacing)).unwrap();
@@ -197,7 +150,7 @@ fn figures_of_a_film_are_those_of_its_pixels_and_of_their_size_in_the_patient() 
 #[test]
 fn films_that_go_through_the_graph_together_have_masks_of_their_own() {
     let reading = "tensor = \"same\"\nat-least = 0.5";
-    let text = manifest("", &[mask(reading)]);
+    let text = of_films("", &[mask(reading)]);
     let text = text.replacen("[algorithm]", "[batching]\nmost = 4\n\n[algorithm]", 1);
     let Some(engine) = start(text) else { return };
     let of = |pixels: [f32; 4]| vec![Images::from(film([1, 4], pixels.to_vec(), None))];
@@ -211,9 +164,9 @@ fn films_that_go_through_the_graph_together_have_masks_of_their_own() {
 fn masks_of_coloured_films_have_an_area_and_no_intensities() {
     let image = "colour = \"rgb\"";
     let reading = "tensor = \"same\"\nat-least = 0.5";
-    let text = manifest(image, &with_figures(reading, &FIGURES[..4]));
+    let text = of_films(image, &with_figures(reading, &FIGURES[..4]));
     Manifest::parse(Path::new("model.toml"), &text).unwrap();
-    let text = manifest(image, &with_figures(reading, &FIGURES));
+    let text = of_films(image, &with_figures(reading, &FIGURES));
     let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
     assert_eq!(problems.len(), 3);
     let text = "of colours an area and a count are measured, and no intensities";
@@ -224,7 +177,7 @@ fn masks_of_coloured_films_have_an_area_and_no_intensities() {
 fn every_fault_of_a_mask_on_a_film_is_told() {
     let reading = "tensor = \"same\"\nat-least = 0.5";
     let check = |from: &str, to: &str, expected: &str| {
-        let text = manifest("", &with_figures(reading, &FIGURES[..1]));
+        let text = of_films("", &with_figures(reading, &FIGURES[..1]));
         assert!(text.contains(from), "{from}");
         let problems = Manifest::parse(Path::new("model.toml"), &text.replacen(from, to, 1));
         let problems: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
@@ -232,11 +185,7 @@ fn every_fault_of_a_mask_on_a_film_is_told() {
     };
     check("figure = \"area\"", "figure = \"volume\"", "a film has no volume: figure = \"area\"");
     check("value = \"mm2\"", "value = \"mL\"", "an area is in cm2, mm2 or {pixels}");
-    check(
-        "kind = \"image\"",
-        "kind = \"frames\"",
-        "of frames there are classifications and measurements",
-    );
+    check("kind = \"image\"", "kind = \"frames\"", "[input.frames] is missing");
     check(
         "[\"structured-report\"]",
         "[\"parametric-map\"]",

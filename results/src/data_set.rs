@@ -142,11 +142,15 @@ pub fn referenced_frame(sop_class: &Uid, sop_instance: &Uid, frame: Option<u32>)
     referenced_frames(sop_class, sop_instance, frame.as_slice())
 }
 
-/// The same of several frames; without any number all of it.
+/// The same of several frames; without any number, or with more of them than one value can hold, all of it.
 pub fn referenced_frames(sop_class: &Uid, sop_instance: &Uid, frames: &[u32]) -> DataSet {
+    /// Of a VR with a length of 16 bits (PS3.5 7.1.2).
+    const LONGEST: usize = 65_534;
     let mut item = referenced(sop_class, sop_instance);
-    if !frames.is_empty() {
-        item.values(tags::REFERENCED_FRAME_NUMBER, frames.iter().map(u32::to_string).collect());
+    let numbers: Vec<String> = frames.iter().map(u32::to_string).collect();
+    let length: usize = numbers.iter().map(|number| number.len() + 1).sum();
+    if !numbers.is_empty() && length <= LONGEST {
+        item.values(tags::REFERENCED_FRAME_NUMBER, numbers);
     }
     item
 }

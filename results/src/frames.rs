@@ -109,8 +109,9 @@ impl<'a> Frames<'a> {
                 aspect(*spacing, object);
             }
         }
-        self.dimensions(&job.uid(said.dimensions), object);
-        let frames = self.frames.iter().map(|frame| self.frame(*frame, &said.derivation));
+        let place = self.place(job.subject.source);
+        self.dimensions(&job.uid(said.dimensions), place, object);
+        let frames = self.frames.iter().map(|frame| self.frame(*frame, place, &said.derivation));
         let per_frame: Result<Vec<DataSet>, ComposeError> = frames.collect();
         object
             .text(tags::NUMBER_OF_FRAMES, &self.frames.len().to_string())
@@ -137,8 +138,21 @@ impl<'a> Frames<'a> {
         self.frames.iter().any(|frame| frame.segment.is_some())
     }
 
+    /// What the frames of one segment go by (PS3.3 C.7.6.16.2.2).
+    fn place(&self, source: &Source) -> Tag {
+        match self.measured {
+            _ if self.has_planes() => tags::IMAGE_POSITION_PATIENT,
+            Measured::Volume(_) => tags::IN_STACK_POSITION_NUMBER,
+            // Those of other images may be views, windows of energy or pages.
+            Measured::Film(film) if film.frames > 1 && !source.has_frame_times() => {
+                tags::FRAME_LABEL
+            }
+            Measured::Film(_) => tags::TEMPORAL_POSITION_INDEX,
+        }
+    }
+
     /// By segment, if frames are of segments, then by place.
-    fn dimensions(&self, organization: &Uid, object: &mut DataSet) {
+    fn dimensions(&self, organization: &Uid, place: Tag, object: &mut DataSet) {
         let index = |pointer: Tag, group: Tag| {
             let mut item = DataSet::new();
             let tag = |tag, value| DataElement::new(tag, VR::AT, PrimitiveValue::from(value));
@@ -147,14 +161,11 @@ impl<'a> Frames<'a> {
                 .put(tag(tags::FUNCTIONAL_GROUP_POINTER, group));
             item
         };
-        let place = match (self.has_planes(), self.measured) {
-            (true, _) => (tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE),
-            (_, Measured::Volume(_)) => {
-                (tags::IN_STACK_POSITION_NUMBER, tags::FRAME_CONTENT_SEQUENCE)
-            }
-            (_, Measured::Film(_)) => (tags::TEMPORAL_POSITION_INDEX, tags::FRAME_CONTENT_SEQUENCE),
+        let group = match place {
+            tags::IMAGE_POSITION_PATIENT => tags::PLANE_POSITION_SEQUENCE,
+            _ => tags::FRAME_CONTENT_SEQUENCE,
         };
-        let mut indices = vec![index(place.0, place.1)];
+        let mut indices = vec![index(place, group)];
         if self.by_segment() {
             let segment = (tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
             indices.insert(0, index(segment.0, segment.1));
@@ -191,7 +202,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The plane is that of the very slice, also where the stack leans.
-    fn frame(&self, frame: Frame, derivation: &Code) -> Result<DataSet, ComposeError> {
+    fn frame(&self, frame: Frame, by: Tag, derivation: &Code) -> Result<DataSet, ComposeError> {
         let place = self.places[frame.slice];
         let number = frame.segment.map(|segment| segment as u16 + 1);
         let mut content = DataSet::new();
@@ -209,6 +220,9 @@ impl<'a> Frames<'a> {
             }
             Measured::Volume(_) => {
                 content.text(tags::STACK_ID, "1").put(number_of(tags::IN_STACK_POSITION_NUMBER));
+            }
+            Measured::Film(_) if by == tags::FRAME_LABEL => {
+                content.text(tags::FRAME_LABEL, &format!("frame {}", frame.slice + 1));
             }
             Measured::Film(_) => {
                 content.put(number_of(tags::TEMPORAL_POSITION_INDEX));

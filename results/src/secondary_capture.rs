@@ -13,7 +13,7 @@ pub(crate) use crate::secondary_capture::frames::aspect;
 pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
-use crate::data_set::{DataSet, referenced};
+use crate::data_set::{DataSet, referenced, referenced_frames};
 use crate::frames::directions;
 use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
@@ -56,7 +56,7 @@ pub fn secondary_capture<'a>(
     let frames = Frames::choose(&overlay);
     let mut capture = job.header(&KIND, &source.modality())?;
     image(&job, measured, &mut capture);
-    references(source, &overlay, &mut capture);
+    references(source, &overlay, &frames, &mut capture);
     derivation(&job, &overlay, &frames, &mut capture);
     frames.describe(&job.subject, measured, &mut capture)?;
     pixels(&overlay, &frames, &mut capture)?;
@@ -79,11 +79,12 @@ fn image(job: &Job, measured: Measured, capture: &mut DataSet) {
 }
 
 /// General Reference and Common Instance Reference modules (PS3.3 C.12.4, C.12.2).
-fn references(source: &Source, overlay: &Overlay, capture: &mut DataSet) {
+fn references(source: &Source, overlay: &Overlay, frames: &Frames, capture: &mut DataSet) {
     let instances = &source.instances;
     let preserved = if overlay.factor == 1 { "YES" } else { "NO" };
     let sources = instances.iter().map(|instance| {
-        let mut item = referenced(&instance.sop_class, &instance.sop_instance);
+        let numbers = if overlay.is_cine() { frames.numbers_of_source() } else { Vec::new() };
+        let mut item = referenced_frames(&instance.sop_class, &instance.sop_instance, &numbers);
         item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &SOURCE_IMAGE.into())
             .text(tags::SPATIAL_LOCATIONS_PRESERVED, preserved);
         item

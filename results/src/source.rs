@@ -69,6 +69,11 @@ impl Source {
         self.text(tags::MODALITY).unwrap_or_else(|| "OT".into())
     }
 
+    /// Whether its frames follow each other in time (PS3.3 C.7.6.5).
+    pub(crate) fn has_frame_times(&self) -> bool {
+        [tags::FRAME_TIME, tags::FRAME_TIME_VECTOR].iter().any(|tag| self.text(*tag).is_some())
+    }
+
     /// The first value of an attribute, if it has one.
     pub(crate) fn text(&self, tag: Tag) -> Option<String> {
         first_text(&self.attributes, tag)

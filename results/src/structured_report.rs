@@ -11,10 +11,12 @@ mod tree;
 
 use crate::codes::IMAGING_MEASUREMENT_REPORT;
 use crate::coding_schemes::coding_schemes;
+use crate::frames::Frame;
 use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
+use crate::segmentation::segmentation_frames;
 use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
@@ -31,6 +33,8 @@ struct About<'a> {
     measured: Measured<'a>,
     /// The object whose segments are the masks of the findings.
     segmentation: Option<&'a ResultObject>,
+    /// Those that it has, where some group is of one of them.
+    frames: &'a [Frame],
 }
 
 /// The report of one job. The same inputs give the same bytes.
@@ -62,7 +66,12 @@ fn compose(
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
-    let about = About { job, measured, segmentation };
+    let of_frames = findings.groups.iter().any(|group| group.frame.is_some());
+    let frames = match segmentation {
+        Some(_) if of_frames => segmentation_frames(measured, &findings.masks),
+        _ => Vec::new(),
+    };
+    let about = About { job, measured, segmentation, frames: &frames };
     let mut report = job.header(&KIND, "SR")?;
     document::general(&job, &mut report);
     document::evidence(source, evidence(&about), &mut report);

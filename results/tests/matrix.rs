@@ -15,7 +15,7 @@ use gantry_terms::region::{Place, Rectangle, Region};
 use gantry_terms::uid::Uid;
 use kit::phantom::{Phantom, Scan};
 use kit::voxels::taken_apart;
-use kit::{cases, film, model, validators};
+use kit::{cases, cines, film, model, validators};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -66,6 +66,10 @@ fn table() -> String {
     }
     for (kind, film) in [("a film", film::radiograph()), ("a film, MONOCHROME1", film::digital())] {
         let cells = of_film(&film).join(" | ");
+        writeln!(table, "| {kind} | {cells} |").expect("written to memory");
+    }
+    for (kind, cine) in cines::all() {
+        let cells = of_cine(&cine).join(" | ");
         writeln!(table, "| {kind} | {cells} |").expect("written to memory");
     }
     table
@@ -179,6 +183,37 @@ fn of_film(radiograph: &film::Radiograph) -> Vec<&'static str> {
         derived_images(source, &files, film, &findings, &job),
         selected(key_objects(source, film, &findings, &job)),
         drawn(presentation_states(source, &shown(&files), film, &placed, &job)),
+        one(text_report(source, film, &findings, &job)),
+        one(encapsulated_pdf(source, film, &findings, &job)),
+    ];
+    made.into_iter().map(|made| judged(&made, &files, true)).collect()
+}
+
+fn of_cine(cine: &film::Radiograph) -> Vec<&'static str> {
+    let film::Radiograph { file, film, source } = cine;
+    let (findings, job, files) = (cines::findings(film), kit::provenance(), [file.clone()]);
+    let segments = |form| segmentation(source, film, &findings, form, &job);
+    let referring = segments(Form::Binary).and_then(|object| {
+        let report = structured_report_of_segments(source, film, &findings, &object, &job)?;
+        Ok(vec![object, report])
+    });
+    let mut made_of = findings.clone();
+    made_of.derived = vec![derived(film.pixels.clone())];
+    let states = Shown::read(file)
+        .and_then(|shown| drawn(presentation_states(source, &[shown], film, &findings, &job)));
+    let one = |made: Result<ResultObject, ComposeError>| made.map(|object| vec![object]);
+    let made = [
+        one(structured_report(source, film, &findings, &job)),
+        in_older_classes(structured_report(source, film, &findings, &job)),
+        referring,
+        one(secondary_capture(source, film, &findings, &job)),
+        one(segments(Form::Binary)),
+        one(segments(Form::Fractional)),
+        one(segments(Form::LabelMap)),
+        Err(ComposeError::NoFrameOfReference),
+        derived_images(source, &files, film, &made_of, &job),
+        selected(key_objects(source, film, &findings, &job)),
+        states,
         one(text_report(source, film, &findings, &job)),
         one(encapsulated_pdf(source, film, &findings, &job)),
     ];

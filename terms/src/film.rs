@@ -21,7 +21,7 @@ pub struct Film {
     pub sop_instance: Uid,
     /// Millimetres between rows, then between columns, at the detector or where they were calibrated.
     pub pixel_spacing: Option<[f64; 2]>,
-    /// The same in the patient: Pixel Spacing where it was calibrated, or what the detector has (Imager Pixel Spacing) by the
+    /// The same in the patient: of ultrasound as its regions are calibrated (PS3.3 C.8.5.5); else Pixel Spacing where it was calibrated, or what the detector has (Imager Pixel Spacing) by the
     /// magnification that the image names (Estimated Radiographic Magnification Factor; PS3.3 10.7.1.1).
     pub patient_spacing: Option<[f64; 2]>,
 }

@@ -57,8 +57,9 @@ impl Input {
 }
 
 impl FramesWanted {
-    /// Of the tensor that goes in.
-    pub fn sides(&self) -> Vec<Side> {
-        self.image.sides(Side::of(self.batch), self.image.channels)
+    /// Of the tensor that goes in, or of one that comes out with a number for each pixel.
+    pub fn sides(&self, goes_in: bool) -> Vec<Side> {
+        let channels = if goes_in { self.image.channels } else { 1 };
+        self.image.sides(Side::of(self.batch), channels)
     }
 }

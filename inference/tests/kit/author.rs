@@ -378,7 +378,7 @@ pub fn boxes_graph(rank: usize, said: &Said) -> Vec<u8> {
     model(&graph)
 }
 
-fn model(graph: &[u8]) -> Vec<u8> {
+pub fn model(graph: &[u8]) -> Vec<u8> {
     let mut model = Vec::new();
     number(&mut model, 1, 8);
     let mut opset = Vec::new();
@@ -389,7 +389,7 @@ fn model(graph: &[u8]) -> Vec<u8> {
     model
 }
 
-fn node(
+pub fn node(
     graph: &mut Vec<u8>,
     operator: &str,
     inputs: &[&str],
@@ -406,7 +406,7 @@ fn node(
     bytes(graph, 1, &node);
 }
 
-fn of_int(name: &str, value: u64) -> Vec<u8> {
+pub fn of_int(name: &str, value: u64) -> Vec<u8> {
     let mut attribute = Vec::new();
     bytes(&mut attribute, 1, name.as_bytes());
     number(&mut attribute, 3, value);
@@ -414,7 +414,7 @@ fn of_int(name: &str, value: u64) -> Vec<u8> {
     attribute
 }
 
-fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
+pub fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
     let mut shape = Vec::new();
     for axis in 0..rank {
         let mut dimension = Vec::new();
@@ -436,12 +436,12 @@ fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
     info
 }
 
-fn number(into: &mut Vec<u8>, field: u64, value: u64) {
+pub fn number(into: &mut Vec<u8>, field: u64, value: u64) {
     varint(into, field << 3);
     varint(into, value);
 }
 
-fn bytes(into: &mut Vec<u8>, field: u64, value: &[u8]) {
+pub fn bytes(into: &mut Vec<u8>, field: u64, value: &[u8]) {
     varint(into, field << 3 | 2);
     varint(into, value.len() as u64);
     into.extend_from_slice(value);

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // each test file uses some of them
 
 pub mod author;
+pub mod boxes_of_frames;
+pub mod masks;
 pub mod modality;
 pub mod second_opinion;
 pub mod stand_in;

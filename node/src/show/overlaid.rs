@@ -107,11 +107,12 @@ fn picture(
 ) -> Result<PathBuf, String> {
     let no_fit = || format!("it does not fit the image {} that it names", under.source);
     let number = under.frame.map_or(0, |frame| frame.saturating_sub(1) as usize);
-    if film.channels != 1 || film.columns != overlaid.columns() || number >= film.frames {
+    if film.columns != overlaid.columns() || number >= film.frames {
         return Err(no_fit());
     }
     let layers = overlaid.layers(at);
-    let picture = over(&bytes(film, number), film.columns, &layers, place).ok_or_else(no_fit)?;
+    let picture =
+        over(&bytes(film, number), [film.rows, film.columns], &layers, place).ok_or_else(no_fit)?;
     write(&file, [picture.width, picture.height], png::ColorType::Rgb, &picture.rgb)
         .map_err(|error| format!("{} can not be written: {error}", file.display()))?;
     Ok(file)

@@ -49,13 +49,12 @@ fn of_film<'a>(findings: &'a Findings, film: &'a Film) -> Flagged<'a> {
     found.iter().for_each(|group| flagged.label(&group.label));
     // Of each thing that was found its frames; none where it is of the whole image.
     let mut each: Vec<Vec<u32>> =
-        found.iter().map(|group| group.frame.into_iter().collect()).collect();
+        found.iter().map(|group| frames_of(group, findings, film)).collect();
     for mask in findings.masks.iter().filter(|mask| is_abnormal(&mask.category)) {
         let on = slices_below(mask, Measured::Film(film));
         if !on.is_empty() {
             flagged.label(&mask.label);
-            let frames = on.into_iter().map(|at| at as u32 + 1);
-            each.push(frames.filter(|_| film.frames > 1).collect());
+            each.push(numbers(on, film));
         }
     }
     if each.is_empty() {
@@ -70,6 +69,21 @@ fn of_film<'a>(findings: &'a Findings, film: &'a Film) -> Flagged<'a> {
     let Film { sop_class, sop_instance, .. } = film;
     flagged.images.push(Image { sop_class, sop_instance, frames });
     flagged
+}
+
+/// That which the group is of, or those of the segment that it is of; none: the whole image.
+fn frames_of(group: &MeasurementGroup, findings: &Findings, film: &Film) -> Vec<u32> {
+    let mut masks = findings.masks.iter();
+    match (group.frame, masks.find(|mask| Some(&mask.key) == group.segment.as_ref())) {
+        (Some(frame), _) => vec![frame],
+        (None, Some(mask)) => numbers(slices_below(mask, Measured::Film(film)), film),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Of frames counted from 0; a single one needs no number.
+fn numbers(frames: Vec<usize>, film: &Film) -> Vec<u32> {
+    frames.into_iter().filter(|_| film.frames > 1).map(|at| at as u32 + 1).collect()
 }
 
 fn of_volume<'a>(findings: &'a Findings, volume: &'a Volume) -> Flagged<'a> {
@@ -112,7 +126,7 @@ fn images<'a>(volume: &'a Volume, on: &[bool]) -> Vec<Image<'a>> {
     images
 }
 
-/// The images that one group was found on: the film, or the slices where it is.
+/// The images that one group was found on: the film or its frames, or the slices where it is.
 pub fn images_of<'a>(
     group: &MeasurementGroup,
     findings: &Findings,
@@ -121,7 +135,7 @@ pub fn images_of<'a>(
     match measured {
         Measured::Film(film) => {
             let Film { sop_class, sop_instance, .. } = film;
-            vec![Image { sop_class, sop_instance, frames: group.frame.into_iter().collect() }]
+            vec![Image { sop_class, sop_instance, frames: frames_of(group, findings, film) }]
         }
         Measured::Volume(volume) => {
             let mut on = vec![false; volume.slices.len()];

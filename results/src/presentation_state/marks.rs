@@ -37,7 +37,7 @@ pub fn layers(job: &Job, measured: Measured) -> Vec<Layer> {
         let Some(region) = &group.region else { continue };
         let tracking = job.tracking(index, group);
         let label = text(group, &tracking.0);
-        let marks = of_region(region, measured, &label);
+        let marks = of_region(region, measured, group.frame, &label);
         layers.push(Layer { label: tracking.0.clone(), colour: region.colour, tracking, marks });
     }
     layers.retain(|layer| !layer.marks.is_empty());
@@ -76,10 +76,14 @@ fn text(group: &MeasurementGroup, label: &str) -> String {
     }
 }
 
-fn of_region(region: &Region, measured: Measured, text: &str) -> Vec<Mark> {
+/// Of a cine it is on `frame`, counted from 1.
+fn of_region(region: &Region, measured: Measured, frame: Option<u32>, text: &str) -> Vec<Mark> {
     let mark = |slice, corners| Mark { slice, lines: vec![corners], text: text.to_owned() };
     match (&region.place, measured) {
-        (Place::Film(rectangle), Measured::Film(_)) => vec![mark(0, rectangle.corners())],
+        (Place::Film(rectangle), Measured::Film(_)) => {
+            let slice = frame.map_or(0, |frame| frame.saturating_sub(1) as usize);
+            vec![mark(slice, rectangle.corners())]
+        }
         (Place::Patient(found), Measured::Volume(volume)) => {
             let outlines = found.outlines(&volume.geometry).into_iter();
             outlines.map(|outline| mark(outline.slice, outline.corners)).collect()

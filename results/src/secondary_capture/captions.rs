@@ -31,8 +31,9 @@ pub struct Captions {
 }
 
 impl Captions {
-    /// `sides` are the letters at the left and the right edge.
-    pub fn new(subject: &Subject, sides: [String; 2]) -> Self {
+    /// Of one slice or frame, counted from 0: what was found in another frame is not told on it. `sides` are the letters at
+    /// the left and the right edge.
+    pub fn new(subject: &Subject, sides: [String; 2], slice: usize) -> Self {
         let line =
             |words: String, colour| Line { words, figure: String::new(), colour, swatch: false };
         let mut upper = Vec::new();
@@ -40,8 +41,12 @@ impl Captions {
             upper.push(line(RESEARCH_ONLY.to_owned(), AMBER));
         }
         upper.push(line(subject.algorithm(), WHITE));
-        let several = subject.findings.groups.len() > 1;
-        for group in &subject.findings.groups {
+        let groups = subject.findings.groups.iter();
+        let groups: Vec<&MeasurementGroup> = groups
+            .filter(|group| group.frame.is_none_or(|frame| frame as usize == slice + 1))
+            .collect();
+        let several = groups.len() > 1;
+        for group in &groups {
             upper.extend(group.measurements.iter().map(|m| figure(group, m, several)));
             if group.measurements.is_empty() && group.presence == Some(Presence::Absent) {
                 upper.push(line(format!("{}: none found", group.label), WHITE));
@@ -50,7 +55,7 @@ impl Captions {
         let masks = subject.findings.masks.iter();
         let masks = masks.map(|m| (m.label.clone(), m.colour));
         let mut named: Vec<(String, Colour)> = masks.collect();
-        for group in &subject.findings.groups {
+        for group in groups {
             let (Some(region), Some(finding)) = (&group.region, &group.finding) else { continue };
             let outlined = (finding.meaning.clone(), region.colour);
             // Many of one kind have one colour.

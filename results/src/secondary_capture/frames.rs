@@ -16,9 +16,10 @@ const MOST: usize = 64;
 /// A result must not be larger than many a whole study.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Every `stride`th slice, from the first.
+/// Every `stride`th slice that is worth a picture, from the first.
 #[derive(Debug)]
 pub struct Frames {
+    worth: Vec<usize>,
     total: usize,
     stride: usize,
     factor: usize,
@@ -28,15 +29,15 @@ pub struct Frames {
 
 impl Frames {
     pub fn choose(overlay: &Overlay) -> Self {
-        let total = overlay.slices();
+        let (worth, total) = (overlay.worth_showing(), overlay.slices());
         let bytes = overlay.width() * overlay.height() * 3;
         let most = (MOST_BYTES / bytes).clamp(1, MOST);
         let one = overlay.one().to_lowercase();
-        Self { total, stride: total.div_ceil(most), factor: overlay.factor, one }
+        Self { stride: worth.len().div_ceil(most), worth, total, factor: overlay.factor, one }
     }
 
     pub fn slices(&self) -> impl Iterator<Item = usize> {
-        (0..self.total).step_by(self.stride)
+        self.worth.iter().copied().step_by(self.stride)
     }
 
     pub fn count(&self) -> usize {
@@ -45,13 +46,27 @@ impl Frames {
 
     /// In words.
     pub fn selection(&self) -> String {
+        let (one, worth, total) = (&self.one, self.worth.len(), self.total);
+        let [what, of] = match self.are_all_worth() {
+            true => [format!("{one}s"), String::new()],
+            false => [format!("{one}s that show what was found"), format!(", of {total} {one}s")],
+        };
         match self.stride {
-            1 => format!("all {} {}s", self.total, self.one),
+            1 => format!("all {worth} {what}{of}"),
             n => {
-                let (count, one) = (self.count(), &self.one);
-                format!("{count} of {} {one}s, evenly spaced (one in {n})", self.total)
+                format!("{} of {worth} {what}, evenly spaced (one in {n}){of}", self.count())
             }
         }
+    }
+
+    fn are_all_worth(&self) -> bool {
+        self.worth.len() == self.total
+    }
+
+    /// Of a cine those that have a picture, counted from 1; none where all of them have.
+    pub fn numbers_of_source(&self) -> Vec<u32> {
+        let all = self.count() == self.total;
+        self.slices().filter(|_| !all).map(|at| at as u32 + 1).collect()
     }
 
     /// Multi-frame module with its vector, and the functional groups when the source has a frame

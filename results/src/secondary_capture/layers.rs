@@ -13,12 +13,18 @@ pub struct Layer {
     pub inside: Vec<bool>,
 }
 
-/// The grey values of an image, row by row, with the layers over it, the last one on top; `place` is the last line of the
-/// legend. Nothing where the sizes do not fit each other.
-pub fn over(grey: &[u8], columns: usize, layers: &[Layer], place: &str) -> Option<Picture> {
-    let rows = grey.len().checked_div(columns)?;
-    let fits = |length: usize| length == rows * columns && length > 0;
-    if !fits(grey.len()) || !layers.iter().all(|layer| fits(layer.inside.len())) {
+/// An image, row by row, in one byte of grey for each pixel or three of red, green and blue, with the layers over it, the last
+/// one on top; `place` is the last line of the legend. Nothing where the sizes do not fit each other.
+pub fn over(
+    pixels: &[u8],
+    [rows, columns]: [usize; 2],
+    layers: &[Layer],
+    place: &str,
+) -> Option<Picture> {
+    let size = rows.checked_mul(columns).filter(|size| *size > 0)?;
+    let channels =
+        [1, 3].into_iter().find(|channels| size.checked_mul(*channels) == Some(pixels.len()))?;
+    if !layers.iter().all(|layer| layer.inside.len() == size) {
         return None;
     }
     let factor = factor(rows, columns);
@@ -26,7 +32,8 @@ pub fn over(grey: &[u8], columns: usize, layers: &[Layer], place: &str) -> Optio
     let mut picture = Picture::black(columns * factor, rows * factor);
     let width = picture.width;
     for (number, pixel) in picture.rgb.chunks_exact_mut(3).enumerate() {
-        pixel.fill(grey[at(number % width, number / width)]);
+        let shown = pixels[at(number % width, number / width) * channels..].iter();
+        pixel.iter_mut().zip(shown.take(channels).cycle()).for_each(|(to, from)| *to = *from);
     }
     for layer in layers {
         tint(&mut picture, layer.colour, |x, y| layer.inside[at(x, y)]);

@@ -7,7 +7,7 @@ use crate::secondary_capture::captions::Captions;
 use crate::secondary_capture::picture::{Colour, Picture};
 use crate::secondary_capture::window::Window;
 use dicom_dictionary_std::tags;
-use gantry_terms::findings::Mask;
+use gantry_terms::findings::{Mask, Presence};
 use gantry_terms::region::{Outline, Place};
 
 /// Text needs this many pixels across to be read.
@@ -23,7 +23,8 @@ pub struct Overlay<'a> {
     pub window: Window,
     /// How many pixels of the frame one pixel of the source becomes, in each direction.
     pub factor: usize,
-    captions: Captions,
+    /// Letters at the left and the right edge.
+    sides: [String; 2],
     outlines: Vec<(Colour, Outline)>,
 }
 
@@ -32,19 +33,23 @@ impl<'a> Overlay<'a> {
         let [rows, columns] = measured.size();
         let factor = factor(rows, columns);
         let window = Window::choose(subject.source, measured, subject.findings);
-        let captions = Captions::new(&subject, sides(&subject, measured));
-        let regions = subject.findings.groups.iter().filter_map(|group| group.region.as_ref());
-        let outlines = regions.flat_map(|region| {
+        let sides = sides(&subject, measured);
+        let groups = subject.findings.groups.iter();
+        let regions = groups.filter_map(|group| Some((group.region.as_ref()?, group.frame)));
+        let outlines = regions.flat_map(|(region, frame)| {
             let outlines = match (&region.place, measured) {
                 (Place::Patient(found), Measured::Volume(volume)) => {
                     found.outlines(&volume.geometry)
                 }
-                (Place::Film(found), _) => vec![Outline { slice: 0, corners: found.corners() }],
+                (Place::Film(found), _) => {
+                    let slice = frame.map_or(0, |frame| frame.saturating_sub(1) as usize);
+                    vec![Outline { slice, corners: found.corners() }]
+                }
                 _ => Vec::new(),
             };
             outlines.into_iter().map(|outline| (region.colour, outline))
         });
-        Self { subject, measured, window, factor, captions, outlines: outlines.collect() }
+        Self { subject, measured, window, factor, sides, outlines: outlines.collect() }
     }
 
     /// What a frame shows.
@@ -56,8 +61,34 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    pub fn is_cine(&self) -> bool {
+        matches!(self.measured, Measured::Film(film) if film.frames > 1)
+    }
+
     pub fn slices(&self) -> usize {
         self.measured.slices()
+    }
+
+    /// The slices that are worth a picture: of a cine the frames that show something that was found, where some do; else all.
+    pub fn worth_showing(&self) -> Vec<usize> {
+        let all = 0..self.slices();
+        let Measured::Film(_) = self.measured else { return all.collect() };
+        let mut shown = vec![false; self.slices()];
+        let findings = self.subject.findings;
+        let present =
+            findings.groups.iter().filter(|group| group.presence == Some(Presence::Present));
+        let frames = present.filter_map(|group| group.frame?.checked_sub(1));
+        let outlined = self.outlines.iter().map(|(_, outline)| outline.slice);
+        for slice in frames.map(|frame| frame as usize).chain(outlined) {
+            shown.get_mut(slice).into_iter().for_each(|shown| *shown = true);
+        }
+        for mask in &findings.masks {
+            for slice in all.clone() {
+                shown[slice] |= self.slice(&mask.voxels, slice).iter().any(|voxel| *voxel != 0);
+            }
+        }
+        let some = shown.contains(&true);
+        all.filter(|slice| shown[*slice] || !some).collect()
     }
 
     pub fn width(&self) -> usize {
@@ -79,7 +110,8 @@ impl<'a> Overlay<'a> {
             self.draw_outline(*colour, &outline.corners, &mut picture);
         }
         let (one, slices) = (self.one(), self.slices());
-        self.captions.draw(&mut picture, &format!("{one} {} of {slices}", slice + 1));
+        let captions = Captions::new(&self.subject, self.sides.clone(), slice);
+        captions.draw(&mut picture, &format!("{one} {} of {slices}", slice + 1));
         picture
     }
 

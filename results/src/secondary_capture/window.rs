@@ -44,7 +44,7 @@ impl Window {
     /// The span of its own values: they are high where a display is bright, whether or not its window went into them, and no
     /// other window is in their unit.
     fn of_film(film: &Film) -> Self {
-        let [dark, bright] = ends(&film.pixels);
+        let [dark, bright] = if film.channels == 3 { colours(film) } else { ends(&film.pixels) };
         let width = if bright > dark { bright - dark } else { 1.0 };
         Self { centre: dark + width / 2.0, width, inverted: false, exact: true }
     }
@@ -85,6 +85,14 @@ fn mean_below_masks(volume: &Volume, findings: &Findings) -> Option<f64> {
 fn span(volume: &Volume) -> (f64, f64) {
     let [dark, bright] = ends(&volume.voxels);
     ((dark + bright) / 2.0, (bright - dark).max(1.0))
+}
+
+/// Colours are shown as they are (PS3.3 C.11.2 is of grey images): from 0 to 1 where they are as a display shows them, else
+/// to the highest number of as many bytes as they need.
+fn colours(film: &Film) -> [f64; 2] {
+    let most = film.pixels.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
+    let white = [1.0, 255.0].into_iter().find(|white| most <= *white).unwrap_or(65535.0);
+    [0.0, f64::from(white)]
 }
 
 fn ends(values: &[f32]) -> [f64; 2] {

@@ -51,10 +51,11 @@ fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {
     segment
 }
 
-/// A segment is tracked as the group of the report is that measures it, if there is one.
+/// A segment is tracked as the group of the report is that measures it, if there is one: not one that measures a frame of it.
 pub fn tracking(job: &Job, mask: &Mask) -> (String, Uid) {
     let groups = job.subject.findings.groups.iter().enumerate();
-    let mut of_mask = groups.filter(|(_, group)| group.segment.as_ref() == Some(&mask.key));
+    let mut of_mask = groups
+        .filter(|(_, group)| group.segment.as_ref() == Some(&mask.key) && group.frame.is_none());
     match of_mask.next() {
         Some((index, group)) => job.tracking(index, group),
         None => (mask.label.clone(), job.uid(&format!("tracking segment {}", mask.key))),

@@ -58,7 +58,7 @@ fn algorithm(job: &Job) -> Vec<DataSet> {
     rows.into_iter().filter(content::has_value).collect()
 }
 
-/// TID 1501; with a region TID 1410, or 1411 where that is on several images or is a segment.
+/// TID 1501; with a region or a frame of a segment TID 1410, or 1411 where that is on several images or is a whole segment.
 fn measurement_group(
     about: &About,
     index: usize,
@@ -75,12 +75,13 @@ fn measurement_group(
     ];
     rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
     let outlines = match &group.region {
-        Some(region) => regions::outlines(job, *measured, region)?,
+        Some(region) => regions::outlines(job, *measured, region, group.frame)?,
         None => Vec::new(),
     };
     let segment = if outlines.is_empty() { segments::segment(about, group) } else { Vec::new() };
     let identifier = match (outlines.len(), segment.is_empty()) {
         (0, true) => "1501",
+        (0, false) if group.frame.is_some() => "1410",
         (1, _) => "1410",
         _ => "1411",
     };

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
 pub mod cases;
+pub mod cines;
 pub mod ct;
 pub mod film;
 pub mod model;

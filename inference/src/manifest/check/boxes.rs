@@ -13,7 +13,7 @@ impl Check<'_> {
     pub(super) fn boxes(&mut self, written: &Written<Inputs>) {
         let lead = written.input.iter().map(|(_, input)| input).find(|input| input.onto.is_none());
         let Some(lead) = lead else { return };
-        let film = *lead.kind.get_ref() == WrittenKind::Image;
+        let film = *lead.kind.get_ref() != WrittenKind::Volume;
         let windows = lead.windows.as_ref();
         let slices = windows.is_some_and(|windows| windows.get_ref().each.is_some());
         for (at, detection) in written.detections.iter().enumerate() {

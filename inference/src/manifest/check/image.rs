@@ -126,24 +126,21 @@ impl Check<'_> {
         }
     }
 
-    /// Where things lie is known of one film and not of frames; what a number of a pixel is, of grey ones.
+    /// An image is derived of one film, and what a number of a pixel is, is known of grey ones.
     fn of_several_or_coloured(&mut self, written: &Written<Inputs>) {
         let of_kind = |kind| written.input.iter().any(|(_, input)| *input.kind.get_ref() == kind);
         let image =
             |(_, input): &(_, WrittenInput)| input.image.as_ref().map(|i| i.get_ref().colour);
         let coloured = written.input.iter().filter_map(image).any(|colour| colour != Colour::Grey);
-        let boxes = written.detections.iter().map(|detection| detection.key.span());
-        let masks = written.segmentations.iter().map(|segmentation| segmentation.key.span());
         let images = written.images.iter().map(|image| image.key.span());
         if of_kind(WrittenKind::Frames) {
-            let text = "of frames there are classifications and measurements, neither masks nor boxes nor images";
-            masks.chain(boxes).chain(images).for_each(|span| self.fault(span, text));
-            let drawn = written.results.get_ref().contains(&ResultKind::SecondaryCapture);
-            let text = "of frames there is no secondary capture: results = [\"structured-report\"]";
-            self.require(!drawn, written.results.span(), text);
+            let text = "of frames no images are derived: masks, boxes, classifications and measurements are told";
+            images.for_each(|span| self.fault(span, text));
         } else if coloured {
             let text = "an image is derived of a grey film: colour = \"grey\"";
             images.for_each(|span| self.fault(span, text));
+        }
+        if coloured {
             self.intensities_of_colours(written);
         }
     }
