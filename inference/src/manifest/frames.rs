@@ -58,7 +58,7 @@ impl Input {
 
 impl FramesWanted {
     /// Of the tensor that goes in.
-    pub fn sides(&self) -> Vec<Side> {
-        self.image.sides(Side::of(self.batch), self.image.channels)
+    pub fn sides(&self, of_images: Side) -> Vec<Side> {
+        self.image.sides(Side::of(self.batch), self.image.channels, of_images)
     }
 }

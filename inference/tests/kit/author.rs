@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const FLOAT: u64 = 1;
 pub const UINT8: u64 = 2;
 pub const INT64: u64 = 7;
-pub const DOUBLE: u64 = 11;
+pub const BOOL: u64 = 9;
 
 /// A model that gives the square roots of the voxels.
 pub struct Author {
@@ -378,18 +378,23 @@ pub fn boxes_graph(rank: usize, said: &Said) -> Vec<u8> {
     model(&graph)
 }
 
-fn model(graph: &[u8]) -> Vec<u8> {
+pub(super) fn model(graph: &[u8]) -> Vec<u8> {
+    model_of(8, 17, graph)
+}
+
+/// Of this version of ONNX IR and of the operators.
+pub(super) fn model_of(ir: u64, opset_version: u64, graph: &[u8]) -> Vec<u8> {
     let mut model = Vec::new();
-    number(&mut model, 1, 8);
+    number(&mut model, 1, ir);
     let mut opset = Vec::new();
     bytes(&mut opset, 1, b"");
-    number(&mut opset, 2, 17);
+    number(&mut opset, 2, opset_version);
     bytes(&mut model, 8, &opset);
     bytes(&mut model, 7, graph);
     model
 }
 
-fn node(
+pub(super) fn node(
     graph: &mut Vec<u8>,
     operator: &str,
     inputs: &[&str],
@@ -414,7 +419,7 @@ fn of_int(name: &str, value: u64) -> Vec<u8> {
     attribute
 }
 
-fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
+pub(super) fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
     let mut shape = Vec::new();
     for axis in 0..rank {
         let mut dimension = Vec::new();
@@ -436,12 +441,12 @@ fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
     info
 }
 
-fn number(into: &mut Vec<u8>, field: u64, value: u64) {
+pub(super) fn number(into: &mut Vec<u8>, field: u64, value: u64) {
     varint(into, field << 3);
     varint(into, value);
 }
 
-fn bytes(into: &mut Vec<u8>, field: u64, value: &[u8]) {
+pub(super) fn bytes(into: &mut Vec<u8>, field: u64, value: &[u8]) {
     varint(into, field << 3 | 2);
     varint(into, value.len() as u64);
     into.extend_from_slice(value);

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses some of them
 
 pub mod author;
+pub mod casts;
 pub mod modality;
 pub mod second_opinion;
 pub mod stand_in;
