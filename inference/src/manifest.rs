@@ -201,6 +201,18 @@ impl Manifest {
         numbers.chain(answers).chain(masks).chain(boxes).chain(images)
     }
 
+    /// The tensors of images, with the places of the inputs that are the channels of each, in their order.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, Vec<usize>)> {
+        self.inputs.iter().filter(|input| input.channel == 0).map(|first| {
+            let mut all: Vec<(usize, usize)> = (self.inputs.iter().enumerate())
+                .filter(|(_, input)| input.tensor == first.tensor)
+                .map(|(at, input)| (input.channel, at))
+                .collect();
+            all.sort_unstable();
+            (first.tensor.as_str(), all.into_iter().map(|(_, at)| at).collect())
+        })
+    }
+
     /// The tensors that the graph takes.
     pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         self.inputs.iter().flat_map(|input| {
@@ -209,7 +221,8 @@ impl Manifest {
                 |name, sides| TensorWanted { name, kind: TensorKind::Numbers, sides, batch: None };
             let spacing = input.spacing_tensor.as_deref();
             let spacing = spacing.map(|name| numbers(name, vec![Side::Exactly(3)]));
-            std::iter::once(numbers(input.tensor.as_str(), sides)).chain(spacing)
+            let tensor = (input.channel == 0).then(|| numbers(input.tensor.as_str(), sides));
+            tensor.into_iter().chain(spacing)
         })
     }
 
@@ -301,10 +314,12 @@ impl Manifest {
         let multiple = grid.and_then(|grid| grid.multiple_of);
         let multiple = multiple.map(|of| of.map(|side| Side::MultipleOf(side as i64)));
         let block = size.or(multiple).unwrap_or([open; 3]);
+        let share = self.inputs.iter().filter(|other| other.tensor == input.tensor).count();
+        let share = if goes_in { share } else { 1 };
         match &self.lead().windows {
-            None => input.axes.whole(Side::Exactly(1), block),
+            None => input.axes.whole([Side::of(1), Side::of(share)], block),
             Some(windows) => {
-                let channels = if goes_in { windows.channels() } else { 1 };
+                let channels = if goes_in { share * windows.channels() } else { 1 };
                 windows.sides(input.axes, channels, block)
             }
         }
@@ -328,6 +343,8 @@ pub struct Input {
     pub modalities: Vec<String>,
     /// Takes numbers in the order of `axes`.
     pub tensor: String,
+    /// Which of the inputs that go into this tensor it is, from 0: each of them is a channel, or as many as it has slices.
+    pub channel: usize,
     pub intensity: Intensity,
     /// What the graph sees where the images have padding (PS3.3 C.7.5.1.1.2); none: it goes through as it stands.
     pub padding: Option<f32>,
@@ -395,14 +412,16 @@ pub enum Axes {
 impl Axes {
     /// The shape of the tensor of a whole block of this size.
     pub fn shape(self, size: [usize; 3]) -> Vec<i64> {
-        self.whole(1, size.map(|side| side as i64))
+        self.whole([1, 1], size.map(|side| side as i64))
     }
 
     /// Slices are put together as a block.
-    fn whole<T: Copy>(self, one: T, size: [T; 3]) -> Vec<T> {
+    fn whole<T: Copy>(self, [batch, channels]: [T; 2], size: [T; 3]) -> Vec<T> {
         match self {
-            Self::BatchChannelRowColumn => Self::BatchChannelSliceRowColumn.tensor(one, one, size),
-            axes => axes.tensor(one, one, size),
+            Self::BatchChannelRowColumn => {
+                Self::BatchChannelSliceRowColumn.tensor(batch, channels, size)
+            }
+            axes => axes.tensor(batch, channels, size),
         }
     }
 

@@ -90,9 +90,10 @@ fn whole(
 ) -> Result<Tensors, Failure> {
     let kinds = Taken::by(session);
     let mut inputs = spacings(&kinds, model, prepared)?;
-    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
-        let voxels = kinds.tensor(&input.tensor, prepared.shape.clone(), prepared.voxels())?;
-        inputs.push((input.tensor.as_str().into(), voxels));
+    let tensors = model.manifest.tensors();
+    let tensors: Vec<_> = tensors.map(|(name, at)| (name, prepared.channels(&at))).collect();
+    for (name, (shape, voxels)) in &tensors {
+        inputs.push(((*name).into(), kinds.tensor(name, shape.clone(), voxels)?));
     }
     taken(model, &session.run_with_options(inputs, options)?)
 }

@@ -10,7 +10,6 @@ use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
 use kit::author::{Author, BOOL, FLOAT, INT64, MANIFEST, UINT8};
 use kit::casts::{cast_graph, row_graph};
-use std::sync::Arc;
 
 const INT8: u64 = 3;
 const UINT16: u64 = 4;

@@ -42,6 +42,7 @@ impl Input {
             kind: InputKind::Frames(FramesWanted { image, tell: Tell::Mean, batch: 1 }),
             modalities: Vec::new(),
             tensor: String::new(),
+            channel: 0,
             intensity: Intensity::Displayed,
             padding: None,
             axes: Axes::BatchChannelRowColumn,

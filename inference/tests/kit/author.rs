@@ -429,7 +429,7 @@ pub(super) fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
     tensor_of(name, element, &shape)
 }
 
-fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
+pub(super) fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
     let mut tensor_type = Vec::new();
     number(&mut tensor_type, 1, element);
     bytes(&mut tensor_type, 2, shape);

@@ -1,6 +1,6 @@
 //! Graphs by the type of their elements, and graphs that are not as they should be: too new, cut apart, with weights elsewhere.
 
-use super::author::{FLOAT, bytes, model, model_of, node, number, tensor};
+use super::author::{FLOAT, bytes, model, model_of, node, number, tensor, tensor_of};
 
 /// Takes `voxels` and gives them again as `given`, in these types (TensorProto.DataType).
 pub fn cast_graph(takes: u64, gives: u64, rank: usize) -> Vec<u8> {
@@ -77,5 +77,28 @@ pub fn strict_graph(columns: u64) -> Vec<u8> {
     bytes(&mut graph, 5, &more);
     bytes(&mut graph, 11, &tensor("voxels", FLOAT, 3));
     bytes(&mut graph, 12, &tensor("numbers", FLOAT, 2));
+    model(&graph)
+}
+
+/// The voxels again, of a graph that takes and gives so many channels.
+pub fn channels_graph(channels: u64) -> Vec<u8> {
+    let shape = |name: &str| {
+        let mut shape = Vec::new();
+        for axis in 0..5 {
+            let mut dimension = Vec::new();
+            match axis {
+                0 => number(&mut dimension, 1, 1),
+                1 => number(&mut dimension, 1, channels),
+                _ => bytes(&mut dimension, 2, format!("{name}{axis}").as_bytes()),
+            }
+            bytes(&mut shape, 1, &dimension);
+        }
+        shape
+    };
+    let mut graph = Vec::new();
+    node(&mut graph, "Identity", &["voxels"], "given", None);
+    bytes(&mut graph, 2, b"channels");
+    bytes(&mut graph, 11, &tensor_of("voxels", FLOAT, &shape("voxels")));
+    bytes(&mut graph, 12, &tensor_of("given", FLOAT, &shape("given")));
     model(&graph)
 }
