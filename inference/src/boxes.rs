@@ -170,7 +170,9 @@ fn scores(
     };
     let of_row = |row: &[f32]| match probability(tensor, output.activation, class, row)? {
         Some(probability) => Ok(probability),
-        None => Err(format!("the output `{tensor}` has values that are no numbers (NaN)")),
+        None => {
+            Err(format!("the output `{tensor}` has values that are no numbers (NaN or infinite)"))
+        }
     };
     let all = numbers.chunks(width).map(of_row).collect::<Result<Vec<f64>, String>>()?;
     let (Some(labels), Some(class)) = (&output.labels, output.class) else {

@@ -31,7 +31,7 @@ pub fn answer(
     Ok((measurement, presence))
 }
 
-/// From 0 to 1, of one of the numbers of a tensor; nothing where the graph gave no number.
+/// From 0 to 1, of one of the numbers of a tensor; nothing where the graph gave no finite number.
 pub fn probability(
     tensor: &str,
     activation: Activation,
@@ -39,6 +39,13 @@ pub fn probability(
     numbers: &[f32],
 ) -> Result<Option<f64>, String> {
     let raw = f64::from(numbers[class]);
+    let counts = match activation {
+        Activation::Softmax => numbers,
+        _ => &numbers[class..=class],
+    };
+    if !counts.iter().all(|number| number.is_finite()) {
+        return Ok(None);
+    }
     let found = match activation {
         Activation::None => raw,
         Activation::Sigmoid => 1.0 / (1.0 + (-raw).exp()),
@@ -49,9 +56,6 @@ pub fn probability(
             part(numbers[class]) / numbers.iter().map(|number| part(*number)).sum::<f64>()
         }
     };
-    if found.is_nan() {
-        return Ok(None);
-    }
     if !(-ROUNDING..=1.0 + ROUNDING).contains(&found) {
         return Err(format!(
             "the output `{tensor}` has {found} for the class {class}, which is no probability: the \
@@ -104,6 +108,8 @@ mod tests {
         check(Activation::Sigmoid, 0, &[-2.0], "11.920 Absent");
         check(Activation::Softmax, 1, &[1000.0, 1001.0, 999.0], "66.524 Undetermined");
         check(Activation::Softmax, 0, &[f32::NAN, 1.0], "(Err(NotANumber), None)");
+        check(Activation::Softmax, 0, &[1.0, f32::NEG_INFINITY], "(Err(NotANumber), None)");
+        check(Activation::Sigmoid, 0, &[f32::INFINITY], "(Err(NotANumber), None)");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Images that a graph made: brought back from the model's grid onto that of the images, in their unit.
 
 use crate::manifest::{Axes, DerivedOutput};
-use crate::masks::probabilities;
+use crate::masks::numbers;
 use crate::prepare::Place;
 use crate::tensors::Tensors;
 use crate::voxels::block::Block;
@@ -20,7 +20,7 @@ pub fn over_images(
     place: &Place,
     tensors: &Tensors,
 ) -> Result<Derived, String> {
-    let numbers = probabilities(&output.tensor, axes, place, tensors)?.to_vec();
+    let numbers = numbers(&output.tensor, axes, place, tensors)?.to_vec();
     let values = Block::new(place.grid, numbers)
         .and_then(|block| back(block, &place.images, output, images.numbers()))
         .map_err(|error| error.to_string())?;

@@ -19,7 +19,7 @@ use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use ort::environment::Environment;
 use ort::session::Session;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub struct Engine {
     models: Arc<Models>,
     queue: mpsc::Sender<Request>,
     site: Site,
+    /// Models whose tensors can not stay on a device: their graphs take or give other numbers than float32.
+    others: Arc<BTreeSet<String>>,
     /// Why it is not the device that was asked for.
     why: Option<Arc<str>>,
     /// The device has failed, and nothing more may be expected of it in this process.
@@ -97,14 +99,15 @@ impl Engine {
     pub fn start(models: Arc<Models>, options: EngineOptions) -> Result<Self, EngineError> {
         let library = runtime::find_library(options.library.as_deref())?;
         let environment = runtime::environment(&library)?;
-        let (site, why) = settle(&environment, &models, &options)?;
+        let (site, why, others) = settle(&environment, &models, &options)?;
         let (queue, requests) = mpsc::channel(QUEUE);
         let owner = Owner { environment, sessions: HashMap::new(), site: site.clone(), requests };
         let thread = std::thread::Builder::new().name("inference".into());
         thread.spawn(move || owner.work()).map_err(EngineError::Thread)?;
         tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
         let why = why.map(Arc::from);
-        Ok(Self { models, queue, site, why, lost: Arc::default() })
+        let others = Arc::new(others);
+        Ok(Self { models, queue, site, others, why, lost: Arc::default() })
     }
 
     /// What it runs on, and why it is not what was asked for.
@@ -221,14 +224,28 @@ fn gone() -> InferError {
     InferError::Transient("the engine has stopped".into())
 }
 
-/// Where the models run. Each graph is opened once to compare it with its manifest.
+/// Where the models run, why not where they were asked to, and the names of those whose numbers are not all float32. Each
+/// graph is opened once to compare it with its manifest.
 fn settle(
     environment: &Environment,
     models: &Models,
     options: &EngineOptions,
-) -> Result<(Site, Option<String>), EngineError> {
-    let problems = |site: &Site| -> Vec<ModelProblem> {
-        models.iter().flat_map(|model| check(environment, model, site)).collect()
+) -> Result<(Site, Option<String>, BTreeSet<String>), EngineError> {
+    let mut others = BTreeSet::new();
+    let mut problems = |site: &Site| -> Vec<ModelProblem> {
+        let mut found = Vec::new();
+        for model in models.iter() {
+            match graph::open(environment, model, site) {
+                Ok(session) => {
+                    found.extend(graph::check(&session, model));
+                    if !graph::is_float32(&session, model) {
+                        others.insert(model.name.clone());
+                    }
+                }
+                Err(problem) => found.push(problem),
+            }
+        }
+        found
     };
     let on_cpu = Site { threads: options.threads, ..Site::default() };
     let found = problems(&on_cpu);
@@ -236,18 +253,18 @@ fn settle(
         return Err(EngineError::Models(found));
     }
     if options.device == Device::Cpu {
-        return Ok((on_cpu, None));
+        return Ok((on_cpu, None, others));
     }
     // What opens on the CPU and not there is for want of the device, not the author's fault.
     let why = match Site::open(options) {
         Ok(site) => match problems(&site).first() {
-            None => return Ok((site, None)),
+            None => return Ok((site, None, others)),
             Some(problem) => problem.text.clone(),
         },
         Err(error) => error.to_string(),
     };
     match models.iter().find(|model| !model.manifest.cpu) {
-        None => Ok((on_cpu, Some(why))),
+        None => Ok((on_cpu, Some(why), others)),
         Some(model) => {
             let text = format!(
                 "it can not run on {}, and `cpu = false` allows no other: {why}",
@@ -275,13 +292,6 @@ fn failed(model: &Model, error: &dyn std::fmt::Display) -> InferError {
 
 fn panicked(model: &Model) -> InferError {
     InferError::Permanent(format!("the model `{}` made the engine panic", model.name))
-}
-
-fn check(environment: &Environment, model: &Model, site: &Site) -> Vec<ModelProblem> {
-    match graph::open(environment, model, site) {
-        Ok(session) => graph::check(&session, model),
-        Err(problem) => vec![problem],
-    }
 }
 
 /// What lives on the owner thread only.

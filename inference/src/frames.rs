@@ -5,18 +5,17 @@ mod gathered;
 use crate::answers::Failure;
 use crate::findings::{detect, of_images};
 use crate::frames::gathered::Gathered;
+use crate::given::{Given, Taken};
 use crate::manifest::{FramesWanted, Manifest, MeasurementSource, Tell};
 use crate::models::Model;
 use crate::pieces::batch_is_fixed;
 use crate::prepare::Prepared;
-use crate::run::Given;
 use crate::tensors::Tensors;
 use gantry_terms::code::Code;
 use gantry_terms::film::Film;
 use gantry_terms::findings::{Findings, Mask, Measurement, MeasurementGroup, NoValue, Presence};
 use gantry_terms::images::Images;
 use ort::session::{RunOptions, Session};
-use ort::value::TensorRef;
 use std::collections::BTreeSet;
 
 /// A report of each of more frames is read by nobody; an image that has more is refused before it is decoded.
@@ -37,6 +36,7 @@ pub fn run(
     let count = given.shape.first().map_or(0, |frames| *frames as usize);
     let of_frame = given.voxels().len() / count.max(1);
     let fixed = batch_is_fixed(session, &input.tensor);
+    let kinds = Taken::by(session);
     let mut gathered = Gathered::new(&model.manifest, &given.shape);
     let mut filled = Vec::new();
     for first in (0..count).step_by(wanted.batch) {
@@ -54,8 +54,8 @@ pub fn run(
         }
         let mut shape = given.shape.clone();
         shape[0] = sent as i64;
-        let tensor = TensorRef::from_array_view((shape, numbers))?;
-        let sent_in: Given = vec![(input.tensor.as_str().into(), tensor.into())];
+        let tensor = kinds.tensor(&input.tensor, shape, numbers)?;
+        let sent_in: Given = vec![(input.tensor.as_str().into(), tensor)];
         let outputs = session.run_with_options(sent_in, options)?;
         gathered.take(&outputs, frames, sent)?;
     }

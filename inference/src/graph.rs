@@ -1,15 +1,21 @@
 //! A graph and its manifest have to mean the same tensors: opened by ONNX Runtime, then names, types and ranks compared.
 
+mod file;
+
+use crate::answers::{LABELS, NUMBERS};
+use crate::given::TAKEN;
 use crate::manifest::{Side, TensorKind, TensorWanted};
 use crate::models::{self, Model};
 use crate::problem::{ModelProblem, suggestion};
+use crate::runtime::told::{told, too_new};
 use crate::site::Site;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 /// Opens the graph whose digest was taken when the models were loaded. From memory, so that what
-/// runs is what was hashed; weights in files of their own are therefore not supported.
+/// runs is what was hashed. ONNX Runtime would look for weights in files of their own in the working folder of the
+/// process, and no digest covers them: such a graph is refused before it sees it.
 pub fn open(
     environment: &Environment,
     model: &Model,
@@ -21,14 +27,42 @@ pub fn open(
     if models::digest(&bytes) != model.digest {
         return Err(problem("the graph has changed since the node started: restart it".into()));
     }
-    build(environment, &bytes, site).map_err(|reason| {
+    let again = |reason: String| {
         problem(format!(
-            "the graph of the model `{}` does not open in ONNX Runtime ({}): export it again as \
+            "the graph of the model `{}` does not open in ONNX Runtime ({reason}): export it again as \
              an ONNX file, or take its folder away",
-            model.name,
-            reason.trim()
+            model.name
         ))
-    })
+    };
+    let outside = file::outside(&bytes).map_err(|error| again(error.to_string()))?;
+    if let Some(text) = not_in_the_file(&outside) {
+        return Err(problem(text));
+    }
+    build(environment, &bytes, site)
+        .map_err(|reason| too_new(&reason).map_or_else(|| again(told(&reason)), problem))
+}
+
+/// Which tensors have their numbers in other files, and what to do.
+fn not_in_the_file(outside: &[file::Outside]) -> Option<String> {
+    let (first, others) = outside.split_first()?;
+    let name = match first.tensor.as_str() {
+        "" => "a tensor without a name".to_string(),
+        name => format!("the tensor `{name}`"),
+    };
+    let elsewhere = match first.file.as_str() {
+        "" => "another file".to_string(),
+        file => format!("another file (`{file}`)"),
+    };
+    let others = match others.len() {
+        0 => String::new(),
+        1 => ", and so does another tensor".to_string(),
+        more => format!(", and so do {more} others"),
+    };
+    Some(format!(
+        "{name} has its numbers in {elsewhere}{others}: a graph is one file, so that its SHA-256 says \
+         what runs. Write it as one: onnx.save_model(onnx.load(\"model.onnx\"), \"one.onnx\", \
+         save_as_external_data=False)"
+    ))
 }
 
 /// Errors of the builder carry the builder, which may not leave its thread: only their text does.
@@ -47,12 +81,16 @@ fn build(environment: &Environment, bytes: &[u8], site: &Site) -> Result<Session
     builder.commit_from_memory(bytes).map_err(|error| error.to_string())
 }
 
+/// The sides of a graph, as they are told.
+const INPUT: &str = "input";
+const OUTPUT: &str = "output";
+
 /// Every difference between what the manifest names and what the graph has.
 pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
     let manifest = &model.manifest;
     let mut problems = Vec::new();
     for wanted in manifest.taken() {
-        problems.extend(compare(&wanted, "input", session.inputs()));
+        problems.extend(compare(&wanted, INPUT, session.inputs()));
     }
     for outlet in session.inputs() {
         if manifest.taken().all(|wanted| wanted.name != outlet.name()) {
@@ -60,20 +98,30 @@ pub fn check(session: &Session, model: &Model) -> Vec<ModelProblem> {
         }
     }
     for wanted in manifest.given() {
-        problems.extend(compare(&wanted, "output", session.outputs()));
+        problems.extend(compare(&wanted, OUTPUT, session.outputs()));
     }
     problems.sort();
     problems.dedup();
     problems.into_iter().map(|text| ModelProblem::of_file(&model.graph, text)).collect()
 }
 
-fn elements(kind: TensorKind) -> &'static [TensorElementType] {
-    match kind {
-        TensorKind::Labels => &[TensorElementType::Uint8],
-        TensorKind::Classes => &[TensorElementType::Int64, TensorElementType::Int32],
-        TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores => {
-            &[TensorElementType::Float32]
-        }
+/// Whether every number goes in and comes out as float32, as a device needs it.
+pub fn is_float32(session: &Session, model: &Model) -> bool {
+    let plain = |wanted: TensorWanted, outlets: &[Outlet]| {
+        let outlet = outlets.iter().find(|outlet| outlet.name() == wanted.name);
+        let element = outlet.and_then(|outlet| outlet.dtype().tensor_type());
+        wanted.kind == TensorKind::Labels || element == Some(TensorElementType::Float32)
+    };
+    model.manifest.taken().all(|wanted| plain(wanted, session.inputs()))
+        && model.manifest.given().all(|wanted| plain(wanted, session.outputs()))
+}
+
+fn elements(kind: TensorKind, side: &str) -> &'static [TensorElementType] {
+    match (kind, side) {
+        (_, INPUT) => &TAKEN,
+        (TensorKind::Labels, _) => &LABELS,
+        (TensorKind::Classes, _) => &[TensorElementType::Int64, TensorElementType::Int32],
+        (TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores, _) => &NUMBERS,
     }
 }
 
@@ -86,11 +134,11 @@ fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<Stri
     let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
         return Some(format!("the graph's {side} `{name}` is not a tensor"));
     };
-    let elements = elements(*kind);
+    let elements = elements(*kind, side);
     if !elements.contains(ty) {
         let elements: Vec<String> = elements.iter().map(ToString::to_string).collect();
-        let elements = elements.join(" or ");
-        return Some(format!("the graph's {side} `{name}` is {ty}, {elements} is needed"));
+        let elements = elements.join(", ");
+        return Some(format!("the graph's {side} `{name}` is {ty}, one of {elements} is needed"));
     }
     let shape = match (batch, &shape[..]) {
         // Numbers of a batch of one are numbers.
@@ -110,8 +158,14 @@ fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<Stri
     let fixed = |side: &i64| if *side < 0 { "any".to_string() } else { side.to_string() };
     let (fixed, wanted) =
         (shape.iter().map(fixed).collect(), sides.iter().map(Side::to_string).collect());
+    let hint = match sides.contains(&Side::OfImages) {
+        true => {
+            ": say `size` (or of a volume `crop-or-pad`), or export the graph with dynamic axes"
+        }
+        false => "",
+    };
     Some(format!(
-        "the graph's {side} `{name}` has {} elements, the manifest means {}",
+        "the graph's {side} `{name}` has {} elements, the manifest means {}{hint}",
         list(fixed),
         list(wanted)
     ))

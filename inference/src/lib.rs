@@ -18,6 +18,7 @@ mod findings;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod given;
 mod graph;
 mod lossy;
 pub mod made_up;

@@ -17,8 +17,8 @@ pub use frames::{FramesWanted, Tell};
 pub use grid::{Along, GridWanted, Interpolation};
 pub use image::{Colour, Crop, FilmPlace, ImageWanted, Resizing};
 pub use outputs::{
-    Activation, Back, ClassificationOutput, Cleaning, DerivedOutput, Figure, MeasurementOutput,
-    MeasurementSource, Reading, SegmentationOutput,
+    Activation, AtLeast, Back, ClassificationOutput, Cleaning, DerivedOutput, Figure,
+    MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
 };
 pub use steps::Step;
 pub use windows::{Blending, Each, Pieces, WindowsWanted};
@@ -126,13 +126,13 @@ pub struct TensorWanted<'a> {
 /// What the elements of a tensor are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TensorKind<'a> {
-    /// float32.
+    /// Read as float32.
     Numbers,
-    /// uint8, one for each voxel.
+    /// Whole numbers, one for each voxel.
     Labels,
-    /// float32, a box in each row.
+    /// Numbers, a box in each row.
     Boxes(&'a BoxTensor),
-    /// float32, one or more for each box.
+    /// Numbers, one or more for each box.
     Scores,
     /// int32 or int64, one for each box.
     Classes,
@@ -147,6 +147,8 @@ pub enum Side {
     MultipleOf(i64),
     /// The graph may not fix it.
     Open,
+    /// As many as the images have: the graph may not fix it.
+    OfImages,
 }
 
 impl Side {
@@ -159,7 +161,7 @@ impl Side {
         fixed < 0
             || match self {
                 Self::Any => true,
-                Self::Open => false,
+                Self::Open | Self::OfImages => false,
                 Self::Exactly(side) => fixed == side,
                 Self::AtLeast(least) => fixed >= least,
                 Self::MultipleOf(side) => fixed % side.max(1) == 0,
@@ -175,6 +177,7 @@ impl std::fmt::Display for Side {
             Self::AtLeast(least) => write!(f, "{least} or more"),
             Self::MultipleOf(side) => write!(f, "a multiple of {side}"),
             Self::Open => write!(f, "a batch that is left open"),
+            Self::OfImages => write!(f, "as many as the images have"),
         }
     }
 }
@@ -198,6 +201,18 @@ impl Manifest {
         numbers.chain(answers).chain(masks).chain(boxes).chain(images)
     }
 
+    /// The tensors of images, with the places of the inputs that are the channels of each, in their order.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, Vec<usize>)> {
+        self.inputs.iter().filter(|input| input.channel == 0).map(|first| {
+            let mut all: Vec<(usize, usize)> = (self.inputs.iter().enumerate())
+                .filter(|(_, input)| input.tensor == first.tensor)
+                .map(|(at, input)| (input.channel, at))
+                .collect();
+            all.sort_unstable();
+            (first.tensor.as_str(), all.into_iter().map(|(_, at)| at).collect())
+        })
+    }
+
     /// The tensors that the graph takes.
     pub fn taken(&self) -> impl Iterator<Item = TensorWanted<'_>> {
         self.inputs.iter().flat_map(|input| {
@@ -206,7 +221,8 @@ impl Manifest {
                 |name, sides| TensorWanted { name, kind: TensorKind::Numbers, sides, batch: None };
             let spacing = input.spacing_tensor.as_deref();
             let spacing = spacing.map(|name| numbers(name, vec![Side::Exactly(3)]));
-            std::iter::once(numbers(input.tensor.as_str(), sides)).chain(spacing)
+            let tensor = (input.channel == 0).then(|| numbers(input.tensor.as_str(), sides));
+            tensor.into_iter().chain(spacing)
         })
     }
 
@@ -243,9 +259,12 @@ impl Manifest {
 
     fn of_mask<'a>(&'a self, segmentation: &'a SegmentationOutput) -> TensorWanted<'a> {
         let mut sides = self.sides(self.lead(), false);
-        if let (Reading::HighestScore(class), Some(classes)) =
-            (segmentation.reading, sides.get_mut(1))
-        {
+        let class = match segmentation.reading {
+            Reading::Label(_) => None,
+            Reading::HighestScore(class) => Some(class),
+            Reading::AtLeast(limit) => limit.class,
+        };
+        if let (Some(class), Some(classes)) = (class, sides.get_mut(1)) {
             *classes = at_least(usize::from(class));
         }
         let kind = match segmentation.reading {
@@ -284,23 +303,26 @@ impl Manifest {
 
     /// Of a tensor that goes in or comes out. Without a `size` its voxels depend on the images.
     fn sides(&self, input: &Input, goes_in: bool) -> Vec<Side> {
+        let open = if goes_in { Side::OfImages } else { Side::Any };
         match &input.kind {
             InputKind::Image(image) => {
                 let batch = self.batching.map_or(Side::Exactly(1), |_| Side::Open);
-                return image.sides(batch, if goes_in { image.channels } else { 1 });
+                return image.sides(batch, if goes_in { image.channels } else { 1 }, open);
             }
-            InputKind::Frames(frames) => return frames.sides(goes_in),
+            InputKind::Frames(frames) => return frames.sides(goes_in, open),
             InputKind::Volume => {}
         }
         let grid = self.lead().grid.as_ref();
         let size = grid.and_then(GridWanted::fixed_size).map(|size| size.map(Side::of));
         let multiple = grid.and_then(|grid| grid.multiple_of);
         let multiple = multiple.map(|of| of.map(|side| Side::MultipleOf(side as i64)));
-        let block = size.or(multiple).unwrap_or([Side::Any; 3]);
+        let block = size.or(multiple).unwrap_or([open; 3]);
+        let share = self.inputs.iter().filter(|other| other.tensor == input.tensor).count();
+        let share = if goes_in { share } else { 1 };
         match &self.lead().windows {
-            None => input.axes.whole(Side::Exactly(1), block),
+            None => input.axes.whole([Side::of(1), Side::of(share)], block),
             Some(windows) => {
-                let channels = if goes_in { windows.channels() } else { 1 };
+                let channels = if goes_in { share * windows.channels() } else { 1 };
                 windows.sides(input.axes, channels, block)
             }
         }
@@ -322,8 +344,10 @@ pub struct Input {
     pub kind: InputKind,
     /// Modality (0008,0060) of the images: one of these.
     pub modalities: Vec<String>,
-    /// Takes float32 in the order of `axes`.
+    /// Takes numbers in the order of `axes`.
     pub tensor: String,
+    /// Which of the inputs that go into this tensor it is, from 0: each of them is a channel, or as many as it has slices.
+    pub channel: usize,
     pub intensity: Intensity,
     /// What the graph sees where the images have padding (PS3.3 C.7.5.1.1.2); none: it goes through as it stands.
     pub padding: Option<f32>,
@@ -339,7 +363,7 @@ pub struct Input {
     pub image_steps: Vec<Step>,
     /// The same on the grid.
     pub steps: Vec<Step>,
-    /// Takes float32 `[3]`: mm between slices, rows and columns, in the order of `axes`.
+    /// Takes numbers `[3]`: mm between slices, rows and columns, in the order of `axes`.
     pub spacing_tensor: Option<String>,
     pub limits: Limits,
 }
@@ -391,14 +415,16 @@ pub enum Axes {
 impl Axes {
     /// The shape of the tensor of a whole block of this size.
     pub fn shape(self, size: [usize; 3]) -> Vec<i64> {
-        self.whole(1, size.map(|side| side as i64))
+        self.whole([1, 1], size.map(|side| side as i64))
     }
 
     /// Slices are put together as a block.
-    fn whole<T: Copy>(self, one: T, size: [T; 3]) -> Vec<T> {
+    fn whole<T: Copy>(self, [batch, channels]: [T; 2], size: [T; 3]) -> Vec<T> {
         match self {
-            Self::BatchChannelRowColumn => Self::BatchChannelSliceRowColumn.tensor(one, one, size),
-            axes => axes.tensor(one, one, size),
+            Self::BatchChannelRowColumn => {
+                Self::BatchChannelSliceRowColumn.tensor(batch, channels, size)
+            }
+            axes => axes.tensor(batch, channels, size),
         }
     }
 

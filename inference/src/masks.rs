@@ -1,16 +1,21 @@
 //! Masks out of a graph's tensors: read, cleaned on the model's grid, and brought back onto the images.
 
-use crate::manifest::{Axes, Back, Cleaning, Reading, SegmentationOutput};
+use crate::manifest::{Activation, AtLeast, Axes, Back, Cleaning, Reading, SegmentationOutput};
 use crate::prepare::Place;
 use crate::tensors::{Scores, Tensors};
-use crate::voxels::argmax::{argmax, has_nan};
+use crate::voxels::activation::{sigmoid, softmax};
+use crate::voxels::argmax::{all_finite, argmax};
 use crate::voxels::block::Block;
 use crate::voxels::components::{Components, Neighbours};
 use crate::voxels::error::VoxelError;
 use crate::voxels::grid::Grid;
 use crate::voxels::holes;
 use crate::voxels::resample::{linear, nearest};
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// How far numbers that are called probabilities may lie beyond 0 and 1: float16 and blending round.
+const ROUNDING: f32 = 1e-3;
 
 /// Of each tensor of scores the class with the highest one, for each voxel: many masks are read of one.
 #[derive(Default)]
@@ -26,14 +31,14 @@ pub fn over_images<'a>(
 ) -> Result<Vec<bool>, String> {
     let told = |error: VoxelError| error.to_string();
     let stays = place.grid.is_like(&place.images);
-    if let (Back::Probability, Reading::AtLeast(least), false) =
+    if let (Back::Probability, Reading::AtLeast(limit), false) =
         (output.back, output.reading, stays)
     {
-        let numbers = probabilities(&output.tensor, axes, place, tensors)?;
-        let block = Block::new(place.grid, numbers.to_vec()).map_err(told)?;
+        let numbers = limited(&output.tensor, limit, axes, place, tensors)?;
+        let block = Block::new(place.grid, numbers.into_owned()).map_err(told)?;
         // Beyond the grid nothing is probable.
         let there = linear(&block, &place.images, f32::NEG_INFINITY).map_err(told)?;
-        let mut mask = there.voxels().iter().map(|number| *number >= least).collect();
+        let mut mask = there.voxels().iter().map(|number| *number >= limit.least).collect();
         clean(&mut mask, &place.images, place.is_film, output.cleaning)?;
         return Ok(mask);
     }
@@ -57,11 +62,15 @@ pub fn probable_over_images(
     let bytes = |numbers: &[f32]| -> Vec<u8> {
         numbers.iter().map(|number| (number.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
     };
-    let numbers = probabilities(&output.tensor, axes, place, tensors)?;
+    let Reading::AtLeast(limit) = output.reading else {
+        return Err(format!("the segmentation `{}` reads no probabilities", output.key));
+    };
+    let numbers = limited(&output.tensor, limit, axes, place, tensors)?;
+    are_probabilities(&output.tensor, &numbers)?;
     if place.grid.is_like(&place.images) {
-        return Ok(bytes(numbers));
+        return Ok(bytes(&numbers));
     }
-    let there = Block::new(place.grid, numbers.to_vec())
+    let there = Block::new(place.grid, numbers.into_owned())
         .and_then(|block| linear(&block, &place.images, 0.0))
         .map_err(|error| error.to_string())?;
     Ok(bytes(there.voxels()))
@@ -75,7 +84,6 @@ fn read<'a>(
     known: &mut Classes<'a>,
 ) -> Result<Vec<bool>, String> {
     let tensor = output.tensor.as_str();
-    let expected = place.shape(axes);
     let voxels = place.grid.voxels();
     match output.reading {
         Reading::Label(value) => {
@@ -83,26 +91,12 @@ fn read<'a>(
             fits(tensor, shape, labels.len(), axes, place)?;
             Ok(labels.iter().map(|label| *label == value).collect())
         }
-        Reading::AtLeast(least) => {
-            let numbers = probabilities(tensor, axes, place, tensors)?;
-            Ok(numbers.iter().map(|number| *number >= least).collect())
+        Reading::AtLeast(limit) => {
+            let numbers = limited(tensor, limit, axes, place, tensors)?;
+            Ok(numbers.iter().map(|number| *number >= limit.least).collect())
         }
         Reading::HighestScore(class) => {
-            let (shape, scores) = tensors.scores(tensor)?;
-            let classes = shape.get(1).copied().unwrap_or_default();
-            let with_classes = |at: usize| if at == 1 { classes } else { expected[at] };
-            // With a channel among the axes.
-            let fits = expected.len() > 3
-                && shape.len() == expected.len()
-                && (0..shape.len()).all(|at| shape[at] == with_classes(at))
-                && classes > i64::from(class);
-            if !fits {
-                return Err(format!(
-                    "the output `{tensor}` has the shape {shape:?}, not the scores of more than \
-                     {class} classes over {expected:?}"
-                ));
-            }
-            let scores = match scores {
+            let scores = match scores_of(tensor, class, axes, place, tensors)? {
                 Scores::All(scores) => scores,
                 Scores::Highest(labels) => {
                     return Ok(labels.iter().map(|label| *label == class).collect());
@@ -119,8 +113,65 @@ fn read<'a>(
     }
 }
 
+/// What is known of the scores of so many classes and more, over the model's grid.
+fn scores_of<'t>(
+    tensor: &str,
+    class: u16,
+    axes: Axes,
+    place: &Place,
+    tensors: &'t Tensors,
+) -> Result<Scores<'t>, String> {
+    let expected = place.shape(axes);
+    let (shape, scores) = tensors.scores(tensor)?;
+    let classes = shape.get(1).copied().unwrap_or_default();
+    let with_classes = |at: usize| if at == 1 { classes } else { expected[at] };
+    // With a channel among the axes.
+    let fits = expected.len() > 3
+        && shape.len() == expected.len()
+        && (0..shape.len()).all(|at| shape[at] == with_classes(at))
+        && classes > i64::from(class);
+    if fits {
+        return Ok(scores);
+    }
+    Err(format!(
+        "the output `{tensor}` has the shape {shape:?}, not the scores of more than {class} classes \
+         over {expected:?}"
+    ))
+}
+
+/// What a mask has a limit of, for each voxel of the model's grid.
+fn limited<'t>(
+    tensor: &str,
+    limit: AtLeast,
+    axes: Axes,
+    place: &Place,
+    tensors: &'t Tensors,
+) -> Result<Cow<'t, [f32]>, String> {
+    let voxels = place.grid.voxels();
+    let numbers = match limit.class {
+        None => numbers(tensor, axes, place, tensors)?,
+        Some(class) => {
+            let Scores::All(all) = scores_of(tensor, class, axes, place, tensors)? else {
+                return Err(format!("of the output `{tensor}` only the highest scores are known"));
+            };
+            are_numbers(tensor, all)?;
+            if limit.activation == Some(Activation::Softmax) {
+                let found = softmax(all, voxels, class).map_err(|error| error.to_string())?;
+                return Ok(found.into());
+            }
+            let own = all.chunks(voxels.max(1)).nth(class.into());
+            own.ok_or_else(|| format!("the output `{tensor}` has no numbers of the class {class}"))?
+        }
+    };
+    match limit.activation {
+        Some(Activation::Sigmoid) => Ok(sigmoid(numbers).into()),
+        Some(Activation::None) => are_probabilities(tensor, numbers).map(|()| numbers.into()),
+        Some(Activation::Softmax) | None => Ok(numbers.into()),
+    }
+}
+
 /// A number for each voxel of the model's grid.
-pub fn probabilities<'t>(
+pub fn numbers<'t>(
     tensor: &str,
     axes: Axes,
     place: &Place,
@@ -146,11 +197,25 @@ fn fits(
     Err(format!("the output `{tensor}` has the shape {shape:?}, not {expected:?}"))
 }
 
-/// A NaN belongs to no class and reaches no limit: a mask without it would be wrong and look right.
+/// A NaN belongs to no class and reaches no limit, and what is infinite came of an overflow: a mask without it would be wrong and look right.
 fn are_numbers(tensor: &str, numbers: &[f32]) -> Result<(), String> {
-    match has_nan(numbers) {
-        true => Err(format!("the output `{tensor}` has values that are no numbers (NaN)")),
-        false => Ok(()),
+    match all_finite(numbers) {
+        true => Ok(()),
+        false => {
+            Err(format!("the output `{tensor}` has values that are no numbers (NaN or infinite)"))
+        }
+    }
+}
+
+/// What lies far beyond 0 and 1 is no probability: cut there it would look like one.
+fn are_probabilities(tensor: &str, numbers: &[f32]) -> Result<(), String> {
+    let beyond = numbers.iter().find(|number| !(-ROUNDING..=1.0 + ROUNDING).contains(*number));
+    match beyond {
+        None => Ok(()),
+        Some(number) => Err(format!(
+            "the output `{tensor}` has {number}, which is no probability: if it gives logits, the manifest \
+             has to say activation = \"sigmoid\" or \"softmax\""
+        )),
     }
 }
 

@@ -1,18 +1,19 @@
 //! A run in pieces: windows or slices go through the graph a few at a time, and what it answers becomes one tensor of the whole block.
 
 use crate::answers::{Failure, labels_of, numbers_of};
+use crate::given::Taken;
 use crate::manifest::{Axes, Pieces, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::prepare::Prepared;
 use crate::rows::{Batch, Rows};
 use crate::run::spacings;
 use crate::tensors::{Elements, Tensor, Tensors};
-use crate::voxels::argmax::has_nan;
+use crate::voxels::argmax::all_finite;
 use crate::voxels::error::VoxelError;
 use crate::voxels::slices;
 use crate::voxels::windows::{Blend, Importance, Join, Windows};
 use ort::session::{RunOptions, Session, SessionOutputs};
-use ort::value::{TensorRef, ValueType};
+use ort::value::ValueType;
 use std::ops::Range;
 
 /// Of all pieces only the batch that goes through the graph is held, and one tensor of the whole block
@@ -30,19 +31,20 @@ pub fn run(
     let windows = wanted.over(block_size)?;
     let cut = Cut { model, prepared, block_size, wanted, windows: &windows };
     let (mut answers, mut rows) = (cut.answers(), cut.rows());
-    let mut tensors: Vec<Vec<f32>> = vec![Vec::new(); model.manifest.inputs.len()];
+    let mut tensors: Vec<_> =
+        model.manifest.tensors().map(|(name, inputs)| (name, inputs, Vec::new())).collect();
     // A graph that fixes its batch gets the last piece again where there are too few.
     let fixed = batch_is_fixed(session, &model.manifest.lead().tensor);
+    let kinds = Taken::by(session);
     for first in (0..windows.len()).step_by(wanted.batch) {
         let pieces = first..windows.len().min(first + wanted.batch);
         let count = if fixed { wanted.batch } else { pieces.len() };
-        let mut given = spacings(model, prepared)?;
-        for (at, tensor) in tensors.iter_mut().enumerate() {
-            cut.fill(at, pieces.clone(), count, tensor)?;
-            let input = &model.manifest.inputs[at];
-            let shape = cut.shape(input.axes, count, wanted.channels() as i64);
-            let voxels = TensorRef::from_array_view((shape, tensor.as_slice()))?;
-            given.push((input.tensor.as_str().into(), voxels.into()));
+        let mut given = spacings(&kinds, model, prepared)?;
+        for (name, inputs, tensor) in &mut tensors {
+            cut.fill(inputs, pieces.clone(), count, tensor)?;
+            let axes = model.manifest.inputs[inputs[0]].axes;
+            let shape = cut.shape(axes, count, (inputs.len() * wanted.channels()) as i64);
+            given.push(((*name).into(), kinds.tensor(name, shape, tensor)?));
         }
         let outputs = session.run_with_options(given, options)?;
         for answer in &mut answers {
@@ -64,7 +66,7 @@ pub fn run(
 /// Of a piece that begins there, as the graph's author is told.
 pub fn no_numbers(output: &str, start: [isize; 3]) -> String {
     format!(
-        "the output `{output}` has values that are no numbers (NaN) in the piece that begins at {start:?}"
+        "the output `{output}` has values that are no numbers (NaN or infinite) in the piece that begins at {start:?}"
     )
 }
 
@@ -98,20 +100,21 @@ impl<'a> Cut<'a> {
         axes.tensor(count as i64, channels, self.size().map(|side| side as i64))
     }
 
-    /// The pieces of one input, one behind the other, and the last of them again up to `count`.
+    /// The pieces of the inputs of one tensor, those of one place one behind the other, and the last of them again up to
+    /// `count`.
     fn fill(
         &self,
-        input: usize,
+        inputs: &[usize],
         pieces: Range<usize>,
         count: usize,
         tensor: &mut Vec<f32>,
     ) -> Result<(), VoxelError> {
-        let block = self.prepared.inputs[input].voxels();
-        let of_piece = self.windows.voxels() * self.wanted.channels();
-        tensor.resize(of_piece * count, 0.0);
+        let of_input = self.windows.voxels() * self.wanted.channels();
+        tensor.resize(of_input * inputs.len() * count, 0.0);
         let last = pieces.end.saturating_sub(1);
-        for (at, piece) in tensor.chunks_mut(of_piece).enumerate() {
-            let number = (pieces.start + at).min(last);
+        for (at, piece) in tensor.chunks_mut(of_input).enumerate() {
+            let number = (pieces.start + at / inputs.len()).min(last);
+            let block = self.prepared.inputs[inputs[at % inputs.len()]].voxels();
             match self.wanted.pieces {
                 Pieces::Sliding { outside, .. } => {
                     self.windows.cut(block, number, outside, piece)?;
@@ -199,7 +202,7 @@ impl<'a> Answer<'a> {
         let (shape, numbers) = numbers_of(outputs, self.name)?;
         let channels = self.channels(cut, count, shape, false)?;
         for (number, answer) in pieces.zip(numbers.chunks(channels * cut.windows.voxels())) {
-            if has_nan(answer) {
+            if !all_finite(answer) {
                 return Err(Failure::Graph(no_numbers(self.name, cut.windows.start(number))));
             }
             match self.begun(cut, channels)? {

@@ -12,6 +12,7 @@ use crate::voxels::resample::linear;
 use gantry_terms::film::Film;
 use gantry_terms::images::Images;
 use gantry_terms::volume::Volume;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The tensors of one run.
@@ -134,6 +135,19 @@ impl Prepared {
                 _ => Err(Unprepared::Kind(input.name.clone())),
             });
         Self::of_volumes(inputs, &volumes.collect::<Result<Vec<_>, _>>()?, gpu)
+    }
+
+    /// The shape and the numbers of the tensor whose channels these inputs are.
+    pub fn channels(&self, places: &[usize]) -> (Vec<i64>, Cow<'_, [f32]>) {
+        let inputs: Vec<_> = places.iter().filter_map(|at| self.inputs.get(*at)).collect();
+        if let [alone] = inputs.as_slice() {
+            return (alone.shape.clone(), alone.voxels().into());
+        }
+        let mut shape = inputs.first().map_or(Vec::new(), |first| first.shape.clone());
+        if let Some(channels) = shape.get_mut(1) {
+            *channels = inputs.len() as i64;
+        }
+        (shape, inputs.iter().flat_map(|input| input.voxels()).copied().collect())
     }
 
     fn of_volumes(

@@ -6,14 +6,14 @@ use crate::cuda::run::{OnGpu, Place};
 use crate::device::Fault;
 use crate::engine::InferError;
 use crate::frames;
+use crate::given::{Given, Taken};
 use crate::manifest::{InputKind, TensorKind, WindowsWanted};
 use crate::models::Model;
 use crate::pieces;
 use crate::prepare::Prepared;
+use crate::runtime::told::told;
 use crate::tensors::{Elements, Tensor, Tensors};
-use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
-use ort::value::TensorRef;
-use std::borrow::Cow;
+use ort::session::{RunOptions, Session, SessionOutputs};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -21,9 +21,6 @@ use tokio::sync::oneshot;
 
 /// How often a run looks whether its caller is still there.
 const WATCH: Duration = Duration::from_millis(50);
-
-/// What goes into a graph, by name.
-pub type Given<'a> = Vec<(Cow<'a, str>, SessionInputValue<'a>)>;
 
 /// How a run is made: where, and of pieces how many at a time where it is not as the manifest says.
 #[derive(Debug, Clone, Default)]
@@ -91,21 +88,27 @@ fn whole(
     model: &Model,
     prepared: &Prepared,
 ) -> Result<Tensors, Failure> {
-    let mut inputs = spacings(model, prepared)?;
-    for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
-        let voxels = TensorRef::from_array_view((prepared.shape.clone(), prepared.voxels()))?;
-        inputs.push((input.tensor.as_str().into(), voxels.into()));
+    let kinds = Taken::by(session);
+    let mut inputs = spacings(&kinds, model, prepared)?;
+    let tensors = model.manifest.tensors();
+    let tensors: Vec<_> = tensors.map(|(name, at)| (name, prepared.channels(&at))).collect();
+    for (name, (shape, voxels)) in &tensors {
+        inputs.push(((*name).into(), kinds.tensor(name, shape.clone(), voxels)?));
     }
     taken(model, &session.run_with_options(inputs, options)?)
 }
 
 /// The tensors of distances between voxels, for the inputs that have one.
-pub fn spacings<'a>(model: &'a Model, prepared: &'a Prepared) -> Result<Given<'a>, Failure> {
+pub fn spacings<'a>(
+    kinds: &Taken,
+    model: &'a Model,
+    prepared: &'a Prepared,
+) -> Result<Given<'a>, Failure> {
     let mut given = Given::new();
     for (input, prepared) in model.manifest.inputs.iter().zip(&prepared.inputs) {
         if let (Some(tensor), Some(spacing)) = (&input.spacing_tensor, &prepared.spacing) {
-            let spacing = TensorRef::from_array_view(([3usize], spacing.as_slice()))?;
-            given.push((tensor.as_str().into(), spacing.into()));
+            let spacing = kinds.tensor(tensor, vec![3], spacing)?;
+            given.push((tensor.as_str().into(), spacing));
         }
     }
     Ok(given)
@@ -122,7 +125,7 @@ fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, Failure> {
         let (shape, elements) = match wanted.kind {
             TensorKind::Labels => {
                 let (shape, labels) = labels_of(outputs, name)?;
-                (shape, Elements::Labels(labels.to_vec()))
+                (shape, Elements::Labels(labels.into_owned()))
             }
             TensorKind::Classes => {
                 let (shape, classes) = classes_of(outputs, name)?;
@@ -130,7 +133,7 @@ fn taken(model: &Model, outputs: &SessionOutputs) -> Result<Tensors, Failure> {
             }
             TensorKind::Numbers | TensorKind::Boxes(_) | TensorKind::Scores => {
                 let (shape, numbers) = numbers_of(outputs, name)?;
-                (shape, Elements::Numbers(numbers.to_vec()))
+                (shape, Elements::Numbers(numbers.into_owned()))
             }
         };
         tensors.0.insert(name.to_string(), Tensor { shape: shape.to_vec(), elements });
@@ -182,8 +185,10 @@ fn watched<T, A: Send>(
 
 /// Memory and a device may be there next time; what else ONNX Runtime says will be the same.
 fn failure(model: &Model, error: &dyn std::fmt::Display) -> InferError {
-    let text = format!("the model `{}` failed in ONNX Runtime: {error}", model.name);
-    match Fault::of(&text) {
+    let said = error.to_string();
+    let text = format!("the model `{}` failed in ONNX Runtime: {}", model.name, told(&said));
+    // By all that it says: where it says it tells of the device, too.
+    match Fault::of(&said) {
         Fault::OutOfMemory | Fault::Device => InferError::Transient(text),
         Fault::Graph => InferError::Permanent(text),
     }

@@ -1,5 +1,7 @@
 //! Finds ONNX Runtime's library and loads it once: ort panics on any call before a library is loaded.
 
+pub(crate) mod told;
+
 use ort::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

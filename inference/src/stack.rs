@@ -1,7 +1,7 @@
 //! Slices in order along their normal, and the proof that they are one regular stack without gaps.
 
 use crate::slice::{Slice, SliceName};
-use gantry_terms::geometry::{Geometry, cross, dot};
+use gantry_terms::geometry::{Geometry, beside_its_place, cross, dot};
 
 /// Slices nearer than this are at the same place, in mm.
 const SAME_PLACE: f64 = 0.01;
@@ -40,6 +40,10 @@ pub enum StackError {
         "uneven spacing: {before} and {after} are {distance:.2} mm apart, the others {usual:.2} mm"
     )]
     Uneven { before: SliceName, after: SliceName, distance: f64, usual: f64 },
+    #[error(
+        "uneven spacing: {name} is {beside:.2} mm beside its place in a stack of even steps of {step:.3} mm"
+    )]
+    BesideItsPlace { name: SliceName, beside: f64, step: f64 },
     #[error(
         "the stack leans by {degrees:.1} degrees (gantry tilt): {name} is {shift:.1} mm beside \
          the place above the first slice"
@@ -104,7 +108,8 @@ fn angle(first: &Slice, other: &Slice) -> f64 {
         .max(between(first.column_direction, other.column_direction))
 }
 
-/// The mean distance of neighbours, if all of them have about the usual one (their median).
+/// The mean distance of neighbours, if all of them have about the usual one (their median), and no slice is far from
+/// where it lies in a stack of such steps: small differences add up.
 fn even_step(places: &[f64], slices: &[Slice]) -> Result<f64, StackError> {
     let distances: Vec<f64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let names = |at: usize| (slices[at].name, slices[at + 1].name);
@@ -126,7 +131,13 @@ fn even_step(places: &[f64], slices: &[Slice]) -> Result<f64, StackError> {
         }
         return Err(StackError::Uneven { before, after, distance, usual });
     }
-    Ok((places[places.len() - 1] - places[0]) / distances.len() as f64)
+    let step = (places[places.len() - 1] - places[0]) / distances.len() as f64;
+    match beside_its_place(places) {
+        Some((at, beside)) => {
+            Err(StackError::BesideItsPlace { name: slices[at].name, beside, step })
+        }
+        None => Ok(step),
+    }
 }
 
 /// Each slice lies straight above the first: what is left of the way to it beside the normal is

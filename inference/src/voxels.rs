@@ -4,6 +4,7 @@
 //! it lies in the patient. What a manifest asks for and what images say is checked; nothing panics on it.
 //! Every result is the same for any number of cores.
 
+pub mod activation;
 pub mod area;
 pub mod argmax;
 pub mod block;

@@ -57,6 +57,28 @@ fn the_same_place_twice_and_uneven_distances_are_refused() {
     assert!(assemble(&manifest(""), &slices).is_ok(), "rounded positions are even enough");
 }
 
+/// 100 steps of 1.09 mm and 100 of 1.00 mm: each is within a tenth of the usual one, and masks would lie up to 4.5 mm
+/// beside what they are of. `numpy.abs(places - numpy.linspace(places[0], places[-1], 201)).max()` is 4.5, at 100.
+#[test]
+fn small_differences_of_distances_that_add_up_are_refused_with_the_slice_and_the_millimetres() {
+    let stack = |first: f64, second: f64, each: usize| {
+        let mut slices = Scan::default().stack(2 * each + 1);
+        let mut place = -30.0;
+        for (at, slice) in slices.iter_mut().enumerate() {
+            slice.position[2] = place;
+            place += if at < each { first } else { second };
+        }
+        slices
+    };
+    let expected = "uneven spacing: instance number 101 is 4.50 mm beside its place in a stack of even \
+                    steps of 1.045 mm";
+    assert_eq!(reason(&stack(1.09, 1.0, 100)), expected);
+    // Five steps of each: a quarter of a step at the most.
+    assert!(assemble(&manifest(""), &stack(1.09, 1.0, 5)).is_ok());
+    assert!(assemble(&manifest(""), &stack(1.05, 1.0, 100)).is_err());
+    assert!(assemble(&manifest(""), &stack(1.002, 1.0, 100)).is_ok(), "rounding is even enough");
+}
+
 #[test]
 fn a_tilted_gantry_is_refused_and_an_oblique_stack_is_not() {
     let mut tilted = Scan::default().stack(10);

@@ -210,7 +210,7 @@ fn boxes_that_are_none_fail_the_job_with_the_reason() {
     let inside_out = [2.0, 0.0, 0.0, 1.0, 1.0, 1.0];
     check(said(6, &inside_out, &[0.9]), "that is inside out or no number");
     check(said(6, &[f32::NAN, 0.0, 0.0, 1.0, 1.0, 1.0], &[0.9]), "that is inside out or no number");
-    check(said(6, &inside_out, &[f32::NAN]), "has values that are no numbers (NaN)");
+    check(said(6, &inside_out, &[f32::NAN]), "has values that are no numbers (NaN or infinite)");
     check(said(6, &inside_out, &[7.5]), "which is no probability");
 }
 

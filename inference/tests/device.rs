@@ -233,8 +233,10 @@ fn windows_slices_and_classes_on_a_device_are_those_of_the_cpu() {
         let scores_there = gpu.upload(&scores).unwrap();
         let labels = gpu.argmax(&scores_there, voxels).unwrap();
         assert_eq!(gpu.download(&labels).unwrap(), argmax(&scores, voxels).unwrap());
-        let nan = scores.iter().any(|score| score.is_nan());
-        assert_eq!(gpu.has_nan(&scores_there).unwrap(), nan);
+        let finite = scores.iter().all(|score| score.is_finite());
+        assert_eq!(gpu.all_finite(&scores_there).unwrap(), finite);
+        let infinite = gpu.upload(&[1.0, f32::NEG_INFINITY]).unwrap();
+        assert!(!gpu.all_finite(&infinite).unwrap());
     }
 }
 

@@ -6,7 +6,8 @@ use gantry_inference::engine::{Engine, EngineError, EngineOptions, InferError};
 use gantry_inference::models::Models;
 use gantry_inference::runtime::{RuntimeError, find_library};
 use gantry_terms::findings::NoValue;
-use kit::author::{Author, DOUBLE, FLOAT, MANIFEST, batch_graph, graph};
+use kit::author::{Author, BOOL, FLOAT, MANIFEST, batch_graph, exact_graph, graph};
+use kit::casts::{Weight, strict_graph, weighted_graph};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,13 +49,76 @@ fn a_graph_that_does_not_keep_its_manifest_stops_the_start() {
          models/tiny/model.onnx: the graph's input `voxels` is not in the manifest",
     );
     check(
-        other(graph(DOUBLE, 3, "numbers", "Sqrt")),
-        "models/tiny/model.onnx: the graph's input `voxels` is f64, f32 is needed",
+        other(graph(BOOL, 3, "numbers", "Not")),
+        "models/tiny/model.onnx: the graph's input `voxels` is bool, one of f32, f16, f64, u8, i8, u16, i16, i32, i64 is needed",
     );
     check(
         other(graph(FLOAT, 4, "numbers", "Sqrt")),
         "models/tiny/model.onnx: the graph's input `voxels` has 4 dimensions, not 3",
     );
+}
+
+/// With the numbers that its author can act on, and nothing of the source of ONNX Runtime.
+#[test]
+fn a_graph_that_is_too_new_or_lacks_a_weight_is_told_in_words() {
+    let Some(library) = kit::library() else { return };
+    let told = |weight: Weight, ir: u64, opset: u64| {
+        let author = Author { graph: weighted_graph(&weight, ir, opset), ..Author::default() };
+        let error = start(&author, library.clone()).unwrap_err();
+        println!("{error}");
+        for source in ["onnxruntime::", "onnxruntime_src", ".cc:", ".h:", "std::", "const "] {
+            assert!(!error.contains(source), "{error}");
+        }
+        error
+    };
+    let opset = told(Weight::Inside, 8, 99);
+    let begins = "models/tiny/model.onnx: the graph is of opset 99 of ai.onnx, and this ONNX Runtime \
+                  takes up to ";
+    assert!(opset.starts_with(begins) && opset.contains("export the graph with opset_version = "));
+    let ir = told(Weight::Inside, 99, 17);
+    let begins = "models/tiny/model.onnx: the graph is of ONNX IR version 99, and this ONNX Runtime takes \
+                  up to ";
+    assert!(ir.starts_with(begins), "{ir}");
+    let missing = told(Weight::Missing, 8, 17);
+    assert!(missing.contains("Node input 'five' is not a graph input, initializer"), "{missing}");
+}
+
+#[test]
+fn a_run_that_fails_is_told_without_the_source_of_onnx_runtime() {
+    let Some(library) = kit::library() else { return };
+    // The graph says any size and adds to each row four numbers: a row of three can not be.
+    let author = Author { graph: strict_graph(4), ..Author::default() };
+    let engine = start(&author, library).unwrap();
+    let error = kit::wait(engine.infer("tiny", vec![Arc::new(kit::air(1, 3))])).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, InferError::Permanent(_)), "{text}");
+    assert!(text.contains("the model `tiny` failed in ONNX Runtime: ") && text.contains("Add"));
+    for source in ["onnxruntime::", "onnxruntime_src", ".cc:", ".h:", " was false"] {
+        assert!(!text.contains(source), "{text}");
+    }
+}
+
+/// Images have as many rows as they have.
+#[test]
+fn sides_that_a_graph_fixes_and_a_manifest_leaves_to_the_images_stop_the_start() {
+    let Some(library) = kit::library() else { return };
+    let manifest = MANIFEST.replace("slice-row-column", "batch-channel-slice-row-column");
+    let mask = MASK.replace("\"mask\"\nvalue      = 7", "\"same\"\nat-least   = 7.0");
+    let manifest = format!("{}{mask}", &manifest[..manifest.find("[[group]]").unwrap()]);
+    let graph = exact_graph(&[1, 1, 8, 16, 16]);
+    let error =
+        start(&Author { manifest: manifest.clone(), graph: graph.clone() }, library.clone());
+    let expected = "models/tiny/model.onnx: the graph's input `voxels` has 1 x 1 x 8 x 16 x 16 elements, the \
+                    manifest means 1 x 1 x as many as the images have x as many as the images have x as \
+                    many as the images have: say `size` (or of a volume `crop-or-pad`), or export the graph \
+                    with dynamic axes";
+    assert_eq!(error.unwrap_err(), expected);
+    for grid in ["size = [8, 16, 16]", "crop-or-pad = [8, 16, 16]"] {
+        let input = "slice-order = \"along-normal\"\n";
+        let manifest = manifest.replace(input, &format!("{input}[input.grid]\n{grid}\n"));
+        let engine = start(&Author { manifest, graph: graph.clone() }, library.clone()).unwrap();
+        assert!(kit::wait(engine.infer("tiny", vec![Arc::new(kit::air(3, 20))])).is_ok());
+    }
 }
 
 #[test]

@@ -298,7 +298,8 @@ fn with_results(results: &str, outputs: &[String]) -> String {
 #[test]
 fn probabilities_come_with_the_masks_where_a_fractional_segmentation_is_asked_for() {
     let mut volume = oblique();
-    volume.voxels.iter_mut().for_each(|value| *value = *value / 200.0 - 0.1);
+    // Beyond 0 and 1 by rounding.
+    volume.voxels.iter_mut().for_each(|value| *value = *value / 249.7 - 0.000_5);
     let reading = "tensor = \"same\"\nat-least = 0.5\nleast-voxels = 1000";
     for input in ["", "[input.grid]\norientation = \"SPL\""] {
         let manifest = manifest(input, &[mask(reading)]).replacen(
@@ -319,6 +320,94 @@ fn probabilities_come_with_the_masks_where_a_fractional_segmentation_is_asked_fo
         return;
     };
     assert!(infer(&engine, volume).unwrap().masks[0].probabilities.is_empty());
+}
+
+/// `1 / (1 + exp(-x))` and `exp(x) / sum(exp(x))` by numpy: of the scores of `volume_graph`, the negative of a voxel and
+/// the voxel, the softmax of the second is the sigmoid of twice the voxel.
+#[test]
+fn logits_become_probabilities_where_the_manifest_says_so_and_fail_the_job_where_it_does_not() {
+    let Some(question) = Question::new() else { return };
+    let mut volume = oblique();
+    volume.voxels.iter_mut().for_each(|value| *value = *value / 10.0 - 12.5);
+    question.put("voxels", &volume.voxels);
+    question.ask(
+        "x = f32('voxels').astype('f8')\nboth = np.exp(np.stack([-x, x]))\n\
+         save('sigmoid', 1 / (1 + np.exp(-x)))\nsave('softmax', (both / both.sum(0))[1])\n\
+         save('other', (both / both.sum(0))[0])",
+    );
+    let windows = "[input.windows]\nsize = [3, 11, 11]\noverlap = 0.5";
+    for (reading, name) in [
+        ("tensor = \"same\"\nat-least = 0.7\nactivation = \"sigmoid\"", "sigmoid"),
+        ("tensor = \"scores\"\nclass = 1\nat-least = 0.7\nactivation = \"sigmoid\"", "sigmoid"),
+        ("tensor = \"scores\"\nclass = 1\nat-least = 0.7\nactivation = \"softmax\"", "softmax"),
+        ("tensor = \"scores\"\nclass = 0\nat-least = 0.7\nactivation = \"softmax\"", "other"),
+    ] {
+        let expected = question.answer(name);
+        for input in ["", windows] {
+            let manifest = manifest(input, &[mask(reading)]).replacen(
+                "[\"structured-report\"]",
+                "[\"fractional-segmentation\"]",
+                1,
+            );
+            let Some(engine) = kit::start(&Author { manifest, graph: volume_graph() }) else {
+                return;
+            };
+            let found = &infer(&engine, volume.clone()).unwrap().masks[0];
+            for (at, expected) in expected.iter().enumerate() {
+                let byte = f64::from(found.probabilities[at]);
+                assert!((byte - 255.0 * expected).abs() < 0.501, "{reading}: {byte}, {expected}");
+                let near = (expected - 0.7).abs() < 1e-6;
+                assert!(near || (found.voxels[at] == 1) == (*expected >= 0.7), "{reading}: {at}");
+            }
+            assert!(found.voxels.contains(&0) && found.voxels.contains(&1));
+        }
+    }
+    let none = "tensor = \"same\"\nat-least = 0.7\nactivation = \"none\"";
+    let silent = "tensor = \"same\"\nat-least = 0.7";
+    for (results, reading, good) in [
+        ("structured-report", none, false),
+        ("fractional-segmentation", none, false),
+        ("fractional-segmentation", silent, false),
+        // A limit of numbers in whatever unit.
+        ("structured-report", silent, true),
+    ] {
+        let manifest = manifest("", &[mask(reading)]).replacen("structured-report", results, 1);
+        let Some(engine) = kit::start(&Author { manifest, graph: volume_graph() }) else { return };
+        match infer(&engine, volume.clone()) {
+            Ok(_) => assert!(good, "{results} {reading}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(!good && said.contains("which is no probability"), "{reading}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fault_of_an_activation_is_told() {
+    let check = |reading: &str, expected: &str| {
+        let text = manifest("", &[mask(reading)]);
+        let problems = Manifest::parse(Path::new("model.toml"), &text).unwrap_err();
+        let problems: String = problems.iter().map(ToString::to_string).collect();
+        assert!(problems.contains(expected), "{problems}");
+    };
+    check(
+        "tensor = \"labels\"\nvalue = 1\nactivation = \"sigmoid\"",
+        "labels and the highest score need none",
+    );
+    check(
+        "tensor = \"scores\"\nclass = 1\nactivation = \"softmax\"",
+        "labels and the highest score need none",
+    );
+    check(
+        "tensor = \"same\"\nat-least = 3.0\nactivation = \"sigmoid\"",
+        "a probability is from 0 to 1",
+    );
+    check(
+        "tensor = \"same\"\nat-least = 0.5\nactivation = \"softmax\"",
+        "say which one is meant by `class`",
+    );
+    check("tensor = \"same\"\nat-least = 0.5\nvalue = 1", "or both of the last two");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod kit;
 
-use gantry_inference::voxels::argmax::{argmax, has_nan};
+use gantry_inference::voxels::argmax::{all_finite, argmax};
 use gantry_inference::voxels::block::Block;
 use gantry_inference::voxels::components::{Components, Neighbours};
 use gantry_inference::voxels::error::VoxelError;
@@ -87,10 +87,12 @@ fn the_label_is_the_first_class_with_the_highest_score() {
     assert!(matches!(argmax(&[], 7), Err(VoxelError::Count { .. })));
     assert!(matches!(argmax(&scores, 0), Err(VoxelError::Count { .. })));
     assert!(matches!(argmax(&scores, 1), Err(VoxelError::Asked { .. })));
-    assert!(!has_nan(&scores) && !has_nan(&[]) && !has_nan(&[f32::INFINITY]));
-    let mut scores = scores;
-    scores[voxels + 7] = nan;
-    assert!(has_nan(&scores));
+    assert!(all_finite(&scores) && all_finite(&[]) && all_finite(&[f32::MAX, f32::MIN]));
+    for no_number in [nan, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut scores = scores.clone();
+        scores[voxels + 7] = no_number;
+        assert!(!all_finite(&scores), "{no_number}");
+    }
 }
 
 #[test]

@@ -283,8 +283,11 @@ fn what_is_no_number_fails_the_job_with_its_place() {
         volume.voxels.fill(1.0);
         assert!(infer(&engine, volume).is_ok());
     };
-    check(windows, "has values that are no numbers (NaN) in the piece that begins at [2, 4, 0]");
-    check("", "has values that are no numbers (NaN)");
+    check(
+        windows,
+        "has values that are no numbers (NaN or infinite) in the piece that begins at [2, 4, 0]",
+    );
+    check("", "has values that are no numbers (NaN or infinite)");
 }
 
 #[test]

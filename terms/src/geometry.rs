@@ -47,9 +47,40 @@ pub fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
+/// A slice may lie this part of a step beside its place in an even stack: then each voxel is nearest to its own slice.
+const BESIDE: f64 = 0.25;
+
+/// Of places in mm along the normal, in ascending order, the one that lies farthest from where it would be if all steps
+/// were the mean one, and by how many mm; none where all lie near enough.
+pub fn beside_its_place(places: &[f64]) -> Option<(usize, f64)> {
+    let (first, last) = (places.first()?, places.last()?);
+    let step = (last - first) / (places.len() - 1).max(1) as f64;
+    let off = |(at, place): (usize, &f64)| (at, (place - (first + at as f64 * step)).abs());
+    let farthest = places.iter().enumerate().map(off).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (farthest.1 > BESIDE * step + 1e-9).then_some(farthest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_differences_of_steps_add_up_until_a_slice_is_not_where_it_is_drawn() {
+        let stack = |steps: &[f64]| -> Vec<f64> {
+            let mut place = -50.0;
+            let next = steps.iter().map(|step| {
+                place += step;
+                place
+            });
+            std::iter::once(-50.0).chain(next).collect()
+        };
+        let two = [vec![1.09; 100], vec![1.0; 100]].concat();
+        let (at, beside) = beside_its_place(&stack(&two)).unwrap();
+        assert_eq!((at, (beside * 1e6).round()), (100, 4_500_000.0));
+        assert_eq!(beside_its_place(&stack(&[1.0; 200])), None);
+        assert_eq!(beside_its_place(&[]), None);
+        assert_eq!(beside_its_place(&[3.0]), None);
+    }
 
     #[test]
     fn an_axial_stack_is_counted_towards_the_head() {

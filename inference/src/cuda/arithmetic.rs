@@ -204,11 +204,12 @@ impl Gpu {
         Ok(labels)
     }
 
-    pub fn has_nan(&self, values: &OnDevice) -> Result<bool, DeviceError> {
+    /// Whether none is NaN or infinite, as `voxels::argmax::all_finite`.
+    pub fn all_finite(&self, values: &OnDevice) -> Result<bool, DeviceError> {
         let found = self.zeros::<i32>(1)?;
         let args = [Floats(values), Index(values.len() as i64), Ints(&found)];
-        self.launch("any_nan", values.len(), &args)?;
-        Ok(self.download(&found)? != [0])
+        self.launch("any_not_finite", values.len(), &args)?;
+        Ok(self.download(&found)? == [0])
     }
 
     /// A window of a block that begins at `start`, laid into `out`, as `voxels::windows::Windows::cut`.

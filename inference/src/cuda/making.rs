@@ -15,6 +15,7 @@ pub fn has_kernels(input: &Input) -> bool {
         onto_lead: _,
         modalities: _,
         tensor: _,
+        channel,
         intensity: _,
         axes: _,
         slice_order: _,
@@ -25,7 +26,9 @@ pub fn has_kernels(input: &Input) -> bool {
         padding,
     } = input;
     let mut steps = image_steps.iter().chain(steps);
-    *kind == InputKind::Volume && padding.is_none() && steps.all(|step| step.has_kernel())
+    // Channels of several series are laid together on the host.
+    let alone = *kind == InputKind::Volume && *channel == 0;
+    alone && padding.is_none() && steps.all(|step| step.has_kernel())
 }
 
 /// On the grid `onto` of the leading input, or on what the input wants.

@@ -67,11 +67,17 @@ impl<'a> OnGpu<'a> {
             let tensor = match way {
                 Way::Labels => {
                     let (shape, labels) = labels_of(&outputs, name)?;
-                    Tensor { shape: shape.to_vec(), elements: Elements::Labels(labels.to_vec()) }
+                    Tensor {
+                        shape: shape.to_vec(),
+                        elements: Elements::Labels(labels.into_owned()),
+                    }
                 }
                 Way::Numbers => {
                     let (shape, numbers) = numbers_of(&outputs, name)?;
-                    Tensor { shape: shape.to_vec(), elements: Elements::Numbers(numbers.to_vec()) }
+                    Tensor {
+                        shape: shape.to_vec(),
+                        elements: Elements::Numbers(numbers.into_owned()),
+                    }
                 }
                 Way::Classes => {
                     let scores = scores_of(&outputs, name)?;
@@ -204,8 +210,9 @@ impl<'a> OnGpu<'a> {
     }
 
     fn classes(&self, name: &str, shape: Vec<i64>, scores: &OnDevice) -> Result<Tensor, Failure> {
-        if self.gpu.has_nan(scores)? {
-            let text = format!("the output `{name}` has values that are no numbers (NaN)");
+        if !self.gpu.all_finite(scores)? {
+            let text =
+                format!("the output `{name}` has values that are no numbers (NaN or infinite)");
             return Err(Failure::Graph(text));
         }
         let classes = shape.get(1).copied().unwrap_or(1).max(1) as usize;
@@ -282,10 +289,10 @@ impl<'a> Answer<'a> {
         }
         let channels = channels as usize;
         let numbers = run.gpu.of_tensor(&answer, run.place)?;
-        if run.gpu.has_nan(&numbers)? {
+        if !run.gpu.all_finite(&numbers)? {
             let of_piece = channels * cut.windows.voxels();
             for (at, number) in pieces.clone().enumerate() {
-                if run.gpu.has_nan(&run.gpu.piece(&numbers, at, of_piece))? {
+                if !run.gpu.all_finite(&run.gpu.piece(&numbers, at, of_piece))? {
                     let (name, start) = (self.name, cut.windows.start(number));
                     return Err(Failure::Graph(crate::pieces::no_numbers(name, start)));
                 }

@@ -64,7 +64,7 @@ impl Engine {
         how: &How,
     ) -> Result<Arc<Prepared>, InferError> {
         let (of, given) = (model.clone(), images.clone());
-        let gpu = how.gpu.clone().filter(|_| stays(model));
+        let gpu = how.gpu.clone().filter(|_| stays(model) && !self.others.contains(&model.name));
         let prepare = move || match gpu.map(|gpu| Prepared::on(&gpu, &of, &given)) {
             Some(Ok(prepared)) => Ok(prepared),
             Some(Err(Unprepared::Device(error))) if error.fault != Fault::Graph => {

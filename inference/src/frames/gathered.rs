@@ -1,7 +1,7 @@
 //! What a graph answers on batches of frames, on its way to one tensor of all frames.
 
 use crate::answers::{Failure, labels_of, numbers_of};
-use crate::manifest::{Manifest, Reading, TensorKind, TensorWanted};
+use crate::manifest::{AtLeast, Manifest, Reading, TensorKind, TensorWanted};
 use crate::rows::{Batch, Rows};
 use crate::tensors::{Elements, Tensor, Tensors};
 use crate::voxels::argmax::{argmax, has_nan};
@@ -84,12 +84,18 @@ pub fn of_each(manifest: &Manifest) -> impl Iterator<Item = TensorWanted<'_>> {
 
 impl<'a> OfEach<'a> {
     fn new(manifest: &Manifest, wanted: &TensorWanted<'a>, size: [i64; 2]) -> Self {
-        let mut masks =
-            manifest.segmentations.iter().filter(|mask| mask.tensor == wanted.name).peekable();
-        let is_mask = masks.peek().is_some();
-        let classes = is_mask && masks.all(|mask| matches!(mask.reading, Reading::HighestScore(_)));
+        let masks = manifest.segmentations.iter().filter(|mask| mask.tensor == wanted.name);
+        let readings: Vec<Reading> = masks.map(|mask| mask.reading).collect();
+        let is_mask = !readings.is_empty();
+        let highest = is_mask && readings.iter().all(|it| matches!(it, Reading::HighestScore(_)));
+        let classes = readings.iter().any(|it| {
+            matches!(
+                it,
+                Reading::HighestScore(_) | Reading::AtLeast(AtLeast { class: Some(_), .. })
+            )
+        });
         let place = if is_mask { Place::Grid { size, classes } } else { Place::Nowhere };
-        let elements = match (wanted.kind, classes) {
+        let elements = match (wanted.kind, highest) {
             (TensorKind::Labels, _) => Elements::Labels(Vec::new()),
             (_, true) => Elements::Highest(Vec::new()),
             _ => Elements::Numbers(Vec::new()),
@@ -115,12 +121,11 @@ impl<'a> OfEach<'a> {
         let (shape, numbers) = numbers_of(outputs, self.name)?;
         let of_frame = self.of_frame(shape, given)?;
         let taken = numbers.get(..of_frame * asked).ok_or_else(|| cut(self.name))?;
-        let Place::Grid { size: [rows, columns], classes: true } = self.place else {
-            if let Elements::Numbers(all) = &mut self.elements {
-                all.extend_from_slice(taken);
-            }
+        if let Elements::Numbers(all) = &mut self.elements {
+            all.extend_from_slice(taken);
             return Ok(());
-        };
+        }
+        let Place::Grid { size: [rows, columns], .. } = self.place else { return Ok(()) };
         for scores in taken.chunks(of_frame.max(1)) {
             if has_nan(scores) {
                 let name = self.name;

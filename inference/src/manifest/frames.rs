@@ -42,6 +42,7 @@ impl Input {
             kind: InputKind::Frames(FramesWanted { image, tell: Tell::Mean, batch: 1 }),
             modalities: Vec::new(),
             tensor: String::new(),
+            channel: 0,
             intensity: Intensity::Displayed,
             padding: None,
             axes: Axes::BatchChannelRowColumn,
@@ -58,8 +59,8 @@ impl Input {
 
 impl FramesWanted {
     /// Of the tensor that goes in, or of one that comes out with a number for each pixel.
-    pub fn sides(&self, goes_in: bool) -> Vec<Side> {
+    pub fn sides(&self, goes_in: bool, of_images: Side) -> Vec<Side> {
         let channels = if goes_in { self.image.channels } else { 1 };
-        self.image.sides(Side::of(self.batch), channels)
+        self.image.sides(Side::of(self.batch), channels, of_images)
     }
 }

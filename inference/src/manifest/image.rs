@@ -82,8 +82,8 @@ impl Resizing {
 
 impl ImageWanted {
     /// Batch, channels, rows, columns.
-    pub fn sides(&self, batch: Side, channels: usize) -> Vec<Side> {
-        let [rows, columns] = self.size.map_or([Side::Any; 2], |size| size.map(Side::of));
+    pub fn sides(&self, batch: Side, channels: usize, of_images: Side) -> Vec<Side> {
+        let [rows, columns] = self.size.map_or([of_images; 2], |size| size.map(Side::of));
         vec![batch, Side::of(channels), rows, columns]
     }
 

@@ -109,12 +109,23 @@ pub struct SegmentationOutput {
 /// Which voxels of the tensor are in the mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reading {
-    /// Those of a uint8 tensor in the shape of the input that are equal to this.
+    /// Those of a tensor of whole numbers in the shape of the input that are equal to this.
     Label(u8),
-    /// Those of a float32 tensor `[1, classes, ...]` whose highest score is that of this class.
+    /// Those of a tensor of numbers `[1, classes, ...]` whose highest score is that of this class.
     HighestScore(u16),
-    /// Those of a float32 tensor in the shape of the input that are equal to this or above.
-    AtLeast(f32),
+    /// Those whose number is equal to a limit or above.
+    AtLeast(AtLeast),
+}
+
+/// Which numbers a mask has a limit of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AtLeast {
+    /// Of a probability, from 0 to 1, where there is an activation.
+    pub least: f32,
+    /// Of a tensor of numbers `[1, classes, ...]`; none: the tensor is in the shape of the input.
+    pub class: Option<u16>,
+    /// Makes probabilities of the numbers; none: they are in whatever unit.
+    pub activation: Option<Activation>,
 }
 
 /// What is brought from the model's grid back onto the images.

@@ -265,6 +265,7 @@ pub struct WrittenSegmentation {
     pub value: Option<Spanned<u8>>,
     pub class: Option<Spanned<u16>>,
     pub at_least: Option<Spanned<f32>>,
+    pub activation: Option<Spanned<Activation>>,
     pub back: Option<Spanned<Back>>,
     pub least_voxels: Option<Spanned<usize>>,
     #[serde(default)]

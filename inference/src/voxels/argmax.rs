@@ -20,14 +20,14 @@ pub fn argmax(scores: &[f32], voxels: usize) -> Result<Vec<u16>, VoxelError> {
     Ok(labels)
 }
 
-/// Whether any of them is NaN.
-pub fn has_nan(scores: &[f32]) -> bool {
-    threads::of_parts(scores, |part| part.iter().fold(false, |any, score| any | score.is_nan()))
-        .contains(&true)
+/// Whether none of them is NaN or infinite.
+pub fn all_finite(scores: &[f32]) -> bool {
+    let finite = |part: &[f32]| part.iter().fold(true, |all, score| all & score.is_finite());
+    !threads::of_parts(scores, finite).contains(&false)
 }
 
 /// How many classes `scores` numbers are for so many voxels.
-fn classes(scores: usize, voxels: usize) -> Result<u16, VoxelError> {
+pub(super) fn classes(scores: usize, voxels: usize) -> Result<u16, VoxelError> {
     let classes = scores.checked_div(voxels).unwrap_or(0);
     count("a tensor of scores", scores, classes.max(1).saturating_mul(voxels))?;
     let must = "between 1 and 65535";

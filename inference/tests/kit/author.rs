@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const FLOAT: u64 = 1;
 pub const UINT8: u64 = 2;
 pub const INT64: u64 = 7;
-pub const DOUBLE: u64 = 11;
+pub const BOOL: u64 = 9;
 
 /// A model that gives the square roots of the voxels.
 pub struct Author {
@@ -379,11 +379,16 @@ pub fn boxes_graph(rank: usize, said: &Said) -> Vec<u8> {
 }
 
 pub fn model(graph: &[u8]) -> Vec<u8> {
+    model_of(8, 17, graph)
+}
+
+/// Of this version of ONNX IR and of the operators.
+pub fn model_of(ir: u64, opset_version: u64, graph: &[u8]) -> Vec<u8> {
     let mut model = Vec::new();
-    number(&mut model, 1, 8);
+    number(&mut model, 1, ir);
     let mut opset = Vec::new();
     bytes(&mut opset, 1, b"");
-    number(&mut opset, 2, 17);
+    number(&mut opset, 2, opset_version);
     bytes(&mut model, 8, &opset);
     bytes(&mut model, 7, graph);
     model
@@ -424,7 +429,7 @@ pub fn tensor(name: &str, element: u64, rank: usize) -> Vec<u8> {
     tensor_of(name, element, &shape)
 }
 
-fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
+pub(super) fn tensor_of(name: &str, element: u64, shape: &[u8]) -> Vec<u8> {
     let mut tensor_type = Vec::new();
     number(&mut tensor_type, 1, element);
     bytes(&mut tensor_type, 2, shape);

@@ -3,6 +3,7 @@
 
 pub mod author;
 pub mod boxes_of_frames;
+pub mod casts;
 pub mod masks;
 pub mod modality;
 pub mod second_opinion;

@@ -54,7 +54,7 @@ static const std::map<std::string, launcher> KERNELS = {
     KERNEL(window), KERNEL(clip), KERNEL(piecewise), KERNEL(ends_of), KERNEL(fold_ends), KERNEL(min_max),
     KERNEL(sums_of), KERNEL(squares_of), KERNEL(fold_sums), KERNEL(mean_and_deviation), KERNEL(z_score),
     KERNEL(resample_taps), KERNEL(resample_places), KERNEL(nearest_oblique), KERNEL(oblique_rows), KERNEL(linear_oblique), KERNEL(cut),
-    KERNEL(slices_of), KERNEL(blend), KERNEL(divide), KERNEL(argmax), KERNEL(any_nan),
+    KERNEL(slices_of), KERNEL(blend), KERNEL(divide), KERNEL(argmax), KERNEL(any_not_finite),
 };
 
 // Device memory: each buffer between two guards.

@@ -1,7 +1,7 @@
 //! How the selected images lie in space (PS3.3 C.7.6.2): one stack, evenly spaced, or why not.
 
 use super::attributes::Attributes;
-use gantry_terms::geometry::{cross, dot};
+use gantry_terms::geometry::{beside_its_place, cross, dot};
 use gantry_terms::header::{Attribute, Header, Layered, Tag, Value};
 use std::cell::OnceCell;
 
@@ -139,6 +139,13 @@ impl Stack {
                     "a step of {step} mm, from {from} to {to}, where {usual} mm is usual"
                 ));
             }
+        }
+        // What models take as one stack: small differences add up.
+        if let Some((at, beside)) = beside_its_place(&self.places) {
+            let (place, beside) = (millimetres(self.places[at]), millimetres(beside));
+            return Err(format!(
+                "the image at {place} mm is {beside} mm beside its place in a stack of even steps"
+            ));
         }
         Ok(Some(usual))
     }

@@ -67,7 +67,8 @@ extern "C" __global__ void argmax(const float* scores, int classes, index_t voxe
     labels[at] = label;
 }
 
-extern "C" __global__ void any_nan(const float* values, index_t count, int* found) {
+// Of what is NaN or infinite the difference from itself is NaN.
+extern "C" __global__ void any_not_finite(const float* values, index_t count, int* found) {
     index_t at = element();
-    if (at < count && is_nan(values[at])) *found = 1;
+    if (at < count && is_nan(values[at] - values[at])) *found = 1;
 }

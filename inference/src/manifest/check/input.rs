@@ -4,7 +4,7 @@ use super::super::written::{
     Inputs, Modalities, WrittenGrid, WrittenInput, WrittenKind, WrittenRange,
 };
 use super::super::{
-    Along, GridWanted, INPUT, Input, InputKind, Interpolation, Limit, Limits, Step,
+    Along, Axes, GridWanted, INPUT, Input, InputKind, Interpolation, Limit, Limits, Step,
 };
 use super::Check;
 use crate::assembly::MOST_VOXELS;
@@ -24,19 +24,44 @@ impl Check<'_> {
         for (name, input) in &written {
             self.onto(name.as_ref(), input, &leads);
         }
-        let mut tensors = BTreeSet::new();
-        for tensor in written
-            .iter()
-            .flat_map(|(_, input)| [Some(&input.tensor), input.spacing_tensor.as_ref()])
-            .flatten()
-        {
-            let first = tensors.insert(tensor.get_ref().clone());
-            self.require(first, tensor.span(), "something goes into this tensor already");
-        }
-        let mut inputs: Vec<Input> =
-            written.into_iter().map(|(name, input)| self.input(name, input)).collect();
+        let channels = self.channels(&written);
+        let mut inputs: Vec<Input> = (written.into_iter().zip(channels))
+            .map(|((name, input), channel)| self.input(name, input, channel))
+            .collect();
         inputs.sort_by_key(|input| several && input.onto_lead);
         inputs
+    }
+
+    /// For each input its place among those of the same tensor, in the order in which they stand in the file.
+    fn channels(&mut self, written: &Inputs) -> Vec<usize> {
+        let mut taken = BTreeSet::new();
+        for tensor in written.iter().filter_map(|(_, input)| input.spacing_tensor.as_ref()) {
+            let others =
+                written.iter().any(|(_, input)| input.tensor.get_ref() == tensor.get_ref());
+            let first = taken.insert(tensor.get_ref().as_str()) && !others;
+            self.require(first, tensor.span(), "something goes into this tensor already");
+        }
+        let begins = |(name, _): &(Option<Spanned<String>>, WrittenInput)| {
+            name.as_ref().map_or(0, |name| name.span().start)
+        };
+        let mut channels = Vec::with_capacity(written.len());
+        for one in written {
+            let tensor = &one.1.tensor;
+            let others: Vec<_> = (written.iter())
+                .filter(|other| other.1.tensor.get_ref() == tensor.get_ref())
+                .filter(|other| begins(other) < begins(one))
+                .collect();
+            let alike = others.iter().all(|other| {
+                let volumes = [&other.1, &one.1].map(|input| *input.kind.get_ref());
+                other.1.axes.get_ref() == one.1.axes.get_ref()
+                    && *one.1.axes.get_ref() != Axes::SliceRowColumn
+                    && volumes == [WrittenKind::Volume; 2]
+            });
+            let text = "inputs of one tensor are its channels: volumes of the same `axes`, which have a channel";
+            self.require(alike, tensor.span(), text);
+            channels.push(others.len());
+        }
+        channels
     }
 
     /// One input leads; every other one says that it goes onto it.
@@ -64,7 +89,12 @@ impl Check<'_> {
         }
     }
 
-    fn input(&mut self, name: Option<Spanned<String>>, written: WrittenInput) -> Input {
+    fn input(
+        &mut self,
+        name: Option<Spanned<String>>,
+        written: WrittenInput,
+        channel: usize,
+    ) -> Input {
         let grid = written.grid.map(|grid| self.grid(grid));
         let kind = match written.kind.get_ref() {
             WrittenKind::Volume => InputKind::Volume,
@@ -80,6 +110,7 @@ impl Check<'_> {
             kind,
             modalities: self.modalities(written.modality),
             tensor: self.text("tensor", &written.tensor, 255),
+            channel,
             intensity: written.intensity.into_inner(),
             padding: written.padding.map(|padding| {
                 let text = "`padding` is a finite number";

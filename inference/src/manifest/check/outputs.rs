@@ -5,7 +5,8 @@ use super::super::written::{
     Inputs, Written, WrittenInput, WrittenMeasurement, WrittenSegmentation,
 };
 use super::super::{
-    Axes, Back, Cleaning, Figure, MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+    Activation, AtLeast, Axes, Back, Cleaning, Figure, MeasurementOutput, MeasurementSource,
+    Reading, SegmentationOutput,
 };
 use super::Check;
 use crate::problem::{ModelProblem, suggestion};
@@ -158,23 +159,43 @@ impl Check<'_> {
 
     /// One of three ways to read a tensor as a mask.
     fn reading(&mut self, written: &WrittenSegmentation) -> Reading {
+        self.activation(written);
         match (&written.value, &written.class, &written.at_least) {
             (value, None, None) => {
                 Reading::Label(value.as_ref().map_or(1, |value| *value.get_ref()))
             }
             (None, Some(class), None) => Reading::HighestScore(*class.get_ref()),
-            (None, None, Some(least)) => {
+            (None, class, Some(least)) => {
                 let finite = least.get_ref().is_finite();
                 self.require(finite, least.span(), "`at-least` is a finite number");
-                Reading::AtLeast(*least.get_ref())
+                Reading::AtLeast(AtLeast {
+                    least: *least.get_ref(),
+                    class: class.as_ref().map(|class| *class.get_ref()),
+                    activation: written.activation.as_ref().map(|of| *of.get_ref()),
+                })
             }
             _ => {
-                let text = "a segmentation has one of `value` (of labels), `class` (of scores) and \
-                            `at-least` (of probabilities)";
+                let text = "a segmentation has `value` (of labels), `class` (of scores), `at-least` (of \
+                            probabilities), or both of the last two";
                 self.fault(written.key.span(), text);
                 Reading::Label(1)
             }
         }
+    }
+
+    /// Of what a limit is, and of several classes where it is over them.
+    fn activation(&mut self, written: &WrittenSegmentation) {
+        let Some(activation) = &written.activation else { return };
+        let Some(least) = &written.at_least else {
+            let text = "an activation makes the probabilities that `at-least` reads: labels and the highest \
+                        score need none";
+            return self.fault(activation.span(), text);
+        };
+        let fits = (0.0..=1.0).contains(least.get_ref());
+        self.require(fits, least.span(), "a probability is from 0 to 1");
+        let alone = *activation.get_ref() == Activation::Softmax && written.class.is_none();
+        let text = "\"softmax\" is over the classes of a tensor: say which one is meant by `class`";
+        self.require(!alone, activation.span(), text);
     }
 
     fn back(&mut self, written: &WrittenSegmentation) -> Back {

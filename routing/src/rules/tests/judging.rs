@@ -119,6 +119,15 @@ fn an_even_stack_has_no_gap_no_doubled_place_one_orientation_and_one_frame_of_re
     let off =
         [0.0, 5.0, 10.0, 15.1, 20.0].map(|at| ct(&format!("spacing = 1, start = {at}"))).join(", ");
     even(&off, "skipped: spacing: a step of 5.1 mm, from 10 to 15.1, where 5 mm is usual");
+    // Steps that are alike within 1 %, and one half of them after the other: that adds up.
+    even(
+        &format!(
+            "{}, {}",
+            ct("count = 101, spacing = 1"),
+            ct("count = 100, spacing = 1.009, start = 101.009")
+        ),
+        "skipped: spacing: the image at 100 mm is 0.45 mm beside its place in a stack of even steps",
+    );
     even(
         &format!(
             "{}, {}",
