@@ -92,6 +92,7 @@ pub const MEASUREMENT_FAILURE: Concept = dcm("114006", "Measurement failure");
 // TID 1410 and TID 1411: where a finding is
 pub const IMAGE_REGION: Concept = dcm("111030", "Image Region");
 pub const REFERENCED_SEGMENT: Concept = dcm("121191", "Referenced Segment");
+pub const REFERENCED_SEGMENTATION_FRAME: Concept = dcm("121214", "Referenced Segmentation Frame");
 pub const SOURCE_SERIES_FOR_SEGMENTATION: Concept = dcm("121232", "Source series for segmentation");
 pub const SOURCE_IMAGE_FOR_SEGMENTATION: Concept = dcm("121233", "Source image for segmentation");
 pub const GEOMETRIC_PURPOSE: Concept = dcm("130400", "Geometric purpose of region");

@@ -9,7 +9,6 @@ mod picture;
 mod window;
 
 pub(crate) use crate::secondary_capture::captions::patient_direction;
-pub(crate) use crate::secondary_capture::frames::aspect;
 pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};

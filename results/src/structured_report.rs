@@ -18,6 +18,7 @@ use crate::provenance::Provenance;
 use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
+use crate::structured_report::segments::Segmentation;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
@@ -29,8 +30,7 @@ const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34"
 struct About<'a> {
     job: Job<'a>,
     measured: Measured<'a>,
-    /// The object whose segments are the masks of the findings.
-    segmentation: Option<&'a ResultObject>,
+    segmentation: Option<&'a Segmentation<'a>>,
 }
 
 /// The report of one job. The same inputs give the same bytes.
@@ -62,7 +62,9 @@ fn compose(
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
-    let about = About { job, measured, segmentation };
+    let segmentation = segmentation.map(|object| Segmentation::read(object, measured));
+    let segmentation = segmentation.transpose()?;
+    let about = About { job, measured, segmentation: segmentation.as_ref() };
     let mut report = job.header(&KIND, "SR")?;
     document::general(&job, &mut report);
     document::evidence(source, evidence(&about), &mut report);
@@ -82,7 +84,7 @@ fn compose(
 /// Every instance that the tree refers to, by its series.
 fn evidence<'a>(about: &About<'a>) -> Vec<OfSeries<'a>> {
     let mut evidence = document::of_source(about.job.subject.source);
-    evidence.extend(about.segmentation.map(|object| {
+    evidence.extend(about.segmentation.map(|Segmentation { object, .. }| {
         let instance = (&object.sop_class, &object.sop_instance);
         (&object.series, vec![instance])
     }));

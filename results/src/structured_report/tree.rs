@@ -58,7 +58,7 @@ fn algorithm(job: &Job) -> Vec<DataSet> {
     rows.into_iter().filter(content::has_value).collect()
 }
 
-/// TID 1501; with a region TID 1410, or 1411 where that is on several images or is a segment.
+/// TID 1501; with a region, or of a segment, TID 1410, or 1411 where that is on several images.
 fn measurement_group(
     about: &About,
     index: usize,
@@ -78,9 +78,10 @@ fn measurement_group(
         Some(region) => regions::outlines(job, *measured, region)?,
         None => Vec::new(),
     };
-    let segment = if outlines.is_empty() { segments::segment(about, group) } else { Vec::new() };
-    let identifier = match (outlines.len(), segment.is_empty()) {
-        (0, true) => "1501",
+    let segment = segments::segment(about, group).filter(|_| outlines.is_empty());
+    let identifier = match (outlines.len(), &segment) {
+        (0, None) => "1501",
+        (0, Some(segment)) => segment.template,
         (1, _) => "1410",
         _ => "1411",
     };
@@ -89,7 +90,7 @@ fn measurement_group(
         rows.push(content::code(Contains, GEOMETRIC_PURPOSE, &BOUNDED_BY.into()));
     }
     rows.extend(outlines);
-    rows.extend(segment);
+    rows.extend(segment.map(|segment| segment.rows).unwrap_or_default());
     rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
     rows.extend(modifier(FINDING_SITE, &group.site));
     for measurement in &group.measurements {
