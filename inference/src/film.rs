@@ -9,6 +9,7 @@ use crate::lossy::LOSSY_IMAGE_COMPRESSION;
 use crate::manifest::{Colour, Input, InputKind, Intensity, Limit, Tell};
 use crate::padding::{self, Padding};
 use crate::slice::{self, SliceError, check_modality, range, rescaled};
+use crate::span;
 use crate::tables;
 use crate::ultrasound;
 use crate::voxels::displayed::{Lut, Voi};
@@ -100,9 +101,34 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
     read_elements(&elements, input)
 }
 
-/// All frames of an image of any modality, grey or with colours, as a display would show them: between 0 and 1.
+/// All frames of an image of any modality, grey or with colours, as a display would show them: between 0 and 1. Grey ones by their own
+/// window or table; where they have none, or none that shows anything, over the span of their values, in which padding counts for nothing.
 pub fn shown(part10: &[u8]) -> Result<Film, FilmError> {
-    read_elements(&elements(part10)?, &Input::shown())
+    let elements = elements(part10)?;
+    if Frames::of(&elements)?.are_colour() || has_voi(&elements)? {
+        return read_elements(&elements, &Input::shown());
+    }
+    let (intensity, padding) = (Intensity::Rescaled, Some(0.0));
+    let mut film = read_elements(&elements, &Input { intensity, padding, ..Input::shown() })?;
+    span::stretch(&mut film.pixels)?;
+    Ok(film)
+}
+
+/// Whether the image, or the functional group of some frame, says how its grey values are shown.
+fn has_voi(image: &Elements) -> Result<bool, FilmError> {
+    let tables = Tables::read(image)?;
+    if matches!(voi(&Shown::by(image, &tables), false), Ok(Some(_))) {
+        return Ok(true);
+    }
+    let frames = Frames::of(image)?.count();
+    let Some(groups) = Groups::read(image, frames)? else { return Ok(false) };
+    for at in 0..frames {
+        let window = groups.found(at, FRAME_VOI_LUT, &[WINDOW_CENTER, WINDOW_WIDTH])?;
+        if window.is_some_and(|window| window.decimal(WINDOW_CENTER).is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn elements(part10: &[u8]) -> Result<Elements<'_>, DecodeError> {

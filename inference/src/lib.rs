@@ -35,6 +35,7 @@ mod run;
 pub mod runtime;
 mod site;
 mod slice;
+mod span;
 mod stack;
 mod tables;
 mod tensors;

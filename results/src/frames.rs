@@ -1,17 +1,17 @@
 //! Which slices become the frames of a result, and where they lie: the multi-frame functional groups (PS3.3 C.7.6.16).
 
+use crate::aspect;
 use crate::codes::SOURCE_IMAGE;
 use crate::data_set::{DataSet, referenced, referenced_frame};
 use crate::header::{Job, Subject};
 use crate::measured::Measured;
 use crate::object::ComposeError;
-use crate::secondary_capture::{aspect, patient_direction};
+use crate::secondary_capture::patient_direction;
 use crate::source::Source;
 use crate::source::attributes::Scope;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
-use gantry_terms::film::Film;
 use gantry_terms::geometry::Geometry;
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
@@ -105,8 +105,8 @@ impl<'a> Frames<'a> {
         } else {
             let directions = directions(job.subject.source, self.measured);
             object.values(tags::PATIENT_ORIENTATION, directions);
-            if let Measured::Film(Film { pixel_spacing: Some(spacing), .. }) = self.measured {
-                aspect(*spacing, object);
+            if let Measured::Film(_) = self.measured {
+                aspect::write(job.subject.source, self.measured, object);
             }
         }
         let place = self.place(job.subject.source);

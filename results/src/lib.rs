@@ -1,5 +1,6 @@
 //! Findings in, DICOM objects out: the structured and the text report, the PDF, the picture, the segmentation, the parametric maps, the derived images, the key objects and the presentation states that a job sends into the patient's own study.
 
+mod aspect;
 mod codes;
 mod coding_schemes;
 mod data_set;

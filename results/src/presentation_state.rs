@@ -7,6 +7,7 @@ mod marks;
 
 pub use crate::presentation_state::display::Shown;
 
+use crate::aspect;
 use crate::data_set::{DataSet, referenced_frame, referenced_frames};
 use crate::header::{Job, Kind, Subject};
 use crate::measured::{self, Measured};
@@ -159,7 +160,7 @@ impl State<'_> {
         series
     }
 
-    /// Displayed Area module (C.10.4): all of each image.
+    /// Displayed Area module (C.10.4): all of each image, and how large or of which shape its pixels are.
     fn area(&self, state: &mut DataSet) -> Result<(), ComposeError> {
         let (rows, columns, spacing) = match self.measured {
             Measured::Film(film) => (film.rows, film.columns, film.pixel_spacing),
@@ -181,7 +182,11 @@ impl State<'_> {
             .text(tags::PRESENTATION_SIZE_MODE, "SCALE TO FIT");
         match spacing {
             Some(spacing) => area.decimals(tags::PRESENTATION_PIXEL_SPACING, &spacing)?,
-            None => area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, &["1", "1"]),
+            None => {
+                let ratio = aspect::ratio(self.job.subject.source, self.measured);
+                let ratio = ratio.unwrap_or_else(|| ["1", "1"].map(str::to_owned));
+                area.values(tags::PRESENTATION_PIXEL_ASPECT_RATIO, ratio.to_vec())
+            }
         };
         state.item(tags::DISPLAYED_AREA_SELECTION_SEQUENCE, area);
         Ok(())

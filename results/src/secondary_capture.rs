@@ -9,7 +9,6 @@ mod picture;
 mod window;
 
 pub(crate) use crate::secondary_capture::captions::patient_direction;
-pub(crate) use crate::secondary_capture::frames::aspect;
 pub use crate::secondary_capture::picture::Picture;
 
 use crate::codes::{SEGMENTATION, SOURCE_IMAGE};
@@ -28,7 +27,7 @@ use gantry_terms::findings::Findings;
 
 const KIND: Kind = Kind { name: "sc", sop_class: "1.2.840.10008.5.1.4.1.1.7.4", what: "overlay" };
 
-/// The picture of one slice, or one frame of a film, exactly as the Secondary Capture shows it.
+/// The picture of one slice, or one frame of a film, exactly as the Secondary Capture shows it. Of films as there.
 pub fn render<'a>(
     source: &Source,
     measured: impl Into<Measured<'a>>,
@@ -43,7 +42,8 @@ pub fn render<'a>(
     Ok(Overlay::new(subject, measured).picture(slice))
 }
 
-/// The pictures of one job. The same inputs give the same bytes.
+/// The pictures of one job. A film has to be as a display shows it, between 0 (dark) and 1 in each channel: by its own window or table, or in its own
+/// colours. The same inputs give the same bytes.
 pub fn secondary_capture<'a>(
     source: &Source,
     measured: impl Into<Measured<'a>>,
@@ -102,18 +102,16 @@ fn references(source: &Source, overlay: &Overlay, frames: &Frames, capture: &mut
 /// In words (ST, 1024 bytes): the labels of the masks stand last, where they may be cut.
 fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataSet) {
     let masks = &job.subject.findings.masks;
-    let window = overlay.window;
     let scaled = match overlay.factor {
         1 => String::new(),
         factor => format!(", scaled up {factor} times"),
     };
     let labels: Vec<&str> = masks.iter().map(|mask| mask.label.as_str()).collect();
     let text = format!(
-        "{}: {}, windowed at {}/{}{scaled}; masks: {}",
+        "{}: {}, {}{scaled}; masks: {}",
         job.subject.algorithm(),
         frames.selection(),
-        window.centre,
-        window.width,
+        overlay.window,
         if labels.is_empty() { "none".to_owned() } else { labels.join(", ") },
     );
     capture.text(tags::DERIVATION_DESCRIPTION, &job.marked(text));

@@ -7,7 +7,7 @@ pub(crate) mod segments;
 use crate::codes;
 use crate::coding_schemes::coding_schemes;
 use crate::data_set::DataSet;
-use crate::frames::{Frame, Frames, Said, references};
+use crate::frames::{Frames, Said, references};
 use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
@@ -118,11 +118,6 @@ pub fn segmentation<'a>(
         object.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, schemes);
     }
     job.finish(form.kind(), &object)
-}
-
-/// The frames of these masks as bits, in their order.
-pub(crate) fn segmentation_frames(measured: Measured, masks: &[Mask]) -> Vec<Frame> {
-    Frames::of_segments(measured, masks.iter().map(|mask| Form::Binary.voxels(mask))).frames
 }
 
 /// Segmentation Image module and Content Identification macro (PS3.3 C.8.20.2, Table 10-12).

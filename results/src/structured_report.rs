@@ -11,15 +11,14 @@ mod tree;
 
 use crate::codes::IMAGING_MEASUREMENT_REPORT;
 use crate::coding_schemes::coding_schemes;
-use crate::frames::Frame;
 use crate::header::{Job, Kind, Subject};
 use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
-use crate::segmentation::segmentation_frames;
 use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
+use crate::structured_report::segments::Segmentation;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
@@ -31,10 +30,7 @@ const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34"
 struct About<'a> {
     job: Job<'a>,
     measured: Measured<'a>,
-    /// The object whose segments are the masks of the findings.
-    segmentation: Option<&'a ResultObject>,
-    /// Those that it has, where some group is of one of them.
-    frames: &'a [Frame],
+    segmentation: Option<&'a Segmentation<'a>>,
 }
 
 /// The report of one job. The same inputs give the same bytes.
@@ -66,12 +62,9 @@ fn compose(
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
-    let of_frames = findings.groups.iter().any(|group| group.frame.is_some());
-    let frames = match segmentation {
-        Some(_) if of_frames => segmentation_frames(measured, &findings.masks),
-        _ => Vec::new(),
-    };
-    let about = About { job, measured, segmentation, frames: &frames };
+    let segmentation = segmentation.map(|object| Segmentation::read(object, measured));
+    let segmentation = segmentation.transpose()?;
+    let about = About { job, measured, segmentation: segmentation.as_ref() };
     let mut report = job.header(&KIND, "SR")?;
     document::general(&job, &mut report);
     document::evidence(source, evidence(&about), &mut report);
@@ -91,7 +84,7 @@ fn compose(
 /// Every instance that the tree refers to, by its series.
 fn evidence<'a>(about: &About<'a>) -> Vec<OfSeries<'a>> {
     let mut evidence = document::of_source(about.job.subject.source);
-    evidence.extend(about.segmentation.map(|object| {
+    evidence.extend(about.segmentation.map(|Segmentation { object, .. }| {
         let instance = (&object.sop_class, &object.sop_instance);
         (&object.series, vec![instance])
     }));

@@ -6,10 +6,13 @@ use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use gantry_results::secondary_capture::render;
 use gantry_results::segmentation::{Form, segmentation};
-use gantry_results::{Shown, key_objects, presentation_states, structured_report};
+use gantry_results::{
+    Shown, key_objects, presentation_states, secondary_capture, structured_report,
+    structured_report_of_segments,
+};
 use gantry_terms::code::Code;
 use gantry_terms::film::Film;
-use gantry_terms::findings::{Findings, NoValue, Presence};
+use gantry_terms::findings::{Findings, Mask, MeasurementGroup, NoValue, Presence};
 use kit::film::{CR, Radiograph, digital, findings, of_class, radiograph};
 use kit::phantom::Phantom;
 use kit::reading::{Object, code, content, items, open, referenced, text};
@@ -138,6 +141,18 @@ fn masked(film: &Film) -> Findings {
     findings
 }
 
+/// Without a spacing, but with the shape of its pixels.
+const SHAPED: &str = "with a shape of its pixels alone";
+
+/// What its results say of the shape of its pixels.
+fn aspect(case: &str, film: &Film) -> &'static str {
+    match (film.pixel_spacing, case) {
+        (Some(_), _) => "1500\\2000",
+        (None, SHAPED) => "4\\3",
+        (None, _) => "-",
+    }
+}
+
 /// What a film says of itself is another thing in each of these.
 fn kinds() -> Vec<(&'static str, Radiograph)> {
     let turned = |orientation: &'static str| {
@@ -149,11 +164,17 @@ fn kinds() -> Vec<(&'static str, Radiograph)> {
         object.remove_element(tags::PATIENT_ORIENTATION);
     });
     silent.film.pixel_spacing = None;
+    let mut shaped = of_class(CR, "CR", |object| {
+        object.remove_element(tags::PIXEL_SPACING);
+        phantom::text(object, tags::PIXEL_ASPECT_RATIO, VR::IS, "4\\3");
+    });
+    shaped.film.pixel_spacing = None;
     vec![
         ("a film", radiograph()),
         ("dark where its numbers are high", digital()),
         ("from the back", turned("R\\F")),
         ("without a word of itself", silent),
+        (SHAPED, shaped),
     ]
 }
 
@@ -176,8 +197,7 @@ fn segments_of_a_film_lie_on_its_own_pixels_without_a_place_in_the_patient() {
             let groups = &items(&object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE)[0];
             assert!(items(groups, tags::PLANE_ORIENTATION_SEQUENCE).is_empty(), "{case}");
             // Of pixels that are no squares; where the film does not say, they are.
-            let aspect = if film.pixel_spacing.is_some() { "1500\\2000" } else { "-" };
-            assert_eq!(text(&object, tags::PIXEL_ASPECT_RATIO), aspect, "{case}");
+            assert_eq!(text(&object, tags::PIXEL_ASPECT_RATIO), aspect(case, &film), "{case}");
             let said = text(&object, tags::PATIENT_ORIENTATION);
             assert_eq!(said, source_orientation(&file), "{case}");
             let file = kit::file(folder.path(), "segments.dcm", &result);
@@ -206,6 +226,67 @@ fn of_film(film: &Film, segments: &[&Vec<u8>]) -> Vec<String> {
     segments.iter().zip(1..).map(line).collect()
 }
 
+/// highdicom, of the files of a folder: of each planar group the figure, the frame that it refers to, of which segment the object says that this frame
+/// is, how many of its pixels are in it, and which film that was found in.
+const PLANAR: &str = "
+import sys, highdicom, pydicom
+report = highdicom.sr.srread(sys.argv[1] + '/report.dcm')
+seg = pydicom.dcmread(sys.argv[1] + '/segments.dcm')
+planes = seg.pixel_array.reshape((-1, seg.Rows, seg.Columns))
+frame_of_segment = highdicom.sr.CodedConcept('121214', 'DCM', 'Referenced Segmentation Frame')
+for group in report.content.get_planar_roi_measurement_groups(reference_type=frame_of_segment):
+    frame, source = group.referenced_segmentation_frame
+    [of] = frame.ReferencedSOPSequence
+    assert of.ReferencedSOPInstanceUID == seg.SOPInstanceUID
+    number = int(of.ReferencedFrameNumber)
+    itself = seg.PerFrameFunctionalGroupsSequence[number - 1].SegmentIdentificationSequence[0].ReferencedSegmentNumber
+    [measured] = group.get_measurements()
+    film = source.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    assert 'ReferencedSegmentNumber' not in of
+    print(measured.value, number, itself, planes[number - 1].sum(), film)
+";
+
+#[test]
+fn the_report_refers_to_the_frame_of_the_segment_that_a_group_of_a_film_is_measured_of() {
+    let Radiograph { file, film, source } = radiograph();
+    let (mut findings, job) = (masked(&film), kit::provenance());
+    // A segment that is nowhere has no frame: those of the others are not the numbers of their segments.
+    let nowhere = Mask { voxels: vec![0; film.places()], ..findings.masks[0].clone() };
+    findings.masks.insert(0, Mask { key: "nowhere".into(), ..nowhere });
+    let of_mask = |(mask, percent): (&Mask, f64)| {
+        let group = &said(Ok(percent), None).groups[0];
+        MeasurementGroup { segment: Some(mask.key.clone()), ..group.clone() }
+    };
+    findings.groups = findings.masks.iter().zip([1.0, 2.0, 3.0]).map(of_mask).collect();
+    let segments = segmentation(&source, &film, &findings, Form::Binary, &job).expect("segments");
+    let report = structured_report_of_segments(&source, &film, &findings, &segments, &job);
+    let report = report.expect("a report");
+    let object = open(&report);
+    let groups = content(content(&object, "126010")[0], "125007");
+    let told = groups.iter().map(|group| {
+        let template = &items(group, tags::CONTENT_TEMPLATE_SEQUENCE)[0];
+        (text(template, tags::TEMPLATE_IDENTIFIER), names(group)[3..5].to_vec())
+    });
+    let [whole, frame] = ["121191", "121214"].map(|first| vec![first.into(), "121233".into()]);
+    let expected = [("1411", whole), ("1410", frame.clone()), ("1410", frame)];
+    assert_eq!(told.collect::<Vec<_>>(), expected.map(|(template, rows)| (template.into(), rows)));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("source.dcm");
+    std::fs::write(&path, &file).expect("a file");
+    kit::file(folder.path(), "segments.dcm", &segments);
+    let written = kit::file(folder.path(), "report.dcm", &report);
+    assert_eq!(validators::complaints(&written, &path), Vec::<String>::new());
+    assert_eq!(validators::report_complaints(&written), Vec::<String>::new());
+    let Some(found) = validators::python_says(PLANAR, folder.path()) else { return };
+    let inside = |mask: &Mask| mask.voxels.iter().filter(|voxel| **voxel != 0).count();
+    let expected = [(2, 1), (3, 2)].map(|(segment, frame)| {
+        let pixels = inside(&findings.masks[segment - 1]);
+        format!("{segment}.0 {frame} {segment} {pixels} {}", film.sop_instance)
+    });
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn the_picture_of_a_film_shows_its_masks_and_which_side_is_which() {
     for (case, Radiograph { mut film, source, .. }) in kinds() {
@@ -230,6 +311,28 @@ fn the_picture_of_a_film_shows_its_masks_and_which_side_is_which() {
             assert!(before < red, "{case}: bright where its numbers are high: {row}, {column}");
         }
         assert!(render(&source, &film, &findings, 1).is_err());
+    }
+}
+
+#[test]
+fn pictures_and_outlines_of_a_film_keep_the_shape_of_its_pixels() {
+    for (case, Radiograph { file, film, source }) in kinds() {
+        let (findings, job) = (masked(&film), kit::provenance());
+        let capture = secondary_capture(&source, &film, &findings, &job).expect("a picture");
+        let said = text(&open(&capture), tags::PIXEL_ASPECT_RATIO);
+        assert_eq!(said, aspect(case, &film), "{case}");
+        let shown = Shown::read(&file).expect("a readable source");
+        let states = presentation_states(&source, &[shown], &film, &findings, &job);
+        let state = open(&states.expect("a state")[0]);
+        let area = &items(&state, tags::DISPLAYED_AREA_SELECTION_SEQUENCE)[0];
+        let said = [tags::PRESENTATION_PIXEL_SPACING, tags::PRESENTATION_PIXEL_ASPECT_RATIO]
+            .map(|tag| text(area, tag));
+        let expected = match (film.pixel_spacing, aspect(case, &film)) {
+            (Some(_), _) => ["1.5\\2", "-"],
+            (None, "-") => ["-", "1\\1"],
+            (None, ratio) => ["-", ratio],
+        };
+        assert_eq!(said, expected, "{case}");
     }
 }
 

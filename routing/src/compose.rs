@@ -4,6 +4,7 @@ mod label_map;
 
 use crate::job_error::JobError;
 use bytes::Bytes;
+use gantry_inference::film;
 use gantry_results::derived_image::derived_images;
 use gantry_results::encapsulated_pdf::encapsulated_pdf;
 use gantry_results::key_objects::key_objects;
@@ -24,6 +25,7 @@ use gantry_store::jobs::Job;
 use gantry_store::outbox::NewDelivery;
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
+use gantry_terms::film::Film;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use gantry_terms::moment::Moment;
@@ -59,6 +61,8 @@ struct Of {
     originals: Arc<Vec<Bytes>>,
     /// How the source's images are displayed, where some result repeats it.
     shown: Arc<Vec<Shown>>,
+    /// A film as a display shows it, where a picture is made of one.
+    displayed: Option<Arc<Film>>,
     /// Where one was made: the report refers to its segments.
     segmentation: Option<Arc<ResultObject>>,
 }
@@ -137,6 +141,12 @@ impl Composer {
             true => shown(reader, lead).await?,
             false => Vec::new(),
         };
+        let displayed = match lead {
+            Images::Film(film) if asks_for(SECONDARY_CAPTURE) => {
+                Some(Arc::new(displayed(reader, &film.sop_instance).await?))
+            }
+            _ => None,
+        };
         let (originals, shown) = (Arc::new(originals), Arc::new(shown));
         for other in others {
             let other = self::source(reader, other).await?;
@@ -152,6 +162,7 @@ impl Composer {
                 source: source.clone(),
                 originals: originals.clone(),
                 shown: shown.clone(),
+                displayed: displayed.clone(),
                 segmentation: segmentation.clone(),
             };
             let made = self.make(kind, job, of, lead.clone(), findings.clone()).await?;
@@ -171,7 +182,7 @@ impl Composer {
         images: Images,
         findings: Findings,
     ) -> Result<Vec<Made>, JobError> {
-        let Of { source, originals, shown, segmentation: segments } = of;
+        let Of { source, originals, shown, displayed, segmentation: segments } = of;
         let slot = match kind {
             STRUCTURED_REPORT => 0,
             SECONDARY_CAPTURE => 1,
@@ -226,6 +237,7 @@ impl Composer {
                 one(segmentation(&source, &images, &findings, Form::Fractional, &provenance))
             }),
             (SECONDARY_CAPTURE, images) => {
+                let images = displayed.map_or(images, Images::Film);
                 Box::new(move || one(secondary_capture(&source, &images, &findings, &provenance)))
             }
             (KEY_OBJECTS, images) => Box::new(move || {
@@ -312,6 +324,14 @@ async fn shown(reader: &Reader, images: &Images) -> Result<Vec<Shown>, JobError>
         shown.push(read.map_err(|error| JobError::Permanent(error.to_string()))?);
     }
     Ok(shown)
+}
+
+/// What `gantry show` draws of it, too.
+async fn displayed(reader: &Reader, film: &Uid) -> Result<Film, JobError> {
+    let part10 = original(reader, film).await?;
+    let film = tokio::task::spawn_blocking(move || film::shown(&part10)).await;
+    let film = film.map_err(|error| JobError::Permanent(format!("reading panicked: {error}")))?;
+    film.map_err(|error| JobError::Permanent(format!("the image {error}")))
 }
 
 async fn original(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {

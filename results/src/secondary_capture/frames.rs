@@ -1,5 +1,6 @@
 //! Which slices become frames, and where the frames lie (PS3.3 C.7.6.6, C.7.6.16).
 
+use crate::aspect;
 use crate::data_set::DataSet;
 use crate::header::Subject;
 use crate::measured::Measured;
@@ -80,11 +81,11 @@ impl Frames {
         capture.text(tags::NUMBER_OF_FRAMES, &self.count().to_string());
         let volume = match measured {
             Measured::Volume(volume) => volume,
-            Measured::Film(film) => {
+            Measured::Film(_) => {
                 if self.count() > 1 {
                     self.numbers(capture);
                 }
-                film.pixel_spacing.into_iter().for_each(|spacing| aspect(spacing, capture));
+                aspect::write(subject.source, measured, capture);
                 return Ok(());
             }
         };
@@ -101,7 +102,7 @@ impl Frames {
             capture.uid(tags::FRAME_OF_REFERENCE_UID, uid);
             self.functional_groups(subject, volume, capture)?;
         } else {
-            aspect(volume.geometry.pixel_spacing, capture);
+            aspect::write(subject.source, measured, capture);
         }
         Ok(())
     }
@@ -167,14 +168,5 @@ impl Frames {
         let mut frame = DataSet::new();
         frame.item(tags::PLANE_POSITION_SEQUENCE, position);
         Ok(frame)
-    }
-}
-
-/// Pixels that are not square must say so where no spacing does (PS3.3 C.7.6.3.1.7).
-pub fn aspect(spacing: [f64; 2], capture: &mut DataSet) {
-    let micrometres = spacing.map(|spacing| (spacing * 1000.0).round());
-    let sound = micrometres.iter().all(|length| (1.0..1e6).contains(length));
-    if sound && micrometres[0] != micrometres[1] {
-        capture.values(tags::PIXEL_ASPECT_RATIO, micrometres.map(|m| format!("{m}")).to_vec());
     }
 }

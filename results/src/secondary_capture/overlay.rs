@@ -122,7 +122,7 @@ impl<'a> Overlay<'a> {
         };
         let [rows, columns] = self.measured.size();
         // By channel, row and column: one of grey, or red, green and blue.
-        let shown: Vec<u8> = voxels.iter().map(|value| self.window.grey(*value)).collect();
+        let shown: Vec<u8> = voxels.iter().map(|value| self.window.shown(*value)).collect();
         let pixels = picture.rgb.chunks_exact_mut(3);
         for (at, pixel) in pixels.enumerate() {
             let (x, y) = (at % picture.width / self.factor, at / picture.width / self.factor);

@@ -3,18 +3,17 @@
 use crate::measured::Measured;
 use crate::source::Source;
 use dicom_dictionary_std::tags;
-use gantry_terms::film::Film;
 use gantry_terms::findings::Findings;
 use gantry_terms::volume::Volume;
+use std::fmt;
 
-/// Centre and width in the unit of the voxels; white and black exchanged for MONOCHROME1.
+/// From the numbers of the source to what is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Window {
-    pub centre: f64,
-    pub width: f64,
-    pub inverted: bool,
-    /// LINEAR_EXACT, else LINEAR.
-    pub exact: bool,
+pub enum Window {
+    /// Of a volume: centre and width in the unit of the voxels; white and black exchanged for MONOCHROME1.
+    Linear { centre: f64, width: f64, inverted: bool },
+    /// Of a film, which comes as a display shows it: each channel is dark at 0 and bright at 1.
+    Displayed,
 }
 
 /// For chest CT, in Hounsfield units.
@@ -27,7 +26,7 @@ impl Window {
     pub fn choose(source: &Source, measured: Measured, findings: &Findings) -> Self {
         let volume = match measured {
             Measured::Volume(volume) => volume,
-            Measured::Film(film) => return Self::of_film(film),
+            Measured::Film(_) => return Self::Displayed,
         };
         let inverted =
             source.text(tags::PHOTOMETRIC_INTERPRETATION).as_deref() == Some("MONOCHROME1");
@@ -38,26 +37,29 @@ impl Window {
         let preset = (source.modality() == "CT").then_some(LUNG);
         let (centre, width) =
             of_source(source).into_iter().chain(preset).find(shows).unwrap_or_else(|| span(volume));
-        Self { centre, width, inverted, exact: false }
+        Self::Linear { centre, width, inverted }
     }
 
-    /// The span of its own values: they are high where a display is bright, whether or not its window went into them, and no
-    /// other window is in their unit.
-    fn of_film(film: &Film) -> Self {
-        let [dark, bright] = if film.channels == 3 { colours(film) } else { ends(&film.pixels) };
-        let width = if bright > dark { bright - dark } else { 1.0 };
-        Self { centre: dark + width / 2.0, width, inverted: false, exact: true }
-    }
-
-    /// PS3.3 C.11.2.1.2.1 or C.11.2.1.3.2, to 8 bits.
-    pub fn grey(&self, value: f32) -> u8 {
+    /// PS3.3 C.11.2.1.2.1, to 8 bits.
+    pub fn shown(&self, value: f32) -> u8 {
         let value = f64::from(value);
-        let scaled = match self.exact {
-            true => (value - self.centre) / self.width + 0.5,
-            false => (value - (self.centre - 0.5)) / (self.width - 1.0).max(1.0) + 0.5,
-        };
-        let grey = (scaled * 255.0).round().clamp(0.0, 255.0) as u8;
-        if self.inverted { 255 - grey } else { grey }
+        let byte = |part: f64| (part * 255.0).round().clamp(0.0, 255.0) as u8;
+        match self {
+            Self::Displayed => byte(value),
+            Self::Linear { centre, width, inverted } => {
+                let grey = byte((value - (centre - 0.5)) / (width - 1.0).max(1.0) + 0.5);
+                if *inverted { 255 - grey } else { grey }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linear { centre, width, .. } => write!(f, "windowed at {centre}/{width}"),
+            Self::Displayed => write!(f, "as the source is displayed"),
+        }
     }
 }
 
@@ -83,23 +85,11 @@ fn mean_below_masks(volume: &Volume, findings: &Findings) -> Option<f64> {
 
 /// From the darkest to the brightest value, without the outermost hundredth on either side.
 fn span(volume: &Volume) -> (f64, f64) {
-    let [dark, bright] = ends(&volume.voxels);
-    ((dark + bright) / 2.0, (bright - dark).max(1.0))
-}
-
-/// Colours are shown as they are (PS3.3 C.11.2 is of grey images): from 0 to 1 where they are as a display shows them, else
-/// to the highest number of as many bytes as they need.
-fn colours(film: &Film) -> [f64; 2] {
-    let most = film.pixels.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
-    let white = [1.0, 255.0].into_iter().find(|white| most <= *white).unwrap_or(65535.0);
-    [0.0, f64::from(white)]
-}
-
-fn ends(values: &[f32]) -> [f64; 2] {
-    let step = (values.len() / 100_000).max(1);
+    let step = (volume.voxels.len() / 100_000).max(1);
     let mut sample: Vec<f32> =
-        values.iter().step_by(step).copied().filter(|value| value.is_finite()).collect();
+        volume.voxels.iter().step_by(step).copied().filter(|value| value.is_finite()).collect();
     sample.sort_by(f32::total_cmp);
     let at = |part: usize| sample.get(sample.len() * part / 100).copied().unwrap_or(0.0);
-    [1, 99].map(|part| f64::from(at(part)))
+    let [dark, bright] = [1, 99].map(|part| f64::from(at(part)));
+    ((dark + bright) / 2.0, (bright - dark).max(1.0))
 }

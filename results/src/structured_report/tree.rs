@@ -58,7 +58,7 @@ fn algorithm(job: &Job) -> Vec<DataSet> {
     rows.into_iter().filter(content::has_value).collect()
 }
 
-/// TID 1501; with a region or a frame of a segment TID 1410, or 1411 where that is on several images or is a whole segment.
+/// TID 1501; with a region, of a segment or of a frame of one, TID 1410, or 1411 where that is on several images.
 fn measurement_group(
     about: &About,
     index: usize,
@@ -78,10 +78,10 @@ fn measurement_group(
         Some(region) => regions::outlines(job, *measured, region, group.frame)?,
         None => Vec::new(),
     };
-    let segment = if outlines.is_empty() { segments::segment(about, group) } else { Vec::new() };
-    let identifier = match (outlines.len(), segment.is_empty()) {
-        (0, true) => "1501",
-        (0, false) if group.frame.is_some() => "1410",
+    let segment = segments::segment(about, group).filter(|_| outlines.is_empty());
+    let identifier = match (outlines.len(), &segment) {
+        (0, None) => "1501",
+        (0, Some(segment)) => segment.template,
         (1, _) => "1410",
         _ => "1411",
     };
@@ -90,7 +90,7 @@ fn measurement_group(
         rows.push(content::code(Contains, GEOMETRIC_PURPOSE, &BOUNDED_BY.into()));
     }
     rows.extend(outlines);
-    rows.extend(segment);
+    rows.extend(segment.map(|segment| segment.rows).unwrap_or_default());
     rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
     rows.extend(modifier(FINDING_SITE, &group.site));
     for measurement in &group.measurements {
