@@ -18,6 +18,7 @@ use crate::provenance::Provenance;
 use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
+pub use crate::structured_report::document::WITH_PREDECESSORS;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
@@ -64,7 +65,7 @@ fn compose(
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
     let about = About { job, measured, segmentation };
     let mut report = job.header(&KIND, "SR")?;
-    document::general(&job, &mut report);
+    document::general(&job, &KIND, &mut report);
     document::evidence(source, evidence(&about), &mut report);
     let schemes = coding_schemes(report_codes(findings), &findings.algorithm.manufacturer);
     if !schemes.is_empty() {
