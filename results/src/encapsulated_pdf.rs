@@ -10,6 +10,7 @@ use crate::measured::Measured;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::source::Source;
+use crate::structured_report::document::predecessors;
 use crate::words;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -62,6 +63,7 @@ pub fn encapsulated_pdf<'a>(
             VR::OB,
             PrimitiveValue::U8(bytes.into()),
         ));
+    predecessors(provenance.earlier.as_ref(), KIND.sop_class, &mut document);
     job.finish(&KIND, &document)
 }
 

@@ -175,9 +175,13 @@ impl Job<'_> {
             .text(tags::SERIES_DESCRIPTION, &self.series_description(kind.what));
     }
 
-    /// The title is cut so that the mark behind it stays.
+    /// The title is cut so that what is behind it stays: which revision it is, where there was an earlier one, and the mark.
     pub fn series_description(&self, what: &str) -> String {
         let mark = if self.subject.findings.algorithm.research_only { " (RUO)" } else { "" };
+        let mark = match &self.provenance.earlier {
+            Some(_) => format!(", revision {}{mark}", self.provenance.revision),
+            None => mark.to_owned(),
+        };
         let room = 64usize.saturating_sub(what.chars().count() + mark.len() + 1);
         let title: String = fitted(VR::LO, &self.subject.findings.algorithm.title);
         let title: String = title.chars().take(room).collect();

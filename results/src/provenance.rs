@@ -4,6 +4,7 @@ use crate::object::ComposeError;
 use crate::source::Source;
 use chrono::{DateTime, Datelike, FixedOffset, Local};
 use gantry_terms::ae_title::AeTitle;
+use gantry_terms::earlier::Earlier;
 use gantry_terms::findings::Findings;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
@@ -17,6 +18,8 @@ pub struct Provenance {
     /// Digest of the rule set that the rule stood in.
     pub rules_digest: String,
     pub revision: u32,
+    /// The revision whose results those of this job take the place of.
+    pub earlier: Option<Earlier>,
     /// Content date and time of every object of the job. Taken from the job and not from the
     /// clock, so that a repeat makes the same bytes.
     pub at: Moment,
@@ -111,6 +114,7 @@ mod tests {
             rule: "rule".into(),
             rules_digest: "00".into(),
             revision: 1,
+            earlier: None,
             at: Moment(1_715_680_200_000_001),
             slot: 0,
         };

@@ -18,6 +18,7 @@ use crate::provenance::Provenance;
 use crate::source::Source;
 pub use crate::structured_report::alternates::alternates;
 use crate::structured_report::document::OfSeries;
+pub use crate::structured_report::document::WITH_PREDECESSORS;
 use crate::structured_report::segments::Segmentation;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
@@ -66,7 +67,7 @@ fn compose(
     let segmentation = segmentation.transpose()?;
     let about = About { job, measured, segmentation: segmentation.as_ref() };
     let mut report = job.header(&KIND, "SR")?;
-    document::general(&job, &mut report);
+    document::general(&job, &KIND, &mut report);
     document::evidence(source, evidence(&about), &mut report);
     let schemes = coding_schemes(report_codes(findings), &findings.algorithm.manufacturer);
     if !schemes.is_empty() {

@@ -29,7 +29,7 @@ pub fn text_report<'a>(
     let measured = measured.into();
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
     let mut report = job.header(&KIND, "SR")?;
-    document::general(&job, &mut report);
+    document::general(&job, &KIND, &mut report);
     document::evidence(source, document::of_source(source), &mut report);
     let schemes =
         coding_schemes([&findings.procedure].into_iter(), &findings.algorithm.manufacturer);

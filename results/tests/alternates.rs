@@ -51,8 +51,8 @@ fn with_a_box(scan: &kit::phantom::Scan) -> Findings {
 fn an_alternate_differs_from_the_report_in_class_uid_and_number_alone() {
     let scan = Phantom::axial(4, 32, 40).scan();
     let first = report(&scan.source, &scan.volume, &with_a_box(&scan));
-    let others = alternates(&first).expect("alternates");
-    assert_eq!(alternates(&first).expect("again"), others, "the same report, the same bytes");
+    let others = alternates(&first, None).expect("alternates");
+    assert_eq!(alternates(&first, None).expect("again"), others, "the same report, the same bytes");
     let classes: Vec<&str> = others.iter().map(|other| other.sop_class.as_str()).collect();
     assert_eq!(classes, CLASSES);
     let own = [tags::SOP_CLASS_UID, tags::SOP_INSTANCE_UID, tags::INSTANCE_NUMBER];
@@ -77,7 +77,7 @@ fn an_alternate_differs_from_the_report_in_class_uid_and_number_alone() {
 
 /// dciodvfy for the modules, DCMTK for value types and relations of the class.
 fn judged(case: &str, folder: &Path, source: &Path, first: &ResultObject) {
-    for other in alternates(first).expect("alternates") {
+    for other in alternates(first, None).expect("alternates") {
         let path = kit::file(folder, "alternate.dcm", &other);
         let (none, class) = (Vec::<String>::new(), &other.sop_class);
         assert_eq!(validators::complaints(&path, source), none, "{case} {class}");
@@ -146,7 +146,7 @@ told(data_set, 0)
     };
     let Some(expected) = read(&first) else { return };
     assert!(expected.iter().any(|line| line.contains("SCOORD 111030")), "{expected:?}");
-    for other in alternates(&first).expect("alternates") {
+    for other in alternates(&first, None).expect("alternates") {
         assert_eq!(read(&other).as_ref(), Some(&expected), "{}", other.sop_class);
     }
 }

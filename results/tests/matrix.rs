@@ -222,7 +222,7 @@ fn of_cine(cine: &film::Radiograph) -> Vec<&'static str> {
 
 /// Where they are as valid together as each of them is: a study may have all of them.
 fn in_older_classes(report: Result<ResultObject, ComposeError>) -> Made {
-    alternates(&report?)
+    alternates(&report?, None)
 }
 
 /// Each of these sources shows a finding: without a selection of it there would be nothing to judge.

@@ -148,9 +148,9 @@ impl Ahead {
         let images: Vec<&Image> = series.iter().flat_map(|series| &series.images).collect();
         let versions = self.models.now();
         for judgement in judgements.iter().filter(|judged| judged.runs && judged.on == level) {
-            let called = judgement.then.run.as_ref();
+            let called = judgement.model();
             let Some(model) = called.and_then(|called| versions.runs(called, on)) else { continue };
-            for selected in &judgement.selected {
+            for selected in &judgement.for_model {
                 if let Some(input) = input_of(model, selected) {
                     let images = selected.images.among(&images).copied();
                     self.read_all(on, model, input, images).await?;

@@ -1,6 +1,6 @@
 //! What a set of rules would have done to series that were decided before: added, dropped and changed for each rule, and the load.
 
-use crate::rules::{Fate, Fates, Judgement, On};
+use crate::rules::{Fate, Fates, Judgement, On, Selected};
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,19 +172,19 @@ impl Report {
     ) {
         let then = &judgement.then;
         // An image that two selections took goes once.
-        let images: BTreeSet<usize> =
-            judgement.selected.iter().flat_map(|selected| selected.images.iter()).collect();
+        let images = places(&judgement.selected);
         let runs = match judgement.on {
-            On::Instance => images.len() as u64,
+            _ if judgement.model().is_none() => 0,
+            On::Instance => places(&judgement.for_model).len() as u64,
             On::Series | On::Study => 1,
         };
-        if let Some(model) = &then.run {
-            self.models.entry(model.clone()).or_default().add(case.arrival, runs, 0);
+        if let Some(model) = judgement.model() {
+            self.models.entry(model.to_owned()).or_default().add(case.arrival, runs, 0);
         }
         if then.shadow {
             return;
         }
-        for peer in &then.send_to {
+        for peer in then.send_to.iter().filter(|_| runs > 0) {
             let results = runs * then.send_as.len() as u64;
             self.peers.entry(peer.clone()).or_default().add(case.arrival, results, 0);
         }
@@ -228,9 +228,13 @@ impl Report {
     }
 }
 
+fn places(selected: &[Selected]) -> BTreeSet<usize> {
+    selected.iter().flat_map(|selected| selected.images.iter()).collect()
+}
+
 /// Another model, other peers, or other images.
 fn differs(before: &Before, now: &Judgement) -> bool {
-    if before.model != now.then.run || before.on != now.on || !same_peers(before, now) {
+    if before.model.as_deref() != now.model() || before.on != now.on || !same_peers(before, now) {
         return true;
     }
     let told = serde_json::to_string(&now.fates).unwrap_or_default();
@@ -252,7 +256,8 @@ fn differs(before: &Before, now: &Judgement) -> bool {
 
 fn same_peers(before: &Before, now: &Judgement) -> bool {
     let then = &now.then;
-    let sent: BTreeSet<&String> = then.send_to.iter().filter(|_| !then.shadow).collect();
+    let sends = now.model().is_some() && !then.shadow;
+    let sent: BTreeSet<&String> = then.send_to.iter().filter(|_| sends).collect();
     let forwarded: BTreeSet<&String> =
         then.forward.iter().filter(|_| !then.shadow).map(|forward| &forward.to).collect();
     let same_forwards = before

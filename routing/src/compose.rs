@@ -16,7 +16,7 @@ use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::source::{OtherSeries, Reference, Source};
 use gantry_results::structured_report::{
-    alternates, structured_report, structured_report_of_segments,
+    WITH_PREDECESSORS, alternates, structured_report, structured_report_of_segments,
 };
 use gantry_results::text_report::text_report;
 use gantry_store::header::part10;
@@ -95,6 +95,8 @@ impl Composer {
         findings: &Findings,
     ) -> Result<Composed, JobError> {
         let mut composed = Composed::default();
+        let earlier = store.note_earlier(job, &WITH_PREDECESSORS).await?;
+        let job = &Job { earlier, ..job.clone() };
         let is_sent = !job.shadow && !job.send_to.is_empty();
         for Made { object, alternates } in self.objects(store, job, images, findings).await? {
             let sop_instance = object.sop_instance.clone();
@@ -201,6 +203,7 @@ impl Composer {
             rule: job.rule.clone(),
             rules_digest: job.rules_digest.clone(),
             revision: job.revision,
+            earlier: job.earlier.clone(),
             at: job.decided_at,
             slot,
         };
@@ -258,9 +261,10 @@ impl Composer {
             }),
             _ => return Err(no_builder),
         };
-        let in_classes = match kind {
-            STRUCTURED_REPORT => alternates,
-            _ => |_: &ResultObject| Ok(Vec::new()),
+        let (is_report, earlier) = (kind == STRUCTURED_REPORT, job.earlier.clone());
+        let in_classes = move |object: &ResultObject| match is_report {
+            true => alternates(object, earlier.as_ref()),
+            false => Ok(Vec::new()),
         };
         let with_alternates = move || -> Result<Vec<Made>, ComposeError> {
             let made = |object| Ok(Made { alternates: in_classes(&object)?, object });

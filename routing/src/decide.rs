@@ -245,7 +245,7 @@ impl Judged<'_> {
             },
             trace: serde_json::to_value(&judgement.conditions).unwrap_or_default(),
             fates: serde_json::to_value(&judgement.fates).unwrap_or_default(),
-            jobs: if judgement.runs { self.jobs(&judgement, &selected) } else { Vec::new() },
+            jobs: self.jobs(&judgement),
             rule: judgement.rule,
             runs: judgement.runs,
             reason: judgement.reason,
@@ -253,13 +253,15 @@ impl Judged<'_> {
     }
 
     /// One for all that was selected; of a rule on instances one for each image.
-    fn jobs(&self, judgement: &Judgement, selected: &[Uid]) -> Vec<NewJob> {
+    fn jobs(&self, judgement: &Judgement) -> Vec<NewJob> {
         let then = &judgement.then;
-        let Some(model) = &then.run else { return Vec::new() };
+        let Some(model) = judgement.model() else { return Vec::new() };
         let (model_digest, pinned) = self.versions.pin(model, self.on).unwrap_or_default();
-        let of_rule = judgement.selected.iter();
+        let of_rule = judgement.for_model.iter();
+        let taken = of_rule.clone().flat_map(|one| one.images.among(self.images));
+        let selected: Vec<Uid> = taken.cloned().collect();
         let job = NewJob {
-            model: model.clone(),
+            model: model.to_owned(),
             model_digest,
             pinned,
             priority: match then.priority {
@@ -267,7 +269,7 @@ impl Judged<'_> {
                 RulePriority::Routine => Priority::Routine,
             },
             shadow: then.shadow,
-            selected: selected.to_vec(),
+            selected: selected.clone(),
             selections: of_rule.map(|selected| named(selected, self.images)).collect(),
             send_to: then.send_to.clone(),
             send_as: then.send_as.clone(),

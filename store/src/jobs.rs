@@ -1,6 +1,7 @@
 //! Work for models: safe to run twice, finished together with what it gives to deliver.
 
 use crate::decisions::Level;
+use crate::earlier;
 use crate::error::StoreError;
 use crate::forwards;
 use crate::outbox::{self, NewDelivery, NewRows};
@@ -8,6 +9,7 @@ use crate::reader::Reader;
 use crate::rows;
 use crate::store::Store;
 use gantry_terms::changes::Changes;
+use gantry_terms::earlier::Earlier;
 use gantry_terms::moment::Moment;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -78,6 +80,8 @@ pub struct Job {
     pub attempts: u32,
     /// How it went through its graph the last time, if its model takes several jobs at once.
     pub batch: Option<Batch>,
+    /// Once it composes: what its results take the place of.
+    pub earlier: Option<Earlier>,
 }
 
 /// Which of how many that went through a graph together; from 0.
@@ -263,7 +267,8 @@ impl Store {
 
     /// The job and its deliveries in one transaction. A second time changes nothing. When an image
     /// that it may have read has other bytes since, it is superseded by the revision that these
-    /// opened, and nothing of it is delivered.
+    /// opened, and nothing of it is delivered; neither when a later revision composed before it, whose
+    /// results do not name those of this one.
     pub async fn finish_job(&self, id: i64, finished: FinishedJob) -> Result<(), StoreError> {
         let now = Moment::now();
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
@@ -277,7 +282,7 @@ impl Store {
         .bind(now.0)
         .execute(&mut *transaction)
         .await?;
-        if superseded.rows_affected() == 1 {
+        if superseded.rows_affected() == 1 || earlier::is_late(&mut transaction, id, now).await? {
             transaction.commit().await?;
             self.shared.progress.ring();
             return Ok(());
@@ -396,6 +401,7 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         decided_at: rows::moment(row, "decided_at")?,
         attempts: rows::small(row, "attempts")?,
         batch,
+        earlier: earlier::column(row)?,
     })
 }
 

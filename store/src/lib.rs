@@ -19,6 +19,7 @@ pub mod decisions;
 pub mod digest;
 mod direct;
 pub mod disk;
+mod earlier;
 pub mod error;
 pub mod events;
 pub mod evict;

@@ -4,6 +4,7 @@ pub mod ae_title;
 pub mod changes;
 pub mod character_sets;
 pub mod code;
+pub mod earlier;
 pub mod film;
 pub mod findings;
 pub mod geometry;

@@ -219,6 +219,19 @@ pub fn segments(report: &Path, segmentation: &Path) -> Option<Vec<Value>> {
     Some(rows.as_array().expect("an array of groups").clone())
 }
 
+/// Whom a document names as its predecessors, as pydicom reads it; nothing where it is not there.
+pub fn predecessors(document: &Path) -> Option<Vec<String>> {
+    let python = need::private_program("GANTRY_PYTHON", "python")?;
+    let output = Command::new(python)
+        .args(["-W", "ignore", "-c", include_str!("predecessors.py")])
+        .arg(document)
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "pydicom: {said}");
+    Some(String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect())
+}
+
 /// Contradictions between files of one study, as dcentvfy finds them; none where it is not there. The request of a
 /// report repeats the accession number at its own level, which it takes for one.
 pub fn contradictions(paths: &[PathBuf]) -> Vec<String> {

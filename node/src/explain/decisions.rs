@@ -68,6 +68,10 @@ impl<'a> Told<'a> {
             Fate::Stopped => "taken away by a rule with stop".into(),
             Fate::OtherSeries => "fits, but another series of the study was taken".into(),
             Fate::Unfit => "fits, but its series lacks what [rule.require] wants".into(),
+            Fate::Result => {
+                "fits, but is a result of an algorithm, and the rule does not ask for such for its model"
+                    .into()
+            }
         }
     }
 }

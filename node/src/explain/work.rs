@@ -212,6 +212,16 @@ fn tell_job(text: &mut String, row: &JobRow) {
         };
         text.push_str(&format!("            {}: {value}\n", word("concept")));
     }
+    if let Some(earlier) = row.job.earlier.as_ref().filter(|_| row.state == JobState::Finished) {
+        let named = earlier.documents.iter().map(|document| document.sop_instance.as_str());
+        let named: Vec<&str> = named.collect();
+        let named =
+            if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+        text.push_str(&format!(
+            "            supersedes the results of revision {}{named}\n",
+            earlier.revision
+        ));
+    }
     for result in &row.results {
         let at = row.finished_at.map(|at| format!(" at {}", when(at))).unwrap_or_default();
         text.push_str(&format!("  compose   {result}{at}\n"));

@@ -2,20 +2,31 @@
 
 use crate::data_set::DataSet;
 use crate::object::{ComposeError, ResultObject};
+use crate::structured_report::document;
 use dicom_dictionary_std::tags;
+use gantry_terms::earlier::Earlier;
 use gantry_terms::uid::Uid;
 
 /// Comprehensive SR, then Enhanced SR. Regions are in pixels of an image (SCOORD) and nothing is referred to by its place
 /// in the tree, so that both classes can say all that the first one says.
 const CLASSES: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.22"];
 
-/// Equal to the report but for class, UID and number, in its series; in the order in which they are to be offered.
-pub fn alternates(report: &ResultObject) -> Result<Vec<ResultObject>, ComposeError> {
+/// Equal to the report but for class, UID, number and predecessors, in its series; in the order in which they are to be offered. Each
+/// names the predecessor of its own class, which is what a peer got that is offered it, where there is one.
+pub fn alternates(
+    report: &ResultObject,
+    earlier: Option<&Earlier>,
+) -> Result<Vec<ResultObject>, ComposeError> {
     let numbered = CLASSES.iter().zip(2u32..);
-    numbered.map(|(class, number)| of_class(report, class, number)).collect()
+    numbered.map(|(class, number)| of_class(report, earlier, class, number)).collect()
 }
 
-fn of_class(report: &ResultObject, class: &str, number: u32) -> Result<ResultObject, ComposeError> {
+fn of_class(
+    report: &ResultObject,
+    earlier: Option<&Earlier>,
+    class: &str,
+    number: u32,
+) -> Result<ResultObject, ComposeError> {
     let sop_class = Uid::parse(class).map_err(|_| ComposeError::Encoding("a class UID"))?;
     let sop_instance =
         Uid::derived(&["report of another class", class, report.sop_instance.as_str()]);
@@ -24,6 +35,7 @@ fn of_class(report: &ResultObject, class: &str, number: u32) -> Result<ResultObj
         .uid(tags::SOP_CLASS_UID, &sop_class)
         .uid(tags::SOP_INSTANCE_UID, &sop_instance)
         .text(tags::INSTANCE_NUMBER, &number.to_string());
+    document::predecessors(earlier, class, &mut data_set);
     let data_set = data_set.encode()?;
     Ok(ResultObject { sop_class, sop_instance, data_set, ..report.clone() })
 }

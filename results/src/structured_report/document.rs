@@ -1,13 +1,24 @@
-//! What documents say before their content: flags, the orders behind the images, and the evidence (PS3.3 C.17.2, C.17.6.2).
+//! What documents say before their content: flags, the orders behind the images, predecessors and the evidence (PS3.3 C.17.2, C.17.6.2).
 
 use crate::data_set::{DataSet, referenced};
-use crate::header::Job;
+use crate::header::{Job, Kind};
 use crate::source::{Reference, Source};
 use dicom_dictionary_std::tags;
+use gantry_terms::earlier::Earlier;
 use gantry_terms::uid::Uid;
 
 /// A series, and class and instance of each of its objects that a document refers to.
 pub type OfSeries<'a> = (&'a Uid, Vec<(&'a Uid, &'a Uid)>);
+
+/// SOP classes that may name their predecessors: Comprehensive 3D, Comprehensive, Enhanced and Basic Text SR (PS3.3 C.17.2), and
+/// Encapsulated PDF (C.24.2). The others have no attribute for it, key objects neither (C.17.6.2).
+pub const WITH_PREDECESSORS: [&str; 5] = [
+    "1.2.840.10008.5.1.4.1.1.88.34",
+    "1.2.840.10008.5.1.4.1.1.88.33",
+    "1.2.840.10008.5.1.4.1.1.88.22",
+    "1.2.840.10008.5.1.4.1.1.88.11",
+    "1.2.840.10008.5.1.4.1.1.104.1",
+];
 
 /// What went into the model.
 pub fn of_source(source: &Source) -> Vec<OfSeries<'_>> {
@@ -20,13 +31,38 @@ fn named(instances: &[Reference]) -> Vec<(&Uid, &Uid)> {
 }
 
 /// SR Document Series and General modules (PS3.3 C.17.1, C.17.2). A device never verifies.
-pub fn general(job: &Job, report: &mut DataSet) {
+pub fn general(job: &Job, kind: &Kind, report: &mut DataSet) {
+    predecessors(job.provenance.earlier.as_ref(), kind.sop_class, report);
     report
         .empty(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE)
         .text(tags::COMPLETION_FLAG, "COMPLETE")
         .text(tags::VERIFICATION_FLAG, "UNVERIFIED")
         .text(tags::PRELIMINARY_FLAG, "PRELIMINARY");
     of_the_order(job, report);
+}
+
+/// Predecessor Documents Sequence (0040,A360; PS3.3 C.17.2, table C.17-3): what the earlier revision said in this SOP class.
+/// Without such a document nothing is changed.
+pub fn predecessors(earlier: Option<&Earlier>, sop_class: &str, document: &mut DataSet) {
+    let documents = earlier.into_iter().flat_map(|earlier| &earlier.documents);
+    let same = documents.filter(|earlier| earlier.sop_class.as_str() == sop_class);
+    let items: Vec<DataSet> = same
+        .map(|earlier| {
+            let mut series = DataSet::new();
+            series.uid(tags::SERIES_INSTANCE_UID, &earlier.series).item(
+                tags::REFERENCED_SOP_SEQUENCE,
+                referenced(&earlier.sop_class, &earlier.sop_instance),
+            );
+            let mut study = DataSet::new();
+            study
+                .uid(tags::STUDY_INSTANCE_UID, &earlier.study)
+                .item(tags::REFERENCED_SERIES_SEQUENCE, series);
+            study
+        })
+        .collect();
+    if !items.is_empty() {
+        document.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, items);
+    }
 }
 
 /// What reports and key objects have in common: no performed step, and the orders.

@@ -35,6 +35,7 @@ pub fn provenance() -> Provenance {
         rule: "emphysema on thin chest CT".into(),
         rules_digest: "0a1b2c".into(),
         revision: 1,
+        earlier: None,
         at: AT,
         slot: 1,
     }

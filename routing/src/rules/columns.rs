@@ -1,5 +1,6 @@
 //! What rules ask of the images of one judgement, each question once.
 
+use super::algorithms::{self, Sign};
 use super::attributes::Attributes;
 use super::bits::Bits;
 use super::column::{Column, Shown};
@@ -27,6 +28,8 @@ pub(super) struct Columns<'c> {
     frames: OnceCell<Vec<u32>>,
     planes: OnceCell<Vec<Option<&'static str>>>,
     slices: OnceCell<Vec<Result<Slice<'c>, &'static str>>>,
+    /// Results of algorithms among them, by their places.
+    results: OnceCell<Vec<(usize, Sign)>>,
     /// How all of them lie, where they are slices of one way.
     order: OnceCell<Option<Order>>,
     stacks: RefCell<HashMap<Bits, Result<Rc<Stack>, String>>>,
@@ -49,6 +52,7 @@ impl<'c> Columns<'c> {
             frames: OnceCell::new(),
             planes: OnceCell::new(),
             slices: OnceCell::new(),
+            results: OnceCell::new(),
             order: OnceCell::new(),
             stacks: RefCell::default(),
         }
@@ -143,6 +147,21 @@ impl<'c> Columns<'c> {
     /// How many frames each image has.
     pub(super) fn frames(&self) -> &[u32] {
         self.frames.get_or_init(|| self.images.iter().map(|image| frames(image.header)).collect())
+    }
+
+    /// Results of algorithms for which a selection with these lines does not ask.
+    pub(super) fn not_asked_for(&self, conditions: &[Condition], among: &Bits) -> Bits {
+        let results = self.results.get_or_init(|| {
+            let signs = self.images.iter().map(algorithms::sign).enumerate();
+            signs.filter_map(|(at, sign)| Some((at, sign?))).collect()
+        });
+        let mut images = Bits::none(self.images.len());
+        for (at, sign) in results.iter().filter(|(at, _)| among.contains(*at)) {
+            if !algorithms::asks(conditions, &self.images[*at], *sign) {
+                images.insert(*at);
+            }
+        }
+        images
     }
 
     /// In which plane each image lies.

@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::columns::Columns;
-use super::pick::{Pick, Skip};
+use super::pick::{Pick, Purpose, Skip};
 use super::places::Places;
 use super::rule::{On, Rule};
 use super::seen::Seen;
@@ -56,10 +56,19 @@ pub struct Judgement {
     pub because: Vec<String>,
     /// One for each selection of the rule; empty when the rule is skipped.
     pub selected: Vec<Selected>,
+    /// The same less results of algorithms for which the rule does not ask; empty when its model does not run, or it has none.
+    pub for_model: Vec<Selected>,
     /// What became of each image, for each selection of the rule, skipped or not.
     pub fates: Vec<Fates>,
     pub conditions: Vec<ConditionTrace>,
     pub then: Arc<Then>,
+}
+
+impl Judgement {
+    /// The model that runs.
+    pub fn model(&self) -> Option<&str> {
+        self.then.run.as_deref().filter(|_| !self.for_model.is_empty())
+    }
 }
 
 /// The images that a selection took. Of a rule on instances each one stands for itself.
@@ -78,6 +87,8 @@ struct Outcome<'s, 'c> {
     rule: &'c Rule,
     seen: &'s Seen<'c>,
     picks: Vec<Pick<'c>>,
+    /// Where a rule does more with the images than giving them to a model: what the model would get.
+    of_model: Option<Vec<Pick<'c>>>,
     /// The rule of its own level whose `stop` ended it.
     stopped_by: Option<&'c str>,
 }
@@ -166,9 +177,15 @@ fn at_one_level<'c>(
 
 impl<'s, 'c> Outcome<'s, 'c> {
     fn of(rule: &'c Rule, columns: &Columns<'c>, seen: &'s Seen<'c>) -> Self {
-        let pick = |selection| Pick::of(rule, selection, columns, seen);
-        let picks = rule.selections.iter().map(pick).collect();
-        Self { rule, seen, picks, stopped_by: None }
+        let picks = |purpose| {
+            let pick = |selection| Pick::of(rule, selection, columns, seen, purpose);
+            rule.selections.iter().map(pick).collect::<Vec<_>>()
+        };
+        let has_model = rule.then.run.is_some();
+        let does_more = !rule.then.forward.is_empty() || rule.then.stop;
+        let purpose = if has_model && !does_more { Purpose::Model } else { Purpose::Other };
+        let of_model = (has_model && does_more).then(|| picks(Purpose::Model));
+        Self { rule, seen, picks: picks(purpose), of_model, stopped_by: None }
     }
 
     fn runs(&self) -> bool {
@@ -184,15 +201,18 @@ impl<'s, 'c> Outcome<'s, 'c> {
     fn judgement(self, columns: &Columns<'c>) -> Judgement {
         let skip = self.skip();
         let images = columns.images();
-        let selected = self.picks.iter().filter(|_| skip.is_none()).filter_map(|pick| {
-            let name = pick.name().map(str::to_string);
-            Some(Selected { name, images: Places::of(&pick.taken.as_ref().ok()?.images) })
-        });
+        let selected = if skip.is_none() { taken_by(&self.picks) } else { Vec::new() };
+        let for_model = match (&self.rule.then.run, &skip, &self.of_model) {
+            (None, ..) | (_, Some(_), _) => Vec::new(),
+            (Some(_), None, None) => selected.clone(),
+            (Some(_), None, Some(picks)) => taken_by(picks),
+        };
         Judgement {
             rule: self.rule.name.clone(),
             on: self.rule.on,
             runs: skip.is_none(),
-            selected: selected.collect(),
+            selected,
+            for_model,
             fates: self.picks.iter().map(|pick| self.fates(pick, images)).collect(),
             conditions: self.picks.iter().flat_map(|pick| pick.traces(columns)).collect(),
             then: self.rule.then.clone(),
@@ -228,7 +248,23 @@ impl<'s, 'c> Outcome<'s, 'c> {
             On::Series => "; stops the rules without stop",
             On::Study => "; stops the rules on studies without stop",
         };
-        format!("runs: {}{stops}{}", picks.join("; "), self.seen.told_stops())
+        let model = self.told_model();
+        format!("runs: {}{stops}{model}{}", picks.join("; "), self.seen.told_stops())
+    }
+
+    /// What the model does not get of what is forwarded, and why it does not run.
+    fn told_model(&self) -> String {
+        let Some(picks) = &self.of_model else { return String::new() };
+        let left_out: Vec<String> = picks.iter().filter_map(Pick::told_results).collect();
+        if left_out.is_empty() {
+            return String::new();
+        }
+        let told =
+            format!("; for the model less what the rule does not ask for: {}", left_out.join(", "));
+        match skipped_of(picks) {
+            Some(skip) => format!("{told}; the model does not run: {}", skip.text),
+            None => told,
+        }
     }
 
     /// Why the rule does not run. What it lacks by itself goes before what stopped it.
@@ -236,7 +272,7 @@ impl<'s, 'c> Outcome<'s, 'c> {
         if self.seen.images.is_empty() {
             return Some(self.nothing_seen());
         }
-        let mut own = self.skipped_picks();
+        let mut own = skipped_of(&self.picks);
         match (&mut own, self.stopped_by) {
             (None, Some(by)) => {
                 return Some(Skip::new(format!("stopped by \"{by}\""), &[STOPPED]));
@@ -258,31 +294,40 @@ impl<'s, 'c> Outcome<'s, 'c> {
         let of = if self.rule.on == On::Study { "study" } else { "series" };
         Skip::new(format!("images: the {of} holds none that was received"), &["images"])
     }
+}
 
-    /// Every selection that takes nothing, each with its name.
-    fn skipped_picks(&self) -> Option<Skip> {
-        let mut all: Option<Skip> = None;
-        for pick in &self.picks {
-            let Err(skip) = &pick.taken else { continue };
-            let mut named = skip.clone();
-            if let Some(name) = pick.name() {
-                named.text = format!("{name}: {}", named.text);
-                // `skipped: t1` and `skipped: t1: images` of a case.
-                let with_name: Vec<String> =
-                    named.because.iter().map(|key| format!("{name}: {key}")).collect();
-                named.because.insert(0, name.to_string());
-                named.because.extend(with_name);
-            }
-            match &mut all {
-                None => all = Some(named),
-                Some(all) => {
-                    all.text += &format!("; {}", named.text);
-                    let new = named.because.into_iter().filter(|key| !all.because.contains(key));
-                    let new: Vec<String> = new.collect();
-                    all.because.extend(new);
-                }
+/// What each selection took; nothing unless all of them took something.
+fn taken_by(picks: &[Pick]) -> Vec<Selected> {
+    let selected = picks.iter().map(|pick| {
+        let name = pick.name().map(str::to_string);
+        Some(Selected { name, images: Places::of(&pick.taken.as_ref().ok()?.images) })
+    });
+    selected.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// Every selection that takes nothing, each with its name.
+fn skipped_of(picks: &[Pick]) -> Option<Skip> {
+    let mut all: Option<Skip> = None;
+    for pick in picks {
+        let Err(skip) = &pick.taken else { continue };
+        let mut named = skip.clone();
+        if let Some(name) = pick.name() {
+            named.text = format!("{name}: {}", named.text);
+            // `skipped: t1` and `skipped: t1: images` of a case.
+            let with_name: Vec<String> =
+                named.because.iter().map(|key| format!("{name}: {key}")).collect();
+            named.because.insert(0, name.to_string());
+            named.because.extend(with_name);
+        }
+        match &mut all {
+            None => all = Some(named),
+            Some(all) => {
+                all.text += &format!("; {}", named.text);
+                let new = named.because.into_iter().filter(|key| !all.because.contains(key));
+                let new: Vec<String> = new.collect();
+                all.because.extend(new);
             }
         }
-        all
     }
+    all
 }

@@ -9,6 +9,7 @@
 //! the values that they have, so that a condition is asked once of a value however many images have it, and sets
 //! of images are `bits`.
 
+mod algorithms;
 mod arrives;
 mod attributes;
 mod between;

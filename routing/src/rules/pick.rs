@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 /// Conditions and series that a reason names.
 const NAMED: usize = 3;
+/// The key by which a case names that what fits are results of algorithms.
+const RESULTS: &str = "results";
 
 pub(super) struct Pick<'c> {
     selection: &'c Selection,
@@ -38,10 +40,20 @@ pub(super) struct Skip {
     pub(super) because: Vec<String>,
 }
 
-/// The images that are left before the first condition and after each one.
+/// The images that are left before the first condition and after each one, and, last, without results of algorithms that are
+/// not asked for.
 struct Sieve<'c> {
     selection: &'c Selection,
     left: Vec<Bits>,
+}
+
+/// What the images are taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A model: it gets no results of algorithms for which the selection does not ask.
+    Model,
+    /// To be forwarded, or kept from other rules.
+    Other,
 }
 
 /// What `require` says of some images.
@@ -63,10 +75,14 @@ impl<'c> Pick<'c> {
         selection: &'c Selection,
         columns: &Columns<'c>,
         seen: &Seen,
+        purpose: Purpose,
     ) -> Self {
         let answers: Vec<_> =
             selection.conditions.iter().map(|condition| columns.answer(condition)).collect();
-        let sieve = Sieve::of(selection, &answers, &seen.images);
+        let mut sieve = Sieve::of(selection, &answers, &seen.images);
+        if purpose == Purpose::Model {
+            sieve.leave_out(&columns.not_asked_for(&selection.conditions, sieve.selected()));
+        }
         let none = Bits::none(columns.images().len());
         let mut pick = Self {
             selection,
@@ -83,6 +99,11 @@ impl<'c> Pick<'c> {
             choice => pick.take_one_series(choice, columns),
         }
         pick
+    }
+
+    /// How many of what fits are left out as results of algorithms.
+    pub(super) fn told_results(&self) -> Option<String> {
+        self.sieve.told_results()
     }
 
     pub(super) fn name(&self) -> Option<&'c str> {
@@ -166,6 +187,7 @@ impl<'c> Pick<'c> {
             (self.other_series.clone(), Fate::OtherSeries),
             (self.unfit.clone(), Fate::Unfit),
             (self.sieve.selected().clone(), Fate::Selected),
+            (self.sieve.results(), Fate::Result),
         ];
         sets.extend(excluded.map(|(images, at)| (images, Fate::Condition(at))));
         let other = |at: usize| if images[at].made_here { Fate::Made } else { Fate::Stopped };
@@ -178,7 +200,8 @@ impl<'c> Pick<'c> {
             let trace = columns.trace(condition, self.sieve.seen());
             ConditionTrace { left: Some(left.count()), ..trace }
         });
-        let traces = selects.chain(self.required.iter().cloned());
+        let results = self.sieve.results_trace();
+        let traces = selects.chain(results).chain(self.required.iter().cloned());
         let name = || self.selection.name.clone();
         traces.map(|trace| ConditionTrace { selection: name(), ..trace }).collect()
     }
@@ -191,7 +214,35 @@ impl<'c> Sieve<'c> {
         for (at, answer) in answers.iter().enumerate() {
             left.push(left[at].and(&answer.fits));
         }
+        left.push(left[answers.len()].clone());
         Self { selection, left }
+    }
+
+    /// The last step.
+    fn leave_out(&mut self, results: &Bits) {
+        let at = self.conditions().len();
+        self.left[at + 1] = self.left[at].minus(results);
+    }
+
+    /// What fits all conditions and is left out.
+    fn results(&self) -> Bits {
+        self.excluded(self.conditions().len())
+    }
+
+    fn results_trace(&self) -> Option<ConditionTrace> {
+        let (left, of) = (self.selected().count(), self.left[self.conditions().len()].count());
+        let wanted = "those that the rule asks for, for its model".into();
+        let trace = ConditionTrace::select(RESULTS.into(), wanted, left, of);
+        (left < of).then(|| ConditionTrace { left: Some(left), ..trace })
+    }
+
+    /// How many are left out, in the words of a reason.
+    fn told_results(&self) -> Option<String> {
+        let count = self.results().count();
+        (count > 0).then(|| match count {
+            1 => "1 is a result of an algorithm".to_string(),
+            _ => format!("{count} are results of algorithms"),
+        })
     }
 
     /// The same for a part of the images.
@@ -243,16 +294,24 @@ impl<'c> Sieve<'c> {
         }
         let enough = min.filter(|min| *min <= self.seen().count()).unwrap_or(1);
         let decisive = (0..self.conditions().len()).find(|at| self.left[at + 1].count() < enough);
+        let results = self
+            .told_results()
+            .map(|told| format!("{told}, and the rule does not ask for such for its model"));
         let Some(min) = min else {
-            let at = decisive?;
+            let Some(at) = decisive else {
+                return results
+                    .map(|told| Skip::new(format!("{RESULTS}: of what fits {told}"), &[RESULTS]));
+            };
             let key = &self.conditions()[at].key;
             let contrast = self.conditions()[at].contrast(columns, &self.left[at]);
             return Some(Skip::new(format!("no image matches {key} ({contrast})"), &[key]));
         };
         let mut because = vec!["images"];
         because.extend(decisive.map(|at| self.conditions()[at].key.as_ref()));
+        because.extend(results.as_ref().map(|_| RESULTS));
+        let results = results.map(|told| format!("; of what fits {told}")).unwrap_or_default();
         let text = format!("images: {selected} selected, at least {min} wanted");
-        Some(Skip::new(text + &self.exclusions(columns, decisive), &because))
+        Some(Skip::new(text + &results + &self.exclusions(columns, decisive), &because))
     }
 
     /// Which conditions excluded how many, the decisive one first.

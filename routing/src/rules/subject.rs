@@ -184,6 +184,15 @@ impl Subject {
         }
     }
 
+    /// The tag of the attribute itself, at whatever depth it stands.
+    pub(super) fn last_tag(&self) -> Option<Tag> {
+        match self {
+            Subject::Attribute { tag, .. } => Some(*tag),
+            Subject::Nested { last, .. } => last.last_tag(),
+            Subject::Private { .. } | Subject::Fact(_) => None,
+        }
+    }
+
     /// Of a plain or private attribute.
     fn attribute<'a>(&self, header: Layered<'a>) -> Option<&'a Attribute> {
         match self {

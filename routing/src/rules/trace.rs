@@ -61,6 +61,8 @@ pub enum Fate {
     OtherSeries,
     /// It fits, but its series lacks what `[rule.require]` wants.
     Unfit,
+    /// It fits, but is a result of an algorithm, and the rule, which runs a model, does not ask for such.
+    Result,
 }
 
 /// The fates of all images in the order in which they were given, equal neighbours together.

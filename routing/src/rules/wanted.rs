@@ -62,6 +62,12 @@ impl Wanted {
         self.0.iter().all(|test| test.holds(held))
     }
 
+    /// Whether a value is asked for letter by letter, and this is it.
+    pub(super) fn names(&self, value: &str) -> bool {
+        let is_it = |literal: &Literal| matches!(literal, Literal::Text(text) if text == value);
+        self.0.iter().any(|test| matches!(test, Test::SomeValue(some) if some.iter().any(is_it)))
+    }
+
     /// The scale and the ends, if nothing but one range is asked.
     pub(super) fn range(&self) -> Option<(Scale, Range)> {
         match self.0.as_slice() {

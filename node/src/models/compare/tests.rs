@@ -10,6 +10,7 @@ use serde_json::json;
 fn row(version: &str, state: JobState, findings: Value, seconds: f64, peak: u64) -> JobRow {
     let job = Job {
         batch: None,
+        earlier: None,
         id: 1,
         level: Level::Series,
         study: Uid::derived(&["study"]),

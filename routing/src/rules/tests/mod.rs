@@ -1,5 +1,6 @@
 //! What the rule language promises, as tables of small rule files.
 
+mod algorithms;
 mod arrivals;
 mod between;
 mod columns;
