@@ -106,7 +106,7 @@ struct Source<'a> {
     masks: &'a [Vec<bool>],
 }
 
-fn algorithm(model: &Model) -> Algorithm {
+pub fn algorithm(model: &Model) -> Algorithm {
     let entry = &model.manifest.algorithm;
     Algorithm {
         name: model.called().to_string(),

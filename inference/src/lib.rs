@@ -13,6 +13,7 @@ pub mod device;
 mod elements;
 pub mod engine;
 mod enhanced;
+pub mod failed;
 pub mod film;
 mod findings;
 mod frames;

@@ -206,7 +206,7 @@ fn a_graph_that_does_not_keep_its_manifest_on_frames_is_told() {
         assert!(error.contains(expected), "{error}");
     };
     let nan = vec![1.0, 0.0, 1.0, 0.0, f32::NAN, 1.0];
-    let none = "has values that are no numbers (NaN)";
+    let none = "has values that are no numbers (NaN or infinite)";
     check("tensor = \"scores\"\nclass = 1", "", nan.clone(), none);
     check("tensor = \"same\"\nat-least = 0.5", "", nan, none);
     let shape = "the output `same` has the shape [2, 3, 1, 3], not [2, 1, 1, 3]";

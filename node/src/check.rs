@@ -14,9 +14,9 @@ use gantry_inference::engine::{Engine, EngineError, EngineOptions};
 use gantry_inference::manifest::ResultKind;
 use gantry_inference::models::{Catalogue, Model, Models};
 use gantry_routing::compose::{
-    DERIVED_IMAGES, ENCAPSULATED_PDF, FRACTIONAL_SEGMENTATION, KEY_OBJECTS, LABEL_MAP,
-    PARAMETRIC_MAP, PRESENTATION_STATE, SECONDARY_CAPTURE, SEGMENTATION, STRUCTURED_REPORT,
-    TEXT_REPORT,
+    DERIVED_IMAGES, ENCAPSULATED_PDF, FAILURE_REPORT, FRACTIONAL_SEGMENTATION, KEY_OBJECTS,
+    LABEL_MAP, PARAMETRIC_MAP, PRESENTATION_STATE, SECONDARY_CAPTURE, SEGMENTATION,
+    STRUCTURED_REPORT, TEXT_REPORT,
 };
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use gantry_routing::versions::Versions;
@@ -146,7 +146,7 @@ pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) ->
     let facts = live.map(|model| ModelFacts {
         name: model.called().to_string(),
         inputs: model.manifest.inputs.iter().map(|input| input.name.clone()).collect(),
-        results: model.manifest.results.iter().map(|kind| result_name(*kind).into()).collect(),
+        results: result_names(&model.manifest.results),
     });
     let deidentified =
         |peer: &Peer| Some((peer.ae_title.to_string(), peer.deidentify.as_ref()?.name.clone()));
@@ -159,6 +159,12 @@ pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) ->
         deidentified: config.peers.values().filter_map(deidentified).collect(),
         proving: proving.map(|peer| peer.ae_title.to_string()).collect(),
     }
+}
+
+/// A model that makes a report has one for its failures, too.
+fn result_names(kinds: &[ResultKind]) -> Vec<String> {
+    let of_failures = kinds.contains(&ResultKind::StructuredReport).then_some(FAILURE_REPORT);
+    kinds.iter().map(|kind| result_name(*kind)).chain(of_failures).map(String::from).collect()
 }
 
 /// What a rule calls it in `send.as`.

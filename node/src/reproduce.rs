@@ -73,6 +73,14 @@ async fn jobs_of<'u>(
             .into());
         }
         let jobs = reader.jobs_that_made(&instance.identity.study, uid).await?;
+        if jobs.is_empty() && reader.is_of_failure(uid).await? {
+            return Err(format!(
+                "{uid} tells of an analysis that failed: there are no findings to find again\n  help: `gantry explain \
+                 {}` says why it failed",
+                instance.identity.series
+            )
+            .into());
+        }
         if jobs.is_empty() {
             let why = "no finished job names it: its record is gone, or the index was built anew";
             return Err(format!("{uid} was made here, but {why}").into());

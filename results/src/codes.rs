@@ -89,6 +89,12 @@ pub const UNDETERMINED: Concept = sct("373068000", "Undetermined");
 pub const NOT_A_NUMBER: Concept = dcm("114000", "Not a number");
 pub const MEASUREMENT_FAILURE: Concept = dcm("114006", "Measurement failure");
 
+// TID 1500, answers on the whole; CID 6042
+pub const QUALITATIVE_EVALUATIONS: Concept = Concept("C0034375", "UMLS", "Qualitative Evaluations");
+pub const SUMMARY_OF_ANALYSES: Concept = dcm("111065", "Summary of Analyses");
+pub const FAILED: Concept = dcm("111224", "Failed");
+pub const COMMENT: Concept = dcm("121106", "Comment");
+
 // TID 1410 and TID 1411: where a finding is
 pub const IMAGE_REGION: Concept = dcm("111030", "Image Region");
 pub const REFERENCED_SEGMENT: Concept = dcm("121191", "Referenced Segment");

@@ -33,5 +33,7 @@ pub use provenance::{Provenance, Station};
 pub use secondary_capture::{Picture, render, secondary_capture};
 pub use segmentation::segmentation;
 pub use source::{OtherSeries, Reference, Source};
-pub use structured_report::{alternates, structured_report, structured_report_of_segments};
+pub use structured_report::{
+    alternates, failure_report, structured_report, structured_report_of_segments,
+};
 pub use text_report::text_report;

@@ -26,12 +26,18 @@ use gantry_terms::findings::Findings;
 
 const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34", what: "report" };
 
+/// Another object than the report of a later attempt.
+const FAILURE: Kind = Kind { name: "failure", what: "analysis failed", ..KIND };
+
 /// What a report tells of.
 #[derive(Clone, Copy)]
 struct About<'a> {
     job: Job<'a>,
-    measured: Measured<'a>,
+    /// Nothing where no image could be read, or none was.
+    measured: Option<Measured<'a>>,
     segmentation: Option<&'a Segmentation<'a>>,
+    /// Why the analysis came to no end.
+    failure: Option<&'a str>,
 }
 
 /// The report of one job. The same inputs give the same bytes.
@@ -65,10 +71,31 @@ fn compose(
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
     let segmentation = segmentation.map(|object| Segmentation::read(object, measured));
     let segmentation = segmentation.transpose()?;
-    let about = About { job, measured, segmentation: segmentation.as_ref() };
-    let mut report = job.header(&KIND, "SR")?;
-    document::general(&job, &KIND, &mut report);
-    document::evidence(source, evidence(&about), &mut report);
+    let measured = Some(measured);
+    written(&KIND, &About { job, measured, segmentation: segmentation.as_ref(), failure: None })
+}
+
+/// That the analysis of these images came to no end, and why: each number that was to be found, as a failed measurement, and a Summary
+/// of Analyses (111065, DCM) that says Failed (111224, DCM). `findings` name them, and have nothing that lies in an image.
+pub fn failure_report(
+    source: &Source,
+    findings: &Findings,
+    why: &str,
+    provenance: &Provenance,
+) -> Result<ResultObject, ComposeError> {
+    let job = Job { subject: Subject { source, findings }, provenance };
+    written(&FAILURE, &About { job, measured: None, segmentation: None, failure: Some(why) })
+}
+
+fn written(kind: &Kind, about: &About) -> Result<ResultObject, ComposeError> {
+    let About { job, failure, .. } = about;
+    let Subject { source, findings } = job.subject;
+    let mut report = job.header(kind, "SR")?;
+    document::general(job, kind, &mut report);
+    if failure.is_some() {
+        document::partial("The analysis failed", &mut report);
+    }
+    document::evidence(source, evidence(about), &mut report);
     let schemes = coding_schemes(report_codes(findings), &findings.algorithm.manufacturer);
     if !schemes.is_empty() {
         report.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, schemes);
@@ -77,9 +104,9 @@ fn compose(
         .text(tags::VALUE_TYPE, "CONTAINER")
         .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &IMAGING_MEASUREMENT_REPORT.into())
         .text(tags::CONTINUITY_OF_CONTENT, "SEPARATE")
-        .items(tags::CONTENT_SEQUENCE, tree::report(&about)?);
+        .items(tags::CONTENT_SEQUENCE, tree::report(about)?);
     content::template(&mut report, "1500");
-    job.finish(&KIND, &report)
+    job.finish(kind, &report)
 }
 
 /// Every instance that the tree refers to, by its series.

@@ -16,7 +16,7 @@ use gantry_results::secondary_capture::secondary_capture;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::source::{OtherSeries, Reference, Source};
 use gantry_results::structured_report::{
-    WITH_PREDECESSORS, alternates, structured_report, structured_report_of_segments,
+    WITH_PREDECESSORS, alternates, failure_report, structured_report, structured_report_of_segments,
 };
 use gantry_results::text_report::text_report;
 use gantry_store::header::part10;
@@ -44,6 +44,10 @@ pub const KEY_OBJECTS: &str = "key-objects";
 pub const TEXT_REPORT: &str = "text-report";
 pub const ENCAPSULATED_PDF: &str = "encapsulated-pdf";
 pub const PRESENTATION_STATE: &str = "presentation-state";
+pub use crate::rules::FAILURE_REPORT;
+
+/// Of the series of failure reports.
+const FAILURE_SLOT: u16 = 88;
 
 /// Of the series of a segmentation, behind those of the derived images, which take a number for each kind.
 const BITS_SLOT: u16 = 80;
@@ -94,11 +98,23 @@ impl Composer {
         images: &[Images],
         findings: &Findings,
     ) -> Result<Composed, JobError> {
-        let mut composed = Composed::default();
         let earlier = store.note_earlier(job, &WITH_PREDECESSORS).await?;
         let job = &Job { earlier, ..job.clone() };
+        let made = self.objects(store, job, images, findings).await?;
+        let composed = self.keep_all(store, job, made).await?;
+        store.settled().await;
+        Ok(composed)
+    }
+
+    async fn keep_all(
+        &self,
+        store: &Store,
+        job: &Job,
+        made: Vec<Made>,
+    ) -> Result<Composed, JobError> {
+        let mut composed = Composed::default();
         let is_sent = !job.shadow && !job.send_to.is_empty();
-        for Made { object, alternates } in self.objects(store, job, images, findings).await? {
+        for Made { object, alternates } in made {
             let sop_instance = object.sop_instance.clone();
             self.keep(store, object).await?;
             if is_sent && !alternates.is_empty() {
@@ -118,6 +134,28 @@ impl Composer {
             }));
             composed.instances.push(sop_instance);
         }
+        Ok(composed)
+    }
+
+    /// Makes the report that the analysis failed, and keeps it.
+    pub async fn compose_failure(
+        &self,
+        store: &Store,
+        job: &Job,
+        findings: Findings,
+        why: String,
+    ) -> Result<Composed, JobError> {
+        let earlier = store.note_earlier(job, &WITH_PREDECESSORS).await?;
+        let job = &Job { earlier, ..job.clone() };
+        let source = source_of_selected(store, job).await?;
+        let earlier = job.earlier.clone();
+        let provenance = self.provenance(job, FAILURE_SLOT);
+        let made = move || -> Result<Vec<Made>, ComposeError> {
+            let object = failure_report(&source, &findings, &why, &provenance)?;
+            Ok(vec![Made { alternates: alternates(&object, earlier.as_ref())?, object }])
+        };
+        let made = self::composed(made).await?;
+        let composed = self.keep_all(store, job, made).await?;
         store.settled().await;
         Ok(composed)
     }
@@ -151,15 +189,12 @@ impl Composer {
         };
         let (originals, shown) = (Arc::new(originals), Arc::new(shown));
         for other in others {
-            let other = self::source(reader, other).await?;
-            let modality = other.modality();
-            let Source { series, instances, .. } = other;
-            source.others.push(OtherSeries { series, modality, instances });
+            source.others.push(other_series(self::source(reader, other).await?));
         }
         let source = Arc::new(source);
         let mut objects = Vec::with_capacity(job.send_as.len());
         let mut segmentation = None;
-        for kind in in_order(&job.send_as) {
+        for kind in in_order(&job.send_as).filter(|kind| *kind != FAILURE_REPORT) {
             let of = Of {
                 source: source.clone(),
                 originals: originals.clone(),
@@ -198,15 +233,7 @@ impl Composer {
             PARAMETRIC_MAP => 87,
             _ => 2,
         };
-        let provenance = Provenance {
-            station: self.station.clone(),
-            rule: job.rule.clone(),
-            rules_digest: job.rules_digest.clone(),
-            revision: job.revision,
-            earlier: job.earlier.clone(),
-            at: job.decided_at,
-            slot,
-        };
+        let provenance = self.provenance(job, slot);
         let no_builder = JobError::Permanent(format!("no builder for result {kind:?}"));
         type Objects = Result<Vec<ResultObject>, ComposeError>;
         let one = |object: Result<ResultObject, ComposeError>| object.map(|object| vec![object]);
@@ -271,6 +298,18 @@ impl Composer {
             work()?.into_iter().map(made).collect()
         };
         composed(with_alternates).await
+    }
+
+    fn provenance(&self, job: &Job, slot: u16) -> Provenance {
+        Provenance {
+            station: self.station.clone(),
+            rule: job.rule.clone(),
+            rules_digest: job.rules_digest.clone(),
+            revision: job.revision,
+            earlier: job.earlier.clone(),
+            at: job.decided_at,
+            slot,
+        }
     }
 
     async fn keep(&self, store: &Store, object: ResultObject) -> Result<(), JobError> {
@@ -340,9 +379,41 @@ async fn displayed(reader: &Reader, film: &Uid) -> Result<Film, JobError> {
 
 async fn original(reader: &Reader, sop_instance: &Uid) -> Result<Bytes, JobError> {
     let part10 = reader.object(sop_instance).await?;
-    part10.ok_or_else(|| {
-        JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
-    })
+    part10.ok_or_else(|| gone(sop_instance))
+}
+
+/// Of what the rule selected, by what is known of each image without its pixels.
+async fn source_of_selected(reader: &Reader, job: &Job) -> Result<Source, JobError> {
+    let mut of_series: Vec<(Uid, Vec<Reference>)> = Vec::new();
+    for sop_instance in &job.selected {
+        let known = reader.instance(sop_instance).await?.ok_or_else(|| gone(sop_instance))?;
+        let Identity { series, sop_class, sop_instance, .. } = known.identity;
+        let reference = Reference { sop_class, sop_instance };
+        match of_series.iter_mut().find(|(known, _)| *known == series) {
+            Some((_, references)) => references.push(reference),
+            None => of_series.push((series, vec![reference])),
+        }
+    }
+    let mut sources = Vec::with_capacity(of_series.len());
+    for (_, references) in of_series {
+        let part10 = original(reader, &references[0].sop_instance).await?;
+        let source = Source::read(&part10, references);
+        sources.push(source.map_err(|error| JobError::Permanent(error.to_string()))?);
+    }
+    let mut sources = sources.into_iter();
+    let mut lead = sources.next().ok_or_else(|| JobError::Permanent("no images".into()))?;
+    lead.others = sources.map(other_series).collect();
+    Ok(lead)
+}
+
+fn other_series(source: Source) -> OtherSeries {
+    let modality = source.modality();
+    let Source { series, instances, .. } = source;
+    OtherSeries { series, modality, instances }
+}
+
+fn gone(sop_instance: &Uid) -> JobError {
+    JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
 }
 
 /// The attributes to copy come from the film, or the first slice of the volume.

@@ -1,7 +1,7 @@
 //! Station infer: leases a job, reads its images into volumes, a film or frames, lets the model find, and hands the findings to compose.
 
 use crate::ahead::kept::Kept;
-use crate::compose::Composer;
+use crate::compose::{Composer, FAILURE_REPORT};
 use crate::job_error::JobError;
 use crate::overlap;
 use crate::reading::Reading;
@@ -11,6 +11,7 @@ use crate::versions::{VersionsInForce, candidate};
 use crate::wait::{Stop, sleep_until};
 use gantry_inference::batch::Seat;
 use gantry_inference::engine::InferError;
+use gantry_inference::failed::of_failure;
 use gantry_inference::models::{Model, called};
 use gantry_inference::pool::{Pool, Told, Urgency};
 use gantry_store::error::StoreError;
@@ -250,6 +251,26 @@ impl Work {
         given.unwrap_or(false)
     }
 
+    /// Whether a report says so, where the rule asks for one. What stands in its way is in the log, and the job fails without.
+    async fn is_told_of(&self, job: &Job, error: &JobError) -> bool {
+        let asked = job.send_as.iter().any(|kind| kind == FAILURE_REPORT) && !job.shadow;
+        let versions = self.models.now();
+        let Some(model) = versions.pinned(job).ok().filter(|_| asked) else { return false };
+        let why = error.to_string();
+        let told = async {
+            let findings = of_failure(model);
+            let made =
+                self.composer.compose_failure(&self.store, job, findings, why.clone()).await?;
+            let failed = self.store.fail_job_with(job.id, &why, &made.instances, &made.deliveries);
+            failed.await.map_err(JobError::from)
+        };
+        let told = told.await;
+        if let Err(error) = &told {
+            tracing::error!(%error, "no report of the failure could be made");
+        }
+        told.is_ok()
+    }
+
     async fn fail(&self, job: &Job, error: JobError) {
         if self.is_given_to_live(job, &error).await {
             tracing::warn!(%error, version = job.version, "the candidate failed, the live version runs");
@@ -263,6 +284,9 @@ impl Work {
             _ => None,
         };
         tracing::warn!(%error, again = again.is_some(), "job failed");
+        if again.is_none() && self.is_told_of(job, &error).await {
+            return;
+        }
         if let Err(error) = self.store.fail_job(job.id, &error.to_string(), again).await {
             tracing::error!(%error, "the failure could not be kept; the job's lease will run out");
         }

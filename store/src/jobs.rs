@@ -198,6 +198,19 @@ impl Reader {
         found.iter().map(job_row).collect()
     }
 
+    /// Whether it, or what it stands in the place of, is the report of a job that failed.
+    pub async fn is_of_failure(&self, result: &Uid) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'failed'
+                 AND EXISTS (SELECT 1 FROM json_each(jobs.results) AS made WHERE made.value =
+                     ifnull((SELECT instead_of FROM alternates WHERE alternate = $1), $1)))",
+        )
+        .bind(result.as_str())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found)
+    }
+
     /// Finished jobs on a series, or on a study and each of its series, oldest first.
     pub async fn finished_jobs_on(&self, uid: &Uid) -> Result<Vec<JobRow>, StoreError> {
         let found = sqlx::query(
@@ -302,17 +315,39 @@ impl Store {
         .await?;
         let Some(deidentify) = done else { return Ok(()) };
         let changes = forwards::to_text(&Changes { deidentify, ..Changes::default() })?;
-        for delivery in &finished.deliveries {
-            let rows = NewRows {
-                peer: &delivery.peer,
-                sop_instances: &[&delivery.sop_instance],
-                priority: delivery.priority,
-                job: Some(id),
-                at: now,
-                changes: changes.as_deref(),
-                asked_on: None,
-            };
-            outbox::add(&mut transaction, rows).await?;
+        let deliveries = &finished.deliveries;
+        add_deliveries(&mut transaction, id, deliveries, changes.as_deref(), now).await?;
+        transaction.commit().await?;
+        self.shared.progress.ring();
+        Ok(())
+    }
+
+    /// For good, with a report that says so, which is kept already. It goes nowhere where the job has ended otherwise, or
+    /// where an image that it reads has other bytes since: these are decided anew.
+    pub async fn fail_job_with(
+        &self,
+        id: i64,
+        reason: &str,
+        results: &[Uid],
+        deliveries: &[NewDelivery],
+    ) -> Result<(), StoreError> {
+        let now = Moment::now();
+        let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
+        let failed = sqlx::query_as::<_, (Option<String>, bool)>(concat!(
+            "UPDATE jobs SET state = 'failed', station = NULL, reason = $2, due_at = $3,
+                 finished_at = $3, lease_owner = NULL, results = $4
+             WHERE id = $1 AND state IN ('queued', 'running') RETURNING deidentify, inputs IS ",
+            inputs_of!("jobs.selected")
+        ))
+        .bind(id)
+        .bind(reason)
+        .bind(now.0)
+        .bind(rows::to_json(&results)?)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let Some((deidentify, true)) = failed {
+            let changes = forwards::to_text(&Changes { deidentify, ..Changes::default() })?;
+            add_deliveries(&mut transaction, id, deliveries, changes.as_deref(), now).await?;
         }
         transaction.commit().await?;
         self.shared.progress.ring();
@@ -347,6 +382,28 @@ impl Store {
         self.shared.progress.ring();
         Ok(())
     }
+}
+
+async fn add_deliveries(
+    connection: &mut SqliteConnection,
+    job: i64,
+    deliveries: &[NewDelivery],
+    changes: Option<&str>,
+    at: Moment,
+) -> Result<(), StoreError> {
+    for delivery in deliveries {
+        let rows = NewRows {
+            peer: &delivery.peer,
+            sop_instances: &[&delivery.sop_instance],
+            priority: delivery.priority,
+            job: Some(job),
+            at,
+            changes,
+            asked_on: None,
+        };
+        outbox::add(connection, rows).await?;
+    }
+    Ok(())
 }
 
 /// An image of it was evicted and is kept as new: jobs on it alone are made again. They depend on no

@@ -4,7 +4,7 @@ use crate::answers::{Failure, labels_of, numbers_of};
 use crate::manifest::{AtLeast, Manifest, Reading, TensorKind, TensorWanted};
 use crate::rows::{Batch, Rows};
 use crate::tensors::{Elements, Tensor, Tensors};
-use crate::voxels::argmax::{argmax, has_nan};
+use crate::voxels::argmax::{all_finite, argmax};
 use ort::session::SessionOutputs;
 use std::ops::Range;
 
@@ -127,9 +127,9 @@ impl<'a> OfEach<'a> {
         }
         let Place::Grid { size: [rows, columns], .. } = self.place else { return Ok(()) };
         for scores in taken.chunks(of_frame.max(1)) {
-            if has_nan(scores) {
+            if !all_finite(scores) {
                 let name = self.name;
-                let text = format!("the output `{name}` has values that are no numbers (NaN)");
+                let text = format!("the output `{name}` has values that are no numbers (NaN or infinite)");
                 return Err(Failure::Graph(text));
             }
             let highest = argmax(scores, rows as usize * columns as usize)?;

@@ -65,6 +65,11 @@ pub fn predecessors(earlier: Option<&Earlier>, sop_class: &str, document: &mut D
     }
 }
 
+/// Of a document that lacks what it was to say; `why` is a line.
+pub fn partial(why: &str, report: &mut DataSet) {
+    report.text(tags::COMPLETION_FLAG, "PARTIAL").text(tags::COMPLETION_FLAG_DESCRIPTION, why);
+}
+
 /// What reports and key objects have in common: no performed step, and the orders.
 pub fn of_the_order(job: &Job, document: &mut DataSet) {
     document.empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE);

@@ -13,13 +13,14 @@ use gantry_terms::volume::{SliceSource, Volume};
 use std::collections::BTreeMap;
 
 /// One group with one IMAGE for each instance (TID 1601), or for each frame that has a place, and one for each further series. A library of a thousand slices stays
-/// small because only the position is told for each.
-pub fn image_library(job: &Job, measured: Measured) -> Result<DataSet, ComposeError> {
+/// small because only the position is told for each. Of images that nobody read nothing is told but which they are.
+pub fn image_library(job: &Job, measured: Option<Measured>) -> Result<DataSet, ComposeError> {
     let mut rows = descriptors(job)?;
     let mut slices: BTreeMap<&Uid, Vec<&SliceSource>> = BTreeMap::new();
     match measured {
-        Measured::Film(film) => rows.extend(of_film(film)?),
-        Measured::Volume(volume) => {
+        None => {}
+        Some(Measured::Film(film)) => rows.extend(of_film(film)?),
+        Some(Measured::Volume(volume)) => {
             rows.extend(of_volume(job, volume)?);
             for slice in &volume.slices {
                 slices.entry(&slice.sop_instance).or_default().push(slice);

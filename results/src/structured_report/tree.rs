@@ -13,7 +13,7 @@ use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Children of the root container.
 pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
-    let About { job, measured, .. } = about;
+    let About { job, measured, failure, .. } = about;
     let mut rows = vec![content::code(HasConceptModifier, LANGUAGE, &ENGLISH.into())];
     rows.extend(observer(job));
     rows.push(content::code(
@@ -23,7 +23,17 @@ pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
     ));
     rows.push(image_library(job, *measured)?);
     rows.push(measurements(about)?);
+    rows.extend(failure.map(failed));
     Ok(rows)
+}
+
+/// What holds for the whole of the analysis.
+fn failed(why: &str) -> DataSet {
+    let rows = vec![
+        content::code(Contains, SUMMARY_OF_ANALYSES, &FAILED.into()),
+        content::text(Contains, COMMENT, why),
+    ];
+    content::container(Contains, QUALITATIVE_EVALUATIONS, rows)
 }
 
 fn measurements(about: &About) -> Result<DataSet, ComposeError> {
@@ -74,9 +84,9 @@ fn measurement_group(
         content::uid(HasObservationContext, TRACKING_UNIQUE_IDENTIFIER, &tracking),
     ];
     rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
-    let outlines = match &group.region {
-        Some(region) => regions::outlines(job, *measured, region, group.frame)?,
-        None => Vec::new(),
+    let outlines = match (&group.region, *measured) {
+        (Some(region), Some(measured)) => regions::outlines(job, measured, region, group.frame)?,
+        _ => Vec::new(),
     };
     let segment = segments::segment(about, group).filter(|_| outlines.is_empty());
     let identifier = match (outlines.len(), &segment) {

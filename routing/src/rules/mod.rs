@@ -55,6 +55,6 @@ pub use places::Places;
 pub use problem::{Problem, Problems};
 pub use rule::{On, Rule};
 pub use rule_set::{ModelFacts, RuleSet, SourceFile, World};
-pub use then::{Forward, Priority, Then};
+pub use then::{FAILURE_REPORT, Forward, Priority, Then};
 pub use trace::{ConditionTrace, Fate, Fates, Found, Part};
 pub use value::value_of;

@@ -15,7 +15,7 @@ pub struct Then {
     /// Peers that get the model's results.
     pub send_to: Vec<String>,
     /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`, `segmentation`,
-    /// `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`.
+    /// `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`; `failure-report` is made only where the analysis failed.
     pub send_as: Vec<String>,
     /// The profile by which the results go without the patient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +117,11 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
             _ => reader.unknown_key(entry, "`send`", &["to", "as", "deidentify"]),
         }
     }
+    if then.send_as == [FAILURE_REPORT] {
+        let help = "as = [\"structured-report\", \"failure-report\"]".to_string();
+        let text = "nothing is sent of what the model finds, only that it failed".to_string();
+        reader.warn(&entry.key_span, text, help);
+    }
     let to = entries.iter().find(|entry| entry.key == "to");
     if let (Some(profile), Some(to), false) = (&then.send_deidentify, to, then.send_to.is_empty()) {
         for peer in reader.list(&to.node, "to").unwrap_or_default() {
@@ -131,6 +136,9 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
         }
     }
 }
+
+/// A report that says that the analysis failed, in the place of the others.
+pub const FAILURE_REPORT: &str = "failure-report";
 
 /// What is parked where it has to leave without the patient.
 const PARKED_WITHOUT_PATIENT: [&str; 2] = ["encapsulated-pdf", "secondary-capture"];
