@@ -137,8 +137,8 @@ fn compare(wanted: &TensorWanted, side: &str, outlets: &[Outlet]) -> Option<Stri
     let elements = elements(*kind, side);
     if !elements.contains(ty) {
         let elements: Vec<String> = elements.iter().map(ToString::to_string).collect();
-        let elements = elements.join(", ");
-        return Some(format!("the graph's {side} `{name}` is {ty}, one of {elements} is needed"));
+        let elements = elements.join(" or ");
+        return Some(format!("the graph's {side} `{name}` is {ty}, {elements} is needed"));
     }
     let shape = match (batch, &shape[..]) {
         // Numbers of a batch of one are numbers.

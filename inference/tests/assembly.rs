@@ -61,10 +61,10 @@ fn the_same_place_twice_and_uneven_distances_are_refused() {
 /// beside what they are of. `numpy.abs(places - numpy.linspace(places[0], places[-1], 201)).max()` is 4.5, at 100.
 #[test]
 fn small_differences_of_distances_that_add_up_are_refused_with_the_slice_and_the_millimetres() {
-    let stack = |first: f64, second: f64, each: usize| {
+    let stack = |first: f64, second: f64, each: u32| {
         let mut slices = Scan::default().stack(2 * each + 1);
         let mut place = -30.0;
-        for (at, slice) in slices.iter_mut().enumerate() {
+        for (at, slice) in (0..).zip(&mut slices) {
             slice.position[2] = place;
             place += if at < each { first } else { second };
         }

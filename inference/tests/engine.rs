@@ -50,7 +50,7 @@ fn a_graph_that_does_not_keep_its_manifest_stops_the_start() {
     );
     check(
         other(graph(BOOL, 3, "numbers", "Not")),
-        "models/tiny/model.onnx: the graph's input `voxels` is bool, one of f32, f16, f64, u8, i8, u16, i16, i32, i64 is needed",
+        "models/tiny/model.onnx: the graph's input `voxels` is bool, f32 or f16 or f64 or u8 or i8 or u16 or i16 or i32 or i64 is needed",
     );
     check(
         other(graph(FLOAT, 4, "numbers", "Sqrt")),
