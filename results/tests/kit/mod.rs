@@ -3,7 +3,9 @@
 
 pub mod cases;
 pub mod ct;
+pub mod enhanced;
 pub mod film;
+pub mod modalities;
 pub mod model;
 pub mod phantom;
 pub mod reading;
