@@ -94,6 +94,11 @@ impl DataSet {
         self.0.iter().next().is_none()
     }
 
+    /// Of its elements, in their order.
+    pub fn tags(&self) -> Vec<Tag> {
+        self.0.iter().map(|element| element.header().tag).collect()
+    }
+
     pub fn element(&self, tag: Tag) -> Option<&InMemElement> {
         self.0.get(tag)
     }

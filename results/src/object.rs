@@ -27,8 +27,8 @@ pub enum ComposeError {
     )]
     Mismatch(String),
     #[error(
-        "derived images are made of images with one grey frame each, and these are others; the model's rule \
-         has to select other images, or ask for other results"
+        "derived images are made of images with one grey frame each, or with functional groups for each frame, and these \
+         are others; the model's rule has to select other images, or ask for other results"
     )]
     NotOneFrame,
     #[error(

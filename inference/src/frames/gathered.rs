@@ -129,7 +129,8 @@ impl<'a> OfEach<'a> {
         for scores in taken.chunks(of_frame.max(1)) {
             if !all_finite(scores) {
                 let name = self.name;
-                let text = format!("the output `{name}` has values that are no numbers (NaN or infinite)");
+                let text =
+                    format!("the output `{name}` has values that are no numbers (NaN or infinite)");
                 return Err(Failure::Graph(text));
             }
             let highest = argmax(scores, rows as usize * columns as usize)?;

@@ -123,7 +123,7 @@ impl<'a> Pixels<'a> {
 
 impl Form {
     pub fn choose(
-        headers: &[DataSet],
+        headers: &[&DataSet],
         measured: Measured,
         derived: &Derived,
     ) -> Result<Self, ComposeError> {
@@ -154,13 +154,14 @@ impl Form {
         if kept {
             return Ok(Self::Kept { window: window(of_values, [1.0, 0.0]) });
         }
-        let (slope, intercept, signed) = if headers.iter().any(is_positron_emission) {
-            let (slope, signed) = through_zero(least, most);
-            (slope, 0.0, signed)
-        } else {
-            let slope = if most > least { (most - least) / 65535.0 } else { 1.0 };
-            (slope, if least.is_finite() { least } else { 0.0 }, false)
-        };
+        let (slope, intercept, signed) =
+            if headers.iter().any(|header| is_positron_emission(header)) {
+                let (slope, signed) = through_zero(least, most);
+                (slope, 0.0, signed)
+            } else {
+                let slope = if most > least { (most - least) / 65535.0 } else { 1.0 };
+                (slope, if least.is_finite() { least } else { 0.0 }, false)
+            };
         let window = window(unit, [slope, intercept]);
         Ok(Self::New { slope, intercept, signed, window })
     }

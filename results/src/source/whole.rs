@@ -12,7 +12,7 @@ use gantry_terms::character_sets::CharacterSets;
 const LAST: Tag = Tag(0x7FDF, 0xFFFF);
 
 /// Decoded to Unicode. Without private elements, curves, overlays and group lengths, and without elements that
-/// the dictionary does not know; a value that its VR does not allow is empty.
+/// the dictionary does not know, and items that had nothing else; a value that its VR does not allow is empty.
 pub fn whole(part10: &[u8]) -> Result<DataSet, ComposeError> {
     let (raw, order) = elements(part10, LAST)?;
     let mut image = decoded(&raw, &CharacterSets::default(), order, 0);
@@ -28,10 +28,11 @@ fn decoded(raw: &Raw, outer: &CharacterSets, order: Endianness, depth: usize) ->
     let mut data_set = DataSet::new();
     for (tag, value) in raw.iter().filter(|(tag, _)| is_kept(**tag)) {
         match (value, vr_of(*tag)) {
-            (RawValue::Items(items), VR::SQ) => {
-                let items = items.iter().map(|item| decoded(item, &sets, order, depth + 1));
-                let items: Vec<DataSet> = items.filter(|item| !item.is_empty()).collect();
-                if depth == 0 || !items.is_empty() {
+            (RawValue::Items(raw), VR::SQ) => {
+                let items = raw.iter().map(|of| (of, decoded(of, &sets, order, depth + 1)));
+                let items = items.filter(|(of, item)| of.is_empty() || !item.is_empty());
+                let items: Vec<DataSet> = items.map(|(_, item)| item).collect();
+                if depth == 0 || raw.is_empty() || !items.is_empty() {
                     data_set.items(*tag, items);
                 }
             }

@@ -47,9 +47,9 @@ pub fn of_class(
     modality: &'static str,
     edit: impl Fn(&mut Object) + 'static,
 ) -> Radiograph {
-    let phantom = Phantom { frame_of_reference: None, ..Phantom::axial(1, 40, 50) };
+    let phantom =
+        Phantom { sop_class: class, frame_of_reference: None, ..Phantom::axial(1, 40, 50) };
     let phantom = phantom.edited(move |object| {
-        text(object, tags::SOP_CLASS_UID, VR::UI, class);
         text(object, tags::MODALITY, VR::CS, modality);
         text(object, tags::VIEW_POSITION, VR::CS, "PA");
         text(object, tags::PATIENT_ORIENTATION, VR::CS, "L\\F");

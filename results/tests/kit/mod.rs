@@ -4,7 +4,9 @@
 pub mod cases;
 pub mod cines;
 pub mod ct;
+pub mod enhanced;
 pub mod film;
+pub mod modalities;
 pub mod model;
 pub mod phantom;
 pub mod reading;

@@ -1,8 +1,10 @@
 //! Programs of other makers that judge a result: each is found on the machine or skipped out loud.
 
 use super::tables;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{LazyLock, Mutex};
 
 /// A program of the private Python environment: `variable` names it, or it lies in .tools/venv.
 fn private(variable: &str, name: &str) -> Option<PathBuf> {
@@ -71,9 +73,29 @@ fn allowed(line: &str) -> bool {
         && (line.contains("<99GANTRY>") || line.contains("CodingSchemeUID"))
 }
 
+/// By the bytes of the file: a source is looked at again with each of its results.
 fn remarks(path: &Path) -> Vec<String> {
+    static KNOWN: LazyLock<Mutex<HashMap<Vec<u8>, Vec<String>>>> = LazyLock::new(Mutex::default);
+    let bytes = std::fs::read(path).expect("a file");
+    let known = || KNOWN.lock().expect("no one panicked with it");
+    if let Some(remarks) = known().get(&bytes) {
+        return remarks.clone();
+    }
+    let remarks = judged(path);
+    known().insert(bytes, remarks.clone());
+    remarks
+}
+
+fn judged(path: &Path) -> Vec<String> {
     let name = path.display().to_string();
     told(&dciodvfy(), &["-new", "-filename", &name], ["Error", "Warning"])
+}
+
+/// What is wrong with a source by itself.
+pub fn faults_of_source(path: &Path) -> Vec<String> {
+    let mut remarks = [remarks(path), tables::faults(path)].concat();
+    remarks.retain(|remark| !allowed(remark));
+    remarks
 }
 
 /// Errors, and warnings that are not on the list of accepted ones. What the source itself gives
