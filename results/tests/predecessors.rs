@@ -8,6 +8,7 @@ use gantry_results::{
     segmentation, structured_report, text_report,
 };
 use gantry_terms::earlier::{Document, Earlier};
+use gantry_terms::region::{Parallelepiped, Place, Region};
 use kit::phantom::{Phantom, Scan};
 use kit::reading::{items, open, text};
 use kit::{model, validators};
@@ -80,7 +81,11 @@ fn each_document_names_the_one_of_its_own_class_and_the_first_revision_names_non
 #[test]
 fn every_series_of_a_later_revision_says_which_one_it_is() {
     let scan = Phantom::axial(4, 32, 48).scan();
-    let findings = model::findings(&scan.volume);
+    let mut findings = model::findings(&scan.volume);
+    let [x, y, z] = scan.volume.geometry.origin;
+    let edges = [[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 6.0]];
+    let place = Place::Patient(Parallelepiped { corner: [x + 4.0, y + 4.0, z + 1.5], edges });
+    findings.groups[1].region = Some(Region { colour: [255, 128, 0], place });
     let job = second(&documents(&scan, &kit::provenance()));
     let form = gantry_results::segmentation::Form::Binary;
     let keys = key_objects(&scan.source, &scan.volume, &findings, &job).expect("answered");
