@@ -26,8 +26,14 @@ struct Resident<W> {
     needs: Needs,
     /// Its processes do without large pages from now on: in one that has them it outgrew the budget.
     lean: bool,
+    /// So many times what runs beside it left it too little room since a run of it came back.
+    outgrew: u32,
     too_large: Option<TooLarge>,
 }
+
+/// Who had too little room beside others so often has the whole budget the next time, so that no run begins a fourth
+/// time for what others do.
+const OUTGREW_AT_MOST: u32 = 2;
 
 /// What took more than the whole budget.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +91,11 @@ impl<W> Residents<W> {
         if let Some(why) = self.refusal(model, voxels) {
             return Admission::Never(why);
         }
-        let need = self.need(model, voxels).min(self.budget);
+        let alone = |resident: &Resident<W>| resident.outgrew >= OUTGREW_AT_MOST;
+        let need = match self.models.get(model).is_some_and(alone) {
+            true => self.budget,
+            false => self.need(model, voxels).min(self.budget),
+        };
         let busy = self.busy_beside(model);
         let itself = self.models.get(model).is_some_and(|resident| resident.set_aside.is_some());
         if itself || (busy > 0 && busy.saturating_add(need) > self.budget) {
@@ -187,6 +197,7 @@ impl<W> Residents<W> {
         }
         // The next time more is set aside, so that this comes to an end.
         let resident = self.resident(model);
+        resident.outgrew += 1;
         match voxels {
             0 => resident.needs.opened(bytes.saturating_add(bytes / 8), false),
             _ => resident.needs.ran(voxels.max(resident.ran), bytes),
@@ -203,6 +214,7 @@ impl<W> Residents<W> {
             resident.lean = true;
             return Growth::Again;
         }
+        resident.outgrew = 0;
         let found = TooLarge { voxels, bytes };
         if resident.too_large.is_none_or(|known| voxels < known.voxels) {
             resident.too_large = Some(found);
@@ -239,6 +251,7 @@ impl<W> Residents<W> {
         self.uses += 1;
         let used = self.uses;
         let resident = self.resident(model);
+        resident.outgrew = 0;
         resident.ran = resident.ran.max(voxels);
         if resident.ran > 0 {
             resident.needs.ran(resident.ran, bytes);
@@ -281,7 +294,8 @@ impl<W> Resident<W> {
 impl<W> Default for Resident<W> {
     fn default() -> Self {
         let (idle, set_aside, needs, too_large) = (None, None, Needs::default(), None);
-        Self { idle, set_aside, used: 0, holds: 0, ran: 0, needs, lean: false, too_large }
+        let (holds, ran, outgrew) = (0, 0, 0);
+        Self { idle, set_aside, used: 0, holds, ran, needs, lean: false, outgrew, too_large }
     }
 }
 

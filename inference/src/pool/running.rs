@@ -80,11 +80,15 @@ impl Pool {
         });
         let stops = tokio::select! {
             ended = &mut run => {
-                let (worker, answers, _place) = ended.map_err(|_| stopped())?;
+                let (worker, answers, place) = ended.map_err(|_| stopped())?;
                 guard.0 = None;
-                let answers = answers.map_err(InferError::Transient)?;
-                self.back(model, worker, voxels);
-                return Ok(Some(answers));
+                match answers {
+                    Ok(_) => self.back(model, worker, voxels),
+                    // Its process has ended before somebody else gets its room.
+                    Err(_) => drop(worker),
+                }
+                drop(place);
+                return answers.map(Some).map_err(InferError::Transient);
             }
             () = tokio::time::sleep(limit) => {
                 let (name, seconds) = (&model.name, limit.as_secs());

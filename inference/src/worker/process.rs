@@ -39,6 +39,8 @@ pub enum NotOpened {
 
 /// How often a look is taken at how much a process takes.
 pub const LOOK: Duration = Duration::from_millis(20);
+/// Between the first two looks whether a process has ended.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
 
 /// One process that has opened one model.
 #[derive(Debug)]
@@ -48,11 +50,20 @@ pub struct Worker {
     on: (Device, Option<String>),
 }
 
-/// A handle to end a process by, while others wait for what it says.
+/// A handle to end a process by, while others wait for what it says. Nobody holds the child for longer than a look takes, so that
+/// who only looks never waits for its end.
 #[derive(Debug, Clone)]
-pub struct Process(Arc<Mutex<Child>>);
+pub struct Process {
+    child: Arc<Mutex<Child>>,
+    id: u32,
+}
 
 impl Process {
+    fn new(child: Child) -> Self {
+        let id = child.id();
+        Self { child: Arc::new(Mutex::new(child)), id }
+    }
+
     /// At once. It holds nothing that anybody else needs.
     pub fn kill(&self) {
         // It has ended already where this fails.
@@ -60,12 +71,12 @@ impl Process {
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The most memory that it ever took, in bytes, as far as the system tells (proc(5), VmHWM).
     pub fn peak_memory(&self) -> Option<u64> {
-        let path = format!("/proc/{}/status", self.child().id());
+        let path = format!("/proc/{}/status", self.id);
         let status = std::fs::read_to_string(path).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
@@ -78,9 +89,22 @@ impl Process {
     }
 
     fn ended(&self) -> io::Result<ExitStatus> {
-        let mut child = self.child();
-        child.kill()?;
-        child.wait()
+        self.child().kill()?;
+        self.wait()
+    }
+
+    /// Until it has ended, by looks that get rarer.
+    fn wait(&self) -> io::Result<ExitStatus> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // Given back before the pause.
+            let ended = self.child().try_wait()?;
+            if let Some(status) = ended {
+                return Ok(status);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK);
+        }
     }
 }
 
@@ -107,7 +131,7 @@ impl Worker {
             .process_group(0)
             .spawn()
             .map_err(not_now)?;
-        let process = Process(Arc::new(Mutex::new(child)));
+        let process = Process::new(child);
         let mut worker = Self { node, process, on: (Device::Cpu, None) };
         let task = Task {
             folder: folder_of(model),
@@ -279,4 +303,28 @@ fn with_pages(command: &mut Command, pages: Pages) -> &mut Command {
 
 fn folder_of(model: &Model) -> PathBuf {
     model.graph.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_at_a_process_does_not_wait_until_it_has_ended() {
+        let sleeps = Command::new("sleep").arg("30").spawn().unwrap();
+        let process = Process::new(sleeps);
+        let waiting = std::thread::spawn({
+            let process = process.clone();
+            move || process.wait()
+        });
+        // Whoever waits has begun to by then, or begins while somebody looks.
+        std::thread::sleep(2 * LOOK);
+        assert!(!process.has_ended());
+        assert!(process.peak_memory().is_some());
+        assert!(!waiting.is_finished(), "it still sleeps");
+        process.kill();
+        let status = waiting.join().unwrap().unwrap();
+        assert_eq!(status.to_string(), "signal: 9 (SIGKILL)");
+        assert!(!process.has_ended(), "not by itself");
+    }
 }

@@ -154,6 +154,39 @@ fn who_outgrows_what_was_set_aside_beside_others_begins_again_when_there_is_more
 }
 
 #[test]
+fn who_had_too_little_room_beside_others_twice_begins_again_with_all_of_it() {
+    let mut residents = of_mib(1000);
+    open(&mut residents, "a", 40);
+    open(&mut residents, "b", 40);
+    open(&mut residents, "idle", 40);
+    // Others have as much as leaves it too little each time, a little later than the last time.
+    for (busy, takes) in [(900, 110), (800, 210)] {
+        admitted(&mut residents, "a", 0);
+        assert!(matches!(residents.grows("a", 0, busy * MIB), Growth::Fits(_)));
+        assert_eq!(residents.busy_beside("b"), busy * MIB);
+        admitted(&mut residents, "b", 10);
+        assert!(matches!(residents.grows("b", 10, takes * MIB), Growth::Again));
+        residents.leave("b");
+        residents.back("a", "a", 0, 40 * MIB);
+        residents.leave("a");
+    }
+    admitted(&mut residents, "a", 0);
+    assert!(waits(&mut residents, "b", 10), "the third time it is alone");
+    residents.back("a", "a", 0, 40 * MIB);
+    residents.leave("a");
+    open(&mut residents, "idle", 40);
+    assert_eq!(admitted(&mut residents, "b", 10).1, ["a", "idle"]);
+    assert!(waits(&mut residents, "a", 0), "nobody begins beside it");
+    residents.opened("b", 40 * MIB);
+    assert!(matches!(residents.grows("b", 10, 999 * MIB), Growth::Fits(_)));
+    residents.back("b", "b", 10, 300 * MIB);
+    residents.leave("b");
+    // Once it has come back it is as any other.
+    admitted(&mut residents, "a", 0);
+    assert!(admitted(&mut residents, "b", 10).0.is_some(), "300 and an eighth beside 40");
+}
+
+#[test]
 fn what_needs_more_than_the_budget_is_refused_and_unloads_no_other() {
     let mut residents = of_mib(100);
     assert!(open(&mut residents, "a", 30).is_empty());
