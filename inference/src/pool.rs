@@ -174,6 +174,12 @@ impl Pool {
         self.residents().peak(model)
     }
 
+    /// Why a run of the model on so many voxels, or more, would be refused whenever it is asked for, as far as is known: to be asked
+    /// before they are read.
+    pub fn refusal(&self, model: &str, voxels: usize) -> Option<String> {
+        self.residents().refusal(model, voxels)
+    }
+
     /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
     /// told how long they took since the turn came. Who has waited elsewhere before says for how long.
     pub async fn infer(

@@ -172,7 +172,13 @@ impl Work {
         let model = versions.pinned(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
+        let reading = Reading {
+            reader: &self.store,
+            engine: &self.engine,
+            ahead: Some(&self.ahead),
+            job,
+            model,
+        };
         let ((images, ahead), _place) = match self.most_together(job) {
             1 => (reading.images().await?, None),
             _ => {
