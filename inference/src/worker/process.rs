@@ -1,7 +1,7 @@
 //! A worker as the node sees it: started, asked, ended.
 
 use super::frame::{read_head, write_head};
-use super::{Answered, Asked, Opened, Task};
+use super::{Answered, Asked, OnDevice, Opened, Step, Task, Told};
 use crate::device::Device;
 use crate::engine::{Answer, EngineOptions, Found, InferError};
 use crate::models::Model;
@@ -48,6 +48,7 @@ pub struct Worker {
     node: UnixStream,
     process: Process,
     on: (Device, Option<String>),
+    on_device: OnDevice,
 }
 
 /// A handle to end a process by, while others wait for what it says. Nobody holds the child for longer than a look takes, so that
@@ -132,13 +133,15 @@ impl Worker {
             .spawn()
             .map_err(not_now)?;
         let process = Process::new(child);
-        let mut worker = Self { node, process, on: (Device::Cpu, None) };
+        let on_device = OnDevice::default();
+        let mut worker = Self { node, process, on: (Device::Cpu, None), on_device };
         let task = Task {
             folder: folder_of(model),
             library: options.library.clone(),
             threads: options.threads,
             device: options.device,
             tensorrt: options.tensorrt,
+            device_memory: options.device_memory,
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
@@ -153,8 +156,8 @@ impl Worker {
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
-            Opened::Ready(device, why) => {
-                worker.on = (device, why);
+            Opened::Ready(device, why, on_device) => {
+                (worker.on, worker.on_device) = ((device, why), on_device);
                 Ok(worker)
             }
             Opened::NoRuntime(text) => Err(NotOpened::NoRuntime(text)),
@@ -167,23 +170,49 @@ impl Worker {
         (self.on.0, self.on.1.as_deref())
     }
 
+    /// As it said last.
+    pub fn on_device(&self) -> OnDevice {
+        self.on_device
+    }
+
     pub fn process(&self) -> Process {
         self.process.clone()
     }
 
     /// Blocks until there is an answer for each of the batch. Else the process ended, or made no sense and
-    /// was ended: the reason, and it is of no use afterwards.
-    pub fn ask(&mut self, model: &Model, batch: &[Vec<Images>]) -> Result<Vec<Answer>, String> {
-        self.talk(batch).map_err(|_| self.how_it_ended(model, "ran"))
+    /// was ended: the reason, and it is of no use afterwards. Where others have the device, too, `enter` is called when this run
+    /// wants it, and what comes back is dropped when it has left; none: nobody wants the answer any more.
+    pub fn ask<T>(
+        &mut self,
+        model: &Model,
+        batch: &[Vec<Images>],
+        enter: Option<impl FnOnce() -> Option<T>>,
+    ) -> Result<Vec<Answer>, String> {
+        self.talk(batch, enter).map_err(|_| self.how_it_ended(model, "ran"))
     }
 
-    fn talk(&mut self, batch: &[Vec<Images>]) -> io::Result<Vec<Answer>> {
-        write_head(&mut self.node, &Asked { batch: batch.to_vec() })?;
+    fn talk<T>(
+        &mut self,
+        batch: &[Vec<Images>],
+        enter: Option<impl FnOnce() -> Option<T>>,
+    ) -> io::Result<Vec<Answer>> {
+        let asked = Asked { batch: batch.to_vec(), shares: enter.is_some() };
+        write_head(&mut self.node, &Told::Asked(asked))?;
         for images in batch.iter().flatten() {
             self.node.write_all(images.numbers().as_bytes())?;
         }
         let mut from = BufReader::new(&self.node);
-        batch.iter().map(|images| answer(&mut from, images)).collect()
+        if let Some(enter) = enter {
+            said(&mut from, &Step::Wants)?;
+            let held = enter().ok_or_else(|| io::Error::other("nobody waits"))?;
+            write_head(&mut &self.node, &Told::Go)?;
+            said(&mut from, &Step::Left)?;
+            drop(held);
+        }
+        let answers = batch.iter().map(|images| answer(&mut from, images));
+        let answers = answers.collect::<io::Result<_>>()?;
+        self.on_device = read_head(&mut from)?;
+        Ok(answers)
     }
 
     fn why_not_opened(&self, model: &Model, error: &io::Error) -> String {
@@ -235,6 +264,14 @@ fn watched<T>(
         let _finished = finished;
         work()
     })
+}
+
+fn said(from: &mut impl io::Read, expected: &Step) -> io::Result<()> {
+    let step: Step = read_head(from)?;
+    match step == *expected {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "not what comes next")),
+    }
 }
 
 pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
