@@ -39,6 +39,37 @@ pub struct EngineOptions {
     pub device: Device,
     /// By NVIDIA's TensorRT what it can do of a graph on a device.
     pub tensorrt: bool,
+    /// Bytes of its memory that ONNX Runtime may take for tensors; without it what is free there at the start, but for a sixteenth of
+    /// all.
+    pub device_memory: Option<u64>,
+}
+
+/// How a run has its device, where others have it before and after. Each is called once for a batch, and may block.
+pub trait Shared {
+    /// All that needs no device has been done: comes back when this run has it.
+    fn enter(&self);
+    /// Nothing of this run needs it any more.
+    fn leave(&self);
+}
+
+/// Nobody else has it.
+struct Alone;
+
+impl Shared for Alone {
+    fn enter(&self) {}
+    fn leave(&self) {}
+}
+
+/// In bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// What ONNX Runtime may take.
+    pub most: u64,
+    /// What was free before this engine took any.
+    pub first: u64,
+    pub free: u64,
+    /// How much more than now it had for volumes at the most.
+    pub gave_back: u64,
 }
 
 /// Why no model can run.
@@ -115,6 +146,15 @@ impl Engine {
         (self.site.device(), self.why.as_deref())
     }
 
+    /// Of its device; none where that is the CPU.
+    pub fn device_memory(&self) -> Option<DeviceMemory> {
+        let gpu = self.site.gpu.as_ref()?;
+        // A device that does not answer fails the next run, which says so.
+        let (free, _) = gpu.memory().ok()?;
+        let (first, gave_back) = (gpu.free_at_first() as u64, gpu.gave_back().ok()?);
+        Some(DeviceMemory { most: self.site.most, first, free: free as u64, gave_back })
+    }
+
     /// Whether its device has failed for good: a new process may have it again.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
@@ -135,32 +175,63 @@ impl Engine {
     /// The same for several that each have images for every input: an answer for each, in their order.
     /// What has one shape goes through the graph together, and fails together.
     pub async fn infer_batch(&self, model: &str, batch: Vec<Vec<Images>>) -> Vec<Answer> {
+        self.infer_sharing(model, batch, &Alone).await
+    }
+
+    /// The same, with the device only for what runs there: images are prepared on the CPU before and findings measured
+    /// behind it. What is prepared on the device is prepared when it is there.
+    pub async fn infer_sharing(
+        &self,
+        model: &str,
+        batch: Vec<Vec<Images>>,
+        device: &impl Shared,
+    ) -> Vec<Answer> {
         let Some(model) = self.models.model(model).cloned() else {
+            device.enter();
+            device.leave();
             let error = InferError::Permanent(format!("there is no model `{model}`"));
             return batch.iter().map(|_| Err(error.clone())).collect();
         };
         let mut answers: Vec<Answer> = batch.iter().map(|_| Err(gone())).collect();
         let mut members = Vec::with_capacity(batch.len());
+        let there = self.is_prepared_there(&model);
+        if there {
+            device.enter();
+        }
         for (at, images) in batch.into_iter().enumerate() {
             match self.member(&model, images).await {
                 Ok(member) => members.push((at, member)),
                 Err(error) => answers[at] = Err(error),
             }
         }
+        if !there {
+            device.enter();
+        }
         let prepared = members.iter().map(|(_, member)| &*member.prepared);
+        let mut ran = Vec::new();
         for group in alike(prepared.enumerate()) {
             let (places, group): (Vec<usize>, Vec<&Member>) =
                 group.into_iter().map(|number| (members[number].0, &members[number].1)).unzip();
-            for (at, answer) in places.into_iter().zip(self.together(&model, &group).await) {
+            let each = self.together(&model, &group).await;
+            ran.push((places, group, each));
+        }
+        device.leave();
+        for (places, group, each) in ran {
+            let found = found_of(&model, &group, each).await;
+            for (at, answer) in places.into_iter().zip(found) {
                 answers[at] = answer;
             }
         }
         answers
     }
 
-    /// One run for all of them.
-    async fn together(&self, model: &Arc<Model>, group: &[&Member]) -> Vec<Answer> {
-        let tensors = match group {
+    /// One run for all of them: the tensors of each.
+    async fn together(
+        &self,
+        model: &Arc<Model>,
+        group: &[&Member],
+    ) -> Result<Vec<Tensors>, InferError> {
+        match group {
             [alone] => {
                 let tensors = self.tensors(model, alone.prepared.clone(), Some(&alone.images));
                 tensors.await.map(|all| vec![all])
@@ -171,17 +242,7 @@ impl Engine {
                 tensors
                     .and_then(|all| apart(all, group.len()).map_err(|error| failed(model, &error)))
             }
-        };
-        let each = match tensors {
-            Ok(each) => each,
-            Err(error) => return group.iter().map(|_| Err(error.clone())).collect(),
-        };
-        let mut answers = Vec::with_capacity(group.len());
-        for ((at, member), tensors) in group.iter().enumerate().zip(each) {
-            let seat = Seat { at, of: group.len() };
-            answers.push(member.found(model, tensors, seat).await);
         }
-        answers
     }
 
     async fn member(&self, model: &Arc<Model>, images: Vec<Images>) -> Result<Member, InferError> {
@@ -189,6 +250,24 @@ impl Engine {
         let prepared = self.prepared(model, &images, &self.how(model)).await?;
         Ok(Member { images, prepared })
     }
+}
+
+/// What each of a group is told, of its tensors.
+async fn found_of(
+    model: &Arc<Model>,
+    group: &[&Member],
+    each: Result<Vec<Tensors>, InferError>,
+) -> Vec<Answer> {
+    let each = match each {
+        Ok(each) => each,
+        Err(error) => return group.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let mut answers = Vec::with_capacity(group.len());
+    for ((at, member), tensors) in group.iter().enumerate().zip(each) {
+        let seat = Seat { at, of: group.len() };
+        answers.push(member.found(model, tensors, seat).await);
+    }
+    answers
 }
 
 /// What one caller is told.

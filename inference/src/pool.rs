@@ -1,4 +1,4 @@
-//! The models of the node, each in a process of its own: one runs at a time, and together they keep to a budget of memory.
+//! The models of the node, each in a process of its own: one runs at a time on each device, and together they keep to a budget of memory.
 
 mod needs;
 mod residents;
@@ -30,9 +30,9 @@ use turns::{Turn, Turns, Wish};
 pub struct PoolOptions {
     /// What is started as `program worker`, and calls [`crate::worker::serve`] then.
     pub program: PathBuf,
-    /// For each model's process; its device is one of `devices`.
+    /// For each model's process; its device is one of `devices`, and the memory there is for all processes together.
     pub engine: EngineOptions,
-    /// What models run on, one run at a time on each; at least one.
+    /// What models run on, one run at a time on each; at least one. On a CUDA device the next one is prepared meanwhile.
     pub devices: Vec<Device>,
     /// Bytes that all processes may take together.
     pub memory: u64,
@@ -54,7 +54,10 @@ pub struct Pool {
     queue: Arc<Queue>,
     /// Of the models that were there at the start; others go to the first device.
     placed: Arc<BTreeMap<String, Device>>,
+    /// Who prepares next, on the CPU who runs.
     turns: Arc<BTreeMap<Device, Turns<Asked>>>,
+    /// Who has a CUDA device next, of those that are prepared.
+    lanes: Arc<BTreeMap<Device, Turns<()>>>,
     /// Films that a model can take together, where more of them failed.
     together: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -74,10 +77,18 @@ impl Pool {
     pub fn start(models: Arc<Models>, options: PoolOptions) -> Result<Self, EngineError> {
         let pool = Self {
             models: Arc::new(Mutex::new(Models::of(models.iter().cloned()))),
-            residents: Arc::new(Mutex::new(Residents::new(options.memory))),
+            residents: Arc::new(Mutex::new(Residents::new(options.memory, told(&options)))),
             queue: Arc::default(),
             turns: Arc::new(
                 options.devices.iter().map(|on| (*on, Turns::new(options.ageing))).collect(),
+            ),
+            lanes: Arc::new(
+                options
+                    .devices
+                    .iter()
+                    .filter(|on| **on != Device::Cpu)
+                    .map(|on| (*on, Turns::new(options.ageing)))
+                    .collect(),
             ),
             placed: Arc::new(placed(&sizes(&models), &options.devices)),
             together: Arc::default(),
@@ -152,7 +163,7 @@ impl Pool {
 
     fn know(&self, model: &Model) {
         let graph = std::fs::metadata(&model.graph).map_or(0, |about| about.len());
-        self.residents().known(&model.name, graph);
+        self.residents().known(&model.name, graph, self.device(model));
     }
 
     fn forget(&self, model: &str) {
@@ -172,6 +183,12 @@ impl Pool {
     /// The most bytes that a process of the model has taken so far, in its largest run; none where none has come back yet.
     pub fn peak(&self, model: &str) -> Option<u64> {
         self.residents().peak(model)
+    }
+
+    /// Why a run of the model on so many voxels, or more, would be refused whenever it is asked for, as far as is known: to be asked
+    /// before they are read.
+    pub fn refusal(&self, model: &str, voxels: usize) -> Option<String> {
+        self.residents().refusal(model, voxels)
     }
 
     /// Waits for its turn, then for the run. Dropping the future ends the run. Beside the findings it is
@@ -313,9 +330,10 @@ impl Pool {
         together.insert(model.to_string(), most);
     }
 
-    /// How many there are, each of which runs one model at a time.
-    pub fn devices(&self) -> usize {
-        self.options.devices.len()
+    /// How many runs are of use at the same time: one on each device, and beside each that is no CPU one that is prepared
+    /// or measured on the CPU meanwhile.
+    pub fn at_once(&self) -> usize {
+        self.options.devices.len() + self.lanes.len()
     }
 
     fn device(&self, model: &Model) -> Device {
@@ -326,6 +344,12 @@ impl Pool {
     fn residents(&self) -> std::sync::MutexGuard<'_, Residents<Worker>> {
         self.residents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is known of the devices' memory before anything is there.
+fn told(options: &PoolOptions) -> BTreeMap<Device, u64> {
+    let each = |most: u64| options.devices.iter().map(move |on| (*on, most));
+    options.engine.device_memory.into_iter().flat_map(each).collect()
 }
 
 /// Bytes of their graphs.

@@ -5,12 +5,15 @@ pub mod process;
 
 use crate::batch::Seat;
 use crate::device::Device;
-use crate::engine::{Answer, Engine, EngineError, EngineOptions, Found, InferError};
+use crate::engine::{
+    Answer, DeviceMemory, Engine, EngineError, EngineOptions, Found, InferError, Shared,
+};
 use crate::models::Models;
 use frame::{read_head, write_head};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -24,6 +27,9 @@ use zerocopy::IntoBytes;
 /// process than the node.
 const ENDED_FIRST: &str = "600";
 
+/// What the driver takes of a device for each process, which it tells nobody: a guess.
+const CONTEXT: u64 = 512 << 20;
+
 /// The first thing that a worker is told.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
@@ -33,6 +39,7 @@ struct Task {
     threads: Option<usize>,
     device: Device,
     tensorrt: bool,
+    device_memory: Option<u64>,
     /// Of the graph and of its manifest, as the node has read them.
     digest: String,
     manifest_digest: String,
@@ -41,11 +48,20 @@ struct Task {
 #[derive(Debug, Serialize, Deserialize)]
 enum Opened {
     /// On this device; with the reason where it is not the one that was asked for.
-    Ready(Device, Option<String>),
+    Ready(Device, Option<String>, OnDevice),
     /// The machine lacks what models need.
     NoRuntime(String),
     /// The model does not keep its manifest, or is another one by now.
     Faulty(String),
+}
+
+/// Of the memory of its device, in bytes; 0 on the CPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnDevice {
+    /// What ONNX Runtime may take there.
+    pub most: u64,
+    /// What the process has taken there at the most, as far as the driver tells.
+    pub took: u64,
 }
 
 /// For each of a batch, and of these for each input, its images. Their numbers follow, one after the
@@ -53,9 +69,25 @@ enum Opened {
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     batch: Vec<Vec<Images>>,
+    /// Others have the device, too: a [`Step`] is said where this run wants it and where it leaves it, and it begins there when
+    /// it is told [`Told::Go`].
+    shares: bool,
 }
 
-/// One for each of the batch. The voxels of the masks follow, one after the other, and then the values of
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Step {
+    Wants,
+    Left,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Told {
+    Asked(Asked),
+    /// It has the device now.
+    Go,
+}
+
+/// One for each of the batch, and behind them [`OnDevice`]. The voxels of the masks follow, one after the other, and then the values of
 /// the images.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answered {
@@ -79,11 +111,18 @@ pub fn serve() -> io::Result<()> {
         Err(told) => return write_head(&mut node, &told),
     };
     let (device, why) = engine.device();
-    write_head(&mut node, &Opened::Ready(device, why.map(Into::into)))?;
-    while let Ok(Heard::Asked(batch)) = asked.recv() {
-        for answer in runtime.block_on(engine.infer_batch(&name, batch)) {
+    let mut account = Account::default();
+    let on_device = account.told(&engine);
+    write_head(&mut node, &Opened::Ready(device, why.map(Into::into), on_device))?;
+    while let Ok(Heard::Asked(batch, shares)) = asked.recv() {
+        let run =
+            Run { node: &node, asked: &asked, shares, engine: &engine, account: account.into() };
+        let answers = runtime.block_on(engine.infer_sharing(&name, batch, &run));
+        account = run.account.into_inner();
+        for answer in answers {
             reply(&mut node, answer)?;
         }
+        write_head(&mut node, &account.last)?;
         if engine.is_lost() {
             // A new process may have the device again.
             break;
@@ -92,10 +131,70 @@ pub fn serve() -> io::Result<()> {
     Ok(())
 }
 
+/// One run, as the node and the device see it.
+struct Run<'a> {
+    node: &'a UnixStream,
+    asked: &'a Receiver<Heard>,
+    shares: bool,
+    engine: &'a Engine,
+    account: RefCell<Account>,
+}
+
+impl Shared for Run<'_> {
+    /// A node that is not there any more ends this process.
+    fn enter(&self) {
+        if self.shares && write_head(&mut &*self.node, &Step::Wants).is_ok() {
+            let _ = self.asked.recv();
+        }
+        self.account.borrow_mut().begins(self.engine);
+    }
+
+    fn leave(&self) {
+        self.account.borrow_mut().told(self.engine);
+        if self.shares {
+            // The answer fails as well.
+            let _ = write_head(&mut &*self.node, &Step::Left);
+        }
+    }
+}
+
+/// What a process has taken of its device: the driver tells what is free for all of them, so only what goes while this one works is
+/// this one's.
+#[derive(Debug, Default)]
+struct Account {
+    /// Free when it began to work; none: it has just been opened.
+    before: Option<u64>,
+    taken: u64,
+    most: u64,
+    /// As it was told last.
+    last: OnDevice,
+}
+
+impl Account {
+    fn begins(&mut self, engine: &Engine) {
+        self.before = engine.device_memory().map(|memory| memory.free);
+    }
+
+    fn told(&mut self, engine: &Engine) -> OnDevice {
+        self.last = engine.device_memory().map_or_else(OnDevice::default, |memory| self.of(memory));
+        self.last
+    }
+
+    fn of(&mut self, memory: DeviceMemory) -> OnDevice {
+        let before = self.before.unwrap_or(memory.first);
+        self.taken = (self.taken + before).saturating_sub(memory.free);
+        self.before = Some(memory.free);
+        self.most = self.most.max(self.taken + memory.gave_back);
+        OnDevice { most: memory.most, took: self.most + CONTEXT }
+    }
+}
+
 /// From the node.
 enum Heard {
     Task(Task),
-    Asked(Vec<Vec<Images>>),
+    /// Whether it shares the device with others.
+    Asked(Vec<Vec<Images>>, bool),
+    Go,
 }
 
 /// Reads what is asked on a thread of its own, so that the end of the node is the end of a run too.
@@ -108,26 +207,31 @@ fn listen(node: UnixStream) -> io::Result<Receiver<Heard>> {
             if heard.send(whole).is_err() {
                 break;
             }
-            message = read_images(&mut node).map(Heard::Asked);
+            message = read_told(&mut node);
         }
         std::process::exit(0)
     })?;
     Ok(asked)
 }
 
-fn read_images(node: &mut impl io::Read) -> io::Result<Vec<Vec<Images>>> {
-    let Asked { batch } = read_head(node)?;
+fn read_told(node: &mut impl io::Read) -> io::Result<Heard> {
+    let Asked { batch, shares } = match read_head(node)? {
+        Told::Asked(asked) => asked,
+        Told::Go => return Ok(Heard::Go),
+    };
     let mut with_numbers = |images: Images| {
         let mut numbers = vec![0.0; images.count()];
         node.read_exact(numbers.as_mut_bytes())?;
         Ok(images.with_numbers(numbers))
     };
     let of_one = |images: Vec<Images>| images.into_iter().map(&mut with_numbers).collect();
-    batch.into_iter().map(of_one).collect()
+    let batch = batch.into_iter().map(of_one).collect::<io::Result<_>>()?;
+    Ok(Heard::Asked(batch, shares))
 }
 
 fn open(task: Task) -> Result<(String, Engine), Opened> {
-    let Task { folder, library, threads, device, tensorrt, digest, manifest_digest } = task;
+    let Task { folder, library, threads, device, tensorrt, device_memory, digest, manifest_digest } =
+        task;
     let models = Models::one(&folder).map_err(|problems| {
         Opened::Faulty(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })?;
@@ -139,7 +243,7 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
         let text = format!("{folder}: the model has changed since the node started: restart it");
         return Err(Opened::Faulty(text));
     };
-    let options = EngineOptions { library, threads, device, tensorrt };
+    let options = EngineOptions { library, threads, device, tensorrt, device_memory };
     let engine = Engine::start(Arc::new(models), options);
     match engine {
         Ok(engine) => Ok((model.name.clone(), engine)),
@@ -190,6 +294,21 @@ mod tests {
             voxels: voxels.into(),
             probabilities: probabilities.into(),
         }
+    }
+
+    #[test]
+    fn a_process_counts_what_goes_while_it_works_and_what_it_gave_back() {
+        let mut account = Account::default();
+        let mut told = |free, gave_back, before: Option<u64>| {
+            account.before = before.or(account.before);
+            let took = account.of(DeviceMemory { most: 800, first: 1000, free, gave_back });
+            assert_eq!(took.most, 800);
+            took.took - CONTEXT
+        };
+        assert_eq!(told(900, 0, None), 100, "its graph");
+        assert_eq!(told(500, 30, Some(700)), 330, "200 went to others before");
+        assert_eq!(told(650, 30, Some(600)), 330, "it has less by now, and had as much");
+        assert_eq!(told(100, 0, Some(400)), 550);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 mod kit;
 
-use gantry_inference::engine::{Engine, EngineError, EngineOptions, InferError};
+use gantry_inference::engine::{Engine, EngineError, EngineOptions, InferError, Shared};
 use gantry_inference::models::Models;
 use gantry_inference::runtime::{RuntimeError, find_library};
 use gantry_terms::findings::NoValue;
 use kit::author::{Author, BOOL, FLOAT, MANIFEST, batch_graph, exact_graph, graph};
 use kit::casts::{Weight, strict_graph, weighted_graph};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 fn start(author: &Author, library: PathBuf) -> Result<Engine, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -134,6 +134,39 @@ fn numbers_are_scaled_and_what_is_no_number_has_no_value() {
     check(9.0, Ok(30.0));
     check(-1.0, Err(NoValue::NotANumber));
     check(f32::INFINITY, Err(NoValue::MeasurementFailure));
+}
+
+/// What it was told, in this order.
+#[derive(Default)]
+struct Told(Mutex<Vec<&'static str>>);
+
+impl Shared for Told {
+    fn enter(&self) {
+        self.0.lock().unwrap().push("enter");
+    }
+
+    fn leave(&self) {
+        self.0.lock().unwrap().push("leave");
+    }
+}
+
+#[test]
+fn a_run_that_shares_its_device_enters_and_leaves_it_once_whatever_becomes_of_it() {
+    let Some(library) = kit::library() else { return };
+    let engine = start(&Author::default(), library).unwrap();
+    let good = || vec![Arc::new(kit::air(1, 4)).into()];
+    for (model, batch, fine) in [
+        ("tiny", vec![good()], 1),
+        ("tiny", vec![good(), Vec::new(), good()], 2),
+        ("tiny", vec![Vec::new()], 0),
+        ("unknown", vec![good()], 0),
+    ] {
+        let (told, count) = (Told::default(), batch.len());
+        let answers = kit::wait(engine.infer_sharing(model, batch, &told));
+        assert_eq!(answers.len(), count);
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), fine, "{model}");
+        assert_eq!(told.0.into_inner().unwrap(), ["enter", "leave"]);
+    }
 }
 
 #[test]

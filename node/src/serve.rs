@@ -432,6 +432,7 @@ pub(crate) fn start_engine(
         engine: EngineOptions {
             library: config.onnxruntime.clone(),
             tensorrt: config.inference.tensorrt,
+            device_memory: config.inference.device_memory,
             ..EngineOptions::default()
         },
         devices,

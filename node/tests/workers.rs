@@ -71,6 +71,10 @@ fn start(folder: &Path, library: &Path, memory: u64) -> Pool {
 }
 
 fn start_on(devices: Vec<Device>, folder: &Path, library: &Path, memory: u64) -> Pool {
+    start_with(devices, &models(folder), library, memory)
+}
+
+fn start_with(devices: Vec<Device>, written: &Path, library: &Path, memory: u64) -> Pool {
     let options = PoolOptions {
         program: env!("CARGO_BIN_EXE_gantry").into(),
         engine: EngineOptions {
@@ -83,7 +87,7 @@ fn start_on(devices: Vec<Device>, folder: &Path, library: &Path, memory: u64) ->
         ageing: Duration::from_secs(1800),
         grace: GRACE,
     };
-    Pool::start(Arc::new(Models::load(&models(folder)).unwrap()), options).unwrap()
+    Pool::start(Arc::new(Models::load(written).unwrap()), options).unwrap()
 }
 
 /// Processes that this one has started and that have not ended.
@@ -176,6 +180,7 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
 
         a_budget_is_kept(&library).await;
         who_does_not_fit_beside_a_run_waits_until_it_has_ended(&library).await;
+        the_next_run_of_a_device_is_prepared_while_one_has_it(&library).await;
         a_version_that_is_tried_has_its_turn_and_its_room(&library).await;
     });
 }
@@ -283,6 +288,44 @@ async fn who_does_not_fit_beside_a_run_waits_until_it_has_ended(library: &Path) 
     let folder = tempfile::tempdir().unwrap();
     let pool = start_on(devices(), folder.path(), library, opened * 3 / 2);
     assert_eq!(most_at_once(&pool).await, 1, "there is room for one");
+}
+
+/// The voxels of the next run go to its process while another model's has the device, and it runs behind that.
+async fn the_next_run_of_a_device_is_prepared_while_one_has_it(library: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let written = models(folder.path());
+    let manifest = std::fs::read_to_string(written.join("one/model.toml")).unwrap();
+    let manifest = manifest
+        .replace("slice-row-column", "batch-channel-slice-row-column")
+        .replace(&format!("time-out = {TIME_OUT}"), "time-out = 300");
+    std::fs::write(written.join("one/model.toml"), manifest).unwrap();
+    std::fs::write(written.join("one/model.onnx"), author::slow_graph(&[1, 3, 2001])).unwrap();
+    for (device, beside) in [(Device::Cuda(63), true), (Device::Cpu, false)] {
+        let pool = start_with(vec![device], &written, library, 8 << 30);
+        let before: Vec<(u32, u64)> = workers().into_iter().map(|id| (id, peak(id))).collect();
+        let run = |model: &'static str, voxels: usize| {
+            let pool = pool.clone();
+            Box::pin(async move {
+                let images = vec![volume_of(voxels).into()];
+                pool.infer(model, images, Urgency::Routine, Duration::ZERO).await.unwrap()
+            })
+        };
+        let mut slow = run("one", 1 << 19);
+        tokio::select! {
+            biased;
+            _ = &mut slow => panic!("so fast it is not"),
+            () = std::future::ready(()) => {} // it has the turn
+        }
+        let (slow, next) = (tokio::spawn(slow), tokio::spawn(run("two", 8 << 20)));
+        let mut grew = false;
+        while !slow.is_finished() {
+            grew |= before.iter().any(|(id, then)| peak(*id) > then + (24 << 20));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let ((_, took), (_, next)) = (slow.await.unwrap(), next.await.unwrap());
+        println!("on {device} the first one took {took:?}, the next one {next:?}");
+        assert_eq!(grew, beside, "on {device}");
+    }
 }
 
 /// Of processes, while both models have much to do; all of which is done.

@@ -35,7 +35,7 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 /// How often a look is taken whether a stat job that was put off is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// While one runs on each device the next one is read. Each holds its volume in memory, or the films of one
+/// While one runs on each device, and one is prepared beside each that is no CPU, the next one is read. Each holds its volume in memory, or the films of one
 /// batch.
 const READ_AHEAD: usize = 1;
 /// Beside them, so that a stat job waits for no more than the run that it meets.
@@ -100,7 +100,7 @@ impl Work {
 
     /// So many jobs that are not stat are in hand at the most.
     fn at_once(&self) -> usize {
-        self.engine.devices() + READ_AHEAD
+        self.engine.at_once() + READ_AHEAD
     }
 
     /// The next job, if there is one that may begin beside so many, and those that go with it.
@@ -173,7 +173,13 @@ impl Work {
         let model = versions.pinned(job)?;
         let started = Instant::now();
         self.store.set_job_station(job.id, "infer").await?;
-        let reading = Reading { reader: &self.store, ahead: Some(&self.ahead), job, model };
+        let reading = Reading {
+            reader: &self.store,
+            engine: &self.engine,
+            ahead: Some(&self.ahead),
+            job,
+            model,
+        };
         let ((images, ahead), _place) = match self.most_together(job) {
             1 => (reading.images().await?, None),
             _ => {

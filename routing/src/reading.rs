@@ -8,20 +8,27 @@ use gantry_inference::assembly::{Assembly, AssemblyError, ImageSlices, Room};
 use gantry_inference::film;
 use gantry_inference::manifest::{Input, InputKind};
 use gantry_inference::models::Model;
+use gantry_inference::pool::Pool;
 use gantry_store::decisions::Level;
 use gantry_store::jobs::Job;
 use gantry_store::reader::Reader;
 use gantry_terms::film::Film;
+use gantry_terms::header::{Layered, Tag};
 use gantry_terms::images::Images;
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::Volume;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
+
+const NUMBER_OF_FRAMES: Tag = 0x0028_0008;
+const ROWS: Tag = 0x0028_0010;
+const COLUMNS: Tag = 0x0028_0011;
 
 /// The images of one job.
 pub(crate) struct Reading<'a> {
     pub reader: &'a Reader,
+    pub engine: &'a Pool,
     pub ahead: Option<&'a Kept>,
     pub job: &'a Job,
     pub model: &'a Model,
@@ -30,8 +37,12 @@ pub(crate) struct Reading<'a> {
 type UnderWay = VecDeque<JoinHandle<Result<ImageSlices, AssemblyError>>>;
 
 impl Reading<'_> {
-    /// One for each input of the model, in its order, and how many images had been read ahead.
+    /// One for each input of the model, in its order, and how many images had been read ahead. What the pool would refuse
+    /// for its size is not read.
     pub async fn images(&self) -> Result<(Vec<Images>, usize), JobError> {
+        if let Some(why) = self.engine.refusal(&self.model.name, self.numbers().await?) {
+            return Err(JobError::Permanent(why));
+        }
         let inputs = &self.model.manifest.inputs;
         let (mut images, mut ahead) = (Vec::with_capacity(inputs.len()), 0);
         for input in inputs {
@@ -44,6 +55,28 @@ impl Reading<'_> {
             });
         }
         Ok((images, ahead))
+    }
+
+    /// At least so many the model would be given, by what the index has of the images' headers (Rows, Columns and Number of Frames,
+    /// PS3.3 C.7.6.3 and C.7.6.6). 0 where that is one image, which is read as soon as asked about.
+    async fn numbers(&self) -> Result<usize, JobError> {
+        let inputs = &self.model.manifest.inputs;
+        if inputs.iter().all(|input| matches!(input.kind, InputKind::Image(_))) {
+            return Ok(0);
+        }
+        let series = match (self.job.level, &self.job.series) {
+            (Level::Series, Some(series)) => vec![self.reader.images(series).await?],
+            (Level::Study, _) => self.reader.study_images(&self.job.study).await?,
+            _ => return Ok(0),
+        };
+        let images = series.iter().flat_map(|series| series.with_headers());
+        let numbers: HashMap<&Uid, usize> = images
+            .map(|(image, header)| (&image.identity.sop_instance, numbers_of(header)))
+            .collect();
+        let selected = inputs.iter().map(|input| self.selected(input));
+        let selected = selected.collect::<Result<Vec<_>, _>>()?.concat();
+        let each = selected.iter().filter_map(|image| numbers.get(image));
+        Ok(each.fold(0, |all, one| all.saturating_add(*one)))
     }
 
     fn selected(&self, input: &Input) -> Result<&[Uid], JobError> {
@@ -138,6 +171,15 @@ impl Reading<'_> {
             JobError::Permanent(format!("instance {sop_instance} is no longer in the store"))
         })
     }
+}
+
+/// 0 where its header does not say.
+fn numbers_of(header: Layered) -> usize {
+    // Below its range and above it `as` gives its ends.
+    let number = |tag: Tag| header.number(tag).map(|number| number as usize);
+    let sides = [number(ROWS), number(COLUMNS)].map(Option::unwrap_or_default);
+    let frames = number(NUMBER_OF_FRAMES).unwrap_or(1).max(1);
+    sides.into_iter().fold(frames, usize::saturating_mul)
 }
 
 async fn take_first(under_way: &mut UnderWay, assembly: &mut Assembly) -> Result<(), JobError> {

@@ -41,7 +41,8 @@ impl Reproduce {
                 model.name
             )));
         }
-        let reading = Reading { reader: &self.reader, ahead: None, job, model };
+        let reading =
+            Reading { reader: &self.reader, engine: &self.engine, ahead: None, job, model };
         let (images, _) = reading.images().await?;
         // In a batch of another size the last digits could be others.
         let seat = job.batch.map_or(Seat::ALONE, seat_of);

@@ -112,7 +112,8 @@ impl Shadows {
     async fn attempt(&self, job: &Job) -> Result<(), JobError> {
         let versions = self.models.now();
         let model = versions.pinned(job)?;
-        let reading = Reading { reader: &self.store, ahead: None, job, model };
+        let reading =
+            Reading { reader: &self.store, engine: &self.engine, ahead: None, job, model };
         let (images, _) = reading.images().await?;
         Use::read(&job.study, &model.name, &images).into_iter().for_each(|used| (self.uses)(used));
         let found = self.engine.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;

@@ -1,6 +1,6 @@
 //! A DICOM object as the actors hold it: its identity and its data set, byte for byte.
 
-use dicom_core::{DataElement, Tag, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject, OpenFileOptions};
 use gantry_terms::transfer_syntaxes::{
@@ -118,6 +118,13 @@ impl Instance {
     pub fn with(&self, tag: Tag, vr: VR, value: &str) -> Self {
         let mut object = self.object();
         object.put(DataElement::new(tag, vr, value));
+        self.of(&object)
+    }
+
+    /// The same with another number of 16 bits.
+    pub fn with_number(&self, tag: Tag, number: u16) -> Self {
+        let mut object = self.object();
+        object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(number)));
         self.of(&object)
     }
 

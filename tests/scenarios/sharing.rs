@@ -1,10 +1,12 @@
-//! Many series wait for one model: an urgent one passes them, and a node that is killed leaves no model behind.
+//! Many series wait for one model: an urgent one passes them, one that is too large is not read, and a node that is killed leaves no model behind.
 
 #[path = "../../inference/tests/kit/author.rs"]
 #[allow(dead_code)]
 mod author;
 
 use author::{Author, MANIFEST, slow_graph};
+use dicom_dictionary_std::tags;
+use kit::instance::Instance;
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
@@ -93,6 +95,27 @@ fn a_stat_job_waits_for_one_run_at_most_while_many_routine_ones_are_queued() {
 }
 
 /// Processes that this one started and that have not ended.
+/// Its pixels are far fewer than its headers say: who reads them says so.
+#[test]
+fn a_series_that_is_too_large_for_the_budget_is_refused_before_its_pixels_are_read() {
+    let Some(_) = need::onnx_runtime() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let models = slow_model().write(folder.path());
+    let mut series = phantom::small_chest("too large");
+    let said =
+        |image: &Instance| image.with_number(tags::ROWS, 4000).with_number(tags::COLUMNS, 4000);
+    series.instances = series.instances.iter().map(said).collect();
+    let setup = Setup::new().models(&models).rules("sharing.toml", RULES).scanner("CT1");
+    let setup = setup.scanner("ER1").further("\n[inference]\nmemory-mib = 600\n");
+    let node = setup.pacs(&Pacs::down("PACS")).start();
+    send(&node, "CT1", &series);
+    let images = series.instances.len();
+    let voxels = format!("MiB for its graph and {} voxels", images * 4000 * 4000);
+    let explained = node.wait_until_explained(&series.series, &voxels, PATIENCE);
+    assert!(explained.contains("inference.memory-mib to more than"), "{explained}");
+    assert!(explained.contains("failed"), "{explained}");
+}
+
 fn children(of: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("proc(5)").flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

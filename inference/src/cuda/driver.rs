@@ -19,7 +19,7 @@ use cudarc::driver::{
     DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg, ValidAsZeroBits,
 };
 use ort::ep::cuda::ConvAlgorithmSearch;
-use ort::ep::{CUDA, TensorRT};
+use ort::ep::{ArenaExtendStrategy, CUDA, TensorRT};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::value::Tensor;
 use std::collections::HashMap;
@@ -187,6 +187,8 @@ impl Arg<'_> {
 /// One device with its compiled kernels.
 #[derive(Debug)]
 pub struct Gpu {
+    /// Bytes that were free when it was opened, behind the driver's own for this process.
+    free_at_first: usize,
     stream: Arc<CudaStream>,
     kernels: HashMap<&'static str, (CudaFunction, Vec<&'static str>)>,
     staging: [Mutex<[Stage; 2]>; LANES],
@@ -219,6 +221,7 @@ impl Gpu {
             other => return Err(DeviceError::new(Fault::Device, super::why(&other))),
         }
         let context = CudaContext::new(ordinal)?;
+        let (free_at_first, _) = context.mem_get_info()?;
         // SAFETY: events order several streams; there is one.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream()?;
@@ -235,7 +238,7 @@ impl Gpu {
         };
         let lane = || Ok::<_, DriverError>(Mutex::new([stage()?, stage()?]));
         let staging = [lane()?, lane()?, lane()?, lane()?];
-        Ok(Self { stream, kernels, staging })
+        Ok(Self { free_at_first, stream, kernels, staging })
     }
 
     pub fn device(&self) -> Device {
@@ -249,6 +252,32 @@ impl Gpu {
     /// Free and all bytes of the device.
     pub fn memory(&self) -> Result<(usize, usize), DeviceError> {
         Ok(self.stream.context().mem_get_info()?)
+    }
+
+    /// What was free before this process had any of it for a model.
+    pub fn free_at_first(&self) -> usize {
+        self.free_at_first
+    }
+
+    /// How many more bytes than now its volumes have taken at the most: these are given back, ONNX Runtime's are kept.
+    pub fn gave_back(&self) -> Result<u64, DeviceError> {
+        use cudarc::driver::{result, sys};
+        let context = self.stream.context();
+        let pools = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED;
+        if context.attribute(pools)? == 0 {
+            return Ok(0);
+        }
+        context.bind_to_thread()?;
+        let (mut now, mut most) = (0u64, 0u64);
+        // SAFETY: the pool is the device's own, and each attribute is a number of 64 bits.
+        unsafe {
+            let pool = result::device::get_default_mem_pool(context.cu_device())?;
+            let of_now = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT;
+            result::mem_pool::get_attribute(pool, of_now, (&raw mut now).cast())?;
+            let of_most = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH;
+            result::mem_pool::get_attribute(pool, of_most, (&raw mut most).cast())?;
+        }
+        Ok(most.saturating_sub(now))
     }
 
     /// Waits for all that was asked of the device.
@@ -427,10 +456,13 @@ impl Gpu {
     }
 
     /// ONNX Runtime's provider for this device, on this stream. In float32 as on the CPU, not in TF32, which has three
-    /// digits; and the way of a convolution is asked of cuDNN, not found by trying all at the first run of each shape.
-    pub fn cuda(&self) -> CUDA {
+    /// digits; and the way of a convolution is asked of cuDNN, not found by trying all at the first run of each shape. It
+    /// takes `most` bytes of the device for tensors, and no more than it needs at a time.
+    pub fn cuda(&self, most: usize) -> CUDA {
         let cuda = CUDA::default()
             .with_device_id(self.ordinal())
+            .with_memory_limit(most)
+            .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
             .with_tf32(false)
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
         // SAFETY: the stream lives as long as this, and the engine drops its sessions before.

@@ -20,6 +20,11 @@ impl Engine {
         How { gpu: self.site.gpu.clone().filter(|_| !left), batch: None }
     }
 
+    /// Whether its images are prepared on the device.
+    pub(super) fn is_prepared_there(&self, model: &Model) -> bool {
+        self.how(model).gpu.is_some() && stays(model)
+    }
+
     /// Runs; again with less at a time, and again on the CPU, where that may help. What was prepared on the
     /// device is prepared once more of `images` for that.
     pub(super) async fn tensors(

@@ -1,6 +1,7 @@
 //! Which models are loaded, what each of them takes of the budget, who may begin, and which ones are too large for it.
 
 use super::needs::Needs;
+use crate::device::Device;
 use std::collections::BTreeMap;
 
 /// The models by name, each with its process `W` where it is idle. What runs is with who runs it.
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 pub(super) struct Residents<W> {
     /// Bytes for all processes together.
     budget: u64,
+    /// The same of the memory of a device.
+    devices: BTreeMap<Device, u64>,
     models: BTreeMap<String, Resident<W>>,
     uses: u64,
 }
@@ -24,10 +27,34 @@ struct Resident<W> {
     /// Voxels of the largest run that this process has answered; 0: it has opened its graph only.
     ran: usize,
     needs: Needs,
+    /// What it takes of a device.
+    there: Option<There>,
     /// Its processes do without large pages from now on: in one that has them it outgrew the budget.
     lean: bool,
+    /// So many times what runs beside it left it too little room since a run of it came back.
+    outgrew: u32,
     too_large: Option<TooLarge>,
 }
+
+/// The same three of the memory of the model's device, and what it needs there.
+#[derive(Debug)]
+struct There {
+    device: Device,
+    set_aside: u64,
+    holds: u64,
+    needs: Needs,
+}
+
+/// Which memory.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Machine,
+    Device(Device),
+}
+
+/// Who had too little room beside others so often has the whole budget the next time, so that no run begins a fourth
+/// time for what others do.
+const OUTGREW_AT_MOST: u32 = 2;
 
 /// What took more than the whole budget.
 #[derive(Debug, Clone, Copy)]
@@ -61,15 +88,44 @@ pub(super) enum Growth<W> {
 }
 
 impl<W> Residents<W> {
-    pub(super) fn new(budget: u64) -> Self {
-        Self { budget, models: BTreeMap::new(), uses: 0 }
+    /// `devices`: what is known of theirs.
+    pub(super) fn new(budget: u64, devices: BTreeMap<Device, u64>) -> Self {
+        Self { budget, devices, models: BTreeMap::new(), uses: 0 }
     }
 
-    /// A model that was not there before: bytes of its graph.
-    pub(super) fn known(&mut self, model: &str, graph: u64) {
-        self.models
-            .entry(model.to_string())
-            .or_insert_with(|| Resident { needs: Needs::of_graph(graph), ..Resident::default() });
+    /// A model that was not there before: bytes of its graph, and where it runs.
+    pub(super) fn known(&mut self, model: &str, graph: u64, on: Device) {
+        let needs = || Needs::of_graph(graph);
+        let there = || There { device: on, set_aside: 0, holds: 0, needs: needs() };
+        self.models.entry(model.to_string()).or_insert_with(|| Resident {
+            needs: needs(),
+            there: (on != Device::Cpu).then(there),
+            ..Resident::default()
+        });
+    }
+
+    /// What all models together may take of the model's device, as it was told with the first process there.
+    pub(super) fn budget_there(&self, model: &str) -> Option<u64> {
+        let there = self.models.get(model)?.there.as_ref()?;
+        self.devices.get(&there.device).copied()
+    }
+
+    /// What its process has taken of its device at the most, which is there while the process is, and what all may take there.
+    pub(super) fn took_there(&mut self, model: &str, voxels: usize, took: u64, most: u64) {
+        let Some(Resident { there: Some(there), ran, .. }) = self.models.get_mut(model) else {
+            return;
+        };
+        // None: it runs on the CPU all the same.
+        if took == 0 {
+            return;
+        }
+        there.holds = there.holds.max(took);
+        // It may be what an earlier run of the process took.
+        match voxels.max(*ran) {
+            0 => there.needs.opened(took, false),
+            voxels => there.needs.ran(voxels, took),
+        }
+        self.devices.entry(there.device).or_insert(most);
     }
 
     /// As if it had never been there, but while it does something.
@@ -85,15 +141,29 @@ impl<W> Residents<W> {
         if let Some(why) = self.refusal(model, voxels) {
             return Admission::Never(why);
         }
-        let need = self.need(model, voxels).min(self.budget);
-        let busy = self.busy_beside(model);
+        let alone = |resident: &Resident<W>| resident.outgrew >= OUTGREW_AT_MOST;
+        let need = match self.models.get(model).is_some_and(alone) {
+            true => self.budget,
+            false => self.need(model, voxels).min(self.budget),
+        };
+        let needs = [Some((Of::Machine, need)), self.need_there(model, voxels)];
+        let fits = |(of, need): &(Of, u64)| {
+            let busy = self.busy_beside(model, *of);
+            busy == 0 || busy.saturating_add(*need) <= self.budget_of(*of)
+        };
         let itself = self.models.get(model).is_some_and(|resident| resident.set_aside.is_some());
-        if itself || (busy > 0 && busy.saturating_add(need) > self.budget) {
+        if itself || !needs.iter().flatten().all(fits) {
             return Admission::Later;
         }
-        let gone = self.make_room(model, need);
+        let mut gone = Vec::new();
+        for (of, need) in needs.into_iter().flatten() {
+            gone.extend(self.make_room(model, need, of));
+        }
         let resident = self.resident(model);
         resident.set_aside = Some(need);
+        if let (Some(there), Some((_, need))) = (&mut resident.there, needs[1]) {
+            there.set_aside = need;
+        }
         let worker = resident.idle.take();
         Admission::Now { worker, gone }
     }
@@ -141,13 +211,29 @@ impl<W> Residents<W> {
         self.models.get(model).map_or(0, of)
     }
 
-    /// What the others take that do something.
-    fn busy_beside(&self, model: &str) -> u64 {
-        self.others(model).filter(|other| other.set_aside.is_some()).map(Resident::takes).sum()
+    /// Of its device, where what there is of that is known. More than all of it is no reason to wait: the run finds out, and
+    /// goes on with less at a time or on the CPU.
+    fn need_there(&self, model: &str, voxels: usize) -> Option<(Of, u64)> {
+        let there = self.models.get(model)?.there.as_ref()?;
+        let budget = self.devices.get(&there.device)?;
+        Some((Of::Device(there.device), there.needs.of(voxels).max(there.holds).min(*budget)))
     }
 
-    fn beside(&self, model: &str) -> u64 {
-        self.others(model).map(Resident::takes).sum()
+    fn budget_of(&self, of: Of) -> u64 {
+        match of {
+            Of::Machine => self.budget,
+            Of::Device(device) => self.devices.get(&device).copied().unwrap_or(u64::MAX),
+        }
+    }
+
+    /// What the others take that do something.
+    fn busy_beside(&self, model: &str, of: Of) -> u64 {
+        let busy = self.others(model).filter(|other| other.set_aside.is_some());
+        busy.map(|other| other.takes(of)).sum()
+    }
+
+    fn beside(&self, model: &str, of: Of) -> u64 {
+        self.others(model).map(|other| other.takes(of)).sum()
     }
 
     fn others(&self, model: &str) -> impl Iterator<Item = &Resident<W>> {
@@ -155,15 +241,15 @@ impl<W> Residents<W> {
     }
 
     /// Gives those that must go so that there are so many bytes for the model, the one that was not used for longest first.
-    fn make_room(&mut self, model: &str, wanted: u64) -> Vec<(String, W)> {
+    fn make_room(&mut self, model: &str, wanted: u64, of: Of) -> Vec<(String, W)> {
         let mut gone = Vec::new();
-        while self.beside(model).saturating_add(wanted) > self.budget {
+        while self.beside(model, of).saturating_add(wanted) > self.budget_of(of) {
             let others = self.models.iter_mut().filter(|(name, _)| *name != model);
-            let idle = others.filter(|(_, resident)| resident.idle.is_some());
+            let idle = others.filter(|(_, other)| other.idle.is_some() && other.takes(of) > 0);
             let Some((name, resident)) = idle.min_by_key(|(_, resident)| resident.used) else {
                 break;
             };
-            resident.holds = 0;
+            resident.has_ended();
             gone.extend(resident.idle.take().map(|worker| (name.clone(), worker)));
         }
         gone
@@ -181,12 +267,13 @@ impl<W> Residents<W> {
         if bytes > budget {
             return self.outgrown(model, voxels, bytes);
         }
-        if self.busy_beside(model).saturating_add(bytes) <= budget {
+        if self.busy_beside(model, Of::Machine).saturating_add(bytes) <= budget {
             self.resident(model).set_aside = Some(bytes);
-            return Growth::Fits(self.make_room(model, bytes));
+            return Growth::Fits(self.make_room(model, bytes, Of::Machine));
         }
         // The next time more is set aside, so that this comes to an end.
         let resident = self.resident(model);
+        resident.outgrew += 1;
         match voxels {
             0 => resident.needs.opened(bytes.saturating_add(bytes / 8), false),
             _ => resident.needs.ran(voxels.max(resident.ran), bytes),
@@ -203,6 +290,7 @@ impl<W> Residents<W> {
             resident.lean = true;
             return Growth::Again;
         }
+        resident.outgrew = 0;
         let found = TooLarge { voxels, bytes };
         if resident.too_large.is_none_or(|known| voxels < known.voxels) {
             resident.too_large = Some(found);
@@ -235,10 +323,11 @@ impl<W> Residents<W> {
             self.outgrown(model, voxels, bytes);
             return vec![(model.to_string(), worker)];
         }
-        let fits = self.busy_beside(model).saturating_add(bytes) <= self.budget;
+        let fits = self.busy_beside(model, Of::Machine).saturating_add(bytes) <= self.budget;
         self.uses += 1;
         let used = self.uses;
         let resident = self.resident(model);
+        resident.outgrew = 0;
         resident.ran = resident.ran.max(voxels);
         if resident.ran > 0 {
             resident.needs.ran(resident.ran, bytes);
@@ -249,15 +338,18 @@ impl<W> Residents<W> {
         resident.idle = Some(worker);
         resident.used = used;
         resident.holds = bytes;
-        self.make_room(model, bytes)
+        self.make_room(model, bytes, Of::Machine)
     }
 
     /// Nothing is set aside for it any more. Where it is not idle by now its process is gone.
     pub(super) fn leave(&mut self, model: &str) {
         if let Some(resident) = self.models.get_mut(model) {
             resident.set_aside = None;
+            if let Some(there) = &mut resident.there {
+                there.set_aside = 0;
+            }
             if resident.idle.is_none() {
-                (resident.holds, resident.ran) = (0, 0);
+                resident.has_ended();
             }
         }
     }
@@ -273,15 +365,31 @@ impl<W> Residents<W> {
 }
 
 impl<W> Resident<W> {
-    fn takes(&self) -> u64 {
-        self.holds.max(self.set_aside.unwrap_or(0))
+    fn takes(&self, of: Of) -> u64 {
+        match (of, &self.there) {
+            (Of::Machine, _) => self.holds.max(self.set_aside.unwrap_or(0)),
+            (Of::Device(device), Some(there)) if there.device == device => {
+                there.holds.max(there.set_aside)
+            }
+            (Of::Device(_), _) => 0,
+        }
+    }
+
+    /// Its process.
+    fn has_ended(&mut self) {
+        (self.holds, self.ran) = (0, 0);
+        if let Some(there) = &mut self.there {
+            there.holds = 0;
+        }
     }
 }
 
 impl<W> Default for Resident<W> {
     fn default() -> Self {
         let (idle, set_aside, needs, too_large) = (None, None, Needs::default(), None);
-        Self { idle, set_aside, used: 0, holds: 0, ran: 0, needs, lean: false, too_large }
+        let (holds, ran, outgrew) = (0, 0, 0);
+        let (used, there, lean) = (0, None, false);
+        Self { idle, set_aside, used, holds, ran, needs, there, lean, outgrew, too_large }
     }
 }
 

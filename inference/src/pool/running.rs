@@ -2,15 +2,16 @@
 
 use super::residents::{Admission, Growth};
 use super::together::Asked;
-use super::turns::Turn;
+use super::turns::{Turn, Turns};
 use super::{Pool, stopped};
 use crate::engine::{Answer, EngineOptions, InferError};
 use crate::models::Model;
+use crate::worker::OnDevice;
 use crate::worker::process::{LOOK, NotOpened, Pages, Process, Worker};
 use gantry_terms::images::Images;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// Who wants room waits in the order in which he came, so that small runs do not keep a large one out for ever. Who has
 /// room never waits for a turn or for more of it, so that each of them comes to an end.
@@ -49,7 +50,8 @@ impl Pool {
         loop {
             let place = self.place(model, voxels).await?;
             if let Some((place, worker)) = self.worker(place, model, Some(turn)).await?
-                && let Some(answers) = self.run_in(place, worker, model, &batch, voxels).await?
+                && let Some(answers) =
+                    self.run_in((place, worker), turn, model, &batch, voxels).await?
             {
                 return Ok(answers);
             }
@@ -60,8 +62,8 @@ impl Pool {
     /// None: again, it has outgrown its room.
     async fn run_in(
         &self,
-        place: Place,
-        worker: Worker,
+        (place, worker): (Place, Worker),
+        turn: &Turn<Asked>,
         model: &Arc<Model>,
         batch: &Arc<Vec<Vec<Images>>>,
         voxels: usize,
@@ -72,21 +74,36 @@ impl Pool {
         let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let limit = model.manifest.time_out.saturating_mul(runs) + self.options.grace;
         let (of, batch) = (model.clone(), batch.clone());
+        let lane = self.lanes.get(&self.device(model));
+        let (asks, asked) = oneshot::channel();
+        let (grants, granted) = std::sync::mpsc::channel();
+        let held = Held::default();
+        let leaves = Leaves(held.clone());
+        let enter = lane.map(|_| {
+            move || {
+                asks.send(()).ok()?;
+                granted.recv().ok().map(|()| leaves)
+            }
+        });
         let mut run = tokio::task::spawn_blocking(move || {
             let mut worker = worker;
-            let answers = worker.ask(&of, &batch);
+            let answers = worker.ask(&of, &batch, enter);
             // It has its room until it has ended, even when nobody waits for it any more.
             (worker, answers, place)
         });
         let stops = tokio::select! {
             ended = &mut run => {
-                let (worker, answers, _place) = ended.map_err(|_| stopped())?;
+                let (worker, answers, place) = ended.map_err(|_| stopped())?;
                 guard.0 = None;
-                let answers = answers.map_err(InferError::Transient)?;
-                self.back(model, worker, voxels);
-                return Ok(Some(answers));
+                match answers {
+                    Ok(_) => self.back(model, worker, voxels),
+                    // Its process has ended before somebody else gets its room.
+                    Err(_) => drop(worker),
+                }
+                drop(place);
+                return answers.map(Some).map_err(InferError::Transient);
             }
-            () = tokio::time::sleep(limit) => {
+            () = lasts(limit, turn, lane.map(|lane| (lane, asked, grants, &held))) => {
                 let (name, seconds) = (&model.name, limit.as_secs());
                 let text =
                     format!("the process of the model `{name}` hung for {seconds} s and was ended");
@@ -98,8 +115,9 @@ impl Pool {
             },
         };
         drop(guard);
-        // One that does not end, as a driver holds it, keeps its room and not the turn.
+        // One that does not end, as a driver holds it, keeps its room and not the turn, nor the device.
         let _ = tokio::time::timeout(self.options.grace, run).await;
+        drop(Leaves(held));
         stops
     }
 
@@ -203,7 +221,10 @@ impl Pool {
             stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none()
         };
         let Self { options, .. } = self;
-        let engine = EngineOptions { device: self.device(model), ..options.engine.clone() };
+        // What is free by now is not what all may take.
+        let device_memory = self.residents().budget_there(&model.name);
+        let device = self.device(model);
+        let engine = EngineOptions { device, device_memory, ..options.engine.clone() };
         let pages = match self.residents().is_lean(&model.name) {
             true => Pages::Small,
             false => Pages::Large,
@@ -220,7 +241,11 @@ impl Pool {
             None => {}
         }
         let worker = started?;
-        self.residents().opened(&model.name, took.unwrap_or(0));
+        let OnDevice { took: there, most } = worker.on_device();
+        let mut residents = self.residents();
+        residents.opened(&model.name, took.unwrap_or(0));
+        residents.took_there(&model.name, 0, there, most);
+        drop(residents);
         match worker.device() {
             (on, None) => {
                 tracing::info!(model = model.name, %on, "the model is loaded in a process of its own");
@@ -236,7 +261,9 @@ impl Pool {
     /// Idle again; what it took is remembered.
     fn back(&self, model: &Model, worker: Worker, voxels: usize) {
         let bytes = worker.process().peak_memory().unwrap_or(0);
+        let OnDevice { took: there, most } = worker.on_device();
         let mut residents = self.residents();
+        residents.took_there(&model.name, voxels, there, most);
         let gone = residents.back(&model.name, worker, voxels, bytes);
         let refusal = residents.refusal(&model.name, voxels);
         drop(residents);
@@ -245,6 +272,45 @@ impl Pool {
             tracing::warn!(model = model.name, why, "too large for the budget");
         }
     }
+}
+
+/// A run's turn on its device.
+type Held = Arc<Mutex<Option<Turn<()>>>>;
+
+/// It ends when this is dropped.
+struct Leaves(Held);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(held);
+    }
+}
+
+/// How a run has its device: whose turns there are, when it wants one, whom to tell that it has it, and what it has then.
+type Lane<'a> = (&'a Turns<()>, oneshot::Receiver<()>, std::sync::mpsc::Sender<()>, &'a Held);
+
+/// Comes back when a run has lasted too long, what it waits for its device not counted. There its turn is somebody else's from when
+/// its images are prepared, and the most urgent of those that are prepared has the device next.
+async fn lasts(limit: Duration, turn: &Turn<Asked>, lane: Option<Lane<'_>>) {
+    if let Some((lane, asked, grants, held)) = lane {
+        match tokio::time::timeout(limit, asked).await {
+            Err(_) => return,
+            // It ends without.
+            Ok(Err(_)) => return std::future::pending().await,
+            Ok(Ok(())) => {}
+        }
+        turn.give_away();
+        let began = Instant::now();
+        let (has, ()) = lane.turn(turn.wish().clone(), ()).await;
+        turn.has_waited(began.elapsed());
+        *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(has);
+        // Who has ended meanwhile needs none.
+        if grants.send(()).is_err() {
+            drop(Leaves(held.clone()));
+        }
+    }
+    tokio::time::sleep(limit).await;
 }
 
 pub(super) fn not_opened(error: NotOpened) -> InferError {

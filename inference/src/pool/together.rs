@@ -59,7 +59,7 @@ impl Pool {
 
     /// An answer for each, and how long they ran. Those that failed with others go again in smaller batches,
     /// in the end alone: an error that one got beside others is never its answer. Who is more urgent goes
-    /// between two of these runs.
+    /// between two of these runs, and on a device, where a run gives its turn away, whoever comes next.
     pub(super) async fn answers(
         &self,
         model: &Arc<Model>,
@@ -72,7 +72,8 @@ impl Pool {
             let copies = vec![images.clone(); seat.of.max(1)];
             let mut answers = self.run(model, &turn, copies).await;
             let last = answers.len() - 1;
-            return (vec![answers.swap_remove(seat.at.min(last))], began.elapsed());
+            let took = began.elapsed().saturating_sub(turn.waited());
+            return (vec![answers.swap_remove(seat.at.min(last))], took);
         }
         let mut took = Duration::ZERO;
         let nothing = || Err(InferError::Transient("it did not run".into()));
@@ -83,8 +84,8 @@ impl Pool {
         loop {
             let mut again = Vec::new();
             for part in left.chunks(size) {
-                if turn.keeps_urgent_waiting(wish.urgency) {
-                    took += began.elapsed();
+                if turn.is_given_away() || turn.keeps_urgent_waiting(wish.urgency) {
+                    took += began.elapsed().saturating_sub(turn.waited());
                     turn = self.let_pass(model, turn, &wish).await;
                     began = Instant::now();
                 }
@@ -109,7 +110,7 @@ impl Pool {
             // It was not one of them, it was how many they are.
             self.at_most_together(&model.name, size);
         }
-        (answers, took + began.elapsed())
+        (answers, took + began.elapsed().saturating_sub(turn.waited()))
     }
 
     /// The turn, after it was somebody else's who waited for it. It comes back as to who asked first.

@@ -34,6 +34,8 @@ struct State<P> {
     /// in a row. The queue of jobs goes by the same.
     ageing: Duration,
     taken: bool,
+    /// The models of those that gave the turn away and have not ended: none of them begins again before.
+    under_way: Vec<String>,
     /// In the order in which they came.
     waiting: Vec<Waiting<P>>,
     /// The number of the turn that a model had last.
@@ -75,9 +77,21 @@ pub(super) struct Wish {
     pub joins: bool,
 }
 
-/// Whoever holds it has the turn.
+/// Whoever holds it has the turn, until it is dropped or given away.
 #[derive(Debug)]
-pub(super) struct Turn<P>(Option<Turns<P>>);
+pub(super) struct Turn<P> {
+    wish: Wish,
+    state: Mutex<Has<P>>,
+}
+
+#[derive(Debug)]
+struct Has<P> {
+    /// None: it never became one.
+    turns: Option<Turns<P>>,
+    given_away: bool,
+    /// For something else, behind it.
+    waited: Duration,
+}
 
 impl<P> Clone for Turns<P> {
     fn clone(&self) -> Self {
@@ -90,6 +104,7 @@ impl<P> Turns<P> {
         let state = Mutex::new(State {
             ageing,
             taken: false,
+            under_way: Vec::new(),
             waiting: Vec::new(),
             served: HashMap::new(),
             turns: 0,
@@ -103,10 +118,11 @@ impl<P> Turns<P> {
     pub(super) async fn turn(&self, wish: Wish, brought: P) -> (Turn<P>, P) {
         let called = {
             let mut state = self.state();
-            if !state.taken {
+            if !state.taken && !state.under_way.contains(&wish.model) {
                 state.taken = true;
+                let turn = Turn::of(self, &wish);
                 state.note(wish);
-                return (Turn(Some(self.clone())), brought);
+                return (turn, brought);
             }
             let (call, called) = oneshot::channel();
             state.waiting.push(Waiting { wish, brought, call });
@@ -139,22 +155,65 @@ impl<P> Turns<P> {
                 return;
             };
             let Waiting { wish, brought, call } = state.waiting.remove(at);
+            let turn = Turn::of(self, &wish);
             state.note(wish);
             drop(state);
-            match call.send((Turn(Some(self.clone())), brought)) {
+            match call.send((turn, brought)) {
                 Ok(()) => return,
                 // Nobody waits there any more. It may not end as a turn that was had.
-                Err((mut turn, _)) => turn.0 = None,
+                Err((turn, _)) => turn.has().turns = None,
             }
         }
     }
 }
 
 impl<P> Turn<P> {
+    fn of(turns: &Turns<P>, wish: &Wish) -> Self {
+        let turns = Some(turns.clone());
+        let has = Has { turns, given_away: false, waited: Duration::ZERO };
+        Self { wish: wish.clone(), state: Mutex::new(has) }
+    }
+
+    /// What it was wanted for.
+    pub(super) fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    fn has(&self) -> std::sync::MutexGuard<'_, Has<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turns(&self) -> Option<Turns<P>> {
+        self.has().turns.clone()
+    }
+
+    /// Somebody else has it from now on, with another model; until this is dropped it is counted as under way.
+    pub(super) fn give_away(&self) {
+        let mut has = self.has();
+        let Some(turns) = has.turns.clone().filter(|_| !has.given_away) else { return };
+        has.given_away = true;
+        drop(has);
+        turns.state().under_way.push(self.wish.model.clone());
+        turns.next();
+    }
+
+    pub(super) fn is_given_away(&self) -> bool {
+        self.has().given_away
+    }
+
+    pub(super) fn has_waited(&self, waited: Duration) {
+        self.has().waited += waited;
+    }
+
+    /// For something else, while it was had or behind it.
+    pub(super) fn waited(&self) -> Duration {
+        self.has().waited
+    }
+
     /// What those brought that want the same, up to so many, the most urgent ones first: their turn is
     /// this one. None of them is less urgent, so that they make nobody wait who would not.
     pub(super) fn take_along(&self, model: &str, urgency: Urgency, most: usize) -> Vec<P> {
-        let Some(turns) = &self.0 else { return Vec::new() };
+        let Some(turns) = self.turns() else { return Vec::new() };
         let mut state = turns.state();
         let mut along = Vec::new();
         for of in [Urgency::Stat, Urgency::Routine] {
@@ -176,19 +235,19 @@ impl<P> Turn<P> {
     pub(super) fn keeps_waiting(&self, model: &str, urgency: Urgency) -> bool {
         let along = |wish: &Wish| wish.joins && wish.model == model && wish.urgency <= urgency;
         let waits = |waiting: &Waiting<P>| !waiting.call.is_closed() && !along(&waiting.wish);
-        self.0.as_ref().is_some_and(|turns| turns.state().waiting.iter().any(waits))
+        self.turns().is_some_and(|turns| turns.state().waiting.iter().any(waits))
     }
 
     /// Somebody waits who is more urgent than who has it.
     pub(super) fn keeps_urgent_waiting(&self, urgency: Urgency) -> bool {
         let waits =
             |waiting: &Waiting<P>| waiting.wish.urgency < urgency && !waiting.call.is_closed();
-        self.0.as_ref().is_some_and(|turns| turns.state().waiting.iter().any(waits))
+        self.turns().is_some_and(|turns| turns.state().waiting.iter().any(waits))
     }
 
     /// Until one comes. One that came since the last time counts.
     pub(super) async fn somebody_comes(&self) {
-        if let Some(turns) = &self.0 {
+        if let Some(turns) = self.turns() {
             turns.0.came.notified().await;
         }
     }
@@ -212,7 +271,7 @@ impl<P> Turn<P> {
     }
 
     fn row(&self, change: impl FnOnce(&mut GoesOn)) {
-        if let Some(turns) = &self.0
+        if let Some(turns) = self.turns()
             && let Some(row) = &mut turns.state().row
         {
             change(&mut row.goes_on);
@@ -269,7 +328,8 @@ impl<P> State<P> {
         counts: impl Fn(&Wish) -> bool,
     ) -> Option<usize> {
         let wishes = self.waiting.iter().map(|waiting| &waiting.wish).enumerate();
-        let counted = wishes.filter(|(_, wish)| wish.urgency == urgency && counts(wish));
+        let begins = |wish: &Wish| !self.under_way.contains(&wish.model) && counts(wish);
+        let counted = wishes.filter(|(_, wish)| wish.urgency == urgency && begins(wish));
         let first = counted.min_by_key(|(at, wish)| {
             let served = self.served.get(&(urgency, wish.model.clone()));
             (row != Some(wish.model.as_str()), served.copied().unwrap_or(0), *at)
@@ -280,9 +340,18 @@ impl<P> State<P> {
 
 impl<P> Drop for Turn<P> {
     fn drop(&mut self) {
-        if let Some(turns) = &self.0 {
-            turns.next();
+        let has = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(turns) = has.turns.take() else { return };
+        if has.given_away {
+            let mut state = turns.state();
+            if let Some(at) = state.under_way.iter().position(|model| *model == self.wish.model) {
+                state.under_way.swap_remove(at);
+            }
+            if std::mem::replace(&mut state.taken, true) {
+                return;
+            }
         }
+        turns.next();
     }
 }
 
@@ -473,6 +542,42 @@ mod tests {
         assert!(turn.keeps_waiting("a", Routine), "b 1, and who goes apart");
         assert_eq!(turn.take_along("a", Routine, 9), ["a 3"]);
         assert!(turn.take_along("a", Routine, 9).is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_gives_the_turn_away_is_under_way_until_it_ends_and_its_model_waits_so_long() {
+        let turns = Turns::new(AGEING);
+        let (first, _) = turns.turn(wish(Routine, "a", 0), ()).await;
+        let (went, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let (end, ended) = tokio::sync::watch::channel(false);
+        for (urgency, name) in [(Routine, "a 1"), (Stat, "a 2"), (Routine, "b 1"), (Routine, "c 1")]
+        {
+            let (turns, went, mut ended) = (turns.clone(), went.clone(), ended.clone());
+            tokio::spawn(async move {
+                let model = name.split(' ').next().unwrap();
+                let turn = turns.turn(wish(urgency, model, 9), ()).await;
+                went.send(name).unwrap();
+                turn.0.give_away();
+                ended.wait_for(|ended| *ended).await.unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        first.give_away();
+        first.give_away();
+        assert!(first.is_given_away());
+        assert_eq!(order.recv().await, Some("b 1"), "not a, though it is urgent");
+        assert_eq!(order.recv().await, Some("c 1"), "beside both");
+        tokio::task::yield_now().await;
+        assert!(order.try_recv().is_err());
+        drop(first);
+        assert_eq!(order.recv().await, Some("a 2"), "the first one has ended");
+        tokio::task::yield_now().await;
+        assert!(order.try_recv().is_err(), "a is under way again");
+        end.send(true).unwrap();
+        assert_eq!(order.recv().await, Some("a 1"));
+        // All have ended, and the turn is free.
+        drop(turns.turn(wish(Routine, "b", 0), ()).await);
+        drop(turns.turn(wish(Routine, "b", 0), ()).await);
     }
 
     #[tokio::test]

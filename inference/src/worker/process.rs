@@ -1,7 +1,7 @@
 //! A worker as the node sees it: started, asked, ended.
 
 use super::frame::{read_head, write_head};
-use super::{Answered, Asked, Opened, Task};
+use super::{Answered, Asked, OnDevice, Opened, Step, Task, Told};
 use crate::device::Device;
 use crate::engine::{Answer, EngineOptions, Found, InferError};
 use crate::models::Model;
@@ -39,6 +39,8 @@ pub enum NotOpened {
 
 /// How often a look is taken at how much a process takes.
 pub const LOOK: Duration = Duration::from_millis(20);
+/// Between the first two looks whether a process has ended.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
 
 /// One process that has opened one model.
 #[derive(Debug)]
@@ -46,13 +48,23 @@ pub struct Worker {
     node: UnixStream,
     process: Process,
     on: (Device, Option<String>),
+    on_device: OnDevice,
 }
 
-/// A handle to end a process by, while others wait for what it says.
+/// A handle to end a process by, while others wait for what it says. Nobody holds the child for longer than a look takes, so that
+/// who only looks never waits for its end.
 #[derive(Debug, Clone)]
-pub struct Process(Arc<Mutex<Child>>);
+pub struct Process {
+    child: Arc<Mutex<Child>>,
+    id: u32,
+}
 
 impl Process {
+    fn new(child: Child) -> Self {
+        let id = child.id();
+        Self { child: Arc::new(Mutex::new(child)), id }
+    }
+
     /// At once. It holds nothing that anybody else needs.
     pub fn kill(&self) {
         // It has ended already where this fails.
@@ -60,12 +72,12 @@ impl Process {
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The most memory that it ever took, in bytes, as far as the system tells (proc(5), VmHWM).
     pub fn peak_memory(&self) -> Option<u64> {
-        let path = format!("/proc/{}/status", self.child().id());
+        let path = format!("/proc/{}/status", self.id);
         let status = std::fs::read_to_string(path).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
@@ -78,9 +90,22 @@ impl Process {
     }
 
     fn ended(&self) -> io::Result<ExitStatus> {
-        let mut child = self.child();
-        child.kill()?;
-        child.wait()
+        self.child().kill()?;
+        self.wait()
+    }
+
+    /// Until it has ended, by looks that get rarer.
+    fn wait(&self) -> io::Result<ExitStatus> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // Given back before the pause.
+            let ended = self.child().try_wait()?;
+            if let Some(status) = ended {
+                return Ok(status);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK);
+        }
     }
 }
 
@@ -107,14 +132,16 @@ impl Worker {
             .process_group(0)
             .spawn()
             .map_err(not_now)?;
-        let process = Process(Arc::new(Mutex::new(child)));
-        let mut worker = Self { node, process, on: (Device::Cpu, None) };
+        let process = Process::new(child);
+        let on_device = OnDevice::default();
+        let mut worker = Self { node, process, on: (Device::Cpu, None), on_device };
         let task = Task {
             folder: folder_of(model),
             library: options.library.clone(),
             threads: options.threads,
             device: options.device,
             tensorrt: options.tensorrt,
+            device_memory: options.device_memory,
             digest: model.digest.clone(),
             manifest_digest: model.manifest_digest.clone(),
         };
@@ -129,8 +156,8 @@ impl Worker {
         // From here on the model's own time-out counts.
         worker.node.set_read_timeout(None).map_err(not_now)?;
         match opened {
-            Opened::Ready(device, why) => {
-                worker.on = (device, why);
+            Opened::Ready(device, why, on_device) => {
+                (worker.on, worker.on_device) = ((device, why), on_device);
                 Ok(worker)
             }
             Opened::NoRuntime(text) => Err(NotOpened::NoRuntime(text)),
@@ -143,23 +170,49 @@ impl Worker {
         (self.on.0, self.on.1.as_deref())
     }
 
+    /// As it said last.
+    pub fn on_device(&self) -> OnDevice {
+        self.on_device
+    }
+
     pub fn process(&self) -> Process {
         self.process.clone()
     }
 
     /// Blocks until there is an answer for each of the batch. Else the process ended, or made no sense and
-    /// was ended: the reason, and it is of no use afterwards.
-    pub fn ask(&mut self, model: &Model, batch: &[Vec<Images>]) -> Result<Vec<Answer>, String> {
-        self.talk(batch).map_err(|_| self.how_it_ended(model, "ran"))
+    /// was ended: the reason, and it is of no use afterwards. Where others have the device, too, `enter` is called when this run
+    /// wants it, and what comes back is dropped when it has left; none: nobody wants the answer any more.
+    pub fn ask<T>(
+        &mut self,
+        model: &Model,
+        batch: &[Vec<Images>],
+        enter: Option<impl FnOnce() -> Option<T>>,
+    ) -> Result<Vec<Answer>, String> {
+        self.talk(batch, enter).map_err(|_| self.how_it_ended(model, "ran"))
     }
 
-    fn talk(&mut self, batch: &[Vec<Images>]) -> io::Result<Vec<Answer>> {
-        write_head(&mut self.node, &Asked { batch: batch.to_vec() })?;
+    fn talk<T>(
+        &mut self,
+        batch: &[Vec<Images>],
+        enter: Option<impl FnOnce() -> Option<T>>,
+    ) -> io::Result<Vec<Answer>> {
+        let asked = Asked { batch: batch.to_vec(), shares: enter.is_some() };
+        write_head(&mut self.node, &Told::Asked(asked))?;
         for images in batch.iter().flatten() {
             self.node.write_all(images.numbers().as_bytes())?;
         }
         let mut from = BufReader::new(&self.node);
-        batch.iter().map(|images| answer(&mut from, images)).collect()
+        if let Some(enter) = enter {
+            said(&mut from, &Step::Wants)?;
+            let held = enter().ok_or_else(|| io::Error::other("nobody waits"))?;
+            write_head(&mut &self.node, &Told::Go)?;
+            said(&mut from, &Step::Left)?;
+            drop(held);
+        }
+        let answers = batch.iter().map(|images| answer(&mut from, images));
+        let answers = answers.collect::<io::Result<_>>()?;
+        self.on_device = read_head(&mut from)?;
+        Ok(answers)
     }
 
     fn why_not_opened(&self, model: &Model, error: &io::Error) -> String {
@@ -211,6 +264,14 @@ fn watched<T>(
         let _finished = finished;
         work()
     })
+}
+
+fn said(from: &mut impl io::Read, expected: &Step) -> io::Result<()> {
+    let step: Step = read_head(from)?;
+    match step == *expected {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "not what comes next")),
+    }
 }
 
 pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<Answer> {
@@ -279,4 +340,28 @@ fn with_pages(command: &mut Command, pages: Pages) -> &mut Command {
 
 fn folder_of(model: &Model) -> PathBuf {
     model.graph.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_at_a_process_does_not_wait_until_it_has_ended() {
+        let sleeps = Command::new("sleep").arg("30").spawn().unwrap();
+        let process = Process::new(sleeps);
+        let waiting = std::thread::spawn({
+            let process = process.clone();
+            move || process.wait()
+        });
+        // Whoever waits has begun to by then, or begins while somebody looks.
+        std::thread::sleep(2 * LOOK);
+        assert!(!process.has_ended());
+        assert!(process.peak_memory().is_some());
+        assert!(!waiting.is_finished(), "it still sleeps");
+        process.kill();
+        let status = waiting.join().unwrap().unwrap();
+        assert_eq!(status.to_string(), "signal: 9 (SIGKILL)");
+        assert!(!process.has_ended(), "not by itself");
+    }
 }

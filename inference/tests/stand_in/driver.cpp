@@ -62,7 +62,7 @@ static const size_t GUARD = 64;
 static const unsigned char MARK = 0xA5;
 static std::mutex memory;
 static std::map<uint64_t, size_t> buffers;
-static size_t taken = 0;
+static size_t taken = 0, most_taken = 0;
 
 static size_t set(const char* name, size_t otherwise) {
     const char* text = std::getenv(name);
@@ -83,6 +83,7 @@ static result take(uint64_t* address, size_t bytes) {
     *address = reinterpret_cast<uint64_t>(at + GUARD);
     buffers[*address] = bytes;
     taken += bytes;
+    most_taken = taken > most_taken ? taken : most_taken;
     return SUCCESS;
 }
 
@@ -191,6 +192,12 @@ result cuDeviceGetDefaultMemPool(void** pool, int) {
     return *pool = &one, SUCCESS;
 }
 result cuMemPoolSetAttribute(void*, int, void*) { return SUCCESS; }
+result cuMemPoolGetAttribute(void*, int attribute, void* value) {
+    // 5 and 6: reserved now and at the most. Pinned memory is the host's, so all that was taken is the pool's.
+    if (attribute != 5 && attribute != 6) return INVALID_VALUE;
+    std::lock_guard<std::mutex> lock(memory);
+    return *static_cast<uint64_t*>(value) = attribute == 5 ? taken : most_taken, SUCCESS;
+}
 result cuMemGetInfo_v2(size_t* free, size_t* total) {
     return *total = all_memory(), *free = *total - taken, SUCCESS;
 }

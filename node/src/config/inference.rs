@@ -14,6 +14,8 @@ pub struct InferenceConfig {
     pub memory: u64,
     /// What models run on.
     pub devices: Wanted,
+    /// Bytes of the memory of each device that they may take there together; without it what is free, but for a sixteenth of all.
+    pub device_memory: Option<u64>,
     /// By TensorRT what it can do of a graph, on a device.
     pub tensorrt: bool,
     /// Bytes of voxels that may be read while their series arrive.
@@ -25,7 +27,8 @@ impl Default for InferenceConfig {
     fn default() -> Self {
         let machine = machine::memory().unwrap_or(2 * UNKNOWN);
         let (devices, tensorrt) = (Wanted::Auto, false);
-        Self { memory: machine / 2, devices, tensorrt, ahead: machine / 16 }
+        let (memory, ahead) = (machine / 2, machine / 16);
+        Self { memory, devices, device_memory: None, tensorrt, ahead }
     }
 }
 
@@ -35,6 +38,7 @@ pub(super) struct WrittenInference {
     memory_mib: Option<u64>,
     ahead_mib: Option<u64>,
     devices: Option<WrittenDevices>,
+    device_memory_mib: Option<u64>,
     tensorrt: bool,
 }
 
@@ -61,6 +65,8 @@ impl WrittenInference {
         };
         let memory = bytes("memory-mib", self.memory_mib, 64, default.memory);
         let ahead = bytes("ahead-mib", self.ahead_mib, 0, default.ahead);
+        let device_memory = bytes("device-memory-mib", self.device_memory_mib, 1024, 0);
+        let device_memory = self.device_memory_mib.map(|_| device_memory);
         let devices = self.devices.as_ref().map_or(Ok(Wanted::Auto), WrittenDevices::mean);
         let devices = devices.unwrap_or_else(|problem| {
             problems.push(problem);
@@ -71,7 +77,13 @@ impl WrittenInference {
                 "inference.tensorrt needs a CUDA device, and inference.devices is cpu".into(),
             );
         }
-        InferenceConfig { memory, devices, tensorrt: self.tensorrt, ahead }
+        if device_memory.is_some() && devices == Wanted::These(vec![Device::Cpu]) {
+            problems.push(
+                "inference.device-memory-mib needs a CUDA device, and inference.devices is cpu"
+                    .into(),
+            );
+        }
+        InferenceConfig { memory, devices, device_memory, tensorrt: self.tensorrt, ahead }
     }
 }
 
@@ -121,6 +133,8 @@ mod tests {
         let both = these(&[Device::Cuda(0), Device::Cuda(2)]);
         assert_eq!(devices("devices = [\"cuda:0\", \"cuda:2\"]"), both);
         assert!(mean("tensorrt = true").unwrap().tensorrt);
+        assert_eq!(mean("").unwrap().device_memory, None);
+        assert_eq!(mean("device-memory-mib = 2048").unwrap().device_memory, Some(2 << 30));
     }
 
     #[test]
@@ -132,6 +146,8 @@ mod tests {
             ("devices = [\"cuda:0\", \"cuda:0\"]", "names cuda:0 twice"),
             ("devices = 1", "or a list such as"),
             ("devices = \"cpu\"\ntensorrt = true", "needs a CUDA device"),
+            ("devices = \"cpu\"\ndevice-memory-mib = 2048", "needs a CUDA device"),
+            ("device-memory-mib = 1000", "must lie between 1024 and"),
         ] {
             let error = mean(text).unwrap_err();
             assert!(error.contains(why), "{error}");

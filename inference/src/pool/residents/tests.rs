@@ -10,7 +10,7 @@ fn names(gone: Vec<(String, &str)>) -> Vec<String> {
 }
 
 fn of_mib(budget: u64) -> Residents<&'static str> {
-    Residents::new(budget * MIB)
+    Residents::new(budget * MIB, BTreeMap::new())
 }
 
 /// Its process, and who goes for it.
@@ -127,7 +127,7 @@ fn what_runs_on_another_device_is_counted_and_waited_for() {
     assert!(admitted(&mut residents, "c", 0).1.is_empty());
     residents.leave("a");
     residents.leave("c");
-    assert_eq!(residents.busy_beside(""), 0);
+    assert_eq!(residents.busy_beside("", Of::Machine), 0);
 }
 
 #[test]
@@ -154,6 +154,39 @@ fn who_outgrows_what_was_set_aside_beside_others_begins_again_when_there_is_more
 }
 
 #[test]
+fn who_had_too_little_room_beside_others_twice_begins_again_with_all_of_it() {
+    let mut residents = of_mib(1000);
+    open(&mut residents, "a", 40);
+    open(&mut residents, "b", 40);
+    open(&mut residents, "idle", 40);
+    // Others have as much as leaves it too little each time, a little later than the last time.
+    for (busy, takes) in [(900, 110), (800, 210)] {
+        admitted(&mut residents, "a", 0);
+        assert!(matches!(residents.grows("a", 0, busy * MIB), Growth::Fits(_)));
+        assert_eq!(residents.busy_beside("b", Of::Machine), busy * MIB);
+        admitted(&mut residents, "b", 10);
+        assert!(matches!(residents.grows("b", 10, takes * MIB), Growth::Again));
+        residents.leave("b");
+        residents.back("a", "a", 0, 40 * MIB);
+        residents.leave("a");
+    }
+    admitted(&mut residents, "a", 0);
+    assert!(waits(&mut residents, "b", 10), "the third time it is alone");
+    residents.back("a", "a", 0, 40 * MIB);
+    residents.leave("a");
+    open(&mut residents, "idle", 40);
+    assert_eq!(admitted(&mut residents, "b", 10).1, ["a", "idle"]);
+    assert!(waits(&mut residents, "a", 0), "nobody begins beside it");
+    residents.opened("b", 40 * MIB);
+    assert!(matches!(residents.grows("b", 10, 999 * MIB), Growth::Fits(_)));
+    residents.back("b", "b", 10, 300 * MIB);
+    residents.leave("b");
+    // Once it has come back it is as any other.
+    admitted(&mut residents, "a", 0);
+    assert!(admitted(&mut residents, "b", 10).0.is_some(), "300 and an eighth beside 40");
+}
+
+#[test]
 fn what_needs_more_than_the_budget_is_refused_and_unloads_no_other() {
     let mut residents = of_mib(100);
     assert!(open(&mut residents, "a", 30).is_empty());
@@ -165,7 +198,7 @@ fn what_needs_more_than_the_budget_is_refused_and_unloads_no_other() {
     assert_eq!(residents.refusal("a", 1), None);
     open(&mut residents, "a", 30);
 
-    residents.known("large", 101 * MIB);
+    residents.known("large", 101 * MIB, Device::Cpu);
     let why = "the model `large` needs at least 101 MiB for its graph, and all models together may take 100: \
                set inference.memory-mib to more than 101 if the machine has it, or take the model away";
     assert_eq!(residents.refusal("large", 0).as_deref(), Some(why));
@@ -225,13 +258,68 @@ fn a_small_run_is_not_charged_with_what_larger_ones_left_in_its_process() {
 #[test]
 fn what_was_only_tried_is_forgotten() {
     let mut residents = of_mib(100);
-    residents.known("a", 200 * MIB);
+    residents.known("a", 200 * MIB, Device::Cpu);
     assert!(residents.refusal("a", 0).is_some());
     residents.forget("a");
-    residents.known("a", MIB);
+    residents.known("a", MIB, Device::Cpu);
     assert_eq!(residents.refusal("a", 0), None, "another one of its name");
     open(&mut residents, "a", 30);
     assert_eq!(residents.peak("a"), Some(30 * MIB));
     assert_eq!(residents.forget("a"), Some("opened"));
     assert_eq!(residents.peak("a"), None);
+}
+
+/// A graph of 100 MiB on `cuda:0`, opened, in a process that took so much there.
+fn opened_there(residents: &mut Residents<&'static str>, model: &str, mib: u64) {
+    residents.known(model, 100 * MIB, Device::Cuda(0));
+    open(residents, model, 10);
+    residents.took_there(model, 0, mib * MIB, 1000 * MIB);
+}
+
+#[test]
+fn what_a_device_has_is_shared_as_the_memory_of_the_machine_is() {
+    let mut residents = of_mib(10_000);
+    opened_there(&mut residents, "a", 400);
+    assert_eq!(residents.budget_there("a"), Some(1000 * MIB), "the first one told");
+    residents.known("elsewhere", 100 * MIB, Device::Cuda(1));
+    assert_eq!(residents.budget_there("elsewhere"), None);
+    opened_there(&mut residents, "b", 300);
+    open(&mut residents, "on the CPU", 500);
+    residents.known("c", 100 * MIB, Device::Cuda(0));
+    assert!(admitted(&mut residents, "c", 0).1.is_empty(), "twice its graph and 48, a guess");
+    residents.took_there("c", 0, 310 * MIB, 500 * MIB);
+    residents.back("c", "c", 0, 10 * MIB);
+    residents.leave("c");
+    assert_eq!(residents.budget_there("c"), Some(1000 * MIB), "not of what is free by then");
+    assert_eq!(admitted(&mut residents, "c", 0).1, ["a"], "400, 300 and 310; b is newer");
+    assert!(waits(&mut residents, "a", (10 * MIB) as usize), "400 and more beside a run of 310");
+    residents.took_there("c", 20, 600 * MIB, 0);
+    residents.back("c", "c", 20, 10 * MIB);
+    residents.leave("c");
+    // As much as it took before, and an eighth.
+    assert_eq!(admitted(&mut residents, "c", 20).1, Vec::<String>::new(), "675 and 300");
+    residents.leave("c");
+    // A small run is not charged with what a larger one left in its process.
+    open(&mut residents, "c", 10);
+    residents.took_there("c", 0, 310 * MIB, 0);
+    for (voxels, took) in [(20, 600), (2, 600)] {
+        admitted(&mut residents, "c", voxels);
+        residents.took_there("c", voxels, took * MIB, 0);
+        residents.back("c", "c", voxels, 10 * MIB);
+        residents.leave("c");
+    }
+    admitted(&mut residents, "c", 2);
+    residents.leave("c");
+    open(&mut residents, "c", 10);
+    residents.took_there("c", 0, 310 * MIB, 0);
+    admitted(&mut residents, "c", 2);
+    residents.took_there("c", 2, 320 * MIB, 0);
+    residents.back("c", "c", 2, 10 * MIB);
+    residents.leave("c");
+    assert_eq!(residents.models["c"].there.as_ref().unwrap().needs.of(2), 360 * MIB);
+    // What can not be there at all begins alone, and is not refused.
+    assert_eq!(residents.refusal("c", 100), None);
+    assert_eq!(admitted(&mut residents, "c", 100).1, ["b"]);
+    assert!(waits(&mut residents, "a", 0));
+    assert!(!waits(&mut residents, "on the CPU", 0));
 }
