@@ -3,6 +3,7 @@
 mod kit;
 
 use gantry_inference::assembly::Assembly;
+use gantry_inference::manifest::Intensity;
 use gantry_inference::models::Models;
 use gantry_terms::findings::Findings;
 use std::path::Path;
@@ -91,4 +92,17 @@ fn seventeen_structures_of_a_real_head_are_as_an_independent_run_measured() {
 #[test]
 fn the_brain_of_a_real_head_is_as_large_as_an_independent_run_measured() {
     check("brain-mask-mr", "meshnet_mindgrab.onnx", &[("brain", 1905.0)]);
+}
+
+#[test]
+fn the_graph_for_head_ct_keeps_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(models) = with_graph(folder.path(), "brain-mask-ct", "meshnet_mindgrab.onnx") else {
+        return;
+    };
+    let lead = models.model("brain-mask-ct").unwrap().manifest.lead();
+    assert_eq!(lead.modalities, ["CT"]);
+    assert_eq!(lead.intensity, Intensity::Hounsfield);
+    let Some(library) = kit::library() else { return };
+    let _opened_and_compared = kit::engine(models.clone(), library);
 }
