@@ -475,7 +475,7 @@ pub enum OutboxCommand {
     /// Try again at once what is parked or waits for its next try; a peer that was away is called at once.
     ///
     /// What was dropped is only queued again when it is named by its number.
-    Retry(OutboxMeantArguments),
+    Retry(OutboxRetryArguments),
     /// Take deliveries out of the queue. They stay in the history, with who dropped them and why; `--why` is asked for.
     Drop(OutboxMeantArguments),
     /// Send nothing to a peer until it is resumed, over restarts too. What is on its way this very moment still goes.
@@ -500,6 +500,15 @@ pub struct OutboxListArguments {
     pub limit: u32,
     #[command(flatten)]
     pub config: ConfigArgument,
+}
+
+#[derive(Args)]
+pub struct OutboxRetryArguments {
+    /// Whatever the peer says of the study: that it is not there any more, or is another patient's. `--why` is asked for.
+    #[arg(long)]
+    pub as_it_is: bool,
+    #[command(flatten)]
+    pub meant: OutboxMeantArguments,
 }
 
 #[derive(Args)]

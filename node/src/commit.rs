@@ -86,21 +86,32 @@ impl Commit {
         sop_class: &str,
         reports: bool,
     ) -> Result<Association, String> {
-        let sop_class = Uid::parse(sop_class).map_err(|error| error.to_string())?;
-        let target = self.reach.target(peer).await?;
-        let target = Target { reports, ..target };
-        let transfer_syntaxes = transcode::uncompressed();
-        let proposed = [Proposed { sop_class: sop_class.clone(), transfer_syntaxes }];
-        let association = Association::request(&target, &proposed).await.map_err(|error| {
-            tell_if_unknown(&self.audit, peer, &error);
-            error.to_string()
-        })?;
-        match association.refusal(&sop_class) {
-            None => Ok(association),
-            Some(why) => {
-                association.release().await;
-                Err(why.into())
-            }
+        open(&self.reach, &self.audit, peer, sop_class, reports).await
+    }
+}
+
+/// The same for whoever asks a peer something.
+pub(crate) async fn open(
+    reach: &Reach,
+    audit: &Audit,
+    peer: &Peer,
+    sop_class: &str,
+    reports: bool,
+) -> Result<Association, String> {
+    let sop_class = Uid::parse(sop_class).map_err(|error| error.to_string())?;
+    let target = reach.target(peer).await?;
+    let target = Target { reports, ..target };
+    let transfer_syntaxes = transcode::uncompressed();
+    let proposed = [Proposed { sop_class: sop_class.clone(), transfer_syntaxes }];
+    let association = Association::request(&target, &proposed).await.map_err(|error| {
+        tell_if_unknown(audit, peer, &error);
+        error.to_string()
+    })?;
+    match association.refusal(&sop_class) {
+        None => Ok(association),
+        Some(why) => {
+            association.release().await;
+            Err(why.into())
         }
     }
 }

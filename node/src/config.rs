@@ -152,6 +152,13 @@ impl Config {
         })
     }
 
+    /// Who is asked whose a study is at this peer.
+    pub fn asked_for_patients(&self, peer: &str) -> Option<&Peer> {
+        let mut peers = self.peers.values();
+        let peer = peers.find(|known| known.ae_title.as_str() == peer)?;
+        self.peers.get(peer.patients_at.as_ref()?)
+    }
+
     /// Whether anything may leave without the patient, for which there has to be a key: peers and rules name profiles.
     pub fn deidentifies(&self) -> bool {
         !self.profiles.is_empty()
@@ -293,6 +300,11 @@ impl Written {
                 "peer {peer} has find-at = \"{at}\": there is no [[peer]] of that AE title with an address"
             ));
         }
+        for (peer, at) in unasked(&peers) {
+            problems.push(format!(
+                "peer {peer} has patients-at = \"{at}\": there is no [[peer]] of that AE title with an address"
+            ));
+        }
         for (peer, to) in unreturnable(&peers) {
             problems.push(format!(
                 "peer {peer} has returns-to = \"{to}\": there is no other [[peer]] of that AE title with an address"
@@ -390,6 +402,16 @@ fn unfindable(peers: &BTreeMap<AeTitle, Peer>) -> impl Iterator<Item = (&AeTitle
             Some((&peer.ae_title, at))
         }
         _ => None,
+    })
+}
+
+/// The same of those whose patients are asked for; what find-at says is told of that.
+fn unasked(peers: &BTreeMap<AeTitle, Peer>) -> impl Iterator<Item = (&AeTitle, &AeTitle)> {
+    peers.values().filter_map(|peer| {
+        let at = peer.patients_at.as_ref()?;
+        let is_found_there = peer.proof == Some(Proof::Find { at: at.clone() });
+        let is_nowhere = peers.get(at).is_none_or(|at| at.address.is_none());
+        (is_nowhere && !is_found_there).then_some((&peer.ae_title, at))
     })
 }
 
@@ -596,13 +618,32 @@ mod tests {
         let good = peers("address = \"h:2\"\nfind-at = \"QR\"\n");
         let config = Config::parse(&good, Path::new("node.toml")).expect("good");
         let [pacs, qr] = ["PACS", "QR"].map(|text| AeTitle::parse(text).expect("a title"));
-        assert_eq!(config.peers[&pacs].proof, Some(Proof::Find { at: qr }));
+        assert_eq!(config.peers[&pacs].proof, Some(Proof::Find { at: qr.clone() }));
+        for (lines, asked) in [
+            ("find-at = \"QR\"\n", Some(&qr)),
+            ("commitment = true\n", None),
+            ("commitment = true\npatients-at = \"QR\"\n", Some(&qr)),
+            ("find-at = \"QR\"\npatients-at = \"PACS\"\n", Some(&pacs)),
+            ("find-at = \"QR\"\npatients-at = false\n", None),
+            ("", None),
+        ] {
+            let text = peers(&format!("address = \"h:2\"\n{lines}"));
+            let config = Config::parse(&text, Path::new("node.toml")).expect("good");
+            let found = config.asked_for_patients("PACS").map(|peer| &peer.ae_title);
+            assert_eq!(found, asked, "{lines}");
+        }
         for (lines, part) in [
             ("find-at = \"QR\"\n", "no address to deliver to"),
             ("address = \"h:2\"\nfind-at = \"CT1\"\n", "no [[peer]] of that AE title"),
             ("address = \"h:2\"\nfind-at = \"NOBODY\"\n", "no [[peer]] of that AE title"),
             ("address = \"h:2\"\nfind-at = \"QR\"\ncommitment = true\n", "says more"),
             ("commitment = true\n", "no address to ask at"),
+            ("patients-at = \"QR\"\n", "no address to deliver to"),
+            (
+                "address = \"h:2\"\npatients-at = \"CT1\"\n",
+                "has patients-at = \"CT1\": there is no",
+            ),
+            ("address = \"h:2\"\npatients-at = true\n", "or false"),
         ] {
             let said = problems(&peers(lines));
             assert!(said.contains(part), "{part} is missing in {said}");

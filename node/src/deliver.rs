@@ -1,6 +1,7 @@
 //! Station deliver: a queue for each peer, worked off by C-STORE until the peer has taken it or an admin must act.
 
 mod contexts;
+mod corrected;
 mod lane;
 mod outlet;
 mod pace;
@@ -14,6 +15,7 @@ mod week;
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::reach::Reach;
+use corrected::Corrected;
 use gantry_deidentification::key::Key;
 use gantry_store::error::StoreError;
 use gantry_store::store::Store;
@@ -46,10 +48,11 @@ impl Deliver {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut queues: HashMap<String, Arc<Queue>> = HashMap::new();
         let mut lanes = JoinSet::new();
+        let corrected = Corrected::new(self.reach.clone(), self.audit.clone());
         while !stop.is_cancelled() {
             let mut bell = self.store.bell();
             bell.borrow_and_update();
-            if let Err(error) = self.look(&mut queues, &mut lanes, &stop).await {
+            if let Err(error) = self.look(&mut queues, &mut lanes, &corrected, &stop).await {
                 tracing::error!(station = "deliver", %error, "cannot read the outbox");
             }
             tokio::select! {
@@ -67,6 +70,7 @@ impl Deliver {
         &self,
         queues: &mut HashMap<String, Arc<Queue>>,
         lanes: &mut JoinSet<()>,
+        corrected: &Corrected,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
         let states = self.store.peer_states().await?;
@@ -89,7 +93,8 @@ impl Deliver {
             let queue = Arc::new(queue);
             for number in 0..queue.associations() {
                 let (reach, audit) = (self.reach.clone(), self.audit.clone());
-                let outlet = Dimse { reach, audit, key: self.key.clone() };
+                let (key, corrected) = (self.key.clone(), corrected.clone());
+                let outlet = Dimse { reach, audit, key, corrected };
                 lanes.spawn(lane::run(queue.clone(), outlet, number, stop.clone()));
             }
             queues.insert(peer, queue);

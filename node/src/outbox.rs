@@ -1,7 +1,8 @@
 //! `gantry outbox`: what waits for which peer, and what an admin may do about it: try again, drop, pause, resume.
 
 use crate::cli::{
-    OutboxCommand, OutboxListArguments, OutboxMeantArguments, OutboxPeerArguments, SaidArguments,
+    OutboxCommand, OutboxListArguments, OutboxMeantArguments, OutboxPeerArguments,
+    OutboxRetryArguments, SaidArguments,
 };
 use crate::config::Config;
 use crate::explain::work::{PeersNow, closed, fate, in_trouble, instead};
@@ -98,10 +99,16 @@ fn count(counts: &PeerCounts, state: DeliveryState) -> u64 {
     }
 }
 
-async fn retry(arguments: &OutboxMeantArguments) -> Result<ExitCode, Failure> {
+async fn retry(arguments: &OutboxRetryArguments) -> Result<ExitCode, Failure> {
+    let (as_it_is, arguments) = (arguments.as_it_is, &arguments.meant);
+    if as_it_is && arguments.said.why.trim().is_empty() {
+        return Err(
+            "say why with --why: the history keeps it beside what is sent all the same".into()
+        );
+    }
     let config = Config::load(&arguments.config.config)?;
     let meant = meant(arguments)?;
-    let tried = commands::retry(&config.data, &meant, &said(&arguments.said)).await?;
+    let tried = commands::retry(&config.data, &meant, &said(&arguments.said), as_it_is).await?;
     tell_done(tried, "tried again", &meant)
 }
 

@@ -52,6 +52,7 @@ pub struct Delivery {
     pub id: i64,
     pub peer: String,
     pub sop_instance: Uid,
+    pub study: Uid,
     pub sop_class: Uid,
     pub transfer_syntax: Uid,
     /// Of the Part 10 file.
@@ -65,6 +66,12 @@ pub struct Delivery {
     pub changes: Changes,
     /// Whether something else may go where the peer does not take its SOP class.
     pub has_alternates: bool,
+    /// This node made it, or brought it home.
+    pub is_made: bool,
+    /// The peer took it before, and it has to be shown that it is there.
+    pub was_taken: bool,
+    /// An admin has it sent whatever the peer says of its study.
+    pub as_it_is: bool,
     /// Of the bytes that class and syntax are those of.
     digest: Digest,
     /// The changes as they were queued.
@@ -246,7 +253,9 @@ const NEXT_DUE: &str = "SELECT due_at FROM outbox INDEXED BY outbox_counts
          AND EXISTS (SELECT 1 FROM instances WHERE instances.sop_instance = outbox.sop_instance)
      ORDER BY due_at LIMIT 1";
 const LEASABLE: &str =
-    "SELECT outbox.id, peer, outbox.sop_instance, sop_class, transfer_syntax, bytes,
+    "SELECT outbox.id, peer, outbox.sop_instance, study, sop_class, transfer_syntax, bytes, as_it_is,
+         origin = 'made' AS is_made, EXISTS (SELECT 1 FROM proofs WHERE proofs.peer = outbox.peer
+             AND proofs.sop_instance = outbox.sop_instance) AS was_taken,
          attempts + 1 AS attempts, queued_at, max(queued_at, ifnull(retried_at, 0)) AS since,
          changes, instances.digest AS digest, EXISTS (SELECT 1 FROM alternates
              WHERE alternates.instead_of = ifnull(outbox.instead_of, outbox.sop_instance))
@@ -487,7 +496,8 @@ pub(crate) async fn add(
              reason = NULL, status = NULL, queued_at = excluded.queued_at,
              due_at = excluded.due_at, delivered_at = NULL, digest = excluded.digest,
              changes = excluded.changes, asked_on = excluded.asked_on, leased_at = NULL,
-             retried_at = NULL, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
+             retried_at = NULL, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL,
+             as_it_is = 0
          WHERE excluded.digest IS NOT NULL AND (excluded.digest IS NOT outbox.digest
              OR (excluded.changes IS NOT outbox.changes AND excluded.asked_on IS outbox.asked_on))
          RETURNING sop_instance",
@@ -522,6 +532,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         id: rows::column(row, "id")?,
         peer: rows::column(row, "peer")?,
         sop_instance: rows::uid(row, "sop_instance")?,
+        study: rows::uid(row, "study")?,
         sop_class: rows::uid(row, "sop_class")?,
         transfer_syntax: rows::uid(row, "transfer_syntax")?,
         bytes: rows::column::<i64>(row, "bytes")?.cast_unsigned(),
@@ -530,6 +541,9 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         since: rows::moment(row, "since")?,
         changes: forwards::from_text(queued.as_deref())?,
         has_alternates: rows::column(row, "has_alternates")?,
+        is_made: rows::column(row, "is_made")?,
+        was_taken: rows::column(row, "was_taken")?,
+        as_it_is: rows::column(row, "as_it_is")?,
         queued,
         digest: Digest::try_from(rows::column::<&[u8]>(row, "digest")?)
             .map_err(|_| StoreError::Unreadable("digest"))?,

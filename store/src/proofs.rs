@@ -113,6 +113,23 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Whether the peer was seen to have something of this study.
+    pub async fn was_proven(&self, peer: &str, study: &Uid) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM series CROSS JOIN instances
+                     ON instances.series = series.uid
+                 CROSS JOIN proofs ON proofs.peer = $1
+                     AND proofs.sop_instance = instances.sop_instance
+                 WHERE series.study = $2 AND proofs.state = 'proven')",
+        )
+        .bind(peer)
+        .bind(study.as_str())
+        .fetch_one(&self.pool)
+        .await?)
+    }
+}
+
 impl Store {
     /// Peers that are not among these do not have to promise any more: nothing is held back for their sake.
     pub async fn proofs_waived(&self, peers: &[&str]) -> Result<u64, StoreError> {
@@ -284,7 +301,7 @@ pub(crate) async fn lost(
     };
     let moved = sqlx::query(
         "UPDATE outbox SET state = $3, reason = $4, attempts = 0, due_at = $5, retried_at = $5,
-             leased_at = NULL
+             leased_at = NULL, as_it_is = 0
          WHERE peer = $1 AND sop_instance = $2 AND state = 'delivered'",
     )
     .bind(peer)

@@ -118,7 +118,7 @@ async fn one_that_is_refused_in_every_class_is_parked_as_the_result_and_begins_a
     assert_eq!((parked.sop_instance, parked.instead), (instance(2, RESULT), None));
     let one = Meant { what: What::Uid(instance(2, RESULT)), peer: None };
     let said = Said { by: "anna".into(), why: "the PACS has learned".into() };
-    assert_eq!(commands::retry(folder.path(), &one, &said).await.expect("asked"), 1);
+    assert_eq!(commands::retry(folder.path(), &one, &said, false).await.expect("asked"), 1);
     assert_eq!(leased(&store).await.sop_class, class(RESULT));
     store.close().await;
 }

@@ -74,7 +74,7 @@ async fn an_admin_tries_again_what_is_parked_or_waits_and_not_what_is_on_its_way
     let later = Moment::now().plus(DAY);
     store.postpone_delivery(&leased[1], "busy", later).await.expect("noted");
     store.peer_failed("PACS", &trouble(later)).await.expect("noted");
-    let tried = commands::retry(folder.path(), &all(), &said()).await.expect("asked");
+    let tried = commands::retry(folder.path(), &all(), &said(), false).await.expect("asked");
     assert_eq!(tried, 2, "the third is on its way");
     let again = lease(&store, 9).await;
     assert_eq!(again.iter().map(|one| one.id).collect::<Vec<_>>(), [leased[0].id, leased[1].id]);
@@ -105,9 +105,9 @@ async fn what_is_dropped_stays_as_history_with_who_and_why_and_holds_nothing() {
     assert_eq!(store.outbox(None, Dropped, 1).await.expect("asked").len(), 1);
     assert_eq!(store.summary().await.expect("asked").outbox[0].dropped, 2);
 
-    assert_eq!(commands::retry(folder.path(), &all(), &said()).await.expect("asked"), 0);
+    assert_eq!(commands::retry(folder.path(), &all(), &said(), false).await.expect("asked"), 0);
     let by_number = Meant { what: What::Number(rows(&store).await[1].id), peer: None };
-    assert_eq!(commands::retry(folder.path(), &by_number, &said()).await.expect("asked"), 1);
+    assert_eq!(commands::retry(folder.path(), &by_number, &said(), false).await.expect("asked"), 1);
     let row = rows(&store).await.remove(1);
     assert_eq!((row.state, row.dropped), (Queued, None));
     store.close().await;
@@ -149,7 +149,7 @@ async fn what_waited_too_long_is_given_up_and_what_an_admin_had_tried_again_is_n
     let ids: Vec<i64> = rows(&store).await.iter().map(|row| row.id).collect();
     let old = Moment::now();
     let second = Meant { what: What::Number(ids[1]), peer: None };
-    commands::retry(folder.path(), &second, &said()).await.expect("asked");
+    commands::retry(folder.path(), &second, &said(), false).await.expect("asked");
     assert_eq!(store.give_up("PACS", Moment(1), "no route").await.expect("noted"), 0);
     assert_eq!(store.give_up("PACS", old, "no route").await.expect("noted"), 2);
     use DeliveryState::*;

@@ -50,6 +50,8 @@ pub struct Peer {
     pub tls: Option<PeerTls>,
     /// How it shows that it has what it took; nothing: it does not have to.
     pub proof: Option<Proof>,
+    /// Who is asked by C-FIND whose a study is there now, before anything goes a second time or a result late; nothing: nobody.
+    pub patients_at: Option<AeTitle>,
     /// Whatever goes to it goes without the patient.
     pub deidentify: Option<Arc<Profile>>,
     /// What it sends are results that come home.
@@ -123,6 +125,7 @@ impl Peer {
             login: None,
             tls: None,
             proof: None,
+            patients_at: None,
             deidentify: None,
             returns: None,
         }
@@ -171,6 +174,7 @@ pub(super) struct WrittenPeer {
     #[serde(default)]
     commitment: bool,
     find_at: Option<String>,
+    patients_at: Option<WrittenPatientsAt>,
     deidentify: Option<String>,
     returns: Option<String>,
     #[serde(default)]
@@ -180,6 +184,14 @@ pub(super) struct WrittenPeer {
     tls_name: Option<String>,
     #[serde(default)]
     pin: Vec<String>,
+}
+
+/// `patients-at`: an AE title, or false.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenPatientsAt {
+    Whether(bool),
+    Title(String),
 }
 
 impl WrittenPeer {
@@ -217,6 +229,7 @@ impl WrittenPeer {
         let peer = Peer {
             between: between(&self.between, &ae_title, problems),
             mib_per_second: self.mib_per_second,
+            patients_at: self.patients_at(&ae_title, address.is_some(), problems),
             proof: self.proof(&ae_title, address.is_some(), problems),
             deidentify: self.deidentify(&ae_title, profiles, problems),
             returns: self.returns(&ae_title, profiles, problems),
@@ -258,6 +271,41 @@ impl WrittenPeer {
                 Some(Proof::Find { at })
             }
         }
+    }
+
+    /// Where nothing is said, whoever is asked for what it took.
+    fn patients_at(
+        &self,
+        peer: &AeTitle,
+        receives: bool,
+        problems: &mut Vec<String>,
+    ) -> Option<AeTitle> {
+        let at = match &self.patients_at {
+            None => self.find_at.as_ref()?,
+            Some(WrittenPatientsAt::Whether(false)) => return None,
+            Some(WrittenPatientsAt::Whether(true)) => {
+                problems.push(format!(
+                    "peer {peer} has patients-at = true: write the AE title of the peer that is asked, or false"
+                ));
+                return None;
+            }
+            Some(WrittenPatientsAt::Title(_)) if !receives => {
+                problems.push(format!("peer {peer} has patients-at, but no address to deliver to"));
+                return None;
+            }
+            Some(WrittenPatientsAt::Title(_)) if self.deidentify.is_some() => {
+                problems.push(format!(
+                    "peer {peer} is de-identified for, and has patients-at: it knows no patient of here"
+                ));
+                return None;
+            }
+            Some(WrittenPatientsAt::Title(at)) => at,
+        };
+        AeTitle::parse(at).ok().or_else(|| {
+            // Of find-at it is told there.
+            self.patients_at.as_ref()?;
+            title(at, &format!("patients-at of peer {peer}"), problems)
+        })
     }
 
     fn deidentify(

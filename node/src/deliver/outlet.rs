@@ -1,7 +1,8 @@
 //! What a lane sends over: an association with the peer. A simulation of many days stands in its place.
 
+use super::corrected::Corrected;
 use super::queue::Queue;
-use super::send::{Ahead, Sent, send};
+use super::send::{Ahead, By, Sent, send};
 use crate::audit::events::Somebody;
 use crate::audit::{Audit, How, Instance, Transfers};
 use crate::commit::tell_if_unknown;
@@ -47,6 +48,7 @@ pub(super) struct Dimse {
     pub(super) reach: Reach,
     pub(super) audit: Audit,
     pub(super) key: Option<Key>,
+    pub(super) corrected: Corrected,
 }
 
 pub(super) struct Line {
@@ -127,7 +129,8 @@ impl Outlet for Dimse {
             Err(error) => return Ok(Sent::Later(error.to_string())),
         };
         let mut moving = Moving::new(&mut line.transfers, instance);
-        let sent = send(queue, &mut line.association, delivery, read, self.key.as_ref()).await;
+        let by = By { key: self.key.as_ref(), corrected: &self.corrected };
+        let sent = send(queue, &mut line.association, delivery, read, by).await;
         if let Ok(Sent::Taken(_)) = &sent {
             moving.how = How::Read;
         }

@@ -1,7 +1,8 @@
 //! One delivery over an association: the kept object as the peer takes it, and what the peer made of it.
 
+use super::corrected::{Corrected, Verdict};
 use super::queue::Queue;
-use crate::coerce::{self, By};
+use crate::coerce;
 use crate::deidentify;
 use crate::dimse::association::AssociationError;
 use crate::dimse::requestor::Association;
@@ -33,13 +34,20 @@ pub(super) enum Sent {
     ClassRefused(String),
 }
 
+/// What sending needs beside the queue.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a> {
+    pub(super) key: Option<&'a Key>,
+    pub(super) corrected: &'a Corrected,
+}
+
 /// `Err` when the association cannot be used any more.
 pub(super) async fn send(
     queue: &Queue,
     association: &mut Association,
     delivery: &Delivery,
     ahead: Option<Ahead>,
-    key: Option<&Key>,
+    by: By<'_>,
 ) -> Result<Sent, AssociationError> {
     let kept = match (queue.store.leased_at_hand(delivery), ahead) {
         (Some(part10), _) => Ok(part10),
@@ -56,7 +64,7 @@ pub(super) async fn send(
     };
     let Taken { syntax, data_set, compress } = taken;
     let (data_set, sop_instance) =
-        match without_patient(queue, delivery, &syntax, data_set, key).await {
+        match without_patient(queue, delivery, &syntax, data_set, by.key).await {
             Ok(left) => left,
             Err(unsent) => return Ok(unsent),
         };
@@ -64,6 +72,9 @@ pub(super) async fn send(
         Ok(data_set) => data_set,
         Err(unsent) => return Ok(unsent),
     };
+    if let Err(unsent) = may_go(queue, delivery, (&data_set, &syntax), by.corrected).await {
+        return Ok(unsent);
+    }
     let (syntax, data_set) = match compress {
         None => (syntax, data_set),
         Some(to) => match compressed(data_set, &to).await {
@@ -85,6 +96,22 @@ pub(super) async fn send(
         Outcome::Transient => Sent::PutOff(why),
         Outcome::Permanent => Sent::Refused(why),
     })
+}
+
+/// Whether the peer still has the study of the same patient, where that is asked.
+async fn may_go(
+    queue: &Queue,
+    delivery: &Delivery,
+    as_sent: (&[u8], &Uid),
+    corrected: &Corrected,
+) -> Result<(), Sent> {
+    let of = (&*queue.config, &queue.store);
+    match corrected.verdict(of, delivery, as_sent, queue.clock.now()).await {
+        Ok(Verdict::Goes) => Ok(()),
+        Ok(Verdict::Stays(why)) => Err(Sent::Never(why.into())),
+        Ok(Verdict::Waits(why)) => Err(Sent::Later(why)),
+        Err(error) => Err(Sent::Later(error.to_string())),
+    }
 }
 
 /// Larger ones are read when it is their turn: each association would hold three of them.
@@ -261,7 +288,8 @@ async fn changed(
     }
     let (changes, at) = (delivery.changes.clone(), delivery.queued_at);
     let (system, syntax) = (queue.config.ae_title.clone(), syntax.clone());
-    let work = move || coerce::apply(&data_set, &syntax, &changes, &By { system: &system, at });
+    let work =
+        move || coerce::apply(&data_set, &syntax, &changes, &coerce::By { system: &system, at });
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(changed)) => Ok(changed.into()),
         Ok(Err(why)) => Err(Sent::Never(why.to_string())),

@@ -55,10 +55,15 @@ pub async fn resume(store: &Path, peer: &str, said: &Said) -> Result<(), StoreEr
 }
 
 /// Tries again at once what is parked or waits for its next try; how many. What was dropped only when it
-/// is named by its number.
-pub async fn retry(store: &Path, meant: &Meant, said: &Said) -> Result<u64, StoreError> {
+/// is named by its number. `as_it_is`: whatever the peer says of the study and whose it is.
+pub async fn retry(
+    store: &Path,
+    meant: &Meant,
+    said: &Said,
+    as_it_is: bool,
+) -> Result<u64, StoreError> {
     let again = "UPDATE outbox SET state = 'queued', due_at = $2, retried_at = $2, attempts = 0,
-             dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
+             as_it_is = $3, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
          WHERE id IN (SELECT value FROM json_each($1))
              AND (state IN ('parked', 'dropped') OR (state = 'queued' AND leased_at IS NULL))";
     let mut states = vec![DeliveryState::Parked, DeliveryState::Queued];
@@ -68,7 +73,7 @@ pub async fn retry(store: &Path, meant: &Meant, said: &Said) -> Result<u64, Stor
     let index = index::open_beside(store).await?;
     let ids = meant_ids(&index, meant, &states).await?;
     let mut transaction = index.begin_with("BEGIN IMMEDIATE").await?;
-    let done = sqlx::query(again).bind(rows::to_json(&ids)?).bind(Moment::now().0);
+    let done = sqlx::query(again).bind(rows::to_json(&ids)?).bind(Moment::now().0).bind(as_it_is);
     let tried = done.execute(&mut *transaction).await?.rows_affected();
     let peers: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT peer FROM outbox WHERE id IN (SELECT value FROM json_each($1))",
@@ -80,7 +85,9 @@ pub async fn retry(store: &Path, meant: &Meant, said: &Said) -> Result<u64, Stor
         forget_trouble(&mut transaction, peer).await?;
     }
     if tried > 0 {
-        let text = format!("{tried} deliveries tried again");
+        let whatever =
+            if as_it_is { " as they are, whatever the peer says of the study" } else { "" };
+        let text = format!("{tried} deliveries tried again{whatever}");
         note(&mut transaction, "deliveries tried again", &peers.join(", "), text, said).await?;
     }
     transaction.commit().await?;
