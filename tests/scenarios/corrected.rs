@@ -69,8 +69,8 @@ fn wait_for_words(node: &Node, words: &str) {
 
 /// The archive has the patient of the only study corrected, which keeps these UIDs.
 fn correct(archive: &Orthanc, keep: &[&str]) {
-    let studies = archive.all("studies");
-    let [study] = studies.as_slice() else { panic!("one study: {studies:?}") };
+    let patients = archive.all("patients");
+    let [patient] = patients.as_slice() else { panic!("one patient: {patients:?}") };
     let asked = json!({
         "Replace": { "PatientID": "CORRECTED", "PatientName": "Corrected^Cora" },
         "Keep": keep,
@@ -78,7 +78,7 @@ fn correct(archive: &Orthanc, keep: &[&str]) {
         "KeepSource": false,
         "Synchronous": true,
     });
-    archive.post(&format!("/studies/{study}/modify"), &asked);
+    archive.post(&format!("/patients/{patient}/modify"), &asked);
     let studies = archive.all("studies");
     assert_eq!(studies.len(), 1, "the corrected one took its place");
     let tags = archive.get(&format!("/studies/{}", studies[0]));
