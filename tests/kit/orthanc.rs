@@ -92,6 +92,12 @@ impl Orthanc {
         self.ask("DELETE", path, "");
     }
 
+    /// The Part 10 file that it has under its own name of an instance.
+    pub fn file(&self, name: &str) -> Vec<u8> {
+        let file = self.exchange("GET", &format!("/instances/{name}/file"), b"");
+        file.unwrap_or_else(|answer| panic!("{}", String::from_utf8_lossy(&answer)))
+    }
+
     /// A Part 10 file without its patient, as Orthanc does that; nothing for a file that it does not take.
     pub fn anonymized(&self, part10: &[u8]) -> Option<Vec<u8>> {
         let uploaded = self.exchange("POST", "/instances", part10).ok()?;
