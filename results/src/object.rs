@@ -32,6 +32,11 @@ pub enum ComposeError {
     )]
     NotOneFrame,
     #[error(
+        "an ultrasound image has 8 bits, and the image that the model made of it does not fit into those of the original; \
+         the model's author must bring its values into those of the original (`scale`, `offset`), without `rescale`"
+    )]
+    NoRoom,
+    #[error(
         "a presentation state is of grey images, and these have colours; the model's rule has to select other \
          images, or ask for other results"
     )]

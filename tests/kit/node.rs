@@ -1,5 +1,6 @@
 //! The node under test: the real program, started on a loopback port with a data folder of its own.
 
+use crate::instance::Instance;
 use crate::pacs::Pacs;
 use crate::{need, ports};
 use serde_json::Value;
@@ -327,6 +328,17 @@ impl Node {
     /// A command of the program beside the running node, such as `status`.
     pub fn gantry(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().expect("the program starts").into()
+    }
+
+    /// An instance as the node keeps it.
+    pub fn kept(&self, sop_instance: &str) -> Instance {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let to = folder.path().to_string_lossy().into_owned();
+        let exported = self.gantry(&["export", sop_instance, "--to", &to]);
+        assert!(exported.success, "{exported:?}");
+        let mut files = Instance::read_folder(folder.path()).into_iter();
+        let found = files.find(|instance| instance.sop_instance == sop_instance);
+        found.unwrap_or_else(|| panic!("{sop_instance} was not exported"))
     }
 
     /// Waits until the index, which follows a little behind the answers, has all that was kept.

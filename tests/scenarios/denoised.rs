@@ -102,6 +102,35 @@ fn a_noisy_series_comes_back_with_less_noise_beside_the_originals() {
 }
 
 #[test]
+fn an_image_of_many_frames_comes_back_as_one_with_less_noise_in_each() {
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, [_, noisy]) = scans(&python, folder.path());
+    let path = folder.path().join("enhanced");
+    said(&python, include_str!("../kit/enhanced.py"), &[&noisy, &path]);
+    let image = Instance::guess(&std::fs::read(&path).expect("the image was written"));
+
+    let pacs = Pacs::up("PACS");
+    let setup = Setup::new().rules("noise.toml", RULE).scanner("CT1");
+    let node = setup.pacs(&pacs).start();
+    let images = std::slice::from_ref(&image);
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
+    assert_eq!(association.store(&image).map(|answer| answer.status), Ok(0x0000));
+    association.release();
+    let received = pacs.wait_for(1, PATIENCE);
+    let [made] = received.as_slice() else { panic!("{received:?}") };
+    assert_eq!(made.sop_class, image.sop_class);
+    assert_as_valid_as(&made.path, &path);
+    let graph = need::root().join("models/denoiser/model.onnx");
+    let script = include_str!("../kit/denoised_frames.py");
+    assert_eq!(said(&python, script, &[&graph, &path, &made.path]), "");
+    let again = node.gantry(&["reproduce", &made.sop_instance]);
+    assert!(again.out.contains("is the same, byte for byte"), "{again:?}");
+}
+
+#[test]
 fn the_shipped_denoiser_is_checked_and_measured_as_any_model_is() {
     let Some(_) = need::onnx_runtime() else { return };
     let node = Setup::new().lay_out();

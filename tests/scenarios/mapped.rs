@@ -103,6 +103,9 @@ fn an_archive_gets_the_label_map_if_it_takes_one_and_the_segments_as_bits_if_not
     for result in [labels, bits, map] {
         let again = node.gantry(&["reproduce", &result.sop_instance]);
         assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
+        let (here, there) = (node.kept(&result.sop_instance), Instance::read(&result.path));
+        assert_eq!(here.transfer_syntax, there.transfer_syntax);
+        assert!(here.data_set == there.data_set, "{result:?}: other bytes than the node made");
     }
     let pictures = folder.path().join("pictures").to_string_lossy().into_owned();
     for (result, said) in [
@@ -132,6 +135,11 @@ fn an_archive_gets_the_label_map_if_it_takes_one_and_the_segments_as_bits_if_not
         .collect();
     for class in [BITS, MAP, STRUCTURED_REPORT] {
         assert!(classes.iter().any(|known| known == class), "{classes:?}");
+    }
+    for name in archive.all("instances") {
+        let there = Instance::parse(&archive.file(&name)).expect("a Part 10 file");
+        let here = node.kept(&there.sop_instance);
+        assert!(here.data_set == there.data_set, "{}: other bytes", there.sop_class);
     }
 }
 

@@ -4,12 +4,13 @@ use dicom_dictionary_std::tags::SEGMENTATION_TYPE;
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
+use kit::orthanc::{self, Orthanc};
 use kit::pacs::Pacs;
 use kit::validators::{
     LUNG_VOLUME, assert_as_valid_as, assert_close, assert_valid, contradictions, figure,
     measurements, report_tree, segments, state_faults,
 };
-use kit::{need, phantom};
+use kit::{need, phantom, ports};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -204,8 +205,17 @@ fn the_segments_of_a_film_lie_on_the_pixels_that_a_display_shows() {
 
     // DCMTK's storescp knows no label maps, unless its profile names them.
     let pacs = Pacs::taking("PACS", &OF_A_FILM);
-    let setup = Setup::new().models(&models).rules("bright.toml", BRIGHT);
-    let node = setup.scanner("CR1").pacs(&pacs).start();
+    let port = ports::free();
+    let archive = need::orthanc().map(|()| Orthanc::up(AE_TITLE, port));
+    let mut setup = Setup::new().port(port).models(&models).scanner("CR1").pacs(&pacs);
+    setup = match &archive {
+        None => setup.rules("bright.toml", BRIGHT),
+        Some(archive) => {
+            let to_both = BRIGHT.replacen("[\"PACS\"]", "[\"PACS\", \"ORTHANC\"]", 1);
+            setup.rules("bright.toml", &to_both).receiver(orthanc::AE_TITLE, archive.port)
+        }
+    };
+    let node = setup.start();
     let sent = std::slice::from_ref(&film);
     let mut association = Association::request("CR1", AE_TITLE, node.port, sent).expect("accepted");
     assert_eq!(association.store(&film).map(|answer| answer.status), Ok(0x0000));
@@ -241,6 +251,22 @@ fn the_segments_of_a_film_lie_on_the_pixels_that_a_display_shows() {
     let capture = of_modality("CR").expect("a secondary capture");
     let again = node.gantry(&["reproduce", &capture.sop_instance]);
     assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
+    let Some(archive) = archive else { return };
+    // In the place of the label map, which Orthanc does not take, it has the bits already.
+    archive.wait_for(5);
+    let names = archive.all("instances");
+    let back = names.iter().map(|name| archive.file(name));
+    let state_of = |file: &Vec<u8>| {
+        Instance::parse(file).filter(|instance| instance.sop_instance == state.sop_instance)
+    };
+    let came_back = back.filter(|file| state_of(file).is_some()).collect::<Vec<_>>();
+    let [came_back] = came_back.as_slice() else { panic!("{} states", came_back.len()) };
+    let kept = node.kept(&state.sop_instance);
+    assert!(state_of(came_back).is_some_and(|there| there.data_set == kept.data_set));
+    let there = folder.path().join("state from Orthanc");
+    std::fs::write(&there, came_back).expect("written");
+    assert_eq!(state_faults(&there), Vec::<String>::new());
+    assert_as_valid_as(&there, &path);
 }
 
 /// `gantry show` draws each image that has a segment, as highdicom reads them.

@@ -154,6 +154,10 @@ impl Form {
         if kept {
             return Ok(Self::Kept { window: window(of_values, [1.0, 0.0]) });
         }
+        // Its Bits Stored are 8 (PS3.3 C.8.5.6).
+        if headers.iter().any(|header| is_of(header, "US")) {
+            return Err(ComposeError::NoRoom);
+        }
         let (slope, intercept, signed) =
             if headers.iter().any(|header| is_positron_emission(header)) {
                 let (slope, signed) = through_zero(least, most);
@@ -227,7 +231,11 @@ impl Pixels<'_> {
 
 /// Whose Rescale Intercept is always 0, and which knows no Rescale Type (PS3.3 C.8.9.4).
 fn is_positron_emission(header: &DataSet) -> bool {
-    texts(header, tags::MODALITY).first().is_some_and(|modality| modality == "PT")
+    is_of(header, "PT")
+}
+
+fn is_of(header: &DataSet, modality: &str) -> bool {
+    texts(header, tags::MODALITY).first().is_some_and(|found| found == modality)
 }
 
 /// The slope by which 16 bits hold all values with 0 where it is, and whether they are signed. Without values there is no reach.
