@@ -5,12 +5,12 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, key_objects,
-    parametric_maps, presentation_states, secondary_capture, structured_report,
+    Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, failure_report,
+    key_objects, parametric_maps, presentation_states, secondary_capture, structured_report,
     structured_report_of_segments, text_report,
 };
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Derived, Findings, Presence, Quantity};
+use gantry_terms::findings::{Derived, Findings, NoValue, Presence, Quantity};
 use gantry_terms::region::{Place, Rectangle, Region};
 use gantry_terms::uid::Uid;
 use kit::film::Radiograph;
@@ -22,10 +22,11 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 13] = [
+const OBJECTS: [&str; 14] = [
     "structured report",
     "report in older classes",
     "report that refers to segments",
+    "failure report",
     "secondary capture",
     "segmentation",
     "fractional segmentation",
@@ -179,6 +180,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         one(structured_report(source, volume, &findings, &job)),
         in_older_classes(structured_report(source, volume, &findings, &job)),
         referring,
+        one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, volume, &findings, &job)),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
@@ -223,6 +225,7 @@ fn of_film(radiograph: &Radiograph) -> Vec<&'static str> {
         one(structured_report(source, film, &findings, &job)),
         in_older_classes(structured_report(source, film, &findings, &job)),
         referring,
+        one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, film, &placed, &job)),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
@@ -254,6 +257,7 @@ fn of_cine(cine: &Radiograph) -> Vec<&'static str> {
         one(structured_report(source, film, &findings, &job)),
         in_older_classes(structured_report(source, film, &findings, &job)),
         referring,
+        one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, film, &findings, &job)),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
@@ -266,6 +270,20 @@ fn of_cine(cine: &Radiograph) -> Vec<&'static str> {
         one(encapsulated_pdf(source, film, &findings, &job)),
     ];
     made.into_iter().map(|made| judged(&made, &files, true)).collect()
+}
+
+/// A reason with more characters than those of ASCII.
+const WHY: &str = "slices 3 and 4 are 6.0 mm apart, the others 3.0 mm – images are missing";
+
+/// As of a run that came to no end.
+fn failed(findings: &Findings) -> Findings {
+    let mut failed = Findings { masks: Vec::new(), derived: Vec::new(), ..findings.clone() };
+    for group in &mut failed.groups {
+        (group.presence, group.region, group.segment, group.frame) = (None, None, None, None);
+        let numbers = group.measurements.iter_mut();
+        numbers.for_each(|number| number.value = Err(NoValue::MeasurementFailure));
+    }
+    failed
 }
 
 /// Where they are as valid together as each of them is: a study may have all of them.
