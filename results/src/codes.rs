@@ -165,6 +165,9 @@ const REGIONS: &[(&str, Concept)] = &[
     ("THORAX", sct("816094009", "Chest")),
 ];
 
+pub const LEFT: Concept = sct("7771000", "Left");
+pub const RIGHT: Concept = sct("24028007", "Right");
+
 /// Of those regions the ones that a body has two of.
 const PAIRED: &[&str] = &["BREAST", "HIP", "KNEE", "LUNG"];
 

@@ -82,6 +82,8 @@ impl Map<'_> {
         let job = &self.job;
         let research = job.subject.findings.algorithm.research_only;
         job.subject.source.copy_to(Scope::Image, object);
+        // The frames tell the side, where it is known.
+        object.remove(tags::LATERALITY);
         job.subject.lossy(object);
         let what = format!("{}. {}", self.image.label, job.subject.algorithm());
         object

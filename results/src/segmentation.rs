@@ -123,6 +123,8 @@ pub fn segmentation<'a>(
 /// Segmentation Image module and Content Identification macro (PS3.3 C.8.20.2, Table 10-12).
 fn image(job: &Job, form: Form, object: &mut DataSet) {
     job.body_part(object);
+    // In objects with functional groups it is no attribute of the series; the segments tell the side.
+    object.remove(tags::LATERALITY);
     job.subject.lossy(object);
     let label = match form {
         Form::Binary => "SEGMENTATION",

@@ -141,6 +141,11 @@ impl Form {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
                 (least.min(f64::from(*value)), most.max(f64::from(*value)))
             });
+        // Its Bits Stored are 8 (PS3.3 C.8.5.6).
+        let has_no_room = headers.iter().any(|header| is_of(header, "US"));
+        if has_no_room && derived.rescale.is_some() {
+            return Err(ComposeError::NoRoom);
+        }
         if let Some([slope, intercept]) = derived.rescale {
             let signed = ((least - intercept) / slope).round() < 0.0;
             let window = window(unit, [slope, intercept]);
@@ -154,8 +159,7 @@ impl Form {
         if kept {
             return Ok(Self::Kept { window: window(of_values, [1.0, 0.0]) });
         }
-        // Its Bits Stored are 8 (PS3.3 C.8.5.6).
-        if headers.iter().any(|header| is_of(header, "US")) {
+        if has_no_room {
             return Err(ComposeError::NoRoom);
         }
         let (slope, intercept, signed) =

@@ -1,7 +1,7 @@
 //! What each segment is, and who found it (PS3.3 C.8.20.4).
 
 use crate::codes;
-use crate::data_set::DataSet;
+use crate::data_set::{DataSet, coded};
 use crate::header::Job;
 use crate::segmentation::Form;
 use crate::segmentation::colour::cielab;
@@ -48,7 +48,25 @@ fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {
         .text(tags::TRACKING_ID, &tracking)
         .uid(tags::TRACKING_UID, &uid)
         .put(DataElement::new(tags::RECOMMENDED_DISPLAY_CIE_LAB_VALUE, VR::US, lab));
+    if let Some(region) = sided_region(job) {
+        segment.item(tags::ANATOMIC_REGION_SEQUENCE, region);
+    }
     segment
+}
+
+/// Anatomic Region Sequence and its modifier (PS3.3 Table 10-5; CID 244), where the source says which one of two it shows.
+fn sided_region(job: &Job) -> Option<DataSet> {
+    let text = |tag| job.subject.source.text(tag);
+    let part = text(tags::BODY_PART_EXAMINED)?;
+    let side = text(tags::LATERALITY).or_else(|| text(tags::IMAGE_LATERALITY))?;
+    let side = match codes::frame_laterality(&part, &side)? {
+        "L" => codes::LEFT,
+        "R" => codes::RIGHT,
+        _ => return None,
+    };
+    let mut region = coded(&codes::region(&part)?.into());
+    region.code(tags::ANATOMIC_REGION_MODIFIER_SEQUENCE, &side.into());
+    Some(region)
 }
 
 /// A segment is tracked as the group of the report is that measures it, if there is one: not one that measures a frame of it.
