@@ -31,6 +31,7 @@ capture = hd.sc.SCImage.from_ref_dataset(
     instance_number=1,
     manufacturer="Other Maker",
     patient_orientation=("L", "P"),
+    transfer_syntax_uid=pydicom.uid.ExplicitVRLittleEndian,
 )
 capture.ContributingEquipmentSequence = [
     hd.ContributingEquipment(
