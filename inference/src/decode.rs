@@ -221,6 +221,11 @@ impl<'a> Frames<'a> {
         self.image.samples == 3 || self.image.palette
     }
 
+    /// Of each of their values.
+    pub fn bits_stored(&self) -> u16 {
+        self.image.stored
+    }
+
     /// The frame of an image that has one.
     pub fn only(&self) -> Result<Pixels, DecodeError> {
         match self.count() {

@@ -102,10 +102,12 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
 }
 
 /// All frames of an image of any modality, grey or with colours, as a display would show them: between 0 and 1. Grey ones by their own
-/// window or table; where they have none, or none that shows anything, over the span of their values, in which padding counts for nothing.
+/// window or table; where they have none, or none that shows anything, values of 8 bits as they are, others over their span, in which padding counts for
+/// nothing.
 pub fn shown(part10: &[u8]) -> Result<Film, FilmError> {
     let elements = elements(part10)?;
-    if Frames::of(&elements)?.are_colour() || has_voi(&elements)? {
+    let frames = Frames::of(&elements)?;
+    if frames.are_colour() || frames.bits_stored() <= 8 || has_voi(&elements)? {
         return read_elements(&elements, &Input::shown());
     }
     let (intensity, padding) = (Intensity::Rescaled, Some(0.0));

@@ -60,9 +60,12 @@ fn each_frame_has_the_mask_that_it_has_as_a_film() {
             // Of probabilities what a fractional segmentation has of them.
             let results = ["[\"structured-report\"]", "[\"fractional-segmentation\"]"];
             let fractional = reading.contains("at-least");
-            // Labels are not below 0.
-            let more = f32::from(u8::from(reading.contains("labels")));
-            let pixels: Vec<f32> = signed.iter().map(|value| value + more).collect();
+            // Labels are not below 0, and probabilities neither below it nor above 1.
+            let pixels: Vec<f32> = match (reading.contains("labels"), fractional) {
+                (true, _) => signed.iter().map(|value| value + 1.0).collect(),
+                (false, true) => signed.iter().map(|value| value.abs()).collect(),
+                (false, false) => signed.clone(),
+            };
             let told = |manifest: String| match fractional {
                 true => start(manifest.replacen(results[0], results[1], 1)),
                 false => start(manifest),

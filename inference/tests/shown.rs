@@ -44,6 +44,14 @@ fn without_a_window_the_span_of_the_values_is_shown() {
 }
 
 #[test]
+fn eight_bits_without_a_window_are_shown_as_they_are() {
+    let pixels: Vec<u16> = (0..256).map(|at| 50 + at % 100).collect();
+    let film = Scan { bits_allocated: 16, bits_stored: 8, pixels, ..ramp() };
+    let shown = film::shown(&film.file()).unwrap().pixels;
+    assert_near(&shown, &expected(|at| (50 + at % 100) as f64 / 255.0), 1e-5);
+}
+
+#[test]
 fn its_own_window_is_taken_where_a_film_has_one() {
     let says: [(u32, &[u8; 2], &str); 3] =
         [(CENTRE, b"DS", "1100"), (WIDTH, b"DS", "100"), (0x0028_1056, b"CS", "LINEAR_EXACT")];

@@ -130,7 +130,7 @@ import sys, pydicom
 data_set = pydicom.dcmread(sys.argv[1])
 def told(item, depth):
     value = item.get('TextValue') or item.get('UID') or ''
-    if 'MeasuredValueSequence' in item:
+    if item.get('MeasuredValueSequence'):
         value = item.MeasuredValueSequence[0].NumericValue
     if 'GraphicData' in item:
         value = list(item.GraphicData)

@@ -135,6 +135,15 @@ impl Instance {
         self.of(&object)
     }
 
+    /// Whether it has the same attributes with the same values, whatever lengths its sequences were written with. Explicit VR Little
+    /// Endian only.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let head =
+            |it: &Self| [&it.sop_class, &it.sop_instance, &it.transfer_syntax].map(Clone::clone);
+        let body = |it: &Self| it.of(&it.object()).data_set;
+        head(self) == head(other) && body(self) == body(other)
+    }
+
     fn of(&self, object: &InMemDicomObject) -> Self {
         use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
         let mut data_set = Vec::new();

@@ -34,7 +34,8 @@ fn manifest() -> String {
     let line = text[from..].lines().next().expect("a line");
     let text = text.replacen(line, &format!("results  = {RESULTS}"), 1);
     let text = text.replacen("[\"CR\", \"DX\"]", "[\"CR\", \"US\"]", 1);
-    text.replacen("intensity = \"displayed\"", "intensity = \"displayed\"\ncolour    = \"any\"", 1)
+    let axes = "axes      = \"batch-channel-row-column\"\n";
+    text.replacen(axes, &format!("{axes}\n[input.image]\ncolour = \"any\"\n"), 1)
 }
 
 const GRAPH: &str = "

@@ -106,8 +106,16 @@ fn every_kind_of_result_is_at_orthanc_and_at_dcmtk_as_it_was_made() {
         expected.sort_unstable();
         assert_eq!(classes, expected, "{name}");
         for (sop_instance, instance) in archived {
-            let same = made.get(sop_instance) == Some(instance);
-            assert!(same, "{name}: {sop_instance} of {}", instance.sop_class);
+            let same = |here: &Instance| match name {
+                // It writes sequences with lengths of its own.
+                "Orthanc" => here.says_the_same_as(instance),
+                _ => here == instance,
+            };
+            assert!(
+                made.get(sop_instance).is_some_and(same),
+                "{name}: {sop_instance} of {}",
+                instance.sop_class
+            );
         }
     }
 

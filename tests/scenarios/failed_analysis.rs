@@ -42,9 +42,10 @@ fn the_pacs_is_told_that_an_analysis_failed_and_why_where_a_rule_asks_for_it() {
     };
     let told = ports::wait_for(PATIENCE, both_failed);
     let told = told.unwrap_or_else(|| panic!("{}", node.gantry(&["explain", &chest.series]).out));
-    assert!(told.contains("to PACS as Comprehensive 3D SR"), "{told}");
     let [report] = pacs.received().try_into().expect("one report");
     assert_eq!(received[0].sop_instance, report.sop_instance);
+    let delivered = format!("deliver   {} to PACS: delivered", report.sop_instance);
+    let told = node.wait_until_explained(&chest.series, &delivered, PATIENCE);
     assert_eq!((&report.study, report.is_report()), (&chest.study, true));
 
     let sources = tempfile::tempdir().expect("a temporary folder");
@@ -56,7 +57,7 @@ fn the_pacs_is_told_that_an_analysis_failed_and_why_where_a_rule_asks_for_it() {
     let tree = report_tree(&report.path);
     assert!(tree.contains("Summary of Analyses\")=(111224,DCM,\"Failed\")"), "{tree}");
     let reason = told.lines().find_map(|line| line.split_once("failed: ")).expect("the reason").1;
-    let reason = reason.split(" (").next().expect("a text");
+    let reason = reason.split(", begun at").next().expect("a text");
     assert!(tree.contains(reason), "{reason}: {tree}");
     assert!(tree.contains("Measurement failure"), "{tree}");
 

@@ -262,7 +262,7 @@ fn the_segments_of_a_film_lie_on_the_pixels_that_a_display_shows() {
     let came_back = back.filter(|file| state_of(file).is_some()).collect::<Vec<_>>();
     let [came_back] = came_back.as_slice() else { panic!("{} states", came_back.len()) };
     let kept = node.kept(&state.sop_instance);
-    assert!(state_of(came_back).is_some_and(|there| there.data_set == kept.data_set));
+    assert!(state_of(came_back).is_some_and(|there| there.says_the_same_as(&kept)));
     let there = folder.path().join("state from Orthanc");
     std::fs::write(&there, came_back).expect("written");
     assert_eq!(state_faults(&there), Vec::<String>::new());

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use versions::author::{Author, exact_graph, slow_graph};
+use versions::author::{Author, placed_as, slow_graph};
 use versions::{RULES, THRESHOLDS, brought, send, series, version};
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -265,7 +265,7 @@ fn what_is_broken_never_takes_the_place_of_what_is_live() {
     assert!(explained.contains("tiny 1 ("), "{explained}");
 
     // It takes images of the made-up size alone, and fails with what scanners send.
-    let exact = Author { graph: exact_graph(&[1, 1, 64, 128, 128]), ..version("8", 0.0) };
+    let exact = Author { graph: placed_as("same", [64, 128, 128]), ..version("8", 0.0) };
     lay(&exact, "8");
     promote(&node, &["8", "--canary", "100%"]);
     let one = series("given to the live version");

@@ -151,7 +151,12 @@ pub fn scored_graph(rank: usize) -> Vec<u8> {
 
 /// Takes windows of this size and gives what `reference/windows.py` answered to MONAI: `first`, each
 /// voxel and the sum of its indices in the window.
-pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
+pub fn placed_graph(sides: [usize; 3]) -> Vec<u8> {
+    placed_as("first", sides)
+}
+
+/// The same as an output of that name. It does not say that it can do nothing with other sizes.
+pub fn placed_as(output: &str, [slices, rows, columns]: [usize; 3]) -> Vec<u8> {
     let sums = (0..slices * rows * columns)
         .map(|i| (i / (rows * columns) + i / columns % rows + i % columns) as f32);
     let mut place = Vec::new();
@@ -160,11 +165,11 @@ pub fn placed_graph([slices, rows, columns]: [usize; 3]) -> Vec<u8> {
     bytes(&mut place, 8, b"place");
     bytes(&mut place, 9, &sums.flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
     let mut graph = Vec::new();
-    node(&mut graph, "Add", &["voxels", "place"], "first", None);
+    node(&mut graph, "Add", &["voxels", "place"], output, None);
     bytes(&mut graph, 2, b"placed");
     bytes(&mut graph, 5, &place);
     bytes(&mut graph, 11, &tensor("voxels", FLOAT, 5));
-    bytes(&mut graph, 12, &tensor("first", FLOAT, 5));
+    bytes(&mut graph, 12, &tensor(output, FLOAT, 5));
     model(&graph)
 }
 
