@@ -58,11 +58,14 @@ fn the_pacs_is_told_that_an_analysis_failed_and_why_where_a_rule_asks_for_it() {
     assert!(tree.contains("Summary of Analyses\")=(111224,DCM,\"Failed\")"), "{tree}");
     let reason = told.lines().find_map(|line| line.split_once("failed: ")).expect("the reason").1;
     let reason = reason.split(", begun at").next().expect("a text");
-    assert!(tree.contains(reason), "{reason}: {tree}");
+    // DCMTK prints the beginning of a long text.
+    let begins: String = reason.chars().take(20).collect();
+    assert!(tree.contains(&begins), "{reason}: {tree}");
     assert!(tree.contains("Measurement failure"), "{tree}");
 
     let again = node.gantry(&["reproduce", &report.sop_instance]);
     assert!(!again.success && again.err.contains("tells of an analysis that failed"), "{again:?}");
     let shown = node.gantry(&["show", &report.sop_instance]);
     assert!(shown.success && shown.out.contains("Failed"), "{shown:?}");
+    assert!(shown.out.contains(reason), "{reason}: {shown:?}");
 }
