@@ -88,7 +88,7 @@ fn likely(seen: &Seen) -> Option<Likely> {
     let is_below = |known: &&str| {
         class.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    if CLASSES.iter().any(|known| is_below(&known)) {
+    if CLASSES.iter().any(is_below) {
         return Some(Likely::Class);
     }
     let is_of_screen = |value: &String| {

@@ -107,8 +107,14 @@ pub fn read(part10: &[u8], input: &Input) -> Result<Film, FilmError> {
 pub fn shown(part10: &[u8]) -> Result<Film, FilmError> {
     let elements = elements(part10)?;
     let frames = Frames::of(&elements)?;
-    if frames.are_colour() || frames.bits_stored() <= 8 || has_voi(&elements)? {
+    if frames.are_colour() || has_voi(&elements)? {
         return read_elements(&elements, &Input::shown());
+    }
+    // A window or a table that cannot be read is none.
+    if frames.bits_stored() <= 8
+        && let Ok(film) = read_elements(&elements, &Input::shown())
+    {
+        return Ok(film);
     }
     let (intensity, padding) = (Intensity::Rescaled, Some(0.0));
     let mut film = read_elements(&elements, &Input { intensity, padding, ..Input::shown() })?;
@@ -374,7 +380,8 @@ fn patient_spacing(elements: &Elements) -> Option<[f64; 2]> {
         Some(detector?.map(|mm| mm / magnified))
     };
     let calibrated = at(slice::PIXEL_SPACING).filter(is_calibrated);
-    calibrated.or_else(projected).or_else(|| ultrasound::spacing(elements))
+    let regions = ultrasound::spacing(elements);
+    regions.or(calibrated).or_else(projected)
 }
 
 fn spacing_by(elements: &Elements, tag: u32) -> Option<[f64; 2]> {

@@ -93,6 +93,10 @@ pub fn interpret(
     };
     let mut findings = Findings { masks, ..whole? };
     detect(model, images, prepared, tensors, &mut findings)?;
+    if film.frames == 1 {
+        // Frames of images of one frame have no number (PS3.3 Table 10-3).
+        findings.groups.iter_mut().for_each(|group| group.frame = None);
+    }
     Ok(findings)
 }
 

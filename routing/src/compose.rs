@@ -145,14 +145,13 @@ impl Composer {
         findings: Findings,
         why: String,
     ) -> Result<Composed, JobError> {
-        let earlier = store.note_earlier(job, &WITH_PREDECESSORS).await?;
-        let job = &Job { earlier, ..job.clone() };
+        // It takes the place of nothing: what an earlier revision found stands.
+        let job = &Job { earlier: None, ..job.clone() };
         let source = source_of_selected(store, job).await?;
-        let earlier = job.earlier.clone();
         let provenance = self.provenance(job, FAILURE_SLOT);
         let made = move || -> Result<Vec<Made>, ComposeError> {
             let object = failure_report(&source, &findings, &why, &provenance)?;
-            Ok(vec![Made { alternates: alternates(&object, earlier.as_ref())?, object }])
+            Ok(vec![Made { alternates: alternates(&object, None)?, object }])
         };
         let made = self::composed(made).await?;
         let composed = self.keep_all(store, job, made).await?;

@@ -140,6 +140,22 @@ pub(crate) async fn is_late(
     Ok(superseded.rows_affected() == 1)
 }
 
+/// Whether the same is decided again in a later revision: what this job has to say is about to be said anew.
+pub(crate) async fn has_later(
+    connection: &mut SqliteConnection,
+    job: i64,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(concat!(
+        "SELECT EXISTS (SELECT 1 FROM jobs JOIN jobs AS later ON later.id > jobs.id
+             AND later.state IN ('queued', 'running', 'finished') AND ",
+        same_subject!("later", "jobs"),
+        " WHERE jobs.id = $1)"
+    ))
+    .bind(job)
+    .fetch_one(connection)
+    .await?)
+}
+
 pub(crate) fn column(row: &SqliteRow) -> Result<Option<Earlier>, StoreError> {
     rows::column::<Option<&str>>(row, "earlier")?.map_or(Ok(None), read)
 }

@@ -322,8 +322,8 @@ impl Store {
         Ok(())
     }
 
-    /// For good, with a report that says so, which is kept already. It goes nowhere where the job has ended otherwise, or
-    /// where an image that it reads has other bytes since: these are decided anew.
+    /// For good, with a report that says so, which is kept already. It goes nowhere where the job has ended otherwise, where
+    /// an image that it reads has other bytes since, which are decided anew, or where a later revision is decided already.
     pub async fn fail_job_with(
         &self,
         id: i64,
@@ -335,7 +335,11 @@ impl Store {
         let mut transaction = self.shared.write.begin_with("BEGIN IMMEDIATE").await?;
         let failed = sqlx::query_as::<_, (Option<String>, bool)>(concat!(
             "UPDATE jobs SET state = 'failed', station = NULL, reason = $2, due_at = $3,
-                 finished_at = $3, lease_owner = NULL, results = $4
+                 finished_at = $3, lease_owner = NULL, results = $4,
+                 images_gone = EXISTS (SELECT 1 FROM json_each(jobs.selected) AS image
+                     LEFT JOIN instances ON instances.sop_instance = image.value
+                     LEFT JOIN segments ON segments.number = instances.segment
+                     WHERE instances.sop_instance IS NULL OR segments.evicted_at IS NOT NULL)
              WHERE id = $1 AND state IN ('queued', 'running') RETURNING deidentify, inputs IS ",
             inputs_of!("jobs.selected")
         ))
@@ -345,7 +349,9 @@ impl Store {
         .bind(rows::to_json(&results)?)
         .fetch_optional(&mut *transaction)
         .await?;
-        if let Some((deidentify, true)) = failed {
+        if let Some((deidentify, true)) = failed
+            && !earlier::has_later(&mut transaction, id).await?
+        {
             let changes = forwards::to_text(&Changes { deidentify, ..Changes::default() })?;
             add_deliveries(&mut transaction, id, deliveries, changes.as_deref(), now).await?;
         }

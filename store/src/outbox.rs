@@ -254,8 +254,8 @@ const NEXT_DUE: &str = "SELECT due_at FROM outbox INDEXED BY outbox_counts
      ORDER BY due_at LIMIT 1";
 const LEASABLE: &str =
     "SELECT outbox.id, peer, outbox.sop_instance, study, sop_class, transfer_syntax, bytes, as_it_is,
-         origin = 'made' AS is_made, EXISTS (SELECT 1 FROM proofs WHERE proofs.peer = outbox.peer
-             AND proofs.sop_instance = outbox.sop_instance) AS was_taken,
+         origin = 'made' AS is_made, retried_at IS NOT NULL AND EXISTS (SELECT 1 FROM proofs
+             WHERE proofs.peer = outbox.peer AND proofs.sop_instance = outbox.sop_instance) AS was_taken,
          attempts + 1 AS attempts, queued_at, max(queued_at, ifnull(retried_at, 0)) AS since,
          changes, instances.digest AS digest, EXISTS (SELECT 1 FROM alternates
              WHERE alternates.instead_of = ifnull(outbox.instead_of, outbox.sop_instance))

@@ -114,17 +114,23 @@ impl Reader {
 }
 
 impl Reader {
-    /// Whether the peer was seen to have something of this study.
-    pub async fn was_proven(&self, peer: &str, study: &Uid) -> Result<bool, StoreError> {
+    /// Whether the peer was seen to have something of this study before this moment.
+    pub async fn was_proven(
+        &self,
+        peer: &str,
+        study: &Uid,
+        before: Moment,
+    ) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM series CROSS JOIN instances
                      ON instances.series = series.uid
                  CROSS JOIN proofs ON proofs.peer = $1
                      AND proofs.sop_instance = instances.sop_instance
-                 WHERE series.study = $2 AND proofs.state = 'proven')",
+                 WHERE series.study = $2 AND proofs.state = 'proven' AND proofs.proven_at < $3)",
         )
         .bind(peer)
         .bind(study.as_str())
+        .bind(before.0)
         .fetch_one(&self.pool)
         .await?)
     }

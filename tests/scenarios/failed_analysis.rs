@@ -41,7 +41,7 @@ fn the_pacs_is_told_that_an_analysis_failed_and_why_where_a_rule_asks_for_it() {
         (told.matches("failed: ").count() == 2).then_some(told)
     };
     let told = ports::wait_for(PATIENCE, both_failed);
-    let told = told.unwrap_or_else(|| panic!("{}", node.gantry(&["explain", &chest.series]).out));
+    assert!(told.is_some(), "{}", node.gantry(&["explain", &chest.series]).out);
     let [report] = pacs.received().try_into().expect("one report");
     assert_eq!(received[0].sop_instance, report.sop_instance);
     let delivered = format!("deliver   {} to PACS: delivered", report.sop_instance);

@@ -77,7 +77,7 @@ fn the_documents_of_a_later_revision_name_those_that_the_pacs_got_first_also_beh
         assert_eq!(earlier.study, later.study);
         assert_ne!(earlier.series, later.series, "a series of its own");
         if let Some(named) = predecessors(&later.path) {
-            assert_eq!(named, [earlier.sop_instance.clone()], "{class}");
+            assert_eq!(named, std::slice::from_ref(&earlier.sop_instance), "{class}");
         }
         assert_valid(&later.path);
         assert!(report_tree(&later.path).contains("CONTAINER"));

@@ -22,7 +22,7 @@ impl Engine {
 
     /// Whether its images are prepared on the device.
     pub(super) fn is_prepared_there(&self, model: &Model) -> bool {
-        self.how(model).gpu.is_some() && stays(model)
+        self.how(model).gpu.is_some() && stays(model) && !self.others.contains(&model.name)
     }
 
     /// Runs; again with less at a time, and again on the CPU, where that may help. What was prepared on the

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Deliveries of one study go together: what was answered holds for so long.
 const HOLDS: Duration = Duration::from_secs(60);
+/// Deliveries to the peer wait for an answer no longer.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// So long nobody is asked who did not answer.
 const RESTS: Duration = Duration::from_secs(30);
 /// Answers that are held: older ones are forgotten before.
@@ -37,7 +39,7 @@ const GONE: &str = "the study is not there any more: corrected or deleted at the
 pub(super) struct Corrected {
     reach: Reach,
     audit: Audit,
-    answers: Arc<Mutex<HashMap<(String, Uid), (Moment, Vec<Patient>)>>>,
+    answers: Arc<Mutex<Answers>>,
     /// By the title of who was asked.
     silent: Arc<Mutex<HashMap<String, (Moment, String)>>>,
 }
@@ -82,7 +84,8 @@ impl Corrected {
             }
         };
         if patients.is_empty() {
-            let was_there = store.was_proven(&delivery.peer, &delivery.study).await?;
+            // What was proven since may have come behind the question.
+            let was_there = store.was_proven(&delivery.peer, &delivery.study, now).await?;
             return Ok(if was_there { Verdict::Stays(GONE) } else { Verdict::Goes });
         }
         // What cannot be read is refused by the peer, if at all.
@@ -114,9 +117,13 @@ impl Corrected {
         {
             return Err(why.clone());
         }
-        let asked = self.ask(at, &delivery.study).await;
+        let asked = tokio::time::timeout(PATIENCE, self.ask(at, &delivery.study)).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("C-FIND: no answer in {PATIENCE:?}")));
         let asked = asked.map_err(|why| format!("whose the study is there is not known: {why}"));
+        let now = Moment::now();
         match &asked {
+            // What is not there yet may be there in a moment.
+            Ok(patients) if patients.is_empty() => {}
             Ok(patients) => {
                 let mut answers = locked(&self.answers);
                 if answers.len() >= MOST {
@@ -153,6 +160,9 @@ impl Corrected {
         }
     }
 }
+
+/// By peer and study: when it was asked, and whose the study is there.
+type Answers = HashMap<(String, Uid), (Moment, Vec<Patient>)>;
 
 fn locked<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)

@@ -233,7 +233,7 @@ impl<'c> Sieve<'c> {
         let (left, of) = (self.selected().count(), self.left[self.conditions().len()].count());
         let wanted = "those that the rule asks for, for its model".into();
         let trace = ConditionTrace::select(RESULTS.into(), wanted, left, of);
-        (left < of).then(|| ConditionTrace { left: Some(left), ..trace })
+        (left < of).then_some(ConditionTrace { left: Some(left), ..trace })
     }
 
     /// How many are left out, in the words of a reason.

@@ -63,7 +63,7 @@ pub async fn retry(
     as_it_is: bool,
 ) -> Result<u64, StoreError> {
     let again = "UPDATE outbox SET state = 'queued', due_at = $2, retried_at = $2, attempts = 0,
-             as_it_is = $3, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
+             as_it_is = CASE WHEN state = 'queued' THEN max(as_it_is, $3) ELSE $3 END, dropped_at = NULL, dropped_by = NULL, dropped_why = NULL
          WHERE id IN (SELECT value FROM json_each($1))
              AND (state IN ('parked', 'dropped') OR (state = 'queued' AND leased_at IS NULL))";
     let mut states = vec![DeliveryState::Parked, DeliveryState::Queued];
