@@ -14,6 +14,7 @@ pub mod orthanc;
 pub mod pacs;
 pub mod phantom;
 pub mod ports;
+pub mod rules;
 pub mod template;
 pub mod validators;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! A scanner: DCMTK's dcmsend as a stranger's implementation, and a requestor of its own that sees every answer.
 
 use crate::instance::Instance;
+use crate::node::{AE_TITLE, Node};
 use dicom_ul::association::Error as AssociationError;
 use dicom_ul::association::client::{ClientAssociation, ClientAssociationOptions};
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextNegotiated};
@@ -59,6 +60,16 @@ pub enum Unanswered {
     NotAccepted,
     /// The connection ended: whether it was kept is unknown, so it is sent again later.
     ConnectionLost,
+}
+
+/// All of them over one association, each answered 0000.
+pub fn send(calling: &str, node: &Node, instances: &[Instance]) {
+    let mut association =
+        Association::request(calling, AE_TITLE, node.port, instances).expect("accepted");
+    for instance in instances {
+        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
+    }
+    association.release();
 }
 
 impl Association {

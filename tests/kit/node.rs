@@ -357,6 +357,13 @@ impl Node {
         self.gantry(&["explain", series]).out
     }
 
+    /// Waits until `status` says this.
+    pub fn wait_until_status(&self, words: &str, patience: Duration) -> String {
+        let said =
+            ports::wait_for(patience, || Some(self.status()).filter(|out| out.contains(words)));
+        said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", self.status(), self.log()))
+    }
+
     /// Waits until `explain` tells this of the series.
     pub fn wait_until_explained(&self, series: &str, word: &str, patience: Duration) -> String {
         let said = ports::wait_for(patience, || {

@@ -23,6 +23,12 @@ pub fn wait_for<T>(patience: Duration, mut done: impl FnMut() -> Option<T>) -> O
     }
 }
 
+/// Asks again and again until the answer says this.
+pub fn wait_until(patience: Duration, ask: impl Fn() -> String, word: &str) -> String {
+    let said = wait_for(patience, || Some(ask()).filter(|said| said.contains(word)));
+    said.unwrap_or_else(|| panic!("{word:?} is not in:\n{}", ask()))
+}
+
 pub fn somebody_listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }

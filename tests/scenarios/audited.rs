@@ -56,11 +56,6 @@ fn send_as(calling: &str, port: u16, folder: &Path, further: &[&str]) -> bool {
     output.expect("storescu starts").status.success()
 }
 
-fn wait_for_words(node: &Node, words: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
-    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}", node.status()))
-}
-
 /// Waits until the trail tells of these events so often.
 fn wait_for_told(node: &Node, python: &Path, wanted: &[(&str, &str, usize)]) -> Vec<Told> {
     wait_until_told(node, python, |told| {
@@ -115,18 +110,18 @@ fn each_step_of_a_study_is_told_on_disk_and_to_a_collector_that_may_be_away_mean
     assert!(node.gantry(&["export", "all", "--to", to.to_str().expect("UTF-8")]).success);
     assert!(node.gantry(&["show", &sent.sop_instance]).success);
     wait_for_told(&node, &python, &[("110104", "C", 1), ("110104", "R", 1), ("110113", "E", 2)]);
-    wait_for_words(&node, "has all");
+    node.wait_until_status("has all", PATIENCE);
 
     collector.go_down();
     image("second", &second);
     assert!(send("CT1", node.port, &second));
     pacs.wait_for(2, PATIENCE);
     wait_for_told(&node, &python, &[("110104", "C", 2), ("110104", "R", 2)]);
-    let told = wait_for_words(&node, "takes nothing since");
+    let told = node.wait_until_status("takes nothing since", PATIENCE);
     assert!(told.contains("are not sent yet"), "{told}");
     collector.come_up();
-    wait_for_words(&node, "takes messages again");
-    let status = wait_for_words(&node, "has all");
+    node.wait_until_status("takes messages again", PATIENCE);
+    let status = node.wait_until_status("has all", PATIENCE);
     let metrics = node.gantry(&["status", "--metrics"]).out;
     assert!(metrics.contains("\ngantry_audit_unsent_bytes 0\n"), "{metrics}");
     assert!(node.stop().success());
@@ -202,7 +197,7 @@ fn a_collector_that_never_reads_holds_nothing_back_and_is_told_to_the_admin() {
     assert!(send("CT1", node.port, &images));
     pacs.wait_for(1, PATIENCE);
     wait_for_told(&node, &python, &[("110104", "C", 1), ("110104", "R", 1)]);
-    wait_for_words(&node, "takes nothing since");
+    node.wait_until_status("takes nothing since", PATIENCE);
     assert!(node.stop().success());
     let told = read(&python, &trail(&node.data().join("audit")));
     assert_eq!(only(&told, "110100", "110121", "E").len(), 1, "the end is told, too");
@@ -229,14 +224,14 @@ fn a_trail_that_cannot_be_written_stops_no_image_and_says_afterwards_that_it_had
     image("hole", &images);
     assert!(send("CT1", node.port, &images));
     pacs.wait_for(1, PATIENCE);
-    wait_for_words(&node, "the audit trail cannot be written");
+    node.wait_until_status("the audit trail cannot be written", PATIENCE);
     let to = folder.path().join("exported");
     let export = node.gantry(&["export", "all", "--to", to.to_str().expect("UTF-8")]);
     assert!(!export.success && export.err.contains("cannot be written"), "{export:?}");
     assert!(!to.exists(), "what cannot be told is not done");
     fs::remove_file(&at).expect("removed");
     fs::rename(&aside, &at).expect("renamed");
-    wait_for_words(&node, "0 messages were not recorded: since");
+    node.wait_until_status("0 messages were not recorded: since", PATIENCE);
     assert!(node.stop().success());
     let told = read(&python, &trail(&at));
     for kind in ["110133", "110134"] {

@@ -6,25 +6,12 @@ use kit::modality::{Answer, Association, Refused, Unanswered};
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
+use kit::rules::EMPHYSEMA_ON_PHANTOMS;
 use kit::{need, ports};
 use std::path::Path;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-const RULE: &str = r#"
-[[rule]]
-name = "emphysema on phantoms"
-on = "series"
-
-[rule.select]
-Modality = "CT"
-PatientID = "PHANTOM"
-
-[rule.then]
-run = "emphysema"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
-"#;
 
 /// A node that receives and decides nothing.
 fn receiving() -> Node {
@@ -134,7 +121,11 @@ fn an_image_without_study_instance_uid_is_answered_with_a_failure_that_names_it(
 fn a_series_with_a_missing_slice_gives_no_result_and_explain_says_why() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let pacs = Pacs::up("PACS");
-    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let node = Setup::new()
+        .rules("phantom.toml", EMPHYSEMA_ON_PHANTOMS)
+        .scanner("CT1")
+        .pacs(&pacs)
+        .start();
     let mut chest = phantom::small_chest("gap");
     chest.instances.remove(6);
     send_well(&node, &chest);
@@ -148,7 +139,8 @@ fn a_series_with_a_missing_slice_gives_no_result_and_explain_says_why() {
 fn a_rule_that_asks_for_even_spacing_skips_a_series_with_a_missing_slice() {
     let Some(()) = need::dcmtk() else { return };
     let pacs = Pacs::up("PACS");
-    let rule = RULE.replace("[rule.then]", "[rule.require]\nspacing = \"even\"\n\n[rule.then]");
+    let rule = EMPHYSEMA_ON_PHANTOMS
+        .replace("[rule.then]", "[rule.require]\nspacing = \"even\"\n\n[rule.then]");
     let node = Setup::new().rules("phantom.toml", &rule).scanner("CT1").pacs(&pacs).start();
     let mut chest = phantom::small_chest("uneven");
     chest.instances.remove(6);
@@ -186,7 +178,7 @@ fn a_model_file_that_is_not_onnx_stops_the_start_with_the_models_name() {
 
 #[test]
 fn a_rule_with_a_typo_stops_the_start_with_file_line_caret_and_the_nearest_word() {
-    let rule = RULE.replace("PatientID", "PatientDI");
+    let rule = EMPHYSEMA_ON_PHANTOMS.replace("PatientID", "PatientDI");
     let pacs = Pacs::down("PACS");
     let node = Setup::new().rules("phantom.toml", &rule).pacs(&pacs).lay_out();
     let line = rule.lines().position(|line| line.contains("PatientDI")).expect("it is there") + 1;
@@ -203,7 +195,11 @@ fn a_rule_with_a_typo_stops_the_start_with_file_line_caret_and_the_nearest_word(
 fn a_pacs_that_is_down_gets_its_results_when_it_comes_up() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let mut pacs = Pacs::down("PACS");
-    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let node = Setup::new()
+        .rules("phantom.toml", EMPHYSEMA_ON_PHANTOMS)
+        .scanner("CT1")
+        .pacs(&pacs)
+        .start();
     let chest = phantom::small_chest("patience");
     send_well(&node, &chest);
     let said = node.wait_until_explained(&chest.series, "tried", PATIENCE);

@@ -1,9 +1,9 @@
 //! Films with colours, and a grey one with a window of its own, through a model that takes both: the pictures show what a display shows.
 
 use kit::instance::{Instance, ReceivedFile};
-use kit::modality::Association;
+use kit::modality::send;
 use kit::need;
-use kit::node::{AE_TITLE, Setup};
+use kit::node::Setup;
 use kit::pacs::Pacs;
 use kit::validators::assert_as_valid_as;
 use std::path::Path;
@@ -76,12 +76,7 @@ fn the_pictures_of_films_have_the_colours_and_greys_that_a_display_shows() {
     let pacs = Pacs::up("PACS");
     let setup = Setup::new().models(&models).rules("red.toml", RULE);
     let node = setup.scanner("CR1").pacs(&pacs).start();
-    let mut association =
-        Association::request("CR1", AE_TITLE, node.port, &films).expect("accepted");
-    for film in &films {
-        assert_eq!(association.store(film).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
+    send("CR1", &node, &films);
     let received = pacs.wait_for(3 * FILMS.len(), PATIENCE);
 
     for (name, film) in FILMS.iter().zip(&films) {

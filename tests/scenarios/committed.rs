@@ -7,7 +7,7 @@ use gantry_terms::ae_title::AeTitle;
 use gantry_terms::uid::Uid;
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
-use kit::modality::{Association, dcmsend};
+use kit::modality::{dcmsend, send};
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::{need, phantom, ports};
@@ -32,15 +32,10 @@ fn node_and_archive(further: &str) -> (Node, Orthanc) {
     (node, archive)
 }
 
-fn send(node: &Node, instances: &[Instance]) {
+fn send_with_dcmtk(node: &Node, instances: &[Instance]) {
     let folder = TempDir::new().expect("a temporary folder");
     Instance::write_all(instances, folder.path());
     dcmsend("CT1", AE_TITLE, node.port, folder.path()).expect("all are stored");
-}
-
-fn wait_for_words(node: &Node, words: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
-    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", node.status(), node.log()))
 }
 
 #[test]
@@ -49,13 +44,14 @@ fn a_pacs_commits_to_what_it_took_and_gets_again_what_it_lost_before_it_did() {
     let (node, archive) = node_and_archive("commitment = true\n");
     let chest = phantom::small_chest("committed");
     let all = chest.instances.len();
-    send(&node, &chest.instances);
+    send_with_dcmtk(&node, &chest.instances);
     archive.wait_for(all);
     // Some seconds before it is asked its disk loses everything.
     for study in archive.all("studies") {
         archive.delete(&format!("/studies/{study}"));
     }
-    let told = wait_for_words(&node, &format!("{all} committed, 0 asked, 0 to ask, 0 sent again"));
+    let told = node
+        .wait_until_status(&format!("{all} committed, 0 asked, 0 to ask, 0 sent again"), PATIENCE);
     assert!(told.contains(&format!("{all} instances are sent to ORTHANC again")), "{told}");
     assert_eq!(archive.all("instances").len(), all, "it has them again");
     assert!(
@@ -74,15 +70,15 @@ fn a_node_that_is_killed_before_the_pacs_committed_asks_when_it_is_back() {
     let (mut node, mut archive) = node_and_archive("commitment = true\n");
     let chest = phantom::small_chest("committed by another");
     let all = chest.instances.len();
-    send(&node, &chest.instances);
+    send_with_dcmtk(&node, &chest.instances);
     archive.wait_for(all);
     archive.go_down();
     // It is asked in vain, at least once.
-    wait_for_words(&node, "last trouble: ");
+    node.wait_until_status("last trouble: ", PATIENCE);
     node.kill9();
     archive.come_up();
     node.start();
-    wait_for_words(&node, &format!("{all} committed, 0 asked, 0 to ask, 0 sent again"));
+    node.wait_until_status(&format!("{all} committed, 0 asked, 0 to ask, 0 sent again"), PATIENCE);
 }
 
 #[test]
@@ -146,24 +142,15 @@ fn a_report_on_the_association_that_asked_is_heard_and_what_is_lost_for_good_is_
     );
     let node = Setup::new().rules("archive.toml", FORWARD).further(&peers).start();
     let first = phantom::small_chest("kept by a difficult one").instances;
-    store(&node, &first[..2]);
-    wait_for_words(&node, "2 committed, 0 asked, 0 to ask, 0 sent again");
+    send("CT1", &node, &first[..2]);
+    node.wait_until_status("2 committed, 0 asked, 0 to ask, 0 sent again", PATIENCE);
     pacs.set_lost(true);
     let second = phantom::small_chest("lost by a difficult one").instances;
-    store(&node, &second[..1]);
-    wait_for_words(&node, "sent 4 times and not kept: 0112");
+    send("CT1", &node, &second[..1]);
+    node.wait_until_status("sent 4 times and not kept: 0112", PATIENCE);
     let taken = pacs.seen().taken;
     assert_eq!(taken.iter().filter(|uid| **uid == second[0].sop_instance).count(), 4);
     assert_eq!(taken.len(), 2 + 4, "what was committed is sent once");
-}
-
-fn store(node: &Node, instances: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
-    for instance in instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0));
-    }
-    association.release();
 }
 
 /// Of a job of the archive that stored something.
@@ -219,20 +206,20 @@ fn a_dead_peer_that_is_to_commit_and_to_get_a_report_keeps_nothing_from_the_othe
     let both = FORWARD.replace("[\"ORTHANC\"]", "[\"DEAD\", \"ORTHANC\"]");
     let node = Setup::new().rules("archive.toml", &both).further(&peers).start();
     let first = phantom::small_chest("before it died").instances;
-    store(&node, &first[..2]);
-    wait_for_words(&node, "DEAD: 0 queued, 2 delivered");
+    send("CT1", &node, &first[..2]);
+    node.wait_until_status("DEAD: 0 queued, 2 delivered", PATIENCE);
     dead.set_away(true);
     ask_to_commit("DEAD", &node, &first[0]);
-    wait_for_words(
-        &node,
+    node.wait_until_status(
         "DEAD: 0 committed, 0 asked, 2 to ask, 0 sent again\n          last trouble",
+        PATIENCE,
     );
     let reports = || node.log().contains("the report does not arrive").then_some(());
     assert!(ports::wait_for(PATIENCE, reports).is_some(), "{}", node.log());
 
     let second = phantom::small_chest("after it died").instances;
-    store(&node, &second[..3]);
-    wait_for_words(&node, "ORTHANC: 5 committed, 0 asked, 0 to ask, 0 sent again");
+    send("CT1", &node, &second[..3]);
+    node.wait_until_status("ORTHANC: 5 committed, 0 asked, 0 to ask, 0 sent again", PATIENCE);
     // It hears the report at once, though it knows no reports.
     ask_to_commit("ORTHANC", &node, &second[0]);
     let heard =
@@ -244,5 +231,5 @@ fn a_dead_peer_that_is_to_commit_and_to_get_a_report_keeps_nothing_from_the_othe
     assert!(told.contains("DEAD: 0 committed, 0 asked, 2 to ask"), "{told}");
 
     dead.set_away(false);
-    wait_for_words(&node, "DEAD: 5 committed, 0 asked, 0 to ask, 0 sent again");
+    node.wait_until_status("DEAD: 5 committed, 0 asked, 0 to ask, 0 sent again", PATIENCE);
 }

@@ -3,8 +3,8 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use kit::instance::{Instance, ReceivedFile, files_below};
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::Setup;
 use kit::pacs::Pacs;
 use kit::{need, phantom, ports};
 use std::collections::HashMap;
@@ -91,15 +91,6 @@ fn everything_to(pacs: &Pacs) -> Setup {
     Setup::new().rules("archive.toml", &rule).scanner("CT1").pacs(pacs)
 }
 
-fn send(node: &Node, images: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0));
-    }
-    association.release();
-}
-
 fn received(pacs: &Pacs, count: usize) -> HashMap<String, ReceivedFile> {
     let files = pacs.wait_for(count, PATIENCE).into_iter();
     files.map(|file| (file.sop_instance.clone(), file)).collect()
@@ -129,7 +120,7 @@ fn arrives_whole(way: &Way) {
 
     let pacs = Pacs::taking_in(way.name, &CLASSES, &[way.syntax]);
     let node = everything_to(&pacs).start();
-    send(&node, &sent);
+    send("CT1", &node, &sent);
     let received = received(&pacs, images.len());
     let (source, plain) = (folder.path().join("source.dcm"), folder.path().join("plain.dcm"));
     for image in &images {
@@ -184,7 +175,7 @@ fn nothing_is_compressed_for_a_pacs_that_takes_any_uncompressed_syntax() {
     let pacs = Pacs::taking_in("PACS", &CLASSES, &syntaxes);
     let node = everything_to(&pacs).start();
     let slices = &phantom::small_chest("uncompressed").instances[..3];
-    send(&node, slices);
+    send("CT1", &node, slices);
     for file in received(&pacs, slices.len()).values() {
         assert_eq!(Instance::read(&file.path).transfer_syntax, "1.2.840.10008.1.2");
     }
@@ -204,7 +195,7 @@ fn a_pacs_that_takes_only_implicit_vr_gets_every_element() {
         sent.iter().map(|i| (i.sop_instance.clone(), i.object())).collect();
     run(&["dcmcrle", "+un"], &at("native.dcm"), &at("kept.dcm"));
     sent[2] = Instance::read(&at("kept.dcm"));
-    send(&node, &sent);
+    send("CT1", &node, &sent);
     for (instance, file) in received(&pacs, sent.len()) {
         assert_eq!(Instance::read(&file.path).transfer_syntax, "1.2.840.10008.1.2");
         run(&["dcmconv", "+te"], &file.path, &at("explicit.dcm"));
@@ -239,7 +230,7 @@ fn what_leaves_without_its_patient_is_compressed_behind_that() {
     let pacs = Pacs::taking_in("RESEARCH", &CLASSES, &[JPEG.syntax]);
     let setup = everything_to(&pacs).peer_line("deidentify = \"trial\"").further(PROFILE);
     let node = setup.start();
-    send(&node, &[sent[0].clone(), Instance::read(&at("jpeg.dcm"))]);
+    send("CT1", &node, &[sent[0].clone(), Instance::read(&at("jpeg.dcm"))]);
     let pixels = |instance: &Instance| {
         let object = instance.object();
         let pixels = object.element(tags::PIXEL_DATA).expect("it has them").to_bytes();

@@ -1,7 +1,6 @@
 //! A study whose patient was corrected at the archive, or that is not there any more: what would go there again, or late, waits for an admin.
 
-use kit::instance::Instance;
-use kit::modality::Association;
+use kit::modality::send;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::phantom::PhantomSeries;
@@ -53,15 +52,6 @@ fn node(rules: &str, archive: &Orthanc, deliver: &str) -> Node {
     Setup::new().rules("a.toml", rules).further(&peers).start()
 }
 
-fn send(node: &Node, images: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
-
 fn wait_for_words(node: &Node, words: &str) {
     let said = ports::wait_for(PATIENCE, || node.status().contains(words).then_some(()));
     assert!(said.is_some(), "{words:?} is not in:\n{}\n{}", node.status(), node.log());
@@ -90,10 +80,10 @@ fn with_a_late_slice(archive: &Orthanc, name: &str, meanwhile: impl Fn()) -> (No
     let node = node(RULES, archive, "find-hours = 1\n");
     let chest = phantom::small_chest(name);
     let (last, first) = chest.instances.split_last().expect("there are slices");
-    send(&node, first);
+    send("CT1", &node, first);
     wait_for_words(&node, "ORTHANC: 20 found at the peer, 0 to find, 0 sent again");
     meanwhile();
-    send(&node, std::slice::from_ref(last));
+    send("CT1", &node, std::slice::from_ref(last));
     (node, chest)
 }
 
@@ -149,7 +139,7 @@ fn images_that_are_not_found_because_their_study_was_corrected_are_not_sent_agai
     let archive = Orthanc::up(AE_TITLE, ports::free());
     let node = node(ONLY_FORWARD, &archive, "find-hours = 0.0005\n");
     let images = phantom::small_chest("renamed").instances;
-    send(&node, &images[..3]);
+    send("CT1", &node, &images[..3]);
     archive.wait_for(3);
     correct(&archive, &["StudyInstanceUID"]);
     wait_for_words(&node, "ORTHANC: 0 queued, 0 delivered, 3 parked");

@@ -2,8 +2,8 @@
 
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Setup};
+use kit::modality::send;
+use kit::node::Setup;
 use kit::{need, ports};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -59,12 +59,7 @@ fn colours_lossy_images_and_deflated_objects_arrive_as_dcmtk_would_have_made_the
                    [rule.then]\nforward = [\"PACS\"]\n";
     let setup = Setup::new().rules("archive.toml", forward).scanner("CT1");
     let node = setup.receiver("PACS", pacs.port).start();
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &images).expect("accepted");
-    for image in &images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0));
-    }
-    association.release();
+    send("CT1", &node, &images);
     let all = || (pacs.seen().taken.len() == images.len()).then_some(());
     assert!(ports::wait_for(PATIENCE, all).is_some(), "{}\n{}", node.status(), node.log());
 

@@ -4,8 +4,8 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
 use kit::instance::{Instance, ReceivedFile};
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::template::encode;
 use kit::validators::{assert_as_valid_as, report_tree, state_faults};
@@ -95,15 +95,6 @@ fn said(python: &Path, script: &str, paths: &[&Path], more: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn send(node: &Node, images: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
-
 #[test]
 fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_their_own() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
@@ -121,7 +112,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     let pacs = Pacs::up("PACS");
     let setup = Setup::new().models(models.path()).rules("balls.toml", RULE).scanner("CT1");
     let node = setup.pacs(&pacs).start();
-    send(&node, &chest.instances);
+    send("CT1", &node, &chest.instances);
     let images = chest.instances.len();
     let received = pacs.wait_for(images + 6, PATIENCE);
 

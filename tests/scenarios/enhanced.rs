@@ -4,26 +4,13 @@ use kit::instance::Instance;
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Setup};
 use kit::pacs::Pacs;
+use kit::rules::EMPHYSEMA_ON_PHANTOMS;
 use kit::validators::{
     LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_as_valid_as, figure, measurements, report_tree,
 };
 use kit::{need, phantom};
 use std::process::Command;
 use std::time::Duration;
-
-const RULE: &str = r#"
-[[rule]]
-name = "emphysema on phantoms"
-on = "series"
-
-[rule.select]
-Modality = "CT"
-PatientID = "PHANTOM"
-
-[rule.then]
-run = "emphysema"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
-"#;
 
 #[test]
 fn the_report_of_an_enhanced_image_tells_what_the_report_of_its_slices_would() {
@@ -41,7 +28,11 @@ fn the_report_of_an_enhanced_image_tells_what_the_report_of_its_slices_would() {
     assert_eq!(enhanced.sop_class, "1.2.840.10008.5.1.4.1.1.2.2");
 
     let pacs = Pacs::up("PACS");
-    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let node = Setup::new()
+        .rules("phantom.toml", EMPHYSEMA_ON_PHANTOMS)
+        .scanner("CT1")
+        .pacs(&pacs)
+        .start();
     let images = std::slice::from_ref(&enhanced);
     let mut association =
         Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");

@@ -2,8 +2,8 @@
 
 use dicom_dictionary_std::tags;
 use kit::instance::Instance;
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Setup};
+use kit::modality::send;
+use kit::node::Setup;
 use kit::pacs::Pacs;
 use kit::validators::{assert_as_valid_as, report_tree};
 use kit::{need, phantom, ports};
@@ -28,12 +28,7 @@ fn the_pacs_is_told_that_an_analysis_failed_and_why_where_a_rule_asks_for_it() {
     // A slice in the middle is missing, so that no model gets a volume.
     let mut chest = phantom::small_chest("failed");
     chest.instances.remove(9);
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for instance in &chest.instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
+    send("CT1", &node, &chest.instances);
 
     let received = pacs.wait_for(1, PATIENCE);
     let both_failed = || {

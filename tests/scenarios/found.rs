@@ -5,7 +5,7 @@ use dicom_dictionary_std::tags;
 use kit::archives::{Dcmqrscp, Pynetdicom};
 use kit::difficult_pacs::{DifficultPacs, Finds, Manner};
 use kit::instance::Instance;
-use kit::modality::Association;
+use kit::modality::send;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::{need, phantom, ports};
@@ -33,20 +33,6 @@ fn node(deliver: &str, peer: (&str, u16), further: &str) -> Node {
     Setup::new().rules("archive.toml", &forward).further(&peers).start()
 }
 
-fn store(node: &Node, instances: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
-    for instance in instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0));
-    }
-    association.release();
-}
-
-fn wait_for_words(node: &Node, words: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
-    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", node.status(), node.log()))
-}
-
 #[test]
 fn what_orthanc_lost_before_it_was_asked_is_not_found_and_sent_again() {
     let (Some(()), Some(())) = (need::dcmtk(), need::orthanc()) else { return };
@@ -55,12 +41,13 @@ fn what_orthanc_lost_before_it_was_asked_is_not_found_and_sent_again() {
     let node = node(SOON, peer, "find-at = \"ORTHANC\"\n");
     let chest = phantom::small_chest("sought at Orthanc");
     let all = chest.instances.len();
-    store(&node, &chest.instances);
+    send("CT1", &node, &chest.instances);
     archive.wait_for(all);
     for study in archive.all("studies") {
         archive.delete(&format!("/studies/{study}"));
     }
-    let told = wait_for_words(&node, &format!("{all} found at the peer, 0 to find, 0 sent again"));
+    let told = node
+        .wait_until_status(&format!("{all} found at the peer, 0 to find, 0 sent again"), PATIENCE);
     assert!(told.contains("again, 0 were sent too often"), "{told}");
     assert_eq!(archive.all("instances").len(), all, "it has them again");
     let explained = node.explain(&chest.series);
@@ -78,8 +65,9 @@ fn dcmqrscp_stores_and_finds_and_one_that_may_not_store_refuses_with_a_reason() 
     let node = node(LATE, ("QRSCP", archive.port), "find-at = \"QRSCP\"\n");
     let chest = phantom::small_chest("sought at dcmqrscp");
     let all = chest.instances.len();
-    store(&node, &chest.instances);
-    let told = wait_for_words(&node, &format!("{all} found at the peer, 0 to find, 0 sent again"));
+    send("CT1", &node, &chest.instances);
+    let told = node
+        .wait_until_status(&format!("{all} found at the peer, 0 to find, 0 sent again"), PATIENCE);
     assert!(told.contains(&format!("QRSCP: 0 queued, {all} delivered, 0 parked")), "{told}");
     let kept = std::fs::read_dir(archive.area()).expect("its folder").flatten();
     let kept = kept.filter(|file| file.file_name().to_string_lossy().starts_with("CT"));
@@ -88,8 +76,8 @@ fn dcmqrscp_stores_and_finds_and_one_that_may_not_store_refuses_with_a_reason() 
 
     let Some(archive) = Dcmqrscp::up("QRSCP", false) else { return };
     let node = self::node(LATE, ("QRSCP", archive.port), "");
-    store(&node, &chest.instances[..2]);
-    let told = wait_for_words(&node, "QRSCP: 0 queued, 0 delivered, 2 parked");
+    send("CT1", &node, &chest.instances[..2]);
+    let told = node.wait_until_status("QRSCP: 0 queued, 0 delivered, 2 parked", PATIENCE);
     assert!(told.contains("last trouble: "), "{told}");
 }
 
@@ -104,8 +92,11 @@ fn pynetdicom_is_asked_for_lists_with_unique_keys_of_the_study_root_and_nothing_
     let node = node(LATE, ("ARCHIVE", archive.port), &asked_at);
     let chest = phantom::small_chest("sought at pynetdicom");
     let all = chest.instances.len();
-    store(&node, &chest.instances);
-    wait_for_words(&node, &format!("ARCHIVE: {all} found at the peer, 0 to find, 0 sent again"));
+    send("CT1", &node, &chest.instances);
+    node.wait_until_status(
+        &format!("ARCHIVE: {all} found at the peer, 0 to find, 0 sent again"),
+        PATIENCE,
+    );
     let asked: Vec<String> =
         archive.said().into_iter().filter(|line| line.starts_with("asked")).collect();
     let keys = "QueryRetrieveLevel SOPInstanceUID SeriesInstanceUID StudyInstanceUID";
@@ -119,7 +110,7 @@ fn a_query_that_fails_is_asked_again_and_never_taken_for_an_image_that_is_not_th
     pacs.set_finds(Finds::ThenFails(0xC000));
     let node = node(SOON, ("PACS", pacs.port), "find-at = \"PACS\"\n");
     let images = phantom::small_chest("sought in vain").instances;
-    store(&node, &images[..3]);
+    send("CT1", &node, &images[..3]);
     let asked = |times: usize| {
         let enough = || (pacs.seen().sought.len() >= times).then_some(());
         let waited = ports::wait_for(PATIENCE, enough);
@@ -127,14 +118,15 @@ fn a_query_that_fails_is_asked_again_and_never_taken_for_an_image_that_is_not_th
     };
     // Well behind the time after which it would be sent again.
     asked(12);
-    let told = wait_for_words(&node, "PACS: 0 found at the peer, 3 to find, 0 sent again");
+    let told =
+        node.wait_until_status("PACS: 0 found at the peer, 3 to find, 0 sent again", PATIENCE);
     assert!(told.contains("last trouble: C-FIND: C000: the peer cannot process"), "{told}");
     let before = pacs.seen().sought.len();
     pacs.set_finds(Finds::ThenAborts);
     asked(before + 4);
     assert_eq!(pacs.seen().taken.len(), 3, "nothing is sent again");
     pacs.set_finds(Finds::All);
-    wait_for_words(&node, "PACS: 3 found at the peer, 0 to find, 0 sent again");
+    node.wait_until_status("PACS: 3 found at the peer, 0 to find, 0 sent again", PATIENCE);
     assert_eq!(pacs.seen().taken.len(), 3);
 }
 
@@ -145,13 +137,13 @@ fn a_peer_that_matches_no_lists_is_asked_for_each_and_one_that_lost_its_disk_get
     pacs.set_finds(Finds::OnlySingles);
     let node = node(SOON, ("PACS", pacs.port), "find-at = \"PACS\"\n");
     let images = phantom::small_chest("sought one by one").instances;
-    store(&node, &images[..3]);
-    wait_for_words(&node, "PACS: 3 found at the peer, 0 to find, 0 sent again");
+    send("CT1", &node, &images[..3]);
+    node.wait_until_status("PACS: 3 found at the peer, 0 to find, 0 sent again", PATIENCE);
     assert_eq!(pacs.seen().taken.len(), 3);
     pacs.set_lost(true);
     let lost = &phantom::small_chest("lost by the peer").instances[0];
-    store(&node, std::slice::from_ref(lost));
-    wait_for_words(&node, "sent 4 times and not kept: the peer does not find it");
+    send("CT1", &node, std::slice::from_ref(lost));
+    node.wait_until_status("sent 4 times and not kept: the peer does not find it", PATIENCE);
     let taken = pacs.seen().taken;
     assert_eq!(taken.iter().filter(|uid| **uid == lost.sop_instance).count(), 4);
     assert_eq!(taken.len(), 3 + 4);
@@ -175,9 +167,9 @@ fn more_images_of_a_series_than_a_list_may_name_are_sought_in_several_lists() {
             Instance { sop_instance: uid, ..data }
         })
         .collect();
-    store(&node, &images);
-    wait_for_words(&node, &format!("PACS: 0 queued, {MANY} delivered"));
-    wait_for_words(&node, "last trouble: C-FIND: ");
+    send("CT1", &node, &images);
+    node.wait_until_status(&format!("PACS: 0 queued, {MANY} delivered"), PATIENCE);
+    node.wait_until_status("last trouble: C-FIND: ", PATIENCE);
     node.stop();
     assert!(pacs.seen().sought.is_empty(), "nobody could be asked");
     let config = std::fs::read_to_string(node.config()).expect("it is there");
@@ -186,7 +178,10 @@ fn more_images_of_a_series_than_a_list_may_name_are_sought_in_several_lists() {
     // What was taken is sought some seconds later; now the last of it is due, too.
     std::thread::sleep(DUE);
     node.start();
-    wait_for_words(&node, &format!("PACS: {MANY} found at the peer, 0 to find, 0 sent again"));
+    node.wait_until_status(
+        &format!("PACS: {MANY} found at the peer, 0 to find, 0 sent again"),
+        PATIENCE,
+    );
     let sought = pacs.seen().sought;
     let lengths: Vec<usize> = sought.iter().map(Vec::len).collect();
     assert_eq!(lengths, [100, 100, 50]);

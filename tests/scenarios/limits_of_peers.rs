@@ -2,12 +2,13 @@
 
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
-use kit::modality::Association;
+use kit::modality::send;
 use kit::need;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::node::Setup;
 use kit::pacs::Pacs;
-use kit::phantom::{self, PhantomSeries};
-use kit::ports;
+use kit::phantom::{self};
+use kit::ports::{self, wait_until};
+use kit::rules::forward;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -15,33 +16,6 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 const DAY: u32 = 24 * 60;
-
-fn forward(peers: &[&str]) -> String {
-    format!(
-        "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n\
-         [rule.then]\nforward = {peers:?}\n"
-    )
-}
-
-fn send(node: &Node, chest: &PhantomSeries) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for image in &chest.instances {
-        assert_eq!(association.store(image).expect("an answer").status, 0);
-    }
-    association.release();
-}
-
-fn wait_until(ask: impl Fn() -> String, word: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(ask()).filter(|said| said.contains(word)));
-    said.unwrap_or_else(|| panic!("{word:?} is not in:\n{}", ask()))
-}
-
-fn taken_by(pacs: &DifficultPacs, at_least: usize) {
-    let enough = || (pacs.seen().taken.len() >= at_least).then_some(());
-    let waited = ports::wait_for(PATIENCE, enough);
-    assert!(waited.is_some(), "{} of {at_least} taken", pacs.seen().taken.len());
-}
 
 /// `between` from so many minutes from now on, by the local clock, until so many.
 fn between(from: u32, until: u32) -> String {
@@ -68,20 +42,20 @@ fn outside_its_times_of_day_a_peer_is_not_called_and_within_them_it_gets_what_wa
     let setup = setup.receiver("ANY", any.port).receiver("NIGHT", night.port);
     let mut node = setup.peer_line(&closed).start();
     let chest = phantom::small_chest("at night");
-    send(&node, &chest);
-    taken_by(&any, chest.instances.len());
+    send("CT1", &node, &chest.instances);
+    any.wait_until_taken(chest.instances.len(), PATIENCE);
     let told = node.wait_until_explained(&chest.series, "gets deliveries between", PATIENCE);
     assert!(told.contains("20 instances to NIGHT"), "{told}");
     assert_eq!(night.seen().calls, 0, "not even called");
-    wait_until(|| node.status(), "NIGHT: 20 queued, 0 delivered, 0 parked");
+    wait_until(PATIENCE, || node.status(), "NIGHT: 20 queued, 0 delivered, 0 parked");
 
     assert!(node.stop().success());
     let config = std::fs::read_to_string(node.config()).expect("the configuration");
     assert!(config.contains(&closed));
     std::fs::write(node.config(), config.replace(&closed, &open)).expect("written");
     node.start();
-    taken_by(&night, chest.instances.len());
-    wait_until(|| node.status(), "NIGHT: 0 queued, 20 delivered, 0 parked");
+    night.wait_until_taken(chest.instances.len(), PATIENCE);
+    wait_until(PATIENCE, || node.status(), "NIGHT: 0 queued, 20 delivered, 0 parked");
     for image in &chest.instances {
         assert!(night.seen().data_sets.get(&image.sop_instance) == Some(&image.data_set));
     }
@@ -106,8 +80,8 @@ fn a_peer_with_a_rate_gets_no_more_than_that_on_average_and_delays_no_other() {
     let setup = setup.receiver("FAST", fast.port).receiver("SLOW", slow.port);
     let node = setup.peer_line(&format!("mib-per-second = {MIB_PER_SECOND:?}")).start();
     let chest = phantom::small_chest("by and by");
-    send(&node, &chest);
-    taken_by(&slow, chest.instances.len());
+    send("CT1", &node, &chest.instances);
+    slow.wait_until_taken(chest.instances.len(), PATIENCE);
     let slow_times = slow_times.lock().expect("nobody panics with it").clone();
     let fast_times = fast_times.lock().expect("nobody panics with it").clone();
     assert_eq!((slow_times.len(), fast_times.len()), (20, 20));
@@ -117,7 +91,7 @@ fn a_peer_with_a_rate_gets_no_more_than_that_on_average_and_delays_no_other() {
     let took = slow_times[19].duration_since(slow_times[0]).as_secs_f64();
     assert!(took >= 0.95 * at_least, "{sent} bytes within {took} s");
     assert!(fast_times[19] < slow_times[19], "the other peer had all of them before");
-    wait_until(|| node.status(), "SLOW: 0 queued, 20 delivered, 0 parked");
+    wait_until(PATIENCE, || node.status(), "SLOW: 0 queued, 20 delivered, 0 parked");
 }
 
 /// Takes connections and keeps them, without a word, until it is told to hang up.
@@ -152,7 +126,7 @@ fn a_pacs_that_takes_the_call_and_says_nothing_is_one_that_is_away_and_delays_no
     let setup = Setup::new().rules("archive.toml", &forward(&["SILENT", "PACS"])).scanner("CT1");
     let mut node = setup.pacs(&pacs).receiver("SILENT", silent.port).start();
     let chest = phantom::small_chest("silence");
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     let received = pacs.wait_for(chest.instances.len(), PATIENCE);
     assert_eq!(received.len(), chest.instances.len());
     let called = ports::wait_for(PATIENCE, || (silent.calls() > 0).then_some(()));
@@ -160,7 +134,7 @@ fn a_pacs_that_takes_the_call_and_says_nothing_is_one_that_is_away_and_delays_no
     // After the time for an answer the whole queue waits, no delivery has failed, and it is called again.
     let told = node.wait_until_explained(&chest.series, "the peer was tried", PATIENCE);
     assert!(told.contains("20 instances to SILENT"), "{told}");
-    wait_until(|| node.status(), "SILENT: 20 queued, 0 delivered, 0 parked");
+    wait_until(PATIENCE, || node.status(), "SILENT: 20 queued, 0 delivered, 0 parked");
     let again = ports::wait_for(PATIENCE, || (silent.calls() > 1).then_some(()));
     assert!(again.is_some(), "it is tried again");
 
@@ -172,7 +146,7 @@ fn a_pacs_that_takes_the_call_and_says_nothing_is_one_that_is_away_and_delays_no
         (format!("127.0.0.1:{}", silent.port), format!("127.0.0.1:{}", awake.port));
     std::fs::write(node.config(), config.replace(&before, &after)).expect("written");
     node.start();
-    taken_by(&awake, chest.instances.len());
+    awake.wait_until_taken(chest.instances.len(), PATIENCE);
     let same =
         |image: &Instance| awake.seen().data_sets.get(&image.sop_instance) == Some(&image.data_set);
     assert!(chest.instances.iter().all(same), "byte for byte");

@@ -4,7 +4,7 @@ use kit::archives::Pynetdicom;
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::modality::Association;
 use kit::node::{AE_TITLE, Node, Setup};
-use kit::{phantom, ports};
+use kit::phantom;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -29,11 +29,6 @@ fn send_one(node: &Node) {
     association.release();
 }
 
-fn wait_for_words(node: &Node, words: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(node.status()).filter(|out| out.contains(words)));
-    said.unwrap_or_else(|| panic!("{words:?} is not in:\n{}\n{}", node.status(), node.log()))
-}
-
 fn file(folder: &Path, text: &str) -> String {
     let file = folder.join("secret");
     std::fs::write(&file, format!("{text}\n")).expect("written");
@@ -51,7 +46,7 @@ fn a_pacs_that_checks_who_calls_takes_what_comes_with_name_and_passcode_and_noth
     let mut node = node(pacs.port, &login);
     send_one(&node);
     pacs.wait_for("stored", 1);
-    wait_for_words(&node, "PACS: 0 queued, 1 delivered, 0 parked");
+    node.wait_until_status("PACS: 0 queued, 1 delivered, 0 parked", PATIENCE);
     assert!(pacs.said().contains(&"identity 2 known".to_string()), "{:?}", pacs.said());
     let echoed = node.gantry(&["echo", "PACS"]).out;
     assert!(echoed.contains("C-ECHO"), "{echoed}");
@@ -67,7 +62,7 @@ fn a_pacs_that_checks_who_calls_takes_what_comes_with_name_and_passcode_and_noth
         Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
     assert_eq!(association.store(&image).map(|answer| answer.status), Ok(0));
     association.release();
-    let told = wait_for_words(&node, "the peer rejects the association");
+    let told = node.wait_until_status("the peer rejects the association", PATIENCE);
     assert!(told.contains("PACS: 1 queued, 1 delivered, 0 parked"), "{told}");
     assert!(pacs.said().contains(&"identity 2 unknown".to_string()), "{:?}", pacs.said());
     assert!(![told, node.log(), checked].iter().any(|said| said.contains("sesame")));
@@ -82,10 +77,10 @@ fn a_token_is_read_anew_for_each_association() {
     let node = node(pacs.port, &login);
     send_one(&node);
     pacs.wait_for("identity 5 unknown", 1);
-    wait_for_words(&node, "PACS: 1 queued, 0 delivered, 0 parked");
+    node.wait_until_status("PACS: 1 queued, 0 delivered, 0 parked", PATIENCE);
     file(folder.path(), "a.fresh.token");
     pacs.wait_for("identity 5 known", 1);
-    wait_for_words(&node, "PACS: 0 queued, 1 delivered, 0 parked");
+    node.wait_until_status("PACS: 0 queued, 1 delivered, 0 parked", PATIENCE);
     std::fs::remove_file(token).expect("removed");
     let echoed = node.gantry(&["echo", "PACS"]);
     assert!(echoed.out.contains("login        FAILED"), "{}", echoed.out);
@@ -96,11 +91,11 @@ fn a_pacs_that_confirms_nothing_gets_nothing_where_it_has_to_and_all_where_it_do
     let pacs = DifficultPacs::up("PACS", &[], |_| Manner::Takes);
     let strict = node(pacs.port, "{ name = \"gantry\", confirmed = true }");
     send_one(&strict);
-    let told = wait_for_words(&strict, "the peer does not confirm the user identity");
+    let told = strict.wait_until_status("the peer does not confirm the user identity", PATIENCE);
     assert!(told.contains("PACS: 1 queued, 0 delivered, 0 parked"), "{told}");
     assert!(pacs.seen().taken.is_empty());
     drop(strict);
     let lenient = node(pacs.port, "{ name = \"gantry\" }");
     send_one(&lenient);
-    wait_for_words(&lenient, "PACS: 0 queued, 1 delivered, 0 parked");
+    lenient.wait_until_status("PACS: 0 queued, 1 delivered, 0 parked", PATIENCE);
 }

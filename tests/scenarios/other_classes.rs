@@ -1,10 +1,10 @@
 //! A report reaches a PACS that does not take Comprehensive 3D SR: in the first class that it takes, once, and the node says which and why.
 
 use kit::difficult_pacs::{DifficultPacs, Manner};
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::Setup;
 use kit::pacs::{Pacs, STRUCTURED_REPORT};
-use kit::phantom::{self, PhantomSeries};
+use kit::phantom::{self};
 use kit::validators::{LUNG_VOLUME, assert_valid, figure, measurements, report_tree};
 use kit::{need, ports};
 use std::time::Duration;
@@ -23,15 +23,6 @@ fn rule(peers: &[&str]) -> String {
     )
 }
 
-fn send(node: &Node, chest: &PhantomSeries) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for image in &chest.instances {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
-
 #[test]
 fn each_pacs_gets_the_report_once_in_the_first_class_that_it_takes() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
@@ -41,7 +32,7 @@ fn each_pacs_gets_the_report_once_in_the_first_class_that_it_takes() {
     let setup = Setup::new().rules("phantom.toml", &rule).scanner("CT1");
     let node = setup.pacs(&all).pacs(&old).pacs(&older).start();
     let chest = phantom::small_chest("three archives");
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     let mut volumes = Vec::new();
     let mut reports = Vec::new();
     for (pacs, class) in [(&all, STRUCTURED_REPORT), (&old, ENHANCED), (&older, COMPREHENSIVE)] {
@@ -106,7 +97,7 @@ fn a_pacs_that_refuses_by_status_gets_the_next_class_and_is_not_asked_again_over
     assert!(paused.success, "{paused:?}");
     let chests = ["first", "second"].map(phantom::small_chest);
     for chest in &chests {
-        send(&node, chest);
+        send("CT1", &node, &chest.instances);
     }
     let both = || Some(node.status()).filter(|out| out.contains("PACS: 2 queued"));
     assert!(ports::wait_for(PATIENCE, both).is_some(), "{}", node.status());
@@ -135,7 +126,7 @@ fn a_pacs_that_takes_no_report_at_all_has_it_parked_with_all_that_it_said() {
     let setup = Setup::new().rules("phantom.toml", &rule(&["PACS"])).scanner("CT1");
     let node = setup.receiver("PACS", pacs.port).start();
     let chest = phantom::small_chest("no reports");
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     let told = node.wait_until_explained(&chest.series, "parked, an admin must act", PATIENCE);
     for class in [STRUCTURED_REPORT, COMPREHENSIVE, ENHANCED] {
         assert!(told.contains(&format!("does not take SOP class {class}")), "{told}");

@@ -3,8 +3,8 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use kit::instance::Instance;
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::{need, phantom};
 use std::process::Command;
@@ -58,15 +58,6 @@ run  = "emphysema"
 mode = "shadow"
 "#;
 
-fn send(node: &Node, images: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
-
 /// Under UIDs of its own, and of another patient.
 fn of_another_patient(object: &Instance) -> Instance {
     let uid = |tag| {
@@ -86,7 +77,7 @@ fn of_another_patient(object: &Instance) -> Instance {
 
 /// The node says that the object starts nothing, and goes on all the same.
 fn assert_starts_nothing(node: &Node, archive: &Pacs, object: &Instance, already: usize) {
-    send(node, std::slice::from_ref(object));
+    send("CT1", node, std::slice::from_ref(object));
     archive.wait_for(already + 1, PATIENCE);
     let series = object.text(tags::SERIES_INSTANCE_UID);
     let told = node.wait_until_explained(&series, "decide    \"whatever comes\"", PATIENCE);
@@ -110,7 +101,7 @@ fn results_start_no_model_whoever_made_them_and_whosever_they_are() {
     let chest = phantom::small_chest("comes back");
     let pacs = Pacs::up("PACS");
     let maker = Setup::new().rules("a.toml", MAKES).scanner("CT1").pacs(&pacs).start();
-    send(&maker, &chest.instances);
+    send("CT1", &maker, &chest.instances);
     let made = pacs.wait_for(3 + chest.instances.len(), PATIENCE);
     let one_of = |wanted: &dyn Fn(&kit::instance::ReceivedFile) -> bool| {
         Instance::read(&made.iter().find(|file| wanted(file)).expect("it was made").path)
@@ -124,11 +115,11 @@ fn results_start_no_model_whoever_made_them_and_whosever_they_are() {
 
     // To the node that made them: as they are, and of another patient under their UIDs.
     for object in &own {
-        send(&maker, &[object.clone(), object.with(tags::PATIENT_ID, VR::LO, "CORRECTED")]);
+        send("CT1", &maker, &[object.clone(), object.with(tags::PATIENT_ID, VR::LO, "CORRECTED")]);
     }
     // What came behind them is decided.
     let behind = phantom::small_chest("behind");
-    send(&maker, &behind.instances[..1]);
+    send("CT1", &maker, &behind.instances[..1]);
     maker.wait_until_explained(&behind.series, "decide    \"less noise\"", PATIENCE);
     for object in &own {
         let told = maker.explain(&object.text(tags::SERIES_INSTANCE_UID));
@@ -165,7 +156,7 @@ fn results_start_no_model_whoever_made_them_and_whosever_they_are() {
 
     // What the scanner derived and reconstructed, and what was modified on its way, is an image as ever.
     let derived = chest.instances[0].with(tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY\\AXIAL");
-    send(&node, &[derived]);
+    send("CT1", &node, &[derived]);
     let told = node.wait_until_explained(&chest.series, "\n  infer ", PATIENCE);
     assert!(!told.contains("result of an algorithm"), "{told}");
 }

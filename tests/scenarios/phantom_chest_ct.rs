@@ -1,39 +1,25 @@
 //! A phantom chest CT through the whole node: what it finds is held against the truth.
 
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Setup};
+use kit::modality::send;
+use kit::node::Setup;
 use kit::pacs::Pacs;
+use kit::rules::EMPHYSEMA_ON_PHANTOMS;
 use kit::validators::{LAA_950, LUNG_VOLUME, MEAN_DENSITY, assert_valid, figure, measurements};
 use kit::{instance::Instance, need, phantom};
 use std::time::Duration;
-
-const RULE: &str = r#"
-[[rule]]
-name = "emphysema on phantoms"
-on = "series"
-
-[rule.select]
-Modality = "CT"
-PatientID = "PHANTOM"
-
-[rule.then]
-run = "emphysema"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
-"#;
 
 #[test]
 fn the_report_of_a_phantom_tells_its_lung_volume_and_its_emphysema() {
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let pacs = Pacs::up("PACS");
-    let node = Setup::new().rules("phantom.toml", RULE).scanner("CT1").pacs(&pacs).start();
+    let node = Setup::new()
+        .rules("phantom.toml", EMPHYSEMA_ON_PHANTOMS)
+        .scanner("CT1")
+        .pacs(&pacs)
+        .start();
     let chest = phantom::chest("figures");
 
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for instance in &chest.instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
+    send("CT1", &node, &chest.instances);
     let received = pacs.wait_for(2, Duration::from_secs(120));
     received.iter().for_each(|file| assert_valid(&file.path));
 

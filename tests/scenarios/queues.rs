@@ -2,10 +2,12 @@
 
 use kit::difficult_pacs::{DifficultPacs, Manner};
 use kit::instance::Instance;
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
+use kit::ports::wait_until;
+use kit::rules::forward;
 use kit::{need, ports};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,22 +21,6 @@ const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 const CR: &str = "1.2.840.10008.5.1.4.1.1.1";
 
 /// Every CT image goes to these peers.
-fn forward(peers: &[&str]) -> String {
-    format!(
-        "[[rule]]\nname = \"archive\"\non = \"series\"\n[rule.select]\nModality = \"CT\"\n\
-         [rule.then]\nforward = {peers:?}\n"
-    )
-}
-
-fn send(node: &Node, chest: &PhantomSeries) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for image in &chest.instances {
-        assert_eq!(association.store(image).expect("an answer").status, 0);
-    }
-    association.release();
-}
-
 fn outbox(node: &Node, arguments: &[&str]) -> String {
     let said = node.gantry(&[&["outbox"], arguments].concat());
     assert!(said.success, "{said:?}");
@@ -42,17 +28,6 @@ fn outbox(node: &Node, arguments: &[&str]) -> String {
 }
 
 /// Waits until what `ask` says has this in it.
-fn wait_until(ask: impl Fn() -> String, word: &str) -> String {
-    let said = ports::wait_for(PATIENCE, || Some(ask()).filter(|said| said.contains(word)));
-    said.unwrap_or_else(|| panic!("{word:?} is not in:\n{}", ask()))
-}
-
-fn taken_by(pacs: &DifficultPacs, at_least: usize) {
-    let enough = || (pacs.seen().taken.len() >= at_least).then_some(());
-    let waited = ports::wait_for(PATIENCE, enough);
-    assert!(waited.is_some(), "{} of {at_least} taken", pacs.seen().taken.len());
-}
-
 #[test]
 fn one_refused_instance_and_one_dead_peer_stop_nothing_else() {
     let Some(()) = need::dcmtk() else { return };
@@ -72,22 +47,24 @@ fn one_refused_instance_and_one_dead_peer_stop_nothing_else() {
     let rule = forward(&["DEAD", "DIFFICULT", "PACS"]);
     let setup = Setup::new().rules("archive.toml", &rule).scanner("CT1").pacs(&pacs).pacs(&dead);
     let node = setup.receiver("DIFFICULT", difficult.port).start();
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     pacs.wait_for(uids.len(), PATIENCE);
-    taken_by(&difficult, uids.len() - 3);
+    difficult.wait_until_taken(uids.len() - 3, PATIENCE);
 
-    wait_until(|| outbox(&node, &["list", "--peer", "DIFFICULT", "--parked"]), "C123");
-    let said = wait_until(|| outbox(&node, &["list", "--peer", "DIFFICULT"]), &deadly);
+    wait_until(PATIENCE, || outbox(&node, &["list", "--peer", "DIFFICULT", "--parked"]), "C123");
+    let said = wait_until(PATIENCE, || outbox(&node, &["list", "--peer", "DIFFICULT"]), &deadly);
     assert!(said.contains("2 queued, 1 parked") && said.contains(&cut), "{said}");
-    wait_until(|| outbox(&node, &["list", "--peer", "DIFFICULT"]), "tried");
+    wait_until(PATIENCE, || outbox(&node, &["list", "--peer", "DIFFICULT"]), "tried");
     let begun: Vec<String> = difficult.seen().begun;
     assert_eq!(begun.iter().filter(|uid| **uid == refused).count(), 1, "it is not tried again");
 
     // The dead peer waits as a whole: none of its deliveries was tried.
-    let said = wait_until(|| outbox(&node, &["list", "--peer", "DEAD"]), "the peer was tried");
+    let said =
+        wait_until(PATIENCE, || outbox(&node, &["list", "--peer", "DEAD"]), "the peer was tried");
     assert!(said.contains("DEAD: 20 queued, 0 parked"), "{said}");
     let metrics = || node.gantry(&["status", "--metrics"]).out;
-    let metrics = wait_until(metrics, "gantry_outbox{peer=\"PACS\",state=\"delivered\"} 20");
+    let metrics =
+        wait_until(PATIENCE, metrics, "gantry_outbox{peer=\"PACS\",state=\"delivered\"} 20");
     assert!(!metrics.contains("gantry_outbox_peer_failures{peer=\"DEAD\"} 0"), "{metrics}");
 
     // What nobody wants any more stays as history.
@@ -108,19 +85,19 @@ fn a_peer_that_is_away_is_called_once_for_all_that_waits_and_gets_it_over_one_as
     let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
     let node = setup.receiver("PACS", pacs.port).start();
     let chest = phantom::small_chest("away");
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     let said = node.wait_until_explained(&chest.series, "the peer was tried", PATIENCE);
     assert!(said.contains("20 instances to PACS"), "they wait together: {said}");
     let called_again = ports::wait_for(PATIENCE, || (pacs.seen().calls > 2).then_some(()));
     assert!(called_again.is_some(), "{:?}", pacs.seen());
     pacs.set_away(false);
-    taken_by(&pacs, chest.instances.len());
+    pacs.wait_until_taken(chest.instances.len(), PATIENCE);
     let seen = pacs.seen();
     assert_eq!(seen.associations, 1, "one association is kept for all of them");
     for image in &chest.instances {
         assert_eq!(seen.data_sets.get(&image.sop_instance), Some(&image.data_set));
     }
-    wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
+    wait_until(PATIENCE, || node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
     assert!(!node.status().contains("trouble"), "{}", node.status());
 }
 
@@ -135,13 +112,13 @@ fn what_a_full_pacs_puts_off_waits_together_and_arrives_when_it_has_room() {
     let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
     let node = setup.receiver("PACS", pacs.port).start();
     let chest = phantom::small_chest("full");
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     let list = || outbox(&node, &["list"]);
-    let said = wait_until(list, "the peer was tried");
+    let said = wait_until(PATIENCE, list, "the peer was tried");
     assert!(said.contains("A700: the peer is out of resources"), "{said}");
     is_full.store(false, Ordering::SeqCst);
-    taken_by(&pacs, chest.instances.len());
-    wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
+    pacs.wait_until_taken(chest.instances.len(), PATIENCE);
+    wait_until(PATIENCE, || node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
 }
 
 #[test]
@@ -151,17 +128,17 @@ fn a_class_that_comes_later_gets_an_association_of_its_own_and_only_a_refused_on
     let node = setup.receiver("PACS", pacs.port).start();
     for (number, (class, taken)) in [(CT, 3), (MR, 6), (CR, 6), (CT, 9)].into_iter().enumerate() {
         let chest = of_class(class, &format!("class {number}"));
-        send(&node, &chest);
+        send("CT1", &node, &chest.instances);
         match class {
             CR => node.wait_until_explained(&chest.series, "does not take SOP class", PATIENCE),
             _ => node.wait_until_explained(&chest.series, "delivered at", PATIENCE),
         };
-        taken_by(&pacs, taken);
+        pacs.wait_until_taken(taken, PATIENCE);
     }
     let seen = pacs.seen();
     assert_eq!(seen.begun.len(), 9, "what was refused with its context is not sent");
     assert!(seen.associations > 1, "{seen:?}");
-    wait_until(|| node.status(), "PACS: 0 queued, 9 delivered, 3 parked");
+    wait_until(PATIENCE, || node.status(), "PACS: 0 queued, 9 delivered, 3 parked");
 }
 
 #[test]
@@ -171,9 +148,9 @@ fn several_associations_share_the_work_and_one_that_the_pacs_has_no_room_for_del
     let setup = Setup::new().rules("archive.toml", &forward(&["PACS"])).scanner("CT1");
     let node = setup.receiver("PACS", pacs.port).peer_line("associations = 3").start();
     let chest = phantom::small_chest("shared");
-    send(&node, &chest);
-    taken_by(&pacs, chest.instances.len());
-    wait_until(|| node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
+    send("CT1", &node, &chest.instances);
+    pacs.wait_until_taken(chest.instances.len(), PATIENCE);
+    wait_until(PATIENCE, || node.status(), "PACS: 0 queued, 20 delivered, 0 parked");
     let seen = pacs.seen();
     assert_eq!(seen.most_open, 2);
     assert_eq!(seen.taken.len(), 20, "each went once");
@@ -189,8 +166,8 @@ fn a_pacs_that_takes_no_compressed_images_gets_the_same_pixels_without_compressi
     let native = phantom::small_chest("compressed");
     let mut chest = phantom::small_chest("compressed");
     chest.instances.iter_mut().for_each(run_length_encode);
-    send(&node, &chest);
-    taken_by(&pacs, chest.instances.len());
+    send("CT1", &node, &chest.instances);
+    pacs.wait_until_taken(chest.instances.len(), PATIENCE);
     let seen = pacs.seen();
     for image in &native.instances {
         assert!(
@@ -254,7 +231,7 @@ fn a_paused_peer_gets_nothing_over_a_restart_too_and_everything_after_it_is_resu
     outbox(&node, &["pause", "PACS", "--by", "anna", "--why", "it moves"]);
     let chest = phantom::small_chest("paused");
     // The node looks once a second; the images come later, at the end of their quiet time.
-    send(&node, &chest);
+    send("CT1", &node, &chest.instances);
     other.wait_for(chest.instances.len(), PATIENCE);
     node.kill9();
     node.start();
@@ -280,10 +257,10 @@ fn kills_in_the_middle_of_deliveries_lose_nothing_and_the_pacs_has_each_object_a
         .map(|number| phantom::small_chest(&format!("killed while sending {number}")))
         .collect();
     for chest in &chests {
-        send(&node, chest);
+        send("CT1", &node, &chest.instances);
     }
     let images: Vec<Instance> = chests.into_iter().flat_map(|chest| chest.instances).collect();
-    wait_until(|| node.status(), &format!("PACS: {} queued", images.len()));
+    wait_until(PATIENCE, || node.status(), &format!("PACS: {} queued", images.len()));
     pacs.come_up();
     for kill in 0..KILLS {
         // After some more have arrived, each time, so that every kill strikes while objects go out.
@@ -293,7 +270,7 @@ fn kills_in_the_middle_of_deliveries_lose_nothing_and_the_pacs_has_each_object_a
         node.kill9();
         node.start();
     }
-    wait_until(|| node.status(), &format!("PACS: 0 queued, {} delivered", images.len()));
+    wait_until(PATIENCE, || node.status(), &format!("PACS: 0 queued, {} delivered", images.len()));
     assert_same(&pacs.received(), &images);
 }
 

@@ -1,7 +1,7 @@
 //! A real chest CT, from the scanner's socket to the PACS's, and the figures of the reference.
 
 use kit::instance::{Instance, ReceivedFile};
-use kit::modality::{Association, dcmsend};
+use kit::modality::{dcmsend, send};
 use kit::need;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
@@ -119,12 +119,7 @@ fn an_exported_series_is_what_was_sent_byte_for_byte() {
     let node = Setup::new().scanner("CT1").start();
     // Not by dcmsend: it reads a data set and writes it anew.
     let mut sent = Instance::read_folder(&sharp);
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &sent).expect("accepted");
-    for instance in &sent {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
+    send("CT1", &node, &sent);
 
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let to = folder.path().join("out");

@@ -2,39 +2,17 @@
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use kit::instance::{Instance, ReceivedFile};
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::instance::ReceivedFile;
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
+use kit::rules::EMPHYSEMA_ON_PHANTOMS;
 use kit::{need, phantom};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-const RULE: &str = r#"
-[[rule]]
-name = "emphysema on phantoms"
-on = "series"
-
-[rule.select]
-Modality = "CT"
-PatientID = "PHANTOM"
-
-[rule.then]
-run = "emphysema"
-send = { to = ["PACS"], as = ["structured-report", "secondary-capture"] }
-"#;
-
-fn send(node: &Node, instances: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, instances).expect("accepted");
-    for instance in instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
 
 /// A folder of models of its own, which may be changed.
 fn copied_models(to: &Path) {
@@ -70,12 +48,15 @@ fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     let pacs = Pacs::up("PACS");
     let models = tempfile::TempDir::new().expect("a temporary folder");
     copied_models(models.path());
-    let setup = Setup::new().models(models.path()).rules("phantom.toml", RULE).scanner("CT1");
+    let setup = Setup::new()
+        .models(models.path())
+        .rules("phantom.toml", EMPHYSEMA_ON_PHANTOMS)
+        .scanner("CT1");
     // Quiet for so long that images are read before their series is complete.
     let setup = setup.quiet_seconds(5.0).store("duplicates = \"replace\"");
     let node = setup.pacs(&pacs).start();
     let chest = phantom::chest("reproduced");
-    send(&node, &chest.instances);
+    send("CT1", &node, &chest.instances);
     let results = pacs.wait_for(2, PATIENCE);
     let report = results.iter().find(|file| file.is_report()).expect("a structured report");
     let report = report.sop_instance.clone();
@@ -104,7 +85,7 @@ fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     std::fs::write(&manifest, written).expect("written");
 
     let corrected = chest.instances[1].with(tags::IMAGE_COMMENTS, VR::LT, "corrected");
-    send(&node, std::slice::from_ref(&corrected));
+    send("CT1", &node, std::slice::from_ref(&corrected));
     node.wait_until_explained(&chest.series, "complete  yes, revision 2", PATIENCE);
     let replaced = node.gantry(&["reproduce", &report]);
     assert!(!replaced.success && replaced.out.contains("replaced by other bytes"), "{replaced:?}");

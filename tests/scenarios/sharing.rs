@@ -7,8 +7,8 @@ mod author;
 use author::{Author, MANIFEST, slow_graph};
 use dicom_dictionary_std::tags;
 use kit::instance::Instance;
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
 use kit::{need, ports};
@@ -44,16 +44,6 @@ fn slow_model() -> Author {
     Author { manifest, graph: slow_graph(&[15, 25, 25]) }
 }
 
-fn send(node: &Node, scanner: &str, series: &PhantomSeries) {
-    let images = &series.instances;
-    let mut association =
-        Association::request(scanner, AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
-
 /// The lines of the node's log that tell this.
 fn told(log: &str, what: &str) -> Vec<String> {
     log.lines().filter(|line| line.contains(what)).map(String::from).collect()
@@ -76,10 +66,10 @@ fn a_stat_job_waits_for_one_run_at_most_while_many_routine_ones_are_queued() {
     // What is urgent is complete while the others still wait, however fast the model is.
     let setup = setup.scanner("CT1").scanner("ER1").peer_line("quiet-seconds = 0.1");
     let node = setup.pacs(&Pacs::down("PACS")).start();
-    routine.iter().for_each(|series| send(&node, "CT1", series));
+    routine.iter().for_each(|series| send("CT1", &node, &series.instances));
     // The engine is busy, and as many are in hand as there is place for.
     wait_for_log(&node, |log| told(log, "waits for its turn").len() >= 2);
-    send(&node, "ER1", &urgent);
+    send("ER1", &node, &urgent.instances);
     let log = wait_for_log(&node, |log| told(log, "inferred").len() > ROUTINE);
 
     let lines: Vec<&str> = log.lines().collect();
@@ -108,7 +98,7 @@ fn a_series_that_is_too_large_for_the_budget_is_refused_before_its_pixels_are_re
     let setup = Setup::new().models(&models).rules("sharing.toml", RULES).scanner("CT1");
     let setup = setup.scanner("ER1").further("\n[inference]\nmemory-mib = 600\n");
     let node = setup.pacs(&Pacs::down("PACS")).start();
-    send(&node, "CT1", &series);
+    send("CT1", &node, &series.instances);
     let images = series.instances.len();
     let voxels = format!("MiB for its graph and {} voxels", images * 4000 * 4000);
     let explained = node.wait_until_explained(&series.series, &voxels, PATIENCE);
@@ -145,7 +135,7 @@ fn a_node_that_is_killed_leaves_no_process_of_a_model_behind_idle_or_running() {
         let workers = children(node.pid());
         assert_eq!(workers.len(), 1, "one model");
         if busy {
-            send(&node, "CT1", &phantom::small_chest("in the middle of a run"));
+            send("CT1", &node, &phantom::small_chest("in the middle of a run").instances);
             wait_for_log(&node, |log| log.contains("waits for its turn"));
         }
         node.kill9();

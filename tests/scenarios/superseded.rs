@@ -1,8 +1,8 @@
 //! A late image makes a later revision of what a model found: the new documents name those that they take the place of, which stay where they are.
 
 use kit::instance::{Instance, ReceivedFile};
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{AE_TITLE, Setup};
 use kit::orthanc::{self, Orthanc};
 use kit::pacs::{Pacs, STRUCTURED_REPORT};
 use kit::validators::{assert_valid, predecessors, report_tree};
@@ -24,15 +24,6 @@ Modality = "CT"
 run  = "emphysema"
 send = { to = ["ALL", "OLD", "ORTHANC"], as = ["structured-report"] }
 "#;
-
-fn send(node: &Node, images: &[Instance]) {
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, images).expect("accepted");
-    for image in images {
-        assert_eq!(association.store(image).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
-}
 
 /// Of the files of a PACS those of this class: the earlier one, and the one that names it.
 fn of_class<'f>(received: &'f [ReceivedFile], class: &str) -> [&'f ReceivedFile; 2] {
@@ -58,13 +49,13 @@ fn the_documents_of_a_later_revision_name_those_that_the_pacs_got_first_also_beh
     let mut node = setup.receiver(orthanc::AE_TITLE, archive.port).start();
     let chest = phantom::small_chest("a late slice");
     let (last, first) = chest.instances.split_last().expect("there are slices");
-    send(&node, first);
+    send("CT1", &node, first);
     let before = all.wait_for(1, PATIENCE);
     old.wait_for(1, PATIENCE);
     archive.wait_for(1);
     assert!(before.iter().all(|file| predecessors(&file.path).is_none_or(|none| none.is_empty())));
 
-    send(&node, std::slice::from_ref(last));
+    send("CT1", &node, std::slice::from_ref(last));
     node.kill9();
     node.start();
     let at_all = all.wait_for(2, PATIENCE);

@@ -1,7 +1,7 @@
 //! An edit of the rules is tried on what was decided before: what it would add, drop and change, and nothing of it happens.
 
-use kit::modality::Association;
-use kit::node::{AE_TITLE, Node, Setup};
+use kit::modality::send;
+use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
 use kit::phantom::{self, PhantomSeries};
 use kit::ports;
@@ -24,15 +24,10 @@ fn at_least(images: u32) -> String {
 }
 
 /// So many images of a phantom as one series.
-fn send(node: &Node, name: &str, images: usize) -> PhantomSeries {
+fn sent(node: &Node, name: &str, images: usize) -> PhantomSeries {
     let mut chest = phantom::small_chest(name);
     chest.instances.truncate(images);
-    let mut association =
-        Association::request("CT1", AE_TITLE, node.port, &chest.instances).expect("accepted");
-    for instance in &chest.instances {
-        assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
-    }
-    association.release();
+    send("CT1", node, &chest.instances);
     chest
 }
 
@@ -71,7 +66,7 @@ fn an_edit_says_what_it_would_add_drop_and_change_with_examples_and_the_load() {
         .study_quiet_seconds(0.5)
         .start();
     let [small, whole] =
-        [("small", 5), ("whole", 20)].map(|(name, images)| send(&node, name, images));
+        [("small", 5), ("whole", 20)].map(|(name, images)| sent(&node, name, images));
     for series in [&small.series, &whole.series] {
         node.wait_until_explained(series, "\"given up\"", PATIENCE);
     }
@@ -122,7 +117,7 @@ fn an_edit_says_what_it_would_add_drop_and_change_with_examples_and_the_load() {
 #[test]
 fn the_load_counts_runs_objects_and_bytes_by_the_busiest_hour() {
     let node = Setup::new().scanner("CT1").pacs(&Pacs::down("PACS")).start();
-    let chest = send(&node, "chest", 20);
+    let chest = sent(&node, "chest", 20);
     node.wait_until_explained(&chest.series, "complete  yes, revision 1", PATIENCE);
     let bytes: usize = chest.instances.iter().map(|instance| instance.part10().len()).sum();
     let live = folder_with(&[
