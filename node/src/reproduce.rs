@@ -158,7 +158,9 @@ async fn tell(
     let wanted = only.map_or(row.results.as_slice(), std::slice::from_ref);
     for kept in wanted {
         let said = match again.objects.iter().find(|made| made.sop_instance == *kept) {
-            None => Err("is not made any more: the model's manifest is another than then".into()),
+            None => Err("is not made under this UID any more: the node's AE title, this program's version or \
+                         the manifest is another than then"
+                .into()),
             Some(made) => compare(reader, kept, made).await?,
         };
         match said {

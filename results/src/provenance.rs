@@ -68,14 +68,17 @@ impl Provenance {
         })
     }
 
-    /// The UID that belongs to one thing that this job makes (`kind`, as in `sr` or `sc series`).
+    /// The UID that belongs to one thing that this job makes (`kind`, as in `sr` or `sc series`). Another node with the same model, rule
+    /// and images makes others: its objects have other bytes.
     pub(crate) fn uid(&self, kind: &str, source: &Source, findings: &Findings) -> Uid {
         let revision = self.revision.to_string();
         let mut inputs: Vec<&str> =
             source.all_instances().map(|input| input.sop_instance.as_str()).collect();
         inputs.sort_unstable();
         let algorithm = &findings.algorithm;
-        let made_by = [kind, &algorithm.digest, &algorithm.manifest_digest, &self.rule, &revision];
+        let observer = self.station.observer_uid.as_str();
+        let made_by =
+            [kind, observer, &algorithm.digest, &algorithm.manifest_digest, &self.rule, &revision];
         Uid::derived(&[made_by.as_slice(), &inputs].concat())
     }
 }

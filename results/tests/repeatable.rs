@@ -6,6 +6,7 @@ use gantry_results::{
     ComposeError, Provenance, ResultObject, secondary_capture, structured_report,
 };
 use gantry_terms::findings::Findings;
+use gantry_terms::uid::Uid;
 use kit::model;
 use kit::phantom::{Phantom, Scan};
 
@@ -28,7 +29,7 @@ fn the_same_job_makes_the_same_bytes() {
 }
 
 #[test]
-fn another_model_rule_revision_or_input_makes_another_object() {
+fn another_node_model_rule_revision_or_input_makes_another_object() {
     let scan = Phantom::axial(4, 32, 48).scan();
     let findings = model::findings(&scan.volume);
     let job = kit::provenance();
@@ -48,6 +49,9 @@ fn another_model_rule_revision_or_input_makes_another_object() {
     assert_ne!(first, uid(&scan, &tuned, &job));
     assert_ne!(first, uid(&scan, &findings, &Provenance { revision: 2, ..job.clone() }));
     assert_ne!(first, uid(&scan, &findings, &Provenance { rule: "other".into(), ..job.clone() }));
+    let mut elsewhere = job.clone();
+    elsewhere.station.observer_uid = Uid::derived(&["another node"]);
+    assert_ne!(first, uid(&scan, &findings, &elsewhere));
     assert_ne!(first, uid(&fewer, &findings, &job));
     assert_eq!(first, uid(&turned, &findings, &job), "the order of arrival is no part of a job");
 }

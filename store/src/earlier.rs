@@ -1,4 +1,5 @@
-//! What the results of a job take the place of: those of the last revision before it that made some, noted once, before anything is composed.
+//! What the results of a job take the place of: those of the last revision before it that made some, and reports of failures behind it; noted once, before
+//! anything is composed.
 
 use crate::error::StoreError;
 use crate::jobs::Job;
@@ -84,16 +85,23 @@ async fn find(
     documents: &[&str],
 ) -> Result<Option<Earlier>, StoreError> {
     let found = sqlx::query(concat!(
-        "SELECT earlier.revision, earlier.results FROM jobs AS job JOIN jobs AS earlier
-             ON earlier.id < job.id AND earlier.state = 'finished' AND earlier.results <> '[]' AND ",
+        "SELECT earlier.revision, earlier.results, earlier.state = 'finished' AS is_finished
+         FROM jobs AS job JOIN jobs AS earlier ON earlier.id < job.id
+             AND earlier.state IN ('finished', 'failed') AND earlier.results <> '[]' AND ",
         same_subject!("earlier", "job"),
-        " WHERE job.id = $1 ORDER BY earlier.id DESC LIMIT 1"
+        " WHERE job.id = $1 ORDER BY earlier.id DESC"
     ))
     .bind(job)
-    .fetch_optional(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let Some(found) = found else { return Ok(None) };
-    let results: Vec<Uid> = rows::json(&found, "results")?;
+    // Reports that later ones failed take no result's place, and are out of date now, too.
+    let last = found.iter().position(|row| rows::column(row, "is_finished").unwrap_or(false));
+    let found = &found[..last.map_or(found.len(), |last| last + 1)];
+    let Some(last) = found.last().filter(|_| last.is_some()).or(found.first()) else {
+        return Ok(None);
+    };
+    let results = found.iter().map(|row| rows::json::<Vec<Uid>>(row, "results"));
+    let results: Vec<Uid> = results.collect::<Result<Vec<_>, _>>()?.concat();
     let named = sqlx::query(
         "SELECT study, series, sop_class, sop_instance FROM instances
          WHERE sop_class IN (SELECT value FROM json_each($2)) AND sop_instance IN (
@@ -114,7 +122,7 @@ async fn find(
         })
     };
     let documents = named.iter().map(document).collect::<Result<_, StoreError>>()?;
-    Ok(Some(Earlier { revision: rows::small(&found, "revision")?, documents }))
+    Ok(Some(Earlier { revision: rows::small(last, "revision")?, documents }))
 }
 
 /// Whether a later revision composed while this job ran: its results say what they take the place of, and those of this

@@ -86,6 +86,35 @@ async fn a_job_names_the_results_of_the_last_revision_that_made_some_and_each_re
 }
 
 #[tokio::test]
+async fn a_job_names_the_reports_of_failures_since_the_last_results_too() {
+    let folder = tempdir().expect("a folder");
+    let store = store(folder.path()).await;
+    let fails = async |job: &Job, number: u32| {
+        let of = Identity { origin: Origin::Made, study: study(1), ..identity(9, number) };
+        store.keep(image_of(of, 500, u64::from(number))).await.expect("kept");
+        store.settled().await;
+        let results = [instance(9, number)];
+        store.fail_job_with(job.id, "broken", &results, &[]).await.expect("noted");
+    };
+    let noted = async |job: &Job| store.note_earlier(job, &[CLASS]).await.expect("noted");
+    let first = revision(&store, 1).await;
+    fails(&first, 10).await;
+    let second = revision(&store, 2).await;
+    assert_eq!(named(&noted(&second).await), Some((1, documents(&[10]))), "only a failure so far");
+    assert_eq!(finish(&store, &second, 20).await, JobState::Finished);
+    let third = revision(&store, 3).await;
+    fails(&third, 30).await;
+    let fourth = revision(&store, 4).await;
+    let named = named(&noted(&fourth).await);
+    assert_eq!(
+        named,
+        Some((2, documents(&[20, 21, 30]))),
+        "what the second found, and the failure"
+    );
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_job_that_ends_behind_a_later_revision_that_composed_is_superseded_and_sends_nothing() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
