@@ -259,6 +259,7 @@ impl<W> Residents<W> {
     pub(super) fn grows(&mut self, model: &str, voxels: usize, bytes: u64) -> Growth<W> {
         let budget = self.budget;
         let resident = self.resident(model);
+        let grown = bytes.saturating_sub(resident.holds);
         resident.holds = resident.holds.max(bytes);
         let within = resident.set_aside.is_some_and(|set_aside| bytes <= set_aside);
         if within && bytes <= budget {
@@ -269,7 +270,9 @@ impl<W> Residents<W> {
         }
         if self.busy_beside(model, Of::Machine).saturating_add(bytes) <= budget {
             self.resident(model).set_aside = Some(bytes);
-            return Growth::Fits(self.make_room(model, bytes, Of::Machine));
+            // It may grow as much again until the next look.
+            let soon = bytes.saturating_add(grown);
+            return Growth::Fits(self.make_room(model, soon, Of::Machine));
         }
         // The next time more is set aside, so that this comes to an end.
         let resident = self.resident(model);
