@@ -180,6 +180,52 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     assert_eq!(pacs.received().len(), images + 6, "results start nothing by themselves");
 }
 
+/// In mm of the patient for a PACS that knows regions there, and in pixels of the images for one that does not.
+#[test]
+fn a_rule_that_asks_for_it_has_regions_told_in_the_patient_and_older_archives_get_them_in_pixels() {
+    const ENHANCED: &str = "1.2.840.10008.5.1.4.1.1.88.22";
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let models = model(&python);
+    let mut chest = phantom::small_chest("in the patient");
+    for ball in &BALLS {
+        for image in ball.images[0]..=ball.images[1] {
+            chest.instances[image] = ball.put_into(&chest.instances[image]);
+        }
+    }
+    let sources = tempfile::tempdir().expect("a temporary folder");
+    Instance::write_all(&chest.instances, sources.path());
+    let (all, old) = (Pacs::up("ALL"), Pacs::taking("OLD", &[ENHANCED]));
+    let rule = "[[rule]]\nname = \"balls in the patient\"\n[rule.select]\nModality = \"CT\"\nPatientID = \"PHANTOM\"\n\
+                [rule.then]\nrun = \"bright-balls\"\n\
+                send = { to = [\"ALL\", \"OLD\"], as = [\"structured-report\"], regions = \"patient\" }\n";
+    let setup = Setup::new().models(models.path()).rules("balls.toml", rule).scanner("CT1");
+    let node = setup.pacs(&all).pacs(&old).start();
+    send(&node, &chest.instances);
+    let source = ReceivedFile::first_of(sources.path());
+    let [deep, flat] = [&all, &old].map(|pacs| pacs.wait_for(1, PATIENCE).remove(0));
+    for report in [&deep, &flat] {
+        assert_as_valid_as(&report.path, &source.path);
+    }
+    let tree = report_tree(&deep.path);
+    assert_eq!(tree.matches("SCOORD3D:").count(), 5, "{tree}");
+    let script = include_str!("../kit/regions_in_patient.py");
+    let told = said(&python, script, &[&deep.path, sources.path()], &[]);
+    assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+    assert_eq!(flat.sop_class, ENHANCED);
+    let told = said(&python, include_str!("../kit/regions.py"), &[&flat.path], &[]);
+    assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+
+    let shown = node.gantry(&["show", &deep.sop_instance]);
+    assert!(shown.success, "{shown:?}");
+    assert_eq!(shown.out.matches("Volume Surface: POLYGON, 5 points").count(), 4, "{}", shown.out);
+    assert_eq!(shown.out.matches("Image Region: POLYGON, 5 points").count(), 1, "{}", shown.out);
+    for report in [&deep, &flat] {
+        let again = node.gantry(&["reproduce", &report.sop_instance]);
+        assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
+    }
+}
+
 /// The same findings as sentences, for DCMTK, for `gantry show` and on the pages of the PDF.
 fn compare_words(node: &Node, received: &[ReceivedFile]) {
     const SAID: [&str; 3] = [
