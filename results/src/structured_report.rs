@@ -139,8 +139,10 @@ fn report_codes(findings: &Findings) -> impl Iterator<Item = &Code> {
         let numbers = group.measurements.iter();
         let numbers =
             numbers.flat_map(|m| [Some(&m.concept), Some(&m.unit), m.derivation.as_ref()]);
-        let group = [group.finding.as_ref(), group.site.as_ref(), group.method.as_ref()];
-        group.into_iter().chain(numbers).flatten()
+        let codes = [group.finding.as_ref(), group.site.as_ref(), group.method.as_ref()];
+        let answers = group.answers.iter();
+        let answers = answers.flat_map(|answer| [Some(&answer.question), answer.value.as_ref()]);
+        codes.into_iter().chain(numbers).chain(answers).flatten()
     });
     [&findings.procedure, &findings.algorithm.family].into_iter().chain(groups)
 }

@@ -2,7 +2,7 @@
 
 use crate::header::Job;
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::findings::{Answer, Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Where there is no group.
 pub const NOTHING: &str = "The model measured nothing and answered nothing.";
@@ -23,11 +23,18 @@ pub fn sentence(job: &Job, index: usize, group: &MeasurementGroup) -> String {
         Presence::Absent => "absent".to_owned(),
         Presence::Undetermined => "undetermined".to_owned(),
     });
-    let said: Vec<String> = said.into_iter().chain(group.measurements.iter().map(figure)).collect();
+    let said = said.into_iter().chain(group.answers.iter().map(answer));
+    let said: Vec<String> = said.chain(group.measurements.iter().map(figure)).collect();
     match said.is_empty() {
         true => format!("{label}{about}: found"),
         false => format!("{label}{about}: {}", said.join("; ")),
     }
+}
+
+/// As in `Laterality: Left`.
+pub fn answer(answer: &Answer) -> String {
+    let value = answer.value.as_ref().map_or("undetermined", meaning);
+    format!("{}: {value}", meaning(&answer.question))
 }
 
 fn figure(measurement: &Measurement) -> String {

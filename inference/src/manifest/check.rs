@@ -2,6 +2,7 @@
 
 mod batching;
 mod boxes;
+mod choices;
 mod classes;
 mod derived;
 mod image;
@@ -207,6 +208,7 @@ impl Check<'_> {
                 .into_iter()
                 .map(|c| self.classification(c))
                 .collect(),
+            choices: written.choices.into_iter().map(|choice| self.choice(choice)).collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
             detections: written.detections.into_iter().map(|d| self.detection(d)).collect(),
             derived: written.images.into_iter().map(|image| self.derived(image)).collect(),

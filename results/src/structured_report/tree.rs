@@ -9,7 +9,7 @@ use crate::structured_report::image_library::image_library;
 use crate::structured_report::observer::observer;
 use crate::structured_report::{About, regions, segments};
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::findings::{Answer, Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Children of the root container.
 pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
@@ -95,6 +95,7 @@ fn measurement_group(
     }
     rows.extend(only_source(job, group.frame).filter(|_| !placed));
     rows.extend(group.presence.map(presence));
+    rows.extend(group.answers.iter().map(answer));
     let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
     content::template(&mut container, identifier);
     Ok(container)
@@ -120,6 +121,13 @@ fn presence(presence: Presence) -> DataSet {
         Presence::Undetermined => UNDETERMINED,
     };
     content::code(Contains, PRESENCE_OF_PROPERTY, &answer.into())
+}
+
+/// A qualitative evaluation too: the question, and the class that answers it.
+fn answer(answer: &Answer) -> DataSet {
+    let undetermined = UNDETERMINED.into();
+    let value = answer.value.as_ref().unwrap_or(&undetermined);
+    content::code(Contains, answer.question.clone(), value)
 }
 
 /// TID 300.

@@ -24,6 +24,7 @@ pub fn group(label: &str, probability: f64, place: Option<Place>) -> Measurement
         method: None,
         measurements: if place.is_some() { vec![number] } else { Vec::new() },
         presence: if place.is_some() { None } else { Some(Presence::Absent) },
+        answers: Vec::new(),
         frame: None,
         region: place.map(|place| Region { colour: ORANGE, place }),
         segment: None,
