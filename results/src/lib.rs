@@ -10,6 +10,7 @@ mod frames;
 mod header;
 pub mod key_objects;
 pub mod measured;
+mod named;
 pub mod object;
 pub mod parametric_map;
 pub mod presentation_state;

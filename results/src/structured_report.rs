@@ -97,7 +97,7 @@ pub fn failure_report(
     why: &str,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject { source, findings }, provenance };
+    let job = Job { subject: Subject::of_unread(source, findings)?, provenance };
     let (regions, failure) = (Regions::default(), Some(why));
     written(&FAILURE, &About { job, measured: None, segmentation: None, regions, failure })
 }

@@ -1,7 +1,6 @@
 //! Findings in words, for those who read no codes: a sentence for each group, and who says so.
 
 use crate::header::Job;
-use gantry_terms::code::Code;
 use gantry_terms::findings::{Answer, Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Where there is no group.
@@ -12,7 +11,7 @@ pub fn sentence(job: &Job, index: usize, group: &MeasurementGroup) -> String {
     let (label, _) = job.tracking(index, group);
     let mut about: Vec<&str> = Vec::new();
     for code in [&group.finding, &group.site, &group.method].into_iter().flatten() {
-        let meaning = meaning(code);
+        let meaning = code.meaning.as_str();
         if meaning != label && !about.contains(&meaning) {
             about.push(meaning);
         }
@@ -33,14 +32,14 @@ pub fn sentence(job: &Job, index: usize, group: &MeasurementGroup) -> String {
 
 /// As in `Laterality: Left`.
 pub fn answer(answer: &Answer) -> String {
-    let value = answer.value.as_ref().map_or("undetermined", meaning);
-    format!("{}: {value}", meaning(&answer.question))
+    let value = answer.value.as_ref().map_or("undetermined", |value| value.meaning.as_str());
+    format!("{}: {value}", answer.question.meaning)
 }
 
 fn figure(measurement: &Measurement) -> String {
-    let name = meaning(&measurement.concept);
+    let name = measurement.concept.meaning.as_str();
     let name = match &measurement.derivation {
-        Some(derivation) => format!("{name} ({})", meaning(derivation)),
+        Some(derivation) => format!("{name} ({})", derivation.meaning),
         None => name.to_owned(),
     };
     match measurement.value {
@@ -67,10 +66,6 @@ fn rounded(value: f64) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     }
-}
-
-fn meaning(code: &Code) -> &str {
-    if code.meaning.trim().is_empty() { &code.value } else { &code.meaning }
 }
 
 /// Everything that the report says of who found it, a sentence each; the mark of research comes first.

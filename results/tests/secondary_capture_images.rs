@@ -2,7 +2,7 @@
 
 mod kit;
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use gantry_results::{
     Measured, ResultObject, Source, render, secondary_capture, secondary_capture_images,
@@ -141,6 +141,12 @@ fn of_a_film_there_is_one_and_of_a_cine_one_for_each_frame_that_shows_something(
     assert_eq!(text(&open(&made[0]), tags::PATIENT_ORIENTATION), "L\\F");
     assert!(PLANE.iter().take(4).all(|tag| open(&made[0]).get(*tag).is_none()));
 
+    let silent = film::of_class(film::CR, "CR", |object| {
+        kit::phantom::text(object, tags::PATIENT_ORIENTATION, VR::CS, "");
+    });
+    let made = captures(&silent.source, &silent.film, &findings);
+    assert_eq!(text(&open(&made[0]), tags::PATIENT_ORIENTATION), "", "there and empty");
+
     for (kind, cine) in cines::all() {
         let findings = cines::findings(&cine.film);
         let in_one =
@@ -154,7 +160,8 @@ fn of_a_film_there_is_one_and_of_a_cine_one_for_each_frame_that_shows_something(
             numbers.push(text(&one, tags::INSTANCE_NUMBER));
             let below = &items(&one, tags::SOURCE_IMAGE_SEQUENCE)[0];
             assert_eq!(text(below, tags::REFERENCED_FRAME_NUMBER), numbers[numbers.len() - 1]);
-            assert_eq!(text(&one, tags::PATIENT_ORIENTATION), "", "{kind}: there and empty");
+            let told = open(&object).get(tags::PATIENT_ORIENTATION).is_some();
+            assert!(told, "{kind}: there, empty where the source does not say it");
             let pixels = one.element(tags::PIXEL_DATA).expect("pixels").to_bytes();
             shown.extend(pixels.expect("bytes").into_owned());
         }

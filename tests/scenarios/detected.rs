@@ -1,15 +1,12 @@
 //! What a model finds at a place, and images that it makes, on their way through the node: boxes in the report, a derived series beside the originals.
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_dictionary_std::tags;
-use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use kit::balls::{BALLS, chest_with};
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::Association;
+use kit::need;
 use kit::node::{AE_TITLE, Node, Setup};
 use kit::pacs::Pacs;
-use kit::template::encode;
 use kit::validators::{assert_as_valid_as, report_tree, state_faults};
-use kit::{need, phantom};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -31,48 +28,6 @@ PatientID = "PHANTOM"
 run  = "bright-balls"
 send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images", "key-objects", "presentation-state", "text-report", "encapsulated-pdf"] }
 "#;
-
-/// A ball of metal: the numbers of the images that it is in, where its middle is, its radius in pixels, and
-/// how bright it is in HU.
-struct Ball {
-    images: [usize; 2],
-    row: i32,
-    column: i32,
-    radius: i32,
-    brightness: u16,
-}
-
-const BALLS: [Ball; 2] = [
-    Ball { images: [5, 8], row: 150, column: 60, radius: 7, brightness: 2400 },
-    Ball { images: [11, 11], row: 190, column: 260, radius: 11, brightness: 1800 },
-];
-
-impl Ball {
-    /// The same in each of its images: a cylinder.
-    fn put_into(&self, image: &Instance) -> Instance {
-        let mut object = image.object();
-        let pixels = object.element(tags::PIXEL_DATA).expect("pixels");
-        let mut words = pixels.to_multi_int::<u16>().expect("16 bits");
-        let columns: i32 =
-            object.element(tags::COLUMNS).expect("there").to_int().expect("a number");
-        for (at, word) in words.iter_mut().enumerate() {
-            let (row, column) = (at as i32 / columns, at as i32 % columns);
-            let (down, along) = (row - self.row, column - self.column);
-            if down * down + along * along <= self.radius * self.radius {
-                *word = self.brightness + 1024;
-            }
-        }
-        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into())));
-        let transfer_syntax = EXPLICIT_VR_LITTLE_ENDIAN.into();
-        Instance { data_set: encode(object), transfer_syntax, ..image.clone() }
-    }
-
-    /// From outer edge to outer edge: column, row, column, row.
-    fn edges(&self) -> [f64; 4] {
-        let Self { row, column, radius, .. } = self;
-        [column - radius, row - radius, column + radius + 1, row + radius + 1].map(f64::from)
-    }
-}
 
 /// A folder of models with this one in it.
 fn model(python: &Path) -> tempfile::TempDir {
@@ -109,12 +64,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let models = model(&python);
-    let mut chest = phantom::small_chest("detected");
-    for ball in &BALLS {
-        for image in ball.images[0]..=ball.images[1] {
-            chest.instances[image] = ball.put_into(&chest.instances[image]);
-        }
-    }
+    let chest = chest_with("detected", &BALLS);
     let sources = tempfile::tempdir().expect("a temporary folder");
     Instance::write_all(&chest.instances, sources.path());
 
@@ -187,12 +137,7 @@ fn a_rule_that_asks_for_it_has_regions_told_in_the_patient_and_older_archives_ge
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let models = model(&python);
-    let mut chest = phantom::small_chest("in the patient");
-    for ball in &BALLS {
-        for image in ball.images[0]..=ball.images[1] {
-            chest.instances[image] = ball.put_into(&chest.instances[image]);
-        }
-    }
+    let chest = chest_with("in the patient", &BALLS);
     let sources = tempfile::tempdir().expect("a temporary folder");
     Instance::write_all(&chest.instances, sources.path());
     let (all, old) = (Pacs::up("ALL"), Pacs::taking("OLD", &[ENHANCED]));

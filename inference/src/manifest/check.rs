@@ -236,12 +236,12 @@ impl Check<'_> {
         }
     }
 
-    /// Code Value and Coding Scheme Designator are SH, Code Meaning is LO (PS3.3 8.1, 8.2).
+    /// Coding Scheme Designator is SH, Code Meaning is LO, and a code longer than SH holds is a Long Code Value (PS3.3 8.1, 8.2).
     fn code(&mut self, written: Spanned<Code>) -> Code {
         let span = written.span();
         let code = written.into_inner();
         let parts = [
-            ("value", &code.value, 16),
+            ("value", &code.value, 64),
             ("scheme", &code.scheme, 16),
             ("meaning", &code.meaning, 64),
         ];
