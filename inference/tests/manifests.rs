@@ -103,25 +103,25 @@ fn faults_of_choices_are_told_with_their_line() {
     let told = |group: &str, classes: &[&str], activation: &str, more: &str, expected: &str| {
         check("[[measurement]]", &choice(group, classes, activation, more), expected);
     };
-    told("al", &both, "softmax", "", "33:9: there is no group `al`, did you mean `all`?");
+    told("al", &both, "softmax", "", "32:9: there is no group `al`, did you mean `all`?");
     told(
         "all",
         &both,
         "sigmoid",
         "",
-        "37:14: one of the classes is the answer, they are not there each by itself: \"softmax\", or \"none\" \
+        "36:14: one of the classes is the answer, they are not there each by itself: \"softmax\", or \"none\" \
          where the graph gives probabilities; a [[classification]] for each says which of them are there",
     );
-    told("all", &both[..1], "softmax", "", "35:11: a choice is among 2 to 256 classes");
-    told("all", &[RIGHT, RIGHT], "softmax", "", "35:64: this is a class above already");
+    told("all", &both[..1], "softmax", "", "34:11: a choice is among 2 to 256 classes");
+    told("all", &[RIGHT, RIGHT], "softmax", "", "34:64: this is a class above already");
     let below = "undetermined-below = 1.5";
-    told("all", &both, "softmax", below, "38:22: a probability is from 0 to 1");
+    told("all", &both, "softmax", below, "37:22: a probability is from 0 to 1");
     let alone = "unit = { value = \"%\", scheme = \"UCUM\", meaning = \"per cent\" }";
-    let text = "38:8: a probability is told with `concept` and `unit`: both, or neither";
+    let text = "37:8: a probability is told with `concept` and `unit`: both, or neither";
     told("all", &both, "softmax", alone, text);
     let first = choice("all", &both, "softmax", "").replace("[[measurement]]", "");
     let second = choice("all", &both, "softmax", "").replace("\"side\"", "\"other\"");
-    let text = "43:12: a choice above answers this question for this group already";
+    let text = "42:12: a choice above answers this question for this group already";
     check("[[measurement]]", &format!("{first}{second}"), text);
 }
 
@@ -369,7 +369,7 @@ fn every_manifest_of_the_guide_for_authors_is_one() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap_or_default())
         .collect();
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
     for example in examples {
         let manifest = Manifest::parse(Path::new("models/README.md"), example);
         let manifest = manifest.unwrap_or_else(|problems| panic!("{}", problems[0]));

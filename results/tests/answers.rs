@@ -67,6 +67,8 @@ fn validators_take_it_and_highdicom_reads_the_answers() {
     let scan = Phantom::axial(3, 32, 40).scan();
     let mut findings = findings(&scan);
     findings.groups[0].answers[1].value = Some(Code::new("GOOD", "99GANTRY", "Good"));
+    // highdicom reads no number without a value.
+    findings.groups[1].measurements.pop();
     let folder = tempfile::tempdir().expect("a folder");
     let source = &kit::source_files(folder.path(), &scan)[0];
     let job = kit::provenance();
