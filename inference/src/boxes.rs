@@ -73,6 +73,7 @@ impl Detected {
             method: output.method.clone(),
             measurements: Vec::new(),
             presence: None,
+            answers: Vec::new(),
             frame: None,
             region: None,
             segment: None,

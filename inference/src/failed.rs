@@ -24,13 +24,19 @@ pub fn of_failure(model: &Model) -> Findings {
         let answers = manifest.classifications.iter().filter(|output| output.group == group.key);
         let answers =
             answers.map(|output| failed(&output.key, &output.concept, None, &output.unit));
+        let chosen = manifest.choices.iter().filter(|output| output.group == group.key);
+        let chosen = chosen.filter_map(|output| {
+            let told = output.told.as_ref()?;
+            Some(failed(&output.key, &told.concept, None, &told.unit))
+        });
         MeasurementGroup {
             label: group.label.clone(),
             finding: group.finding.clone(),
             site: group.site.clone(),
             method: group.method.clone(),
-            measurements: numbers.chain(answers).collect(),
+            measurements: numbers.chain(answers).chain(chosen).collect(),
             presence: None,
+            answers: Vec::new(),
             frame: None,
             region: None,
             segment: None,

@@ -1,6 +1,7 @@
 //! What came out of the graph, bound to what the manifest says it means.
 
 use crate::boxes::Detected;
+use crate::choices::choose;
 use crate::classes::answer;
 use crate::derived;
 use crate::manifest::{
@@ -132,6 +133,12 @@ impl Source<'_> {
             measurements.push(probability);
             presence = found;
         }
+        let mut given = Vec::new();
+        for output in self.manifest.choices.iter().filter(|output| output.group == group.key) {
+            let (answer, probability) = choose(output, self.tensors)?;
+            given.extend(answer);
+            measurements.extend(probability);
+        }
         Ok(MeasurementGroup {
             label: group.label.clone(),
             finding: group.finding.clone(),
@@ -139,6 +146,7 @@ impl Source<'_> {
             method: group.method.clone(),
             measurements,
             presence,
+            answers: given,
             frame: None,
             region: None,
             segment: group.segment.clone(),

@@ -4,6 +4,7 @@ mod answers;
 pub mod assembly;
 pub mod batch;
 mod boxes;
+mod choices;
 mod classes;
 mod codestream;
 pub mod cuda;

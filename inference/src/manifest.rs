@@ -17,8 +17,8 @@ pub use frames::{FramesWanted, Tell};
 pub use grid::{Along, GridWanted, Interpolation};
 pub use image::{Colour, Crop, FilmPlace, ImageWanted, Resizing};
 pub use outputs::{
-    Activation, AtLeast, Back, ClassificationOutput, Cleaning, DerivedOutput, Figure,
-    MeasurementOutput, MeasurementSource, Reading, SegmentationOutput,
+    Activation, AtLeast, Back, ChoiceOutput, ClassificationOutput, Cleaning, DerivedOutput, Figure,
+    MeasurementOutput, MeasurementSource, Reading, SegmentationOutput, Told,
 };
 pub use steps::Step;
 pub use windows::{Blending, Each, Pieces, WindowsWanted};
@@ -53,6 +53,7 @@ pub struct Manifest {
     pub measurements: Vec<MeasurementOutput>,
     /// One of a group at the most.
     pub classifications: Vec<ClassificationOutput>,
+    pub choices: Vec<ChoiceOutput>,
     /// In drawing order: the last one is drawn on top.
     pub segmentations: Vec<SegmentationOutput>,
     pub detections: Vec<DetectionOutput>,
@@ -195,6 +196,8 @@ impl Manifest {
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         let numbers = self.measurements.iter().map(|measurement| measurement.key.as_str());
         let answers = self.classifications.iter().map(|answer| answer.key.as_str());
+        let choices = self.choices.iter().map(|choice| choice.key.as_str());
+        let answers = answers.chain(choices);
         let masks = self.segmentations.iter().map(|segmentation| segmentation.key.as_str());
         let boxes = self.detections.iter().map(|detection| detection.key.as_str());
         let images = self.derived.iter().map(|derived| derived.key.as_str());
@@ -234,18 +237,22 @@ impl Manifest {
             (None, InputKind::Frames(frames)) if frames.batch > 1 => Some(Side::of(frames.batch)),
             _ => None,
         };
-        let element = move |name, index: usize| TensorWanted {
+        let row = move |name, side| TensorWanted {
             name,
             kind: TensorKind::Numbers,
-            sides: several.into_iter().chain([at_least(index)]).collect(),
+            sides: several.into_iter().chain([side]).collect(),
             batch: several.is_none().then_some(Side::Exactly(1)),
         };
+        let element = move |name, index: usize| row(name, at_least(index));
         let numbers =
             self.measurements.iter().filter_map(move |measurement| match &measurement.source {
                 MeasurementSource::Tensor { tensor, index } => Some(element(tensor, *index)),
                 MeasurementSource::Mask { .. } => None,
             });
         let classes = self.classifications.iter().map(move |c| element(&c.tensor, c.class));
+        let choices =
+            self.choices.iter().map(move |c| row(c.tensor.as_str(), Side::of(c.classes.len())));
+        let classes = classes.chain(choices);
         let masks = self.segmentations.iter().map(|segmentation| self.of_mask(segmentation));
         let boxes = self.detections.iter().flat_map(|detection| self.of_boxes(detection));
         let images = self.derived.iter().map(|derived| TensorWanted {

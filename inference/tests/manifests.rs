@@ -76,8 +76,8 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
     check("scale   = 10.0", "scale   = 0", "37:11: a scale is a number other than 0");
     check(
         "\"25045-6\"",
-        "\"25045-6-and-more-of-it\"",
-        "13:1: value has 1 to 16 characters, this one has 22",
+        "\"25045-6-and-more-of-it-and-more-of-it-and-more-of-it-and-more-of-it-\"",
+        "13:1: value has 1 to 64 characters, this one has 68",
     );
     check(
         "\"hounsfield\"",
@@ -85,6 +85,44 @@ fn every_fault_of_a_manifest_is_told_with_its_line() {
         "22:15: `window` is not known here; known: `hounsfield`, `rescaled`, `displayed`",
     );
     check("= 1\n", "= = 1\n", "1:12: extra `=`, expected nothing");
+}
+
+#[test]
+fn faults_of_choices_are_told_with_their_line() {
+    const RIGHT: &str = r#"{ value = "R", scheme = "SCT", meaning = "Right" }"#;
+    const LEFT: &str = r#"{ value = "L", scheme = "SCT", meaning = "Left" }"#;
+    let choice = |group: &str, classes: &[&str], activation: &str, more: &str| {
+        let classes = classes.join(", ");
+        format!(
+            "[[choice]]\nkey = \"side\"\ngroup = \"{group}\"\n\
+             question = {{ value = \"S\", scheme = \"SCT\", meaning = \"Side\" }}\n\
+             classes = [{classes}]\ntensor = \"numbers\"\nactivation = \"{activation}\"\n{more}\n\n[[measurement]]"
+        )
+    };
+    let both = [RIGHT, LEFT];
+    let told = |group: &str, classes: &[&str], activation: &str, more: &str, expected: &str| {
+        check("[[measurement]]", &choice(group, classes, activation, more), expected);
+    };
+    told("al", &both, "softmax", "", "32:9: there is no group `al`, did you mean `all`?");
+    told(
+        "all",
+        &both,
+        "sigmoid",
+        "",
+        "36:14: one of the classes is the answer, they are not there each by itself: \"softmax\", or \"none\" \
+         where the graph gives probabilities; a [[classification]] for each says which of them are there",
+    );
+    told("all", &both[..1], "softmax", "", "34:11: a choice is among 2 to 256 classes");
+    told("all", &[RIGHT, RIGHT], "softmax", "", "34:64: this is a class above already");
+    let below = "undetermined-below = 1.5";
+    told("all", &both, "softmax", below, "37:22: a probability is from 0 to 1");
+    let alone = "unit = { value = \"%\", scheme = \"UCUM\", meaning = \"per cent\" }";
+    let text = "37:8: a probability is told with `concept` and `unit`: both, or neither";
+    told("all", &both, "softmax", alone, text);
+    let first = choice("all", &both, "softmax", "").replace("[[measurement]]", "");
+    let second = choice("all", &both, "softmax", "").replace("\"side\"", "\"other\"");
+    let text = "42:12: a choice above answers this question for this group already";
+    check("[[measurement]]", &format!("{first}{second}"), text);
 }
 
 #[test]
@@ -331,7 +369,7 @@ fn every_manifest_of_the_guide_for_authors_is_one() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap_or_default())
         .collect();
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
     for example in examples {
         let manifest = Manifest::parse(Path::new("models/README.md"), example);
         let manifest = manifest.unwrap_or_else(|problems| panic!("{}", problems[0]));

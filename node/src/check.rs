@@ -11,12 +11,12 @@ use crate::tls;
 use gantry_inference::cuda;
 use gantry_inference::device::Device;
 use gantry_inference::engine::{Engine, EngineError, EngineOptions};
-use gantry_inference::manifest::ResultKind;
+use gantry_inference::manifest::{InputKind, Manifest, ResultKind};
 use gantry_inference::models::{Catalogue, Model, Models};
 use gantry_routing::compose::{
     DERIVED_IMAGES, ENCAPSULATED_PDF, FAILURE_REPORT, FRACTIONAL_SEGMENTATION, KEY_OBJECTS,
-    LABEL_MAP, PARAMETRIC_MAP, PRESENTATION_STATE, SECONDARY_CAPTURE, SEGMENTATION,
-    STRUCTURED_REPORT, TEXT_REPORT,
+    LABEL_MAP, PARAMETRIC_MAP, PRESENTATION_STATE, SECONDARY_CAPTURE, SECONDARY_CAPTURE_IMAGES,
+    SEGMENTATION, STRUCTURED_REPORT, TEXT_REPORT,
 };
 use gantry_routing::rules::{ModelFacts, RuleSet, World};
 use gantry_routing::versions::Versions;
@@ -147,6 +147,7 @@ pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) ->
         name: model.called().to_string(),
         inputs: model.manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         results: result_names(&model.manifest.results),
+        places: finds_places(&model.manifest),
     });
     let deidentified =
         |peer: &Peer| Some((peer.ae_title.to_string(), peer.deidentify.as_ref()?.name.clone()));
@@ -161,10 +162,17 @@ pub fn world<'m>(config: &Config, live: impl Iterator<Item = &'m Arc<Model>>) ->
     }
 }
 
-/// A model that makes a report has one for its failures, too.
+/// Boxes in a volume; those of films lie on the films alone.
+fn finds_places(manifest: &Manifest) -> bool {
+    !manifest.detections.is_empty() && matches!(manifest.lead().kind, InputKind::Volume)
+}
+
+/// A model that makes a report has one for its failures, too, and one that makes pictures makes them in one object or in many.
 fn result_names(kinds: &[ResultKind]) -> Vec<String> {
     let of_failures = kinds.contains(&ResultKind::StructuredReport).then_some(FAILURE_REPORT);
-    kinds.iter().map(|kind| result_name(*kind)).chain(of_failures).map(String::from).collect()
+    let each = kinds.contains(&ResultKind::SecondaryCapture).then_some(SECONDARY_CAPTURE_IMAGES);
+    let named = kinds.iter().map(|kind| result_name(*kind));
+    named.chain(each).chain(of_failures).map(String::from).collect()
 }
 
 /// What a rule calls it in `send.as`.

@@ -177,11 +177,13 @@ async fn tell(
 fn tell_findings(then: Option<&serde_json::Value>, now: &serde_json::Value) {
     let then = then.and_then(|then| then.as_array());
     for (at, finding) in now.as_array().into_iter().flatten().enumerate() {
-        let value = |of: &serde_json::Value| match of["presence"].as_str() {
-            Some(presence) => presence.to_string(),
+        let value = |of: &serde_json::Value| match of["presence"].as_str().or(of["answer"].as_str())
+        {
+            Some(said) => said.to_string(),
             None => of["value"].as_f64().map_or("no value".into(), |value| format!("{value:.3}")),
         };
-        let exact = |of: &serde_json::Value| (of["presence"].clone(), of["value"].clone());
+        let exact =
+            |of: &serde_json::Value| ["presence", "answer", "value"].map(|word| of[word].clone());
         let concept = finding["concept"].as_str().unwrap_or_default();
         let unit = finding["unit"].as_str().unwrap_or_default();
         let beside = match then.and_then(|then| then.get(at)) {

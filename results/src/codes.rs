@@ -97,6 +97,7 @@ pub const COMMENT: Concept = dcm("121106", "Comment");
 
 // TID 1410 and TID 1411: where a finding is
 pub const IMAGE_REGION: Concept = dcm("111030", "Image Region");
+pub const VOLUME_SURFACE: Concept = dcm("121231", "Volume Surface");
 pub const REFERENCED_SEGMENT: Concept = dcm("121191", "Referenced Segment");
 pub const REFERENCED_SEGMENTATION_FRAME: Concept = dcm("121214", "Referenced Segmentation Frame");
 pub const SOURCE_SERIES_FOR_SEGMENTATION: Concept = dcm("121232", "Source series for segmentation");

@@ -127,10 +127,9 @@ impl DataSet {
 pub fn coded(code: &Code) -> DataSet {
     let mut item = DataSet::new();
     let long = code.value.chars().count() > 16;
-    let meaning = if code.meaning.trim().is_empty() { &code.value } else { &code.meaning };
     item.text(if long { tags::LONG_CODE_VALUE } else { tags::CODE_VALUE }, &code.value)
         .text(tags::CODING_SCHEME_DESIGNATOR, &code.scheme)
-        .text(tags::CODE_MEANING, meaning);
+        .text(tags::CODE_MEANING, &code.meaning);
     item
 }
 

@@ -3,6 +3,7 @@
 use crate::codes::{ACQUISITION_EQUIPMENT, PROCESSING_EQUIPMENT};
 use crate::data_set::{DataSet, vr_of};
 use crate::measured::Measured;
+use crate::named;
 use crate::object::{ComposeError, ResultObject};
 use crate::provenance::{Provenance, Stamp, zone};
 use crate::source::Source;
@@ -49,6 +50,7 @@ impl<'a> Subject<'a> {
         measured: Measured,
         findings: &'a Findings,
     ) -> Result<Self, ComposeError> {
+        let subject = Self::of_unread(source, findings)?;
         let wrong = |what: &str| Err(ComposeError::Mismatch(what.to_owned()));
         let regions = findings.groups.iter().filter_map(|group| group.region.as_ref());
         let of_film = |region: &Region| matches!(region.place, Place::Film(_));
@@ -70,7 +72,7 @@ impl<'a> Subject<'a> {
             Measured::Film(film) if film.places() == 0 || film.pixels.len() != film.count() => {
                 return wrong("the film has not as many pixels as its sides say");
             }
-            Measured::Film(_) => return Ok(Self { source, findings }),
+            Measured::Film(_) => return Ok(subject),
         };
         let geometry = &volume.geometry;
         if geometry.voxels() == 0 || volume.voxels.len() != geometry.voxels() {
@@ -79,6 +81,12 @@ impl<'a> Subject<'a> {
         if volume.slices.len() != geometry.slices {
             return wrong("the volume has not as many sources as slices");
         }
+        Ok(subject)
+    }
+
+    /// Of images that nobody read; what the findings name is checked.
+    pub fn of_unread(source: &'a Source, findings: &'a Findings) -> Result<Self, ComposeError> {
+        named::check(findings)?;
         Ok(Self { source, findings })
     }
 
@@ -244,8 +252,7 @@ impl Job<'_> {
 
     /// What a group is followed by: Tracking Identifier and Tracking Unique Identifier (PS3.16 TID 1501).
     pub fn tracking(&self, index: usize, group: &MeasurementGroup) -> (String, Uid) {
-        let label = if group.label.trim().is_empty() { "Measurements" } else { &group.label };
-        (label.to_owned(), self.uid(&format!("tracking {index} {}", group.label)))
+        (group.label.clone(), self.uid(&format!("tracking {index} {}", group.label)))
     }
 
     /// The UID of one thing that this job makes.

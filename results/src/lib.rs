@@ -10,6 +10,7 @@ mod frames;
 mod header;
 pub mod key_objects;
 pub mod measured;
+mod named;
 pub mod object;
 pub mod parametric_map;
 pub mod presentation_state;
@@ -30,10 +31,11 @@ pub use object::{ComposeError, ResultObject};
 pub use parametric_map::parametric_maps;
 pub use presentation_state::{Shown, presentation_states};
 pub use provenance::{Provenance, Station};
-pub use secondary_capture::{Picture, render, secondary_capture};
+pub use secondary_capture::{Picture, render, secondary_capture, secondary_capture_images};
 pub use segmentation::segmentation;
 pub use source::{OtherSeries, Reference, Source};
 pub use structured_report::{
-    alternates, failure_report, structured_report, structured_report_of_segments,
+    Telling, alternates, failure_report, structured_report, structured_report_of_segments,
+    structured_report_with,
 };
 pub use text_report::text_report;

@@ -53,6 +53,10 @@ pub enum ComposeError {
          select other images, or ask for other results"
     )]
     NoFrameOfReference,
+    #[error(
+        "the findings have no {part} of {of}, which a result has to say; the model's author must name it in the manifest"
+    )]
+    Unnamed { part: &'static str, of: &'static str },
     #[error("the result could not be encoded: {0}; this is a fault of the node")]
     Encoding(&'static str),
 }

@@ -1,4 +1,4 @@
-//! Findings as a picture: masks and outlines over the windowed source, in one Multi-frame True Color Secondary Capture (PS3.3 A.8.5).
+//! Findings as pictures: masks and outlines over the windowed source, in one Multi-frame True Color Secondary Capture (PS3.3 A.8.5) or a series of single ones (A.8.1).
 
 mod captions;
 mod frames;
@@ -6,6 +6,7 @@ mod glyphs;
 pub mod layers;
 mod overlay;
 mod picture;
+mod single;
 mod window;
 
 pub(crate) use crate::secondary_capture::captions::patient_direction;
@@ -20,6 +21,7 @@ use crate::object::{ComposeError, ResultObject};
 use crate::provenance::Provenance;
 use crate::secondary_capture::frames::Frames;
 use crate::secondary_capture::overlay::Overlay;
+use crate::secondary_capture::single::Series;
 use crate::source::Source;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
@@ -59,8 +61,24 @@ pub fn secondary_capture<'a>(
     references(source, &overlay, &frames, &mut capture);
     derivation(&job, &overlay, &frames, &mut capture);
     frames.describe(&job.subject, measured, &mut capture)?;
-    pixels(&overlay, &frames, &mut capture)?;
+    pixels(&overlay, frames.slices(), &mut capture)?;
     job.finish(&KIND, &capture)
+}
+
+/// The same pictures as Secondary Captures of one frame each, in one series: for viewers that show no multi-frame colour. Of a volume
+/// one for each slice, of a film one, of a cine one for each frame that [`secondary_capture`] has.
+pub fn secondary_capture_images<'a>(
+    source: &Source,
+    measured: impl Into<Measured<'a>>,
+    findings: &Findings,
+    provenance: &Provenance,
+) -> Result<Vec<ResultObject>, ComposeError> {
+    let measured = measured.into();
+    let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
+    let overlay = Overlay::new(job.subject, measured);
+    let frames = Frames::of_series(&overlay);
+    let series = Series { job, measured, overlay: &overlay, frames: &frames };
+    frames.slices().map(|slice| series.image(slice)).collect()
 }
 
 /// SC Equipment, General Image and Multi-frame SC modules (PS3.3 C.8.6.1, C.7.6.1, C.8.6.3).
@@ -120,7 +138,12 @@ fn derivation(job: &Job, overlay: &Overlay, frames: &Frames, capture: &mut DataS
     }
 }
 
-fn pixels(overlay: &Overlay, frames: &Frames, capture: &mut DataSet) -> Result<(), ComposeError> {
+/// Image Pixel module (PS3.3 C.7.6.3): the pictures of these slices.
+fn pixels(
+    overlay: &Overlay,
+    slices: impl Iterator<Item = usize>,
+    capture: &mut DataSet,
+) -> Result<(), ComposeError> {
     let size = |pixels: usize| {
         u16::try_from(pixels).map_err(|_| ComposeError::Mismatch("the images are too large".into()))
     };
@@ -134,8 +157,9 @@ fn pixels(overlay: &Overlay, frames: &Frames, capture: &mut DataSet) -> Result<(
         .number(tags::BITS_STORED, 8)
         .number(tags::HIGH_BIT, 7)
         .number(tags::PIXEL_REPRESENTATION, 0);
-    let mut pixels = Vec::with_capacity(overlay.width() * overlay.height() * 3 * frames.count());
-    for slice in frames.slices() {
+    let of_one = overlay.width() * overlay.height() * 3;
+    let mut pixels = Vec::with_capacity(of_one * slices.size_hint().0.max(1));
+    for slice in slices {
         pixels.extend(overlay.picture(slice).rgb);
     }
     if pixels.len() % 2 == 1 {

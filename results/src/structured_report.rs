@@ -23,6 +23,7 @@ use crate::structured_report::segments::Segmentation;
 use dicom_dictionary_std::tags;
 use gantry_terms::code::Code;
 use gantry_terms::findings::Findings;
+use gantry_terms::region::Regions;
 
 const KIND: Kind = Kind { name: "sr", sop_class: "1.2.840.10008.5.1.4.1.1.88.34", what: "report" };
 
@@ -36,8 +37,17 @@ struct About<'a> {
     /// Nothing where no image could be read, or none was.
     measured: Option<Measured<'a>>,
     segmentation: Option<&'a Segmentation<'a>>,
+    regions: Regions,
     /// Why the analysis came to no end.
     failure: Option<&'a str>,
+}
+
+/// What a report refers to beside its images, and how it tells where a finding is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Telling<'a> {
+    /// The masks as an object: each group that is taken of one refers to its segment.
+    pub segmentation: Option<&'a ResultObject>,
+    pub regions: Regions,
 }
 
 /// The report of one job. The same inputs give the same bytes.
@@ -47,10 +57,10 @@ pub fn structured_report<'a>(
     findings: &Findings,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    compose(source, measured.into(), findings, None, provenance)
+    structured_report_with(source, measured, findings, Telling::default(), provenance)
 }
 
-/// The same where the masks became an object, too: each group that is taken of one refers to its segment.
+/// The same where the masks became an object, too.
 pub fn structured_report_of_segments<'a>(
     source: &Source,
     measured: impl Into<Measured<'a>>,
@@ -58,21 +68,25 @@ pub fn structured_report_of_segments<'a>(
     segmentation: &ResultObject,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    compose(source, measured.into(), findings, Some(segmentation), provenance)
+    let telling = Telling { segmentation: Some(segmentation), ..Telling::default() };
+    structured_report_with(source, measured, findings, telling, provenance)
 }
 
-fn compose(
+/// The same, told as it is asked for. Regions in the patient are told only of a volume with a frame of reference, all others in
+/// pixels of their images.
+pub fn structured_report_with<'a>(
     source: &Source,
-    measured: Measured,
+    measured: impl Into<Measured<'a>>,
     findings: &Findings,
-    segmentation: Option<&ResultObject>,
+    telling: Telling,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
+    let measured = measured.into();
     let job = Job { subject: Subject::new(source, measured, findings)?, provenance };
-    let segmentation = segmentation.map(|object| Segmentation::read(object, measured));
+    let segmentation = telling.segmentation.map(|object| Segmentation::read(object, measured));
     let segmentation = segmentation.transpose()?;
-    let measured = Some(measured);
-    written(&KIND, &About { job, measured, segmentation: segmentation.as_ref(), failure: None })
+    let (segmentation, regions) = (segmentation.as_ref(), telling.regions);
+    written(&KIND, &About { job, measured: Some(measured), segmentation, regions, failure: None })
 }
 
 /// That the analysis of these images came to no end, and why: each number that was to be found, as a failed measurement, and a Summary
@@ -83,8 +97,9 @@ pub fn failure_report(
     why: &str,
     provenance: &Provenance,
 ) -> Result<ResultObject, ComposeError> {
-    let job = Job { subject: Subject { source, findings }, provenance };
-    written(&FAILURE, &About { job, measured: None, segmentation: None, failure: Some(why) })
+    let job = Job { subject: Subject::of_unread(source, findings)?, provenance };
+    let (regions, failure) = (Regions::default(), Some(why));
+    written(&FAILURE, &About { job, measured: None, segmentation: None, regions, failure })
 }
 
 fn written(kind: &Kind, about: &About) -> Result<ResultObject, ComposeError> {
@@ -124,8 +139,10 @@ fn report_codes(findings: &Findings) -> impl Iterator<Item = &Code> {
         let numbers = group.measurements.iter();
         let numbers =
             numbers.flat_map(|m| [Some(&m.concept), Some(&m.unit), m.derivation.as_ref()]);
-        let group = [group.finding.as_ref(), group.site.as_ref(), group.method.as_ref()];
-        group.into_iter().chain(numbers).flatten()
+        let codes = [group.finding.as_ref(), group.site.as_ref(), group.method.as_ref()];
+        let answers = group.answers.iter();
+        let answers = answers.flat_map(|answer| [Some(&answer.question), answer.value.as_ref()]);
+        codes.into_iter().chain(numbers).chain(answers).flatten()
     });
     [&findings.procedure, &findings.algorithm.family].into_iter().chain(groups)
 }

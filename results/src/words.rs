@@ -1,8 +1,7 @@
 //! Findings in words, for those who read no codes: a sentence for each group, and who says so.
 
 use crate::header::Job;
-use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::findings::{Answer, Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Where there is no group.
 pub const NOTHING: &str = "The model measured nothing and answered nothing.";
@@ -12,7 +11,7 @@ pub fn sentence(job: &Job, index: usize, group: &MeasurementGroup) -> String {
     let (label, _) = job.tracking(index, group);
     let mut about: Vec<&str> = Vec::new();
     for code in [&group.finding, &group.site, &group.method].into_iter().flatten() {
-        let meaning = meaning(code);
+        let meaning = code.meaning.as_str();
         if meaning != label && !about.contains(&meaning) {
             about.push(meaning);
         }
@@ -23,17 +22,24 @@ pub fn sentence(job: &Job, index: usize, group: &MeasurementGroup) -> String {
         Presence::Absent => "absent".to_owned(),
         Presence::Undetermined => "undetermined".to_owned(),
     });
-    let said: Vec<String> = said.into_iter().chain(group.measurements.iter().map(figure)).collect();
+    let said = said.into_iter().chain(group.answers.iter().map(answer));
+    let said: Vec<String> = said.chain(group.measurements.iter().map(figure)).collect();
     match said.is_empty() {
         true => format!("{label}{about}: found"),
         false => format!("{label}{about}: {}", said.join("; ")),
     }
 }
 
+/// As in `Laterality: Left`.
+pub fn answer(answer: &Answer) -> String {
+    let value = answer.value.as_ref().map_or("undetermined", |value| value.meaning.as_str());
+    format!("{}: {value}", answer.question.meaning)
+}
+
 fn figure(measurement: &Measurement) -> String {
-    let name = meaning(&measurement.concept);
+    let name = measurement.concept.meaning.as_str();
     let name = match &measurement.derivation {
-        Some(derivation) => format!("{name} ({})", meaning(derivation)),
+        Some(derivation) => format!("{name} ({})", derivation.meaning),
         None => name.to_owned(),
     };
     match measurement.value {
@@ -60,10 +66,6 @@ fn rounded(value: f64) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     }
-}
-
-fn meaning(code: &Code) -> &str {
-    if code.meaning.trim().is_empty() { &code.value } else { &code.meaning }
 }
 
 /// Everything that the report says of who found it, a sentence each; the mark of research comes first.

@@ -6,8 +6,8 @@ use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
     Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, failure_report,
-    key_objects, parametric_maps, presentation_states, secondary_capture, structured_report,
-    structured_report_of_segments, text_report,
+    key_objects, parametric_maps, presentation_states, secondary_capture, secondary_capture_images,
+    structured_report, structured_report_of_segments, text_report,
 };
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Derived, Findings, NoValue, Presence, Quantity};
@@ -22,12 +22,13 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 14] = [
+const OBJECTS: [&str; 15] = [
     "structured report",
     "report in older classes",
     "report that refers to segments",
     "failure report",
     "secondary capture",
+    "secondary captures of single frames",
     "segmentation",
     "fractional segmentation",
     "label map",
@@ -182,6 +183,7 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<&'static str> {
         referring,
         one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, volume, &findings, &job)),
+        secondary_capture_images(source, volume, &findings, &job),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
         one(segmentation(source, volume, &apart, Form::LabelMap, &job)),
@@ -227,6 +229,7 @@ fn of_film(radiograph: &Radiograph) -> Vec<&'static str> {
         referring,
         one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, film, &placed, &job)),
+        secondary_capture_images(source, film, &placed, &job),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
         one(segments(Form::LabelMap)),
@@ -259,6 +262,7 @@ fn of_cine(cine: &Radiograph) -> Vec<&'static str> {
         referring,
         one(failure_report(source, &failed(&findings), WHY, &job)),
         one(secondary_capture(source, film, &findings, &job)),
+        secondary_capture_images(source, film, &findings, &job),
         one(segments(Form::Binary)),
         one(segments(Form::Fractional)),
         one(segments(Form::LabelMap)),

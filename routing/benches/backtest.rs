@@ -74,6 +74,7 @@ fn rules() -> RuleSet {
         name: name.into(),
         inputs: vec!["input".into()],
         results,
+        places: false,
     };
     let world = World {
         models: vec![model("emphysema", results), model("denoiser", derived)],

@@ -120,7 +120,12 @@ fn rules() -> String {
 fn parsed() -> RuleSet {
     let results = vec!["structured-report".to_string()];
     let world = World {
-        models: vec![ModelFacts { name: "model".into(), inputs: vec!["input".into()], results }],
+        models: vec![ModelFacts {
+            name: "model".into(),
+            inputs: vec!["input".into()],
+            results,
+            places: false,
+        }],
         peers: vec!["PACS".into()],
         senders: vec!["CT2".into()],
         ..World::default()

@@ -1,6 +1,7 @@
 //! Station compose: findings become DICOM objects, which are kept like any other object before anything is sent.
 
 mod label_map;
+mod report;
 
 use crate::job_error::JobError;
 use bytes::Bytes;
@@ -12,12 +13,10 @@ use gantry_results::object::{ComposeError, ResultObject};
 use gantry_results::parametric_map::parametric_maps;
 use gantry_results::presentation_state::{Shown, presentation_states};
 use gantry_results::provenance::{Provenance, Station};
-use gantry_results::secondary_capture::secondary_capture;
+use gantry_results::secondary_capture::{secondary_capture, secondary_capture_images};
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::source::{OtherSeries, Reference, Source};
-use gantry_results::structured_report::{
-    WITH_PREDECESSORS, alternates, failure_report, structured_report, structured_report_of_segments,
-};
+use gantry_results::structured_report::{Telling, WITH_PREDECESSORS, alternates, failure_report};
 use gantry_results::text_report::text_report;
 use gantry_store::header::part10;
 use gantry_store::incoming::{Identity, Incoming, Origin};
@@ -35,6 +34,8 @@ use std::sync::Arc;
 /// The kinds of result that a rule may ask for, as written in `send.as`.
 pub const STRUCTURED_REPORT: &str = "structured-report";
 pub const SECONDARY_CAPTURE: &str = "secondary-capture";
+/// The same pictures, an object each.
+pub const SECONDARY_CAPTURE_IMAGES: &str = "secondary-capture-images";
 pub const DERIVED_IMAGES: &str = "derived-images";
 pub const SEGMENTATION: &str = "segmentation";
 pub const FRACTIONAL_SEGMENTATION: &str = "fractional-segmentation";
@@ -48,6 +49,12 @@ pub use crate::rules::FAILURE_REPORT;
 
 /// Of the series of failure reports.
 const FAILURE_SLOT: u16 = 88;
+
+/// Of the series of single pictures.
+const PICTURES_SLOT: u16 = 89;
+
+/// What is drawn over a film as a display shows it.
+const PICTURES: [&str; 2] = [SECONDARY_CAPTURE, SECONDARY_CAPTURE_IMAGES];
 
 /// Of the series of a segmentation, behind those of the derived images, which take a number for each kind.
 const BITS_SLOT: u16 = 80;
@@ -181,7 +188,7 @@ impl Composer {
             false => Vec::new(),
         };
         let displayed = match lead {
-            Images::Film(film) if asks_for(SECONDARY_CAPTURE) => {
+            Images::Film(film) if PICTURES.into_iter().any(asks_for) => {
                 Some(Arc::new(displayed(reader, &film.sop_instance).await?))
             }
             _ => None,
@@ -230,6 +237,7 @@ impl Composer {
             ENCAPSULATED_PDF => 85,
             LABEL_MAP => 86,
             PARAMETRIC_MAP => 87,
+            SECONDARY_CAPTURE_IMAGES => PICTURES_SLOT,
             _ => 2,
         };
         let provenance = self.provenance(job, slot);
@@ -244,21 +252,17 @@ impl Composer {
                 };
                 return composed(made).await;
             }
+            (STRUCTURED_REPORT, images) => {
+                let (regions, segments) = (job.regions, segments);
+                let made = move || {
+                    let telling = Telling { segmentation: segments.as_deref(), regions };
+                    report::report(&source, &images, &findings, telling, &provenance)
+                };
+                return composed(made).await;
+            }
             (PARAMETRIC_MAP, Images::Volume(volume)) => {
                 Box::new(move || parametric_maps(&source, &volume, &findings, &provenance))
             }
-            (STRUCTURED_REPORT, images) => Box::new(move || {
-                one(match segments {
-                    None => structured_report(&source, &images, &findings, &provenance),
-                    Some(object) => structured_report_of_segments(
-                        &source,
-                        &images,
-                        &findings,
-                        &object,
-                        &provenance,
-                    ),
-                })
-            }),
             (SEGMENTATION, images) => Box::new(move || {
                 one(segmentation(&source, &images, &findings, Form::Binary, &provenance))
             }),
@@ -268,6 +272,10 @@ impl Composer {
             (SECONDARY_CAPTURE, images) => {
                 let images = displayed.map_or(images, Images::Film);
                 Box::new(move || one(secondary_capture(&source, &images, &findings, &provenance)))
+            }
+            (SECONDARY_CAPTURE_IMAGES, images) => {
+                let images = displayed.map_or(images, Images::Film);
+                Box::new(move || secondary_capture_images(&source, &images, &findings, &provenance))
             }
             (KEY_OBJECTS, images) => Box::new(move || {
                 let selection = key_objects(&source, &images, &findings, &provenance)?;
@@ -287,16 +295,8 @@ impl Composer {
             }),
             _ => return Err(no_builder),
         };
-        let (is_report, earlier) = (kind == STRUCTURED_REPORT, job.earlier.clone());
-        let in_classes = move |object: &ResultObject| match is_report {
-            true => alternates(object, earlier.as_ref()),
-            false => Ok(Vec::new()),
-        };
-        let with_alternates = move || -> Result<Vec<Made>, ComposeError> {
-            let made = |object| Ok(Made { alternates: in_classes(&object)?, object });
-            work()?.into_iter().map(made).collect()
-        };
-        composed(with_alternates).await
+        let alone = |object| Made { object, alternates: Vec::new() };
+        composed(move || Ok(work()?.into_iter().map(alone).collect())).await
     }
 
     fn provenance(&self, job: &Job, slot: u16) -> Provenance {

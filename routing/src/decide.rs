@@ -274,6 +274,7 @@ impl Judged<'_> {
             send_to: then.send_to.clone(),
             send_as: then.send_as.clone(),
             deidentify: then.send_deidentify.clone(),
+            regions: then.send_regions,
             once: judgement.on == On::Instance,
         };
         match judgement.on {

@@ -315,7 +315,7 @@ pub(crate) fn infer_error(error: InferError) -> JobError {
     }
 }
 
-/// What `explain` and `status` show of the findings: whether each is there, and key, number and unit.
+/// What `explain` and `status` show of the findings: whether each is there, what answers a question, and key, number and unit.
 pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
     let answers = findings.groups.iter().filter_map(|group| {
         let (finding, presence) = (group.finding.as_ref()?, group.presence?);
@@ -324,6 +324,14 @@ pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
             "concept": finding.meaning,
             "presence": presence,
         }))
+    });
+    let chosen = findings.groups.iter().flat_map(|group| &group.answers).map(|answer| {
+        let value = answer.value.as_ref().map_or("undetermined", |value| value.meaning.as_str());
+        serde_json::json!({
+            "key": answer.key,
+            "concept": answer.question.meaning,
+            "answer": value,
+        })
     });
     let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
     let shown = measurements.map(|m| {
@@ -335,5 +343,5 @@ pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
             "unit": m.unit.value,
         })
     });
-    serde_json::Value::Array(answers.chain(shown).collect())
+    serde_json::Value::Array(answers.chain(chosen).chain(shown).collect())
 }

@@ -83,6 +83,7 @@ impl Bench {
             name: name.into(),
             inputs: inputs.iter().map(|input| (*input).into()).collect(),
             results: vec!["structured-report".into()],
+            places: false,
         };
         let world = World { models: vec![facts], peers: vec!["PACS".into()], ..World::default() };
         let files = vec![SourceFile { path: "rules.toml".into(), text: rule.into() }];

@@ -282,9 +282,9 @@ async fn add_job(
     let id: i64 = sqlx::query_scalar(concat!(
         "INSERT INTO jobs (decision, level, study, series, revision, last_asked, rule,
              rules_digest, model, model_digest, priority, shadow, selected, selections, send_to,
-             send_as, deidentify, decided_at, state, due_at, version, manifest_digest, role, inputs)
+             send_as, deidentify, decided_at, state, due_at, version, manifest_digest, role, regions, inputs)
          VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $20, $16,
-             'queued', $16, nullif($17, ''), nullif($18, ''), $19, ",
+             'queued', $16, nullif($17, ''), nullif($18, ''), $19, $21, ",
         inputs_of!("$12"),
         ") RETURNING id"
     ))
@@ -308,6 +308,7 @@ async fn add_job(
     .bind(&job.pinned.manifest_digest)
     .bind(job.pinned.role.text())
     .bind(&job.deidentify)
+    .bind(job.regions.name())
     .fetch_one(&mut *connection)
     .await?;
     if let Some(candidate) = &job.pinned.beside {
@@ -332,7 +333,7 @@ async fn is_made(
                  AND substr(candidate_failed, 1, length($11) + 2) = $11 || ': ')
              AND role <> 'shadow' AND state IN ('queued', 'running', 'finished')
              AND shadow = $6 AND send_to = $7 AND send_as = $8
-             AND deidentify IS $12 AND inputs IS ",
+             AND deidentify IS $12 AND regions = $13 AND inputs IS ",
         inputs_of!("$1")
     ))
     .bind(rows::to_json(&job.selected)?)
@@ -347,6 +348,7 @@ async fn is_made(
     .bind(job.pinned.role == Role::Canary)
     .bind(&job.pinned.version)
     .bind(&job.deidentify)
+    .bind(job.regions.name())
     .execute(&mut *connection)
     .await?;
     if asked.rows_affected() > 0 {

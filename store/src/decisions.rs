@@ -6,6 +6,7 @@ use crate::reader::Reader;
 use crate::rows;
 use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
+use gantry_terms::region::Regions;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
@@ -68,6 +69,8 @@ pub struct NewJob {
     pub send_as: Vec<String>,
     /// The profile by which the results go without the patient.
     pub deidentify: Option<String>,
+    /// In what the report tells where a finding is.
+    pub regions: Regions,
     /// On the level of images: not made again where one of the same rule, model digest and bytes
     /// waits, runs or has finished, so that a late image costs no other one a second run.
     pub once: bool,

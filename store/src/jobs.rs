@@ -11,6 +11,7 @@ use crate::store::Store;
 use gantry_terms::changes::Changes;
 use gantry_terms::earlier::Earlier;
 use gantry_terms::moment::Moment;
+use gantry_terms::region::Regions;
 use gantry_terms::uid::Uid;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub struct Job {
     pub send_as: Vec<String>,
     /// The profile by which the results go without the patient.
     pub deidentify: Option<String>,
+    /// In what the report tells where a finding is.
+    pub regions: Regions,
     pub decided_at: Moment,
     /// This one included.
     pub attempts: u32,
@@ -461,6 +464,8 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         send_to: rows::json(row, "send_to")?,
         send_as: rows::json(row, "send_as")?,
         deidentify: rows::column(row, "deidentify")?,
+        regions: Regions::named(rows::column(row, "regions")?)
+            .ok_or(StoreError::Unreadable("regions"))?,
         decided_at: rows::moment(row, "decided_at")?,
         attempts: rows::small(row, "attempts")?,
         batch,

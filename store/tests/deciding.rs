@@ -11,6 +11,7 @@ use gantry_store::series::SeriesState;
 use gantry_store::store::Store;
 use gantry_terms::changes::Changes;
 use gantry_terms::moment::Moment;
+use gantry_terms::region::Regions;
 use gantry_terms::uid::Uid;
 use modality::{image, instance, series, store};
 use serde_json::json;
@@ -40,6 +41,7 @@ fn job(priority: Priority) -> NewJob {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into(), "sc".into()],
         deidentify: None,
+        regions: Default::default(),
         selections: None,
         once: false,
         pinned: Pinned::default(),
@@ -221,10 +223,15 @@ async fn results_go_by_the_profile_that_their_rule_names() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
     complete(&store, 1).await;
-    let asked = NewJob { deidentify: Some("trial".into()), ..job(Priority::Routine) };
+    let asked = NewJob {
+        deidentify: Some("trial".into()),
+        regions: Regions::Patient,
+        ..job(Priority::Routine)
+    };
     assert!(store.decide(verdicts(1, 1, Some(asked))).await.expect("asked"));
     let leased = store.lease_job("a", MINUTE).await.expect("asked").expect("a job");
     assert_eq!(leased.deidentify.as_deref(), Some("trial"));
+    assert_eq!(leased.regions, Regions::Patient);
     let mut result = image(50, 1);
     result.identity.origin = gantry_store::incoming::Origin::Made;
     store.keep(result).await.expect("kept");

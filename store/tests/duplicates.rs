@@ -71,6 +71,7 @@ async fn decide(store: &Store, of_series: u32, revision: u32) {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         deidentify: None,
+        regions: Default::default(),
         selections: None,
         once: false,
         pinned: Pinned::default(),

@@ -27,6 +27,7 @@ fn decision((model, priority): &(&str, Priority)) -> NewDecision {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         deidentify: None,
+        regions: Default::default(),
         selections: None,
         once: false,
         pinned: Pinned::default(),

@@ -45,6 +45,7 @@ async fn decide(store: &Store, at: Moment) {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         deidentify: None,
+        regions: Default::default(),
         selections: None,
         once: false,
         pinned: Pinned::default(),

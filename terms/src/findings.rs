@@ -51,6 +51,8 @@ pub struct MeasurementGroup {
     pub measurements: Vec<Measurement>,
     /// Whether the finding is there, if the model says so.
     pub presence: Option<Presence>,
+    /// What the model says to other questions, each with one of several classes.
+    pub answers: Vec<Answer>,
     /// The frame that it was found in, counted from 1, if it was found in one of several.
     pub frame: Option<u32>,
     /// Where it is, if it was found at one place.
@@ -66,6 +68,16 @@ pub enum Presence {
     Present,
     Absent,
     Undetermined,
+}
+
+/// What a model says to a question, as in (272741003, SCT, "Laterality"): (7771000, SCT, "Left").
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The output's key in the manifest.
+    pub key: String,
+    pub question: Code,
+    /// None: no class is probable enough.
+    pub value: Option<Code>,
 }
 
 /// One number with its name and unit.

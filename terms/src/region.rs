@@ -11,6 +11,33 @@ pub struct Region {
     pub place: Place,
 }
 
+/// In what a report tells where a finding is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Regions {
+    /// In pixels of each image that shows it (SCOORD, PS3.3 C.18.6).
+    #[default]
+    Images,
+    /// In mm of the patient, where the images have a frame of reference (SCOORD3D, PS3.3 C.18.9).
+    Patient,
+}
+
+impl Regions {
+    pub const ALL: [Self; 2] = [Self::Images, Self::Patient];
+
+    /// As rules and the store write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Patient => "patient",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Place {
     Film(Rectangle),

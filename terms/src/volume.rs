@@ -19,6 +19,21 @@ pub struct Volume {
     pub frame_of_reference: Option<Uid>,
 }
 
+impl Volume {
+    /// Where a point of a slice lies in the patient, in mm, by its column and row: 0 is the outer edge of the first pixel
+    /// (PS3.3 C.7.6.2.1.1, whose 0 is the middle of it). None where there is no such slice.
+    pub fn in_patient(&self, slice: usize, [column, row]: [f64; 2]) -> Option<[f64; 3]> {
+        let Geometry { row_direction, column_direction, pixel_spacing, .. } = &self.geometry;
+        let [between_rows, between_columns] = pixel_spacing;
+        let first = self.slices.get(slice)?.position;
+        Some([0, 1, 2].map(|a| {
+            first[a]
+                + row_direction[a] * (column - 0.5) * between_columns
+                + column_direction[a] * (row - 0.5) * between_rows
+        }))
+    }
+}
+
 /// The instance that a slice came from, or the frame of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceSource {

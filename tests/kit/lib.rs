@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod audit;
+pub mod balls;
 pub mod certificates;
 pub mod difficult_pacs;
 pub mod dns;

@@ -1,15 +1,12 @@
 //! What a model finds at a place, and images that it makes, on their way through the node: boxes in the report, a derived series beside the originals.
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_dictionary_std::tags;
-use gantry_terms::transfer_syntaxes::EXPLICIT_VR_LITTLE_ENDIAN;
+use kit::balls::{BALLS, chest_with};
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::send;
+use kit::need;
 use kit::node::{Node, Setup};
 use kit::pacs::Pacs;
-use kit::template::encode;
 use kit::validators::{assert_as_valid_as, report_tree, state_faults};
-use kit::{need, phantom};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -31,48 +28,6 @@ PatientID = "PHANTOM"
 run  = "bright-balls"
 send = { to = ["PACS"], as = ["structured-report", "secondary-capture", "derived-images", "key-objects", "presentation-state", "text-report", "encapsulated-pdf"] }
 "#;
-
-/// A ball of metal: the numbers of the images that it is in, where its middle is, its radius in pixels, and
-/// how bright it is in HU.
-struct Ball {
-    images: [usize; 2],
-    row: i32,
-    column: i32,
-    radius: i32,
-    brightness: u16,
-}
-
-const BALLS: [Ball; 2] = [
-    Ball { images: [5, 8], row: 150, column: 60, radius: 7, brightness: 2400 },
-    Ball { images: [11, 11], row: 190, column: 260, radius: 11, brightness: 1800 },
-];
-
-impl Ball {
-    /// The same in each of its images: a cylinder.
-    fn put_into(&self, image: &Instance) -> Instance {
-        let mut object = image.object();
-        let pixels = object.element(tags::PIXEL_DATA).expect("pixels");
-        let mut words = pixels.to_multi_int::<u16>().expect("16 bits");
-        let columns: i32 =
-            object.element(tags::COLUMNS).expect("there").to_int().expect("a number");
-        for (at, word) in words.iter_mut().enumerate() {
-            let (row, column) = (at as i32 / columns, at as i32 % columns);
-            let (down, along) = (row - self.row, column - self.column);
-            if down * down + along * along <= self.radius * self.radius {
-                *word = self.brightness + 1024;
-            }
-        }
-        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into())));
-        let transfer_syntax = EXPLICIT_VR_LITTLE_ENDIAN.into();
-        Instance { data_set: encode(object), transfer_syntax, ..image.clone() }
-    }
-
-    /// From outer edge to outer edge: column, row, column, row.
-    fn edges(&self) -> [f64; 4] {
-        let Self { row, column, radius, .. } = self;
-        [column - radius, row - radius, column + radius + 1, row + radius + 1].map(f64::from)
-    }
-}
 
 /// A folder of models with this one in it.
 fn model(python: &Path) -> tempfile::TempDir {
@@ -100,12 +55,7 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
     let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
     let models = model(&python);
-    let mut chest = phantom::small_chest("detected");
-    for ball in &BALLS {
-        for image in ball.images[0]..=ball.images[1] {
-            chest.instances[image] = ball.put_into(&chest.instances[image]);
-        }
-    }
+    let chest = chest_with("detected", &BALLS);
     let sources = tempfile::tempdir().expect("a temporary folder");
     Instance::write_all(&chest.instances, sources.path());
 
@@ -169,6 +119,47 @@ fn what_was_found_is_outlined_where_it_is_and_images_come_back_as_a_series_of_th
     assert_eq!(again.out.matches("is the same, byte for byte").count(), images + 6, "{again:?}");
     node.gantry(&["status"]);
     assert_eq!(pacs.received().len(), images + 6, "results start nothing by themselves");
+}
+
+/// In mm of the patient for a PACS that knows regions there, and in pixels of the images for one that does not.
+#[test]
+fn a_rule_that_asks_for_it_has_regions_told_in_the_patient_and_older_archives_get_them_in_pixels() {
+    const ENHANCED: &str = "1.2.840.10008.5.1.4.1.1.88.22";
+    let (Some(()), Some(_)) = (need::dcmtk(), need::onnx_runtime()) else { return };
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let models = model(&python);
+    let chest = chest_with("in the patient", &BALLS);
+    let sources = tempfile::tempdir().expect("a temporary folder");
+    Instance::write_all(&chest.instances, sources.path());
+    let (all, old) = (Pacs::up("ALL"), Pacs::taking("OLD", &[ENHANCED]));
+    let rule = "[[rule]]\nname = \"balls in the patient\"\n[rule.select]\nModality = \"CT\"\nPatientID = \"PHANTOM\"\n\
+                [rule.then]\nrun = \"bright-balls\"\n\
+                send = { to = [\"ALL\", \"OLD\"], as = [\"structured-report\"], regions = \"patient\" }\n";
+    let setup = Setup::new().models(models.path()).rules("balls.toml", rule).scanner("CT1");
+    let node = setup.pacs(&all).pacs(&old).start();
+    send("CT1", &node, &chest.instances);
+    let source = ReceivedFile::first_of(sources.path());
+    let [deep, flat] = [&all, &old].map(|pacs| pacs.wait_for(1, PATIENCE).remove(0));
+    for report in [&deep, &flat] {
+        assert_as_valid_as(&report.path, &source.path);
+    }
+    let tree = report_tree(&deep.path);
+    assert_eq!(tree.matches("SCOORD3D:").count(), 5, "{tree}");
+    let script = include_str!("../kit/regions_in_patient.py");
+    let told = said(&python, script, &[&deep.path, sources.path()], &[]);
+    assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+    assert_eq!(flat.sop_class, ENHANCED);
+    let told = said(&python, include_str!("../kit/regions.py"), &[&flat.path], &[]);
+    assert_eq!(regions(&told), expected(&chest.instances), "{told}");
+
+    let shown = node.gantry(&["show", &deep.sop_instance]);
+    assert!(shown.success, "{shown:?}");
+    assert_eq!(shown.out.matches("Volume Surface: POLYGON, 5 points").count(), 4, "{}", shown.out);
+    assert_eq!(shown.out.matches("Image Region: POLYGON, 5 points").count(), 1, "{}", shown.out);
+    for report in [&deep, &flat] {
+        let again = node.gantry(&["reproduce", &report.sop_instance]);
+        assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
+    }
 }
 
 /// The same findings as sentences, for DCMTK, for `gantry show` and on the pages of the PDF.

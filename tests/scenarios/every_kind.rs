@@ -14,12 +14,13 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// One of each, but for derived images: these are as many as images came.
-const KINDS: [(&str, &str); 10] = [
+/// One of each, but for derived images and pictures by themselves: these are as many as images came.
+const KINDS: [(&str, &str); 11] = [
     ("structured-report", "1.2.840.10008.5.1.4.1.1.88.34"),
     ("text-report", "1.2.840.10008.5.1.4.1.1.88.11"),
     ("encapsulated-pdf", "1.2.840.10008.5.1.4.1.1.104.1"),
     ("secondary-capture", "1.2.840.10008.5.1.4.1.1.7.4"),
+    ("secondary-capture-images", CAPTURE),
     ("segmentation", SEGMENTATION),
     ("fractional-segmentation", SEGMENTATION),
     ("parametric-map", "1.2.840.10008.5.1.4.1.1.30"),
@@ -28,6 +29,7 @@ const KINDS: [(&str, &str); 10] = [
     ("presentation-state", "1.2.840.10008.5.1.4.1.1.11.1"),
 ];
 const SEGMENTATION: &str = "1.2.840.10008.5.1.4.1.1.66.4";
+const CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
 fn run(python: &Path, script: &str, paths: &[&Path]) -> String {
@@ -75,7 +77,7 @@ fn every_kind_of_result_is_at_orthanc_and_at_dcmtk_as_it_was_made() {
     }
     association.release();
 
-    let results = KINDS.len() - 1 + chest.instances.len();
+    let results = KINDS.len() - 2 + 2 * chest.instances.len();
     let received = pacs.wait_for(results, PATIENCE);
     archive.wait_for(results);
     let at_pacs: BTreeMap<String, Instance> = received
@@ -100,8 +102,9 @@ fn every_kind_of_result_is_at_orthanc_and_at_dcmtk_as_it_was_made() {
         assert_eq!(archived.len(), results, "{name}");
         let mut classes: Vec<&str> =
             archived.values().map(|instance| instance.sop_class.as_str()).collect();
-        let images = vec![CT; chest.instances.len() - 1];
-        let mut expected: Vec<&str> = KINDS.iter().map(|(_, class)| *class).chain(images).collect();
+        let further = [CT, CAPTURE].repeat(chest.instances.len() - 1);
+        let kinds = KINDS.iter().map(|(_, class)| *class);
+        let mut expected: Vec<&str> = kinds.chain(further).collect();
         classes.sort_unstable();
         expected.sort_unstable();
         assert_eq!(classes, expected, "{name}");

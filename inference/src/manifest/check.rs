@@ -2,6 +2,7 @@
 
 mod batching;
 mod boxes;
+mod choices;
 mod classes;
 mod derived;
 mod image;
@@ -207,6 +208,7 @@ impl Check<'_> {
                 .into_iter()
                 .map(|c| self.classification(c))
                 .collect(),
+            choices: written.choices.into_iter().map(|choice| self.choice(choice)).collect(),
             segmentations: segmentations.into_iter().map(|s| self.segmentation(s)).collect(),
             detections: written.detections.into_iter().map(|d| self.detection(d)).collect(),
             derived: written.images.into_iter().map(|image| self.derived(image)).collect(),
@@ -234,12 +236,12 @@ impl Check<'_> {
         }
     }
 
-    /// Code Value and Coding Scheme Designator are SH, Code Meaning is LO (PS3.3 8.1, 8.2).
+    /// Coding Scheme Designator is SH, Code Meaning is LO, and a code longer than SH holds is a Long Code Value (PS3.3 8.1, 8.2).
     fn code(&mut self, written: Spanned<Code>) -> Code {
         let span = written.span();
         let code = written.into_inner();
         let parts = [
-            ("value", &code.value, 16),
+            ("value", &code.value, 64),
             ("scheme", &code.scheme, 16),
             ("meaning", &code.meaning, 64),
         ];

@@ -46,6 +46,34 @@ pub struct ClassificationOutput {
     pub scale: f64,
 }
 
+/// Which of several classes answers a question: the most probable one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChoiceOutput {
+    pub key: String,
+    /// Key of a [`super::Group`] that exists.
+    pub group: String,
+    pub question: Code,
+    /// At least two, in the order of the tensor's numbers.
+    pub classes: Vec<Code>,
+    /// A float32 tensor of one dimension, or of two of which the first is 1: a number for each class and no others.
+    pub tensor: String,
+    /// Not each class by itself: they exclude each other.
+    pub activation: Activation,
+    /// From 0 to 1: where no class is as probable, nothing is decided.
+    pub undetermined_below: f64,
+    /// How the probability of the answer is told, if it is.
+    pub told: Option<Told>,
+}
+
+/// A probability as a number of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub concept: Code,
+    pub unit: Code,
+    /// 1, or 100 for per cent.
+    pub scale: f64,
+}
+
 /// How the numbers of the classes become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -35,6 +35,8 @@ pub struct Written<I> {
     pub measurements: Vec<WrittenMeasurement>,
     #[serde(default, rename = "classification")]
     pub classifications: Vec<WrittenClassification>,
+    #[serde(default, rename = "choice")]
+    pub choices: Vec<WrittenChoice>,
     #[serde(default, rename = "segmentation")]
     pub segmentations: Vec<WrittenSegmentation>,
     #[serde(default, rename = "detection")]
@@ -66,6 +68,7 @@ impl<I> Written<I> {
             groups: self.groups,
             measurements: self.measurements,
             classifications: self.classifications,
+            choices: self.choices,
             segmentations: self.segmentations,
             detections: self.detections,
             images: self.images,
@@ -254,6 +257,21 @@ pub struct WrittenClassification {
     pub absent_below: Option<Spanned<f64>>,
     pub concept: Spanned<Code>,
     pub unit: Spanned<Code>,
+}
+
+/// `[[choice]]`: what each key means stands at [`super::ChoiceOutput`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WrittenChoice {
+    pub key: Spanned<String>,
+    pub group: Spanned<String>,
+    pub question: Spanned<Code>,
+    pub classes: Spanned<Vec<Spanned<Code>>>,
+    pub tensor: Spanned<String>,
+    pub activation: Spanned<Activation>,
+    pub undetermined_below: Option<Spanned<f64>>,
+    pub concept: Option<Spanned<Code>>,
+    pub unit: Option<Spanned<Code>>,
 }
 
 #[derive(Deserialize)]

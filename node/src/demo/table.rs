@@ -138,9 +138,10 @@ fn print_findings(sent: &Sent, findings: &serde_json::Value) {
     );
     for found in findings.as_array().into_iter().flatten() {
         let text = |key: &str| found[key].as_str().unwrap_or_default().to_string();
-        let value = match (found["value"].as_f64(), found["presence"].as_str()) {
+        let said = found["presence"].as_str().or(found["answer"].as_str());
+        let value = match (found["value"].as_f64(), said) {
             (Some(value), _) => format!("{value:.3}"),
-            (None, Some(presence)) => presence.to_string(),
+            (None, Some(said)) => said.to_string(),
             (None, None) => "no value".into(),
         };
         let truth = sent.truth.as_ref().and_then(|truth| truth_of(truth, &text("key")));

@@ -205,9 +205,10 @@ fn tell_job(text: &mut String, row: &JobRow) {
     }
     for found in row.findings.iter().filter_map(|findings| findings.as_array()).flatten() {
         let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
-        let value = match (found["value"].as_f64(), found["presence"].as_str()) {
+        let said = found["presence"].as_str().or(found["answer"].as_str());
+        let value = match (found["value"].as_f64(), said) {
             (Some(value), _) => format!("{value:.3} {}", word("unit")),
-            (None, Some(presence)) => presence.to_string(),
+            (None, Some(said)) => said.to_string(),
             (None, None) => format!("no value {}", word("unit")),
         };
         text.push_str(&format!("            {}: {value}\n", word("concept")));

@@ -201,21 +201,25 @@ fn measured(pairs: &[&Pair], key: &str) -> Measured {
 }
 
 fn answers(pairs: &[&Pair]) -> Vec<Answered> {
-    keys(pairs, "presence").into_iter().map(|key| answered(pairs, key)).collect()
+    let of = |word: &'static str| {
+        keys(pairs, word).into_iter().map(move |key| answered(pairs, key, word))
+    };
+    of("presence").chain(of("answer")).collect()
 }
 
-fn answered(pairs: &[&Pair], key: &str) -> Answered {
+/// `word` is what the answer is called in the findings.
+fn answered(pairs: &[&Pair], key: &str, word: &str) -> Answered {
     let (mut concept, mut same, mut count) = (String::new(), 0, 0);
     let mut table: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for pair in pairs {
         let [live, candidate] =
-            [&pair.live, &pair.candidate].map(|row| found(row, "presence").get(key).copied());
+            [&pair.live, &pair.candidate].map(|row| found(row, word).get(key).copied());
         if let Some(told) = candidate.or(live) {
             concept = text(told, "concept");
         }
         // Without a number there is no answer.
         let answer = |found: Option<&Value>| {
-            found.map_or_else(|| "no answer".to_string(), |found| text(found, "presence"))
+            found.map_or_else(|| "no answer".to_string(), |found| text(found, word))
         };
         let (live, candidate) = (answer(live), answer(candidate));
         same += usize::from(live == candidate);

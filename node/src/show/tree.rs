@@ -202,6 +202,12 @@ mod tests {
             DataElement::new(tags::GRAPHIC_DATA, VR::FL, drawn),
             text(tags::RELATIONSHIP_TYPE, VR::CS, "INFERRED FROM"),
         ];
+        let in_patient = PrimitiveValue::F32([1.0; 15].as_slice().into());
+        let plane = vec![
+            text(tags::GRAPHIC_TYPE, VR::CS, "POLYGON"),
+            DataElement::new(tags::GRAPHIC_DATA, VR::FL, in_patient),
+            text(tags::RELATIONSHIP_TYPE, VR::CS, "CONTAINS"),
+        ];
         let volume = vec![
             measured(["cm3", "cubic centimetre"]),
             sequence(tags::CONTENT_SEQUENCE, vec![named("SCOORD", "Image Region", outline)]),
@@ -218,6 +224,7 @@ mod tests {
                 vec![coded(tags::CONCEPT_CODE_SEQUENCE, "2", "99X", "Nodule")],
             ),
             named("NUM", "Volume", volume),
+            named("SCOORD3D", "Volume Surface", plane),
             named("NUM", "Ratio", vec![measured(["1", "no units"])]),
             named("NUM", "Mean", no_value),
             named("IMAGE", "Source", vec![sequence(tags::REFERENCED_SOP_SEQUENCE, vec![image])]),
@@ -230,6 +237,7 @@ mod tests {
             "  Finding: Nodule (2, 99X)",
             "  Volume: 12.50 cm3",
             "    [inferred from] Image Region: POLYLINE, 2 points",
+            "  Volume Surface: POLYGON, 5 points",
             "  Ratio: 12.50",
             "  Mean: no value (Not a number)",
             "  Source: 1.2.3, frame 4, 5 (CT Image Storage)",

@@ -32,7 +32,7 @@ impl<'a> Flagged<'a> {
     }
 
     fn label(&mut self, label: &'a str) {
-        if !label.trim().is_empty() && !self.labels.contains(&label) {
+        if !self.labels.contains(&label) {
             self.labels.push(label);
         }
     }

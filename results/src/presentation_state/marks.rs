@@ -45,7 +45,7 @@ pub fn layers(job: &Job, measured: Measured) -> Vec<Layer> {
 }
 
 fn of_mask(job: &Job, mask: &Mask, measured: Measured) -> Layer {
-    let label = if mask.label.trim().is_empty() { &mask.key } else { &mask.label };
+    let label = &mask.label;
     let [rows, columns] = measured.size();
     let slices = mask.voxels.chunks((rows * columns).max(1)).enumerate();
     let drawn = slices.filter(|(_, voxels)| voxels.iter().any(|voxel| *voxel != 0));

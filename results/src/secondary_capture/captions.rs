@@ -2,6 +2,7 @@
 
 use crate::header::{RESEARCH_ONLY, Subject};
 use crate::secondary_capture::picture::{Area, Colour, Picture, advance, line_height};
+use crate::words;
 use gantry_terms::code::Code;
 use gantry_terms::findings::{Measurement, MeasurementGroup, Presence};
 
@@ -47,6 +48,10 @@ impl Captions {
             .collect();
         let several = groups.len() > 1;
         for group in &groups {
+            upper.extend(group.answers.iter().map(|answer| {
+                let group = if several { format!("{}: ", group.label) } else { String::new() };
+                line(format!("{group}{}", words::answer(answer)), WHITE)
+            }));
             upper.extend(group.measurements.iter().map(|m| figure(group, m, several)));
             if group.measurements.is_empty() && group.presence == Some(Presence::Absent) {
                 upper.push(line(format!("{}: none found", group.label), WHITE));

@@ -16,6 +16,8 @@ use gantry_terms::volume::Volume;
 const MOST: usize = 64;
 /// A result must not be larger than many a whole study.
 const MOST_BYTES: usize = 256 << 20;
+/// The same of a series of pictures, which a viewer scrolls along with their slices: 680 of 512 x 512 pixels.
+const MOST_BYTES_OF_SERIES: usize = 512 << 20;
 
 /// Every `stride`th slice that is worth a picture, from the first.
 #[derive(Debug)]
@@ -29,10 +31,23 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// For one object.
     pub fn choose(overlay: &Overlay) -> Self {
+        Self::within(overlay, MOST, MOST_BYTES)
+    }
+
+    /// For an object each: of a cine no more than for one, of a volume all slices that there is room for.
+    pub fn of_series(overlay: &Overlay) -> Self {
+        match overlay.is_cine() {
+            true => Self::choose(overlay),
+            false => Self::within(overlay, usize::MAX, MOST_BYTES_OF_SERIES),
+        }
+    }
+
+    fn within(overlay: &Overlay, most: usize, most_bytes: usize) -> Self {
         let (worth, total) = (overlay.worth_showing(), overlay.slices());
         let bytes = overlay.width() * overlay.height() * 3;
-        let most = (MOST_BYTES / bytes).clamp(1, MOST);
+        let most = (most_bytes / bytes).clamp(1, most);
         let one = overlay.one().to_lowercase();
         Self { stride: worth.len().div_ceil(most), worth, total, factor: overlay.factor, one }
     }
@@ -107,6 +122,29 @@ impl Frames {
         Ok(())
     }
 
+    /// Frame of Reference and Image Plane modules of one slice (PS3.3 C.7.4.1, C.7.6.2), all of them or none: without a frame of reference
+    /// the shape of the pixels.
+    pub fn plane(
+        &self,
+        subject: &Subject,
+        measured: Measured,
+        slice: usize,
+        capture: &mut DataSet,
+    ) -> Result<(), ComposeError> {
+        let (Measured::Volume(volume), Some(uid)) = (measured, measured.frame_of_reference())
+        else {
+            aspect::write(subject.source, measured, capture);
+            return Ok(());
+        };
+        let geometry = &volume.geometry;
+        subject.source.copy_to(Scope::FrameOfReference, capture);
+        capture.uid(tags::FRAME_OF_REFERENCE_UID, uid);
+        capture
+            .decimals(tags::IMAGE_POSITION_PATIENT, &self.first_pixel(volume, slice))?
+            .decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines(geometry))?;
+        self.pixel_measures(subject, geometry, capture)
+    }
+
     /// Of the frames of a cine, as pages.
     fn numbers(&self, capture: &mut DataSet) {
         let vector = PrimitiveValue::from(tags::PAGE_NUMBER_VECTOR);
@@ -125,8 +163,7 @@ impl Frames {
         let geometry = &volume.geometry;
         let mut shared = DataSet::new();
         let mut orientation = DataSet::new();
-        let cosines = [geometry.row_direction, geometry.column_direction].concat();
-        orientation.decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines)?;
+        orientation.decimals(tags::IMAGE_ORIENTATION_PATIENT, &cosines(geometry))?;
         shared
             .item(tags::PLANE_ORIENTATION_SEQUENCE, orientation)
             .item(tags::PIXEL_MEASURES_SEQUENCE, self.measures(subject, &volume.geometry)?);
@@ -139,12 +176,8 @@ impl Frames {
     }
 
     fn measures(&self, subject: &Subject, geometry: &Geometry) -> Result<DataSet, ComposeError> {
-        let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
-        let spacing = geometry.pixel_spacing.map(|spacing| spacing / self.factor as f64);
         let mut measures = DataSet::new();
-        measures
-            .decimals(tags::SLICE_THICKNESS, &[thickness])?
-            .decimals(tags::PIXEL_SPACING, &spacing)?;
+        self.pixel_measures(subject, geometry, &mut measures)?;
         if self.count() > 1 {
             let apart = geometry.slice_step * self.stride as f64;
             measures.decimals(tags::SPACING_BETWEEN_SLICES, &[apart])?;
@@ -152,21 +185,43 @@ impl Frames {
         Ok(measures)
     }
 
-    /// The centre of the frame's first pixel. Where the source was scaled up, that is the corner
+    fn pixel_measures(
+        &self,
+        subject: &Subject,
+        geometry: &Geometry,
+        measures: &mut DataSet,
+    ) -> Result<(), ComposeError> {
+        let thickness = subject.slice_thickness().unwrap_or(geometry.slice_step);
+        let spacing = geometry.pixel_spacing.map(|spacing| spacing / self.factor as f64);
+        measures
+            .decimals(tags::SLICE_THICKNESS, &[thickness])?
+            .decimals(tags::PIXEL_SPACING, &spacing)?;
+        Ok(())
+    }
+
+    /// The centre of the picture's first pixel. Where the source was scaled up, that is the corner
     /// one of those that its first pixel became.
-    fn position(&self, volume: &Volume, slice: usize) -> Result<DataSet, ComposeError> {
+    fn first_pixel(&self, volume: &Volume, slice: usize) -> [f64; 3] {
         let geometry = &volume.geometry;
         let shift = (1.0 - 1.0 / self.factor as f64) / 2.0;
         let (down, along) = (geometry.pixel_spacing[0] * shift, geometry.pixel_spacing[1] * shift);
-        let first: [f64; 3] = std::array::from_fn(|axis| {
+        std::array::from_fn(|axis| {
             volume.slices[slice].position[axis]
                 - geometry.row_direction[axis] * along
                 - geometry.column_direction[axis] * down
-        });
+        })
+    }
+
+    fn position(&self, volume: &Volume, slice: usize) -> Result<DataSet, ComposeError> {
         let mut position = DataSet::new();
-        position.decimals(tags::IMAGE_POSITION_PATIENT, &first)?;
+        position.decimals(tags::IMAGE_POSITION_PATIENT, &self.first_pixel(volume, slice))?;
         let mut frame = DataSet::new();
         frame.item(tags::PLANE_POSITION_SEQUENCE, position);
         Ok(frame)
     }
+}
+
+/// Of rows, then of columns, as Image Orientation (Patient) has them.
+fn cosines(geometry: &Geometry) -> Vec<f64> {
+    [geometry.row_direction, geometry.column_direction].concat()
 }

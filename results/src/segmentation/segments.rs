@@ -33,7 +33,7 @@ fn background(job: &Job) -> DataSet {
 }
 
 fn segment(job: &Job, mask: &Mask, number: u16) -> DataSet {
-    let label = if mask.label.trim().is_empty() { &mask.key } else { &mask.label };
+    let label = &mask.label;
     let (tracking, uid) = tracking(job, mask);
     let lab = PrimitiveValue::U16(cielab(mask.colour).as_slice().into());
     let mut segment = DataSet::new();

@@ -7,11 +7,11 @@ use dicom_dictionary_std::tags;
 use gantry_terms::earlier::Earlier;
 use gantry_terms::uid::Uid;
 
-/// Comprehensive SR, then Enhanced SR. Regions are in pixels of an image (SCOORD) and nothing is referred to by its place
+/// Comprehensive SR, then Enhanced SR. In a report whose regions are in pixels of an image (SCOORD) nothing is referred to by its place
 /// in the tree, so that both classes can say all that the first one says.
 const CLASSES: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.22"];
 
-/// Equal to the report but for class, UID, number and predecessors, in its series; in the order in which they are to be offered. Each
+/// Of a report that tells its regions in pixels of the images: no other one can be told in these classes. Equal to it but for class, UID, number and predecessors, in its series; in the order in which they are to be offered. Each
 /// names the predecessor of its own class, which is what a peer got that is offered it, where there is one.
 pub fn alternates(
     report: &ResultObject,

@@ -86,6 +86,18 @@ pub fn outline(name: impl Into<Code>, corners: &[[f64; 2]], image: DataSet) -> D
     with_children(outline, vec![source])
 }
 
+/// A closed line in one plane of the patient, in mm of a frame of reference (PS3.3 C.18.9).
+pub fn polygon(name: impl Into<Code>, corners: &[[f64; 3]], frame_of_reference: &Uid) -> DataSet {
+    let closed = corners.iter().chain(corners.first());
+    let points: Vec<f32> = closed.flat_map(|at| at.map(|millimetres| millimetres as f32)).collect();
+    let mut polygon = item(Relation::Contains, "SCOORD3D", Some(name.into()));
+    polygon
+        .put(DataElement::new(tags::GRAPHIC_DATA, VR::FL, PrimitiveValue::F32(points.into())))
+        .text(tags::GRAPHIC_TYPE, "POLYGON")
+        .uid(tags::REFERENCED_FRAME_OF_REFERENCE_UID, frame_of_reference);
+    polygon
+}
+
 /// A number with its unit, or the reason why there is none (PS3.3 C.18.1).
 pub fn number(
     relation: Relation,

@@ -26,7 +26,7 @@ struct Frame {
     source: Option<u32>,
 }
 
-/// The content items that refer to a segment, and the template that they make the group one of.
+/// The content items that say where a group is, and the template that they make the group one of.
 pub struct Referring {
     pub template: &'static str,
     pub rows: Vec<DataSet>,

@@ -9,7 +9,7 @@ use crate::structured_report::image_library::image_library;
 use crate::structured_report::observer::observer;
 use crate::structured_report::{About, regions, segments};
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::findings::{Answer, Measurement, MeasurementGroup, NoValue, Presence};
 
 /// Children of the root container.
 pub fn report(about: &About) -> Result<Vec<DataSet>, ComposeError> {
@@ -74,7 +74,7 @@ fn measurement_group(
     index: usize,
     group: &MeasurementGroup,
 ) -> Result<DataSet, ComposeError> {
-    let About { job, measured, .. } = about;
+    let About { job, .. } = about;
     let (label, tracking) = job.tracking(index, group);
     let modifier = |name: Concept, value: &Option<Code>| {
         value.as_ref().map(|value| content::code(HasConceptModifier, name, value))
@@ -84,23 +84,10 @@ fn measurement_group(
         content::uid(HasObservationContext, TRACKING_UNIQUE_IDENTIFIER, &tracking),
     ];
     rows.extend(group.finding.as_ref().map(|finding| content::code(Contains, FINDING, finding)));
-    let outlines = match (&group.region, *measured) {
-        (Some(region), Some(measured)) => regions::outlines(job, measured, region, group.frame)?,
-        _ => Vec::new(),
-    };
-    let segment = segments::segment(about, group).filter(|_| outlines.is_empty());
-    let identifier = match (outlines.len(), &segment) {
-        (0, None) => "1501",
-        (0, Some(segment)) => segment.template,
-        (1, _) => "1410",
-        _ => "1411",
-    };
-    let placed = identifier != "1501";
-    if !outlines.is_empty() {
-        rows.push(content::code(Contains, GEOMETRIC_PURPOSE, &BOUNDED_BY.into()));
-    }
-    rows.extend(outlines);
-    rows.extend(segment.map(|segment| segment.rows).unwrap_or_default());
+    let place = regions::regions(about, group)?.or_else(|| segments::segment(about, group));
+    let identifier = place.as_ref().map_or("1501", |place| place.template);
+    let placed = place.is_some();
+    rows.extend(place.map(|place| place.rows).unwrap_or_default());
     rows.extend(modifier(MEASUREMENT_METHOD, &group.method));
     rows.extend(modifier(FINDING_SITE, &group.site));
     for measurement in &group.measurements {
@@ -108,6 +95,7 @@ fn measurement_group(
     }
     rows.extend(only_source(job, group.frame).filter(|_| !placed));
     rows.extend(group.presence.map(presence));
+    rows.extend(group.answers.iter().map(answer));
     let mut container = content::container(Contains, MEASUREMENT_GROUP, rows);
     content::template(&mut container, identifier);
     Ok(container)
@@ -133,6 +121,13 @@ fn presence(presence: Presence) -> DataSet {
         Presence::Undetermined => UNDETERMINED,
     };
     content::code(Contains, PRESENCE_OF_PROPERTY, &answer.into())
+}
+
+/// A qualitative evaluation too: the question, and the class that answers it.
+fn answer(answer: &Answer) -> DataSet {
+    let undetermined = UNDETERMINED.into();
+    let value = answer.value.as_ref().unwrap_or(&undetermined);
+    content::code(Contains, answer.question.clone(), value)
 }
 
 /// TID 300.

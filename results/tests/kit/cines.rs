@@ -265,6 +265,7 @@ pub fn findings(film: &Film) -> Findings {
             label: format!("Lung (frame {frame})"),
             measurements: vec![model::number("area", concept, unit, Ok(f64::from(count)))],
             presence: None,
+            answers: Vec::new(),
             frame: Some(frame),
             segment: Some(findings.masks[0].key.clone()),
             ..template.clone()
@@ -275,6 +276,7 @@ pub fn findings(film: &Film) -> Findings {
     findings.groups.push(MeasurementGroup {
         frame: Some(5),
         presence: None,
+        answers: Vec::new(),
         region: Some(Region { colour: [255, 128, 0], place }),
         ..template
     });

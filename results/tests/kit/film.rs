@@ -101,6 +101,7 @@ pub fn findings(
             value: certainty,
         }],
         presence,
+        answers: Vec::new(),
         frame: None,
         region: None,
         segment: None,

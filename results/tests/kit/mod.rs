@@ -9,6 +9,7 @@ pub mod film;
 pub mod modalities;
 pub mod model;
 pub mod phantom;
+pub mod places;
 pub mod reading;
 pub mod tables;
 pub mod validators;

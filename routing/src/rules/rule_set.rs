@@ -37,6 +37,8 @@ pub struct ModelFacts {
     /// As selections are named that fill them; at least one.
     pub inputs: Vec<String>,
     pub results: Vec<String>,
+    /// Whether it finds something at places in a volume.
+    pub places: bool,
 }
 
 /// One file of rules. Only the file's name counts for the digest, not its folder.

@@ -4,6 +4,7 @@ use super::forward;
 use super::reader::Reader;
 use super::tree::{Entry, Node, Span};
 use gantry_terms::changes::Changes;
+use gantry_terms::region::Regions;
 use serde::{Deserialize, Serialize};
 
 /// What a rule asks for when it runs.
@@ -14,12 +15,15 @@ pub struct Then {
     pub run: Option<String>,
     /// Peers that get the model's results.
     pub send_to: Vec<String>,
-    /// The kinds of result that are made: `structured-report`, `secondary-capture`, `derived-images`, `segmentation`,
+    /// The kinds of result that are made: `structured-report`, `secondary-capture`, `secondary-capture-images`, `derived-images`, `segmentation`,
     /// `fractional-segmentation`, `label-map`, `parametric-map`, `key-objects`, `presentation-state`, `text-report`, `encapsulated-pdf`; `failure-report` is made only where the analysis failed.
     pub send_as: Vec<String>,
     /// The profile by which the results go without the patient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_deidentify: Option<String>,
+    /// In what the report tells where a finding is.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub send_regions: Regions,
     /// Who gets the selected images, as they came or with changes.
     pub forward: Vec<Forward>,
     pub priority: Priority,
@@ -30,6 +34,10 @@ pub struct Then {
     pub shadow: bool,
     /// What it takes, the image, the series or the study, is kept from the rules without `stop`.
     pub stop: bool,
+}
+
+fn is_usual(regions: &Regions) -> bool {
+    *regions == Regions::default()
 }
 
 /// A peer that gets the selected images, and what is changed in them on the way.
@@ -114,8 +122,16 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
             }
             "as" => then.send_as = results(reader, &entry.node, then.run.as_deref()),
             "deidentify" => then.send_deidentify = forward::read_profile(reader, &entry.node),
-            _ => reader.unknown_key(entry, "`send`", &["to", "as", "deidentify"]),
+            "regions" => {
+                let known = Regions::ALL.map(Regions::name);
+                let named = one_of(reader, entry, &known).and_then(Regions::named);
+                then.send_regions = named.unwrap_or_default();
+            }
+            _ => reader.unknown_key(entry, "`send`", &["to", "as", "deidentify", "regions"]),
         }
+    }
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "regions") {
+        check_regions(reader, entry, then);
     }
     if then.send_as == [FAILURE_REPORT] {
         let help = "as = [\"structured-report\", \"failure-report\"]".to_string();
@@ -137,11 +153,29 @@ fn send(reader: &mut Reader, entry: &Entry, runs: bool, then: &mut Then) {
     }
 }
 
+/// It is of a report, and of a finding that has a place.
+fn check_regions(reader: &mut Reader, entry: &Entry, then: &Then) {
+    let Some(run) = then.run.as_deref().filter(|_| !then.send_as.is_empty()) else { return };
+    if !then.send_as.iter().any(|kind| kind == "structured-report") {
+        let help = "add \"structured-report\" to `as`, or leave `regions` out".to_string();
+        let text = "`regions` says how the report tells where a finding is, and no report is sent";
+        reader.fault(&entry.key_span, text, help);
+    }
+    let places = reader.world.models.iter().any(|model| model.name == run && model.places);
+    if !places && then.send_regions == Regions::Patient {
+        let text = format!(
+            "model \"{run}\" finds nothing at a place in a volume, and only there a region is in the patient"
+        );
+        reader.fault(&entry.key_span, text, "leave `regions` out".to_string());
+    }
+}
+
 /// A report that says that the analysis failed, in the place of the others.
 pub const FAILURE_REPORT: &str = "failure-report";
 
 /// What is parked where it has to leave without the patient.
-const PARKED_WITHOUT_PATIENT: [&str; 2] = ["encapsulated-pdf", "secondary-capture"];
+const PARKED_WITHOUT_PATIENT: [&str; 3] =
+    ["encapsulated-pdf", "secondary-capture", "secondary-capture-images"];
 
 fn why_parked(kind: &str) -> &'static str {
     match kind {

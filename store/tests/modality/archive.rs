@@ -90,6 +90,7 @@ pub async fn decide(store: &Store, of_series: u32, with_job: bool) {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         deidentify: None,
+        regions: Default::default(),
         selections: None,
         once: false,
         pinned: Pinned::default(),

@@ -26,6 +26,7 @@ pub fn job(level: Level, selected: Vec<Uid>) -> NewJob {
         send_to: vec!["PACS".into()],
         send_as: vec!["sr".into()],
         deidentify: None,
+        regions: Default::default(),
         once: level == Level::Instance,
         pinned: Pinned::default(),
     }

@@ -29,15 +29,19 @@ impl Check<'_> {
         let mut outputs = BTreeSet::new();
         let measurements = written.measurements.iter().map(|m| &m.key);
         let classifications = written.classifications.iter().map(|c| &c.key);
+        let choices = written.choices.iter().map(|c| &c.key);
         let masks = written.segmentations.iter().map(|s| &s.key);
         let boxes = written.detections.iter().map(|d| &d.key);
         let images = written.images.iter().map(|image| &image.key);
-        for key in measurements.chain(classifications).chain(masks).chain(boxes).chain(images) {
+        let numbers = measurements.chain(classifications).chain(choices);
+        for key in numbers.chain(masks).chain(boxes).chain(images) {
             let first = outputs.insert(key.get_ref().as_str());
             self.require(first, key.span(), "this key is taken by an output above");
         }
         let measured = written.measurements.iter().map(|m| &m.group);
-        let named = || measured.clone().chain(written.classifications.iter().map(|c| &c.group));
+        let chosen = written.choices.iter().map(|c| &c.group);
+        let asked = written.classifications.iter().map(|c| &c.group).chain(chosen);
+        let named = || measured.clone().chain(asked.clone());
         for written in named() {
             let group = written.get_ref().as_str();
             if !groups.contains(group) {
@@ -46,6 +50,7 @@ impl Check<'_> {
             }
         }
         self.answers(written);
+        self.questions(written);
         self.boxes(written);
         self.images(written);
         let masks: BTreeSet<&str> =
@@ -68,11 +73,11 @@ impl Check<'_> {
             self.require(
                 used,
                 group.key.span(),
-                "no measurement or classification is in this group",
+                "no measurement, classification or choice is in this group",
             );
         }
         if outputs.is_empty() {
-            let text = "a model gives at least one [[measurement]], [[classification]], \
+            let text = "a model gives at least one [[measurement]], [[classification]], [[choice]], \
                         [[segmentation]], [[detection]] or [[image]]";
             self.problems.push(ModelProblem::of_file(self.file, text));
         }

@@ -21,7 +21,9 @@ impl Check<'_> {
             let Some(of) = &group.of else {
                 let one = each.first().copied().flatten();
                 let all = each.iter().all(|other| *other == one);
-                let asked = written.classifications.iter().any(|c| c.group.get_ref() == key);
+                let asked = written.classifications.iter().map(|c| &c.group);
+                let mut asked = asked.chain(written.choices.iter().map(|c| &c.group));
+                let asked = asked.any(|group| group.get_ref() == key);
                 segments.push(one.filter(|_| all && !asked).map(str::to_owned));
                 continue;
             };

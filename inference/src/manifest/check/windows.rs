@@ -104,7 +104,9 @@ impl Check<'_> {
         }
         let (Some(lead), Some(windows)) = (lead, windows) else { return };
         let measured = written.measurements.iter().filter_map(|m| m.tensor.as_ref());
-        for tensor in measured.chain(written.classifications.iter().map(|c| &c.tensor)) {
+        let asked = written.classifications.iter().map(|c| &c.tensor);
+        let asked = asked.chain(written.choices.iter().map(|c| &c.tensor));
+        for tensor in measured.chain(asked) {
             let text = "the graph sees a piece at a time, and says a number of each: measure a \
                         segmentation (`of`), or leave [input.windows] away";
             self.fault(tensor.span(), text);

@@ -31,6 +31,7 @@ fn row(version: &str, state: JobState, findings: Value, seconds: f64, peak: u64)
         send_to: Vec::new(),
         send_as: Vec::new(),
         deidentify: None,
+        regions: Default::default(),
         decided_at: Moment(0),
         attempts: 1,
     };

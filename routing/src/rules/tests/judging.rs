@@ -317,6 +317,27 @@ expect = { "emphysema on thin chest CT" = "skipped: images" }
     assert!(!then.shadow && !then.stop);
 }
 
+/// What was not asked for is not written beside a decision either: rules of before read as they did.
+#[test]
+fn a_rule_says_in_what_the_report_tells_where_a_finding_is() {
+    use gantry_terms::region::Regions;
+    for (written, regions) in [
+        ("", Regions::Images),
+        (", regions = \"images\"", Regions::Images),
+        (", regions = \"patient\"", Regions::Patient),
+    ] {
+        let text = format!(
+            "[[rule]]\nname = \"r\"\n[rule.select]\nModality = \"CT\"\n[rule.then]\nrun = \"lung-nodules\"\n\
+             send = {{ to = [\"PACS\"], as = [\"structured-report\"]{written} }}\n"
+        );
+        let rules = parse(&text).expect("the rule is good");
+        let then = &rules.rules()[0].then;
+        assert_eq!(then.send_regions, regions);
+        let kept = serde_json::to_value(&**then).expect("JSON");
+        assert_eq!(kept.get("send-regions").is_some(), regions == Regions::Patient, "{kept}");
+    }
+}
+
 #[test]
 fn what_this_node_made_is_never_selected() {
     let text = "[[rule]]\nname = \"all\"\n[rule.then]\nforward = [\"PACS\"]\n";

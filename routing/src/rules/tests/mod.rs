@@ -27,11 +27,13 @@ fn world() -> World {
         name: name.to_string(),
         inputs: inputs.iter().map(|input| input.to_string()).collect(),
         results: results.to_vec(),
+        places: name.contains("nodules"),
     };
     World {
         models: vec![
             model("emphysema", &["input"], &both),
             model("lung-nodules", &["input"], &both[..1]),
+            model("nodules-and-pictures", &["input"], &both),
             model("lesions", &["t1", "flair"], &both),
             model("denoiser", &["input"], &["derived-images".to_string()]),
         ],

@@ -309,7 +309,7 @@ const ACTIONS: &[(&str, &str)] = &[
     (r#"run = "emphysem""#, r#"4:7 there is no model "emphysem" | did you mean "emphysema"?"#),
     (
         r#"run = "zzz""#,
-        r#"4:7 there is no model "zzz" | known: emphysema, lung-nodules, lesions, denoiser"#,
+        r#"4:7 there is no model "zzz" | known: emphysema, lung-nodules, nodules-and-pictures, lesions, denoiser"#,
     ),
     (r#"run = ["emphysema"]"#, r#"4:7 `run` must be a text in quotes, not a list"#),
     (
@@ -332,6 +332,21 @@ send = { to = ["PACS"] }"#,
         r#"run = "emphysema"
 send = { to = "PACS", as = ["structured-report"] }"#,
         r#"5:15 `to` must be a list in brackets, not "PACS" | write ["PACS"]"#,
+    ),
+    (
+        r#"run = "emphysema"
+send = { to = ["PACS"], as = ["structured-report"], regions = "patient" }"#,
+        r#"5:53 model "emphysema" finds nothing at a place in a volume, and only there a region is in the patient | leave `regions` out"#,
+    ),
+    (
+        r#"run = "lung-nodules"
+send = { to = ["PACS"], as = ["structured-report"], regions = "patients" }"#,
+        r#"5:63 there is no regions "patients" | did you mean "patient"?"#,
+    ),
+    (
+        r#"run = "nodules-and-pictures"
+send = { to = ["PACS"], as = ["secondary-capture"], regions = "patient" }"#,
+        r#"5:53 `regions` says how the report tells where a finding is, and no report is sent | add "structured-report" to `as`, or leave `regions` out"#,
     ),
     (
         r#"send = { to = ["PACS"], as = ["structured-report"] }"#,
