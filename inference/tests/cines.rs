@@ -161,9 +161,8 @@ fn each_frame_has_the_image_that_it_has_as_a_film() {
         let [found] = whole.derived.as_slice() else { panic!("one image") };
         let mut expected = Vec::new();
         for frame in pixels.chunks(size[0] * size[1]) {
-            expected.append(
-                &mut infer(&films, cine(size, frame.to_vec())).unwrap().derived[0].values,
-            );
+            expected
+                .append(&mut infer(&films, cine(size, frame.to_vec())).unwrap().derived[0].values);
         }
         assert_eq!(found.values, expected, "{geometry}");
         if geometry.is_empty() {

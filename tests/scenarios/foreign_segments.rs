@@ -40,7 +40,8 @@ fn segments_that_name_no_image_are_drawn_over_those_that_lie_in_their_planes() {
     let node = Setup::new().rules("nothing.toml", NOTHING).scanner("CT1").pacs(&pacs).start();
     let segs: Vec<Instance> = files.iter().map(|path| Instance::read(path)).collect();
     let sent: Vec<Instance> = chest.instances.iter().chain(&segs).cloned().collect();
-    let mut association = Association::request("CT1", AE_TITLE, node.port, &sent).expect("accepted");
+    let mut association =
+        Association::request("CT1", AE_TITLE, node.port, &sent).expect("accepted");
     for instance in &sent {
         assert_eq!(association.store(instance).map(|answer| answer.status), Ok(0x0000));
     }

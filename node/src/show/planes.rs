@@ -40,7 +40,8 @@ impl Plane {
         let of = |macro_of: Tag, tag: Tag| -> Vec<f64> {
             let text = group(frame, shared, macro_of).and_then(|group| group.text(tag));
             let text = text.unwrap_or_default();
-            let numbers: Result<_, _> = text.split('\\').map(|number| number.trim().parse()).collect();
+            let numbers: Result<_, _> =
+                text.split('\\').map(|number| number.trim().parse()).collect();
             numbers.unwrap_or_default()
         };
         Self::of(|tag| match tag {
@@ -79,7 +80,9 @@ impl Planes {
                 let rank = (identity.origin != Origin::Received, !named);
                 let uid = &identity.sop_instance;
                 match Plane::of(|tag| header.numbers(tag).unwrap_or_default()) {
-                    Some(plane) => found.push((rank, plane, Under { source: uid.clone(), frame: None })),
+                    Some(plane) => {
+                        found.push((rank, plane, Under { source: uid.clone(), frame: None }))
+                    }
                     None => {
                         let frames = frames(reader, uid, &identity.transfer_syntax).await?;
                         found.extend(frames.into_iter().map(|(plane, under)| (rank, plane, under)));

@@ -221,6 +221,7 @@ def segments(path, data_set, put):
     found = numpy.moveaxis(planes, -1, 0)
     expect(found.shape == given.shape and (found == given).all(), f"highdicom finds other voxels: {found.shape}, {(found != 0).sum()}, not {(given != 0).sum()}")
     if not put.has_planes():
+        expect(not glob.glob(f"{path}.d/*.nrrd"), "segimage2itkimage has a place for what lies nowhere")
         cannot(NO_PLACE)
         return
     if kind != "LABELMAP":

@@ -132,7 +132,10 @@ impl Put {
 
     fn segments(&self, findings: &Findings) {
         let apart = taken_apart(findings.clone()).masks;
-        self.write("masks", findings.masks.iter().map(|m| &m.voxels[..]).collect::<Vec<_>>().concat());
+        self.write(
+            "masks",
+            findings.masks.iter().map(|m| &m.voxels[..]).collect::<Vec<_>>().concat(),
+        );
         self.write("apart", apart.iter().map(|m| &m.voxels[..]).collect::<Vec<_>>().concat());
         let probable = findings.masks.iter().map(|mask| &mask.probabilities[..]);
         self.write("probabilities", probable.collect::<Vec<_>>().concat());
