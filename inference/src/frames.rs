@@ -13,7 +13,9 @@ use crate::prepare::Prepared;
 use crate::tensors::Tensors;
 use gantry_terms::code::Code;
 use gantry_terms::film::Film;
-use gantry_terms::findings::{Findings, Mask, Measurement, MeasurementGroup, NoValue, Presence};
+use gantry_terms::findings::{
+    Derived, Findings, Mask, Measurement, MeasurementGroup, NoValue, Presence,
+};
 use gantry_terms::images::Images;
 use ort::session::{RunOptions, Session};
 use std::collections::BTreeSet;
@@ -77,7 +79,7 @@ pub fn interpret(
     let of_each: BTreeSet<&str> =
         gathered::of_each(&model.manifest).map(|wanted| wanted.name).collect();
     let mut each = Vec::with_capacity(film.frames);
-    let mut masks: Vec<Mask> = Vec::new();
+    let (mut masks, mut derived): (Vec<Mask>, Vec<Derived>) = Default::default();
     for at in 0..film.frames {
         let mut of_frame = Tensors::default();
         for (name, tensor) in tensors.0.iter().filter(|(name, _)| of_each.contains(name.as_str())) {
@@ -85,13 +87,14 @@ pub fn interpret(
         }
         let mut found = of_images(model, &one_of(film, at).into(), prepared, &of_frame)?;
         behind(&mut masks, std::mem::take(&mut found.masks), film);
+        images_behind(&mut derived, std::mem::take(&mut found.derived), film);
         each.push(found);
     }
     let whole = match wanted.tell {
         Tell::Each => each_told(each),
         Tell::Mean | Tell::Max => together(&model.manifest, each, wanted.tell),
     };
-    let mut findings = Findings { masks, ..whole? };
+    let mut findings = Findings { masks, derived, ..whole? };
     detect(model, images, prepared, tensors, &mut findings)?;
     if film.frames == 1 {
         // Frames of images of one frame have no number (PS3.3 Table 10-3).
@@ -126,6 +129,19 @@ fn behind(all: &mut Vec<Mask>, masks: Vec<Mask>, film: &Film) {
                     mask.probabilities.reserve_exact(more);
                 }
                 all.push(mask);
+            }
+        }
+    }
+}
+
+/// The images of a frame behind those of the frames before it.
+fn images_behind(all: &mut Vec<Derived>, images: Vec<Derived>, film: &Film) {
+    for (at, mut image) in images.into_iter().enumerate() {
+        match all.get_mut(at) {
+            Some(whole) => whole.values.append(&mut image.values),
+            None => {
+                image.values.reserve_exact(film.places() - image.values.len());
+                all.push(image);
             }
         }
     }

@@ -139,6 +139,40 @@ fn figures_of_a_mask_are_told_of_each_frame_or_of_those_that_it_is_on() {
     assert!(near(found, most), "{found:?}");
 }
 
+/// Also where the model's grid is another one, a mask is read of the same tensor, and the last batch is not full.
+#[test]
+fn each_frame_has_the_image_that_it_has_as_a_film() {
+    let size = [11, 17];
+    let pixels = Random(11).numbers(5 * size[0] * size[1], -1.0, 1.0);
+    let image = "[[image]]\nkey = \"quiet\"\nlabel = \"quiet\"\ntensor = \"same\"\nscale = 2.0\noffset = 3.0\n\
+                 derivation = { value = \"113087\", scheme = \"DCM\", meaning = \"A\" }\n";
+    let of_mask = mask("tensor = \"same\"\nat-least = 0.3");
+    let geometries = ["", "size = [7, 23]", "size = [9, 9]\ncrop = \"centre-square\""];
+    for (geometry, batch) in geometries.into_iter().zip([1, 2, 64]) {
+        let outputs = [of_mask.clone(), image.to_string()];
+        let told = |manifest: String| {
+            let both = "[\"structured-report\", \"derived-images\"]";
+            start(manifest.replacen("[\"structured-report\"]", both, 1))
+        };
+        let films = told(of_films(geometry, &outputs));
+        let frames = told(of_frames("mean", batch, geometry, &outputs));
+        let (Some(films), Some(frames)) = (films, frames) else { return };
+        let whole = infer(&frames, cine(size, pixels.clone())).unwrap();
+        let [found] = whole.derived.as_slice() else { panic!("one image") };
+        let mut expected = Vec::new();
+        for frame in pixels.chunks(size[0] * size[1]) {
+            expected
+                .append(&mut infer(&films, cine(size, frame.to_vec())).unwrap().derived[0].values);
+        }
+        assert_eq!(found.values, expected, "{geometry}");
+        if geometry.is_empty() {
+            let near = |(own, pixel): (&f32, &f32)| (own - (pixel * 2.0 + 3.0)).abs() < 1e-5;
+            assert!(found.values.iter().zip(&pixels).all(near));
+        }
+        assert_eq!(whole.masks[0].voxels.len(), found.values.len());
+    }
+}
+
 const DETECTION: &str = "[[detection]]
 key = \"nodule\"
 label = \"Nodule\"
@@ -232,12 +266,9 @@ fn what_frames_have_not_is_refused_and_colours_have_no_intensities() {
     let image = "[[image]]\nkey = \"quiet\"\nlabel = \"Quiet\"\ntensor = \"same\"\n\
                  derivation = { value = \"113087\", scheme = \"DCM\", meaning = \"A\" }\n";
     check("", 7, DETECTION, &[]);
-    check(
-        "",
-        4,
-        image,
-        &["an image goes out as \"derived-images\"", "of frames no images are derived"],
-    );
+    let goes = "an image goes out as \"derived-images\"";
+    check("", 4, image, &[goes]);
+    check("colour = \"rgb\"", 4, image, &[goes, "an image is derived of grey films and frames"]);
     let colours = "of colours an area and a count are measured, and no intensities";
     check("colour = \"rgb\"", 4, DETECTION, &[]);
     check("colour = \"rgb\"", 7, DETECTION, &[colours; 3]);

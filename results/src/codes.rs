@@ -111,7 +111,7 @@ pub const KEY_OBJECT_DESCRIPTION: Concept = dcm("113012", "Key Object Descriptio
 
 // TID 2000: the report in words (CID 7000, CID 7001, CID 7002)
 pub const DIAGNOSTIC_IMAGING_REPORT: Concept =
-    Concept("18748-4", "LN", "Diagnostic imaging report");
+    Concept("18748-4", "LN", "Diagnostic Imaging Report");
 pub const PROCEDURE_DESCRIPTIONS: Concept = dcm("121064", "Current Procedure Descriptions");
 pub const PROCEDURE_DESCRIPTION: Concept = dcm("121065", "Procedure Description");
 pub const FINDINGS: Concept = dcm("121070", "Findings");

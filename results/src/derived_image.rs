@@ -1,5 +1,6 @@
 //! Images that a model made of images, as a new series of the same modality beside the originals (PS3.3 C.7.6.1.1.2, C.12.4).
 
+mod cine;
 mod frames;
 mod stored;
 
@@ -30,8 +31,8 @@ const GONE: &[Tag] = &[
     tags::MAC_PARAMETERS_SEQUENCE,
 ];
 
-/// Objects whose Image Type says PRIMARY for whatever is no copy of a screen (PS3.3 C.8.11.3.1.1), or always (C.8.9.4.1.1).
-const ALWAYS_PRIMARY: &[&str] = &["DX", "MG", "IO", "PT"];
+/// Objects whose Image Type says PRIMARY for whatever is no copy of a screen (PS3.3 C.8.11.3.1.1), or always (C.8.9.4.1.1, C.8.4.9.1.1).
+const ALWAYS_PRIMARY: &[&str] = &["DX", "MG", "IO", "NM", "PT"];
 
 /// For each kind of image that the findings have, but for those of a quantity, one object for each original, in their order, with as many frames: one
 /// series for each kind. `originals` are the Part 10 files of the source's instances, whose pixels are not read.
@@ -54,20 +55,7 @@ pub fn derived_images<'a>(
     for (header, instance) in headers.iter().zip(&source.instances) {
         framed.extend(Original::of(header, &instance.sop_instance, measured)?);
     }
-    // One after the other with groups, or all without.
-    let in_order = |slice: usize| {
-        let found = framed.iter().find_map(|original| {
-            let at = original.slices.iter().position(|of| *of == slice)?;
-            Some(&original.flat[at])
-        });
-        found.or_else(|| headers.get(slice).filter(|_| framed.is_empty()))
-    };
-    let of_slices: Option<Vec<&DataSet>> = (0..slices(measured)).map(in_order).collect();
-    let of_slices = of_slices.ok_or(ComposeError::NotOneFrame)?;
-    let as_many = if framed.is_empty() { of_slices.len() } else { framed.len() };
-    if as_many != originals.len() {
-        return Err(ComposeError::NotOneFrame);
-    }
+    let of_slices = of_slices(&headers, &framed, measured)?;
     let mut objects = Vec::new();
     let images = findings.derived.iter().filter(|image| image.quantity.is_none());
     for (number, derived) in images.enumerate() {
@@ -78,6 +66,34 @@ pub fn derived_images<'a>(
         }
     }
     Ok(objects)
+}
+
+/// Of each slice what says of its pixels: one image after the other without functional groups, frames of images with them, or the one
+/// image of a cine.
+fn of_slices<'h>(
+    headers: &'h [DataSet],
+    framed: &'h [Original],
+    measured: Measured,
+) -> Result<Vec<&'h DataSet>, ComposeError> {
+    if let ([header], []) = (headers, framed)
+        && cine::is_grey(header, measured)
+    {
+        return Ok(vec![header; measured.slices()]);
+    }
+    let in_order = |slice: usize| {
+        let found = framed.iter().find_map(|original| {
+            let at = original.slices.iter().position(|of| *of == slice)?;
+            Some(&original.flat[at])
+        });
+        found.or_else(|| headers.get(slice).filter(|_| framed.is_empty()))
+    };
+    let of_slices: Option<Vec<&DataSet>> = (0..slices(measured)).map(in_order).collect();
+    let of_slices = of_slices.ok_or(ComposeError::NotOneFrame)?;
+    let as_many = if framed.is_empty() { of_slices.len() } else { framed.len() };
+    if as_many != headers.len() {
+        return Err(ComposeError::NotOneFrame);
+    }
+    Ok(of_slices)
 }
 
 /// A film with colours has three for each frame, of which none is grey.
@@ -122,6 +138,10 @@ impl Series<'_> {
         self.origin(instance, &stamp, &mut image);
         match framed {
             Some(framed) => self.frames(framed, instance, &mut image)?,
+            None if cine::is_grey(original, self.measured) => {
+                self.source_image(instance, &mut image);
+                self.cine(original, &mut image)?;
+            }
             None => {
                 self.source_image(instance, &mut image);
                 let pixels = Pixels::of(original, self.measured, at)?;

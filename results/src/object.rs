@@ -32,8 +32,8 @@ pub enum ComposeError {
     )]
     NotOneFrame,
     #[error(
-        "an ultrasound image has 8 bits, and the image that the model made of it does not fit into those of the original; \
-         the model's author must bring its values into those of the original (`scale`, `offset`), without `rescale`"
+        "ultrasound images have 8 bits, X-ray images of this class no numbers below 0, and the image that the model made does not fit; \
+         the model's author must bring its values into those of the original (`scale`, `offset`), or say a `rescale` that does"
     )]
     NoRoom,
     #[error(

@@ -1,4 +1,5 @@
-//! Ultrasound images of many frames, in grey and in colours: a model that somebody brought segments each frame, and each result says which.
+//! Ultrasound images of many frames, in grey and in colours: a model that somebody brought segments each frame, and each result says which;
+//! another one makes an image of many frames of the grey one.
 
 use kit::instance::{Instance, ReceivedFile};
 use kit::modality::dcmsend;
@@ -23,13 +24,18 @@ const RESULTS: [&str; 5] = [
 ];
 /// With two segmentations.
 const OF_A_CINE: usize = 6;
+/// What is derived of the grey one.
+const CINE: &str = "1.2.840.10008.5.1.4.1.1.3.1";
 
 fn rule(peers: &[&str]) -> String {
     format!(
         "[[rule]]\nname = \"bright parts of cines\"\non = \"instance\"\n\n[rule.select]\nModality = \"US\"\n\
          NumberOfFrames = {{ min = 2 }}\n\n[rule.then]\nrun = \"bright-cine\"\nsend = {{ to = {peers:?}, as = \
          [\"structured-report\", \"secondary-capture\", \"segmentation\", \"fractional-segmentation\", \"label-map\", \
-         \"key-objects\"] }}\n"
+         \"key-objects\"] }}\n\n\
+         [[rule]]\nname = \"half as bright\"\non = \"instance\"\n\n[rule.select]\nModality = \"US\"\n\
+         NumberOfFrames = {{ min = 2 }}\nSamplesPerPixel = 1\n\n[rule.then]\nrun = \"dim-cine\"\n\
+         send = {{ to = [\"PACS\"], as = [\"derived-images\"] }}\n"
     )
 }
 
@@ -48,20 +54,24 @@ fn each_frame_of_a_cine_is_segmented_and_results_say_which_frame_they_are_of() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let [images, models, cines] =
         ["images", "models", "cines"].map(|name| folder.path().join(name));
-    let model = models.join("bright-cine");
-    for path in [&images, &model, &cines] {
+    for path in [&images, &cines] {
         std::fs::create_dir_all(path).expect("a folder");
     }
-    let manifest = need::root().join("tests/scenarios/models/bright-cine.toml");
-    std::fs::copy(manifest, model.join("model.toml")).expect("copied");
-    run(&python, include_str!("../kit/cine_model.py"), &[&model.join("model.onnx")]);
+    for name in ["bright-cine", "dim-cine"] {
+        let model = models.join(name);
+        std::fs::create_dir_all(&model).expect("a folder");
+        let manifest = need::root().join(format!("tests/scenarios/models/{name}.toml"));
+        std::fs::copy(manifest, model.join("model.toml")).expect("copied");
+        let graph = model.join("model.onnx");
+        run(&python, include_str!("../kit/cine_model.py"), &[Path::new(name), &graph]);
+    }
     Instance::write_all(&phantom::small_chest("cine").instances, &images);
     let sent = ["grey.dcm", "rgb.dcm"].map(|name| cines.join(name));
     let first = images.join("0001.dcm");
     run(&python, include_str!("../kit/cine.py"), &[&first, &sent[0], &sent[1]]);
 
     // DCMTK's storescp knows no label maps, unless its profile names them.
-    let pacs = Pacs::taking("PACS", &RESULTS);
+    let pacs = Pacs::taking("PACS", &[&RESULTS[..], &[CINE]].concat());
     let port = ports::free();
     let archive = need::orthanc().map(|()| Orthanc::up(AE_TITLE, port));
     let mut peers = vec!["PACS"];
@@ -73,10 +83,18 @@ fn each_frame_of_a_cine_is_segmented_and_results_say_which_frame_they_are_of() {
     }
     let node = setup.start();
     dcmsend("US1", AE_TITLE, node.port, &cines).expect("the node takes cines");
-    let received = pacs.wait_for(2 * OF_A_CINE, PATIENCE);
+    let received = pacs.wait_for(2 * OF_A_CINE + 1, PATIENCE);
+    let (derived, received): (Vec<_>, Vec<_>) =
+        received.into_iter().partition(|file| file.sop_class == CINE);
     for cine in &sent {
         check(&node, &python, cine, &received);
     }
+    let [derived] = derived.as_slice() else { panic!("one image of many frames: {derived:?}") };
+    assert_as_valid_as(&derived.path, &sent[0]);
+    let compared = [sent[0].as_path(), &derived.path];
+    assert_eq!(run(&python, include_str!("../kit/dimmed_cine.py"), &compared), "");
+    let again = node.gantry(&["reproduce", &derived.sop_instance]);
+    assert!(again.success && again.out.contains("is the same, byte for byte"), "{again:?}");
     if let Some(archive) = &archive {
         // It takes no label maps, and has the same as bits already.
         archive.wait_for(2 * (OF_A_CINE - 1));

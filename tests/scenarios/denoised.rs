@@ -130,6 +130,24 @@ fn an_image_of_many_frames_comes_back_as_one_with_less_noise_in_each() {
     assert!(again.out.contains("is the same, byte for byte"), "{again:?}");
 }
 
+/// Of each scan SSIM by itself: PSNR alone is better for whatever blurs.
+#[test]
+fn the_card_of_the_denoiser_tells_psnr_and_ssim_as_they_are() {
+    let Some(python) = need::private_program("GANTRY_PYTHON", "python") else { return };
+    let folder = need::root().join("models/denoiser");
+    let told = said(&python, include_str!("../kit/denoiser_card.py"), &[&folder]);
+    let pair = |line: &str| -> Option<[f64; 2]> {
+        let (before, after) = line.split_once(' ')?;
+        Some([before.parse().ok()?, after.parse().ok()?])
+    };
+    let scans: Option<Vec<[f64; 2]>> = told.lines().map(pair).collect();
+    let Some(scans) = scans else { panic!("{told}") };
+    assert_eq!(scans.len(), 4, "low, moderate, high and very high noise");
+    for [before, after] in scans {
+        assert!(after > before, "SSIM {before} became {after}");
+    }
+}
+
 #[test]
 fn the_shipped_denoiser_is_checked_and_measured_as_any_model_is() {
     let Some(_) = need::onnx_runtime() else { return };

@@ -87,14 +87,18 @@ impl<'a> OfEach<'a> {
         let masks = manifest.segmentations.iter().filter(|mask| mask.tensor == wanted.name);
         let readings: Vec<Reading> = masks.map(|mask| mask.reading).collect();
         let is_mask = !readings.is_empty();
-        let highest = is_mask && readings.iter().all(|it| matches!(it, Reading::HighestScore(_)));
+        let is_image = manifest.derived.iter().any(|image| image.tensor == wanted.name);
+        let highest = is_mask
+            && !is_image
+            && readings.iter().all(|it| matches!(it, Reading::HighestScore(_)));
         let classes = readings.iter().any(|it| {
             matches!(
                 it,
                 Reading::HighestScore(_) | Reading::AtLeast(AtLeast { class: Some(_), .. })
             )
         });
-        let place = if is_mask { Place::Grid { size, classes } } else { Place::Nowhere };
+        let place =
+            if is_mask || is_image { Place::Grid { size, classes } } else { Place::Nowhere };
         let elements = match (wanted.kind, highest) {
             (TensorKind::Labels, _) => Elements::Labels(Vec::new()),
             (_, true) => Elements::Highest(Vec::new()),

@@ -5,6 +5,7 @@ mod document;
 mod map;
 mod overlaid;
 mod picture;
+mod planes;
 mod presentation;
 mod segments;
 mod tree;

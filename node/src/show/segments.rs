@@ -1,7 +1,8 @@
-//! A kept segmentation or label map: its segments by name, and each of them over the images that it was found in (PS3.3 C.8.20).
+//! A kept segmentation or label map: its segments by name, and each of them over the images that it was found in, or that lie where it does (PS3.3 C.8.20).
 
 use super::content::Item;
 use super::overlaid::{self, Overlaid, Under, group};
+use super::planes::Planes;
 use crate::cli::ShowArguments;
 use crate::output::line;
 use crate::transcode::data_set_of;
@@ -64,7 +65,14 @@ pub async fn show(
     let identity = &instance.identity;
     let data_set = data_set_of(part10).ok_or("its File Meta Information can not be read")?;
     let object = Item::read(&data_set, &identity.transfer_syntax)?;
-    let segments = Segments::read(&object)?;
+    // Of others that say where they lie and not over what.
+    let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+    let mut frames = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).iter();
+    let planes = match frames.all(|frame| Under::of(frame, shared).is_some()) {
+        true => Planes::default(),
+        false => Planes::of_study(reader, &identity.study, &object).await?,
+    };
+    let segments = Segments::read(&object, &planes)?;
     for (number, (label, _)) in &segments.named {
         let on = segments.pictures.iter().filter(|(_, on)| on.iter().any(|s| s.segment == *number));
         line!("  segment {number}, {label}: on {} images", on.count());
@@ -131,7 +139,7 @@ impl Stored {
 }
 
 impl Segments {
-    fn read(object: &Item) -> Result<Self, String> {
+    fn read(object: &Item, planes: &Planes) -> Result<Self, String> {
         let one = |tag: Tag| object.numbers(tag).first().copied().unwrap_or_default() as usize;
         let (rows, columns) = (one(tags::ROWS), one(tags::COLUMNS));
         let pixels = object.bytes(tags::PIXEL_DATA);
@@ -149,9 +157,10 @@ impl Segments {
             let segment = group(frame, shared, tags::SEGMENT_IDENTIFICATION_SEQUENCE)
                 .and_then(|group| group.numbers(tags::REFERENCED_SEGMENT_NUMBER).first().copied());
             let segments = stored.segments(&pixels, at, size, segment);
-            let (Some(segments), Some(under)) = (segments, Under::of(frame, shared)) else {
-                return Err(format!("its frame {} names no segment or no source image", at + 1));
-            };
+            let segments =
+                segments.ok_or_else(|| format!("its frame {} names no segment", at + 1))?;
+            let under = Under::of(frame, shared).map_or_else(|| planes.under(frame, shared), Ok);
+            let under = under.map_err(|why| format!("its frame {} {why}", at + 1))?;
             let place = *places.entry(under.clone()).or_insert_with(|| {
                 pictures.push((under, Vec::new()));
                 pictures.len() - 1

@@ -12,7 +12,7 @@ use dicom_dictionary_std::tags;
 use gantry_terms::uid::Uid;
 
 /// Of the image; the groups have their own.
-const OF_PIXELS: [Tag; 9] = [
+pub const OF_PIXELS: [Tag; 9] = [
     tags::MODALITY,
     tags::BITS_ALLOCATED,
     tags::BITS_STORED,
@@ -108,7 +108,7 @@ impl Original {
     }
 }
 
-fn copy(from: &DataSet, wanted: &[Tag], to: &mut DataSet) {
+pub fn copy(from: &DataSet, wanted: &[Tag], to: &mut DataSet) {
     for element in wanted.iter().filter_map(|tag| from.element(*tag)) {
         to.put(element.clone());
     }
@@ -232,7 +232,7 @@ fn frame_type(groups: &mut DataSet) {
 }
 
 /// Frame after frame.
-fn pixels(frames: &[DataSet]) -> Result<dicom_object::mem::InMemElement, ComposeError> {
+pub fn pixels(frames: &[DataSet]) -> Result<dicom_object::mem::InMemElement, ComposeError> {
     let of = |frame: &DataSet| frame.element(tags::PIXEL_DATA).cloned();
     let values = frames.iter().filter_map(of);
     let bits = frames.first().and_then(|frame| frame.element(tags::BITS_ALLOCATED));

@@ -8,6 +8,12 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use gantry_terms::findings::Derived;
 
+/// Whose Bits Stored are 8 (PS3.3 C.8.5.6), or whose pixels have no sign (C.8.7.1).
+const UNSIGNED: [&str; 3] = ["US", "XA", "RF"];
+
+/// Which say how their pixels are related to the beam (C.8.7.1.1.2).
+const BEAMS: [&str; 2] = ["XA", "RF"];
+
 /// What a window, a table or a padding value of the original means nothing for any more.
 const OF_STORED: &[Tag] = &[
     tags::PIXEL_PADDING_VALUE,
@@ -23,8 +29,8 @@ const OF_STORED: &[Tag] = &[
 pub enum Form {
     /// Each as its original has it: bits, slope and intercept, window.
     Kept { window: Window },
-    /// 16 bits, one slope and one intercept for all.
-    New { slope: f64, intercept: f64, signed: bool, window: Window },
+    /// One slope and one intercept for all, in 16 bits, or in 8 where its IOD has no more.
+    New { slope: f64, intercept: f64, signed: bool, bits: u16, window: Window },
 }
 
 /// What a display shows, from dark to bright (PS3.3 C.11.2).
@@ -43,6 +49,8 @@ pub struct Pixels<'a> {
     /// A film that was shown dark where it is bright now.
     inverted: bool,
     film: bool,
+    /// A table made the values of what is stored.
+    by_table: bool,
     padding: Option<[i32; 2]>,
     rows: usize,
     columns: usize,
@@ -89,6 +97,7 @@ impl<'a> Pixels<'a> {
             has_window: shown.iter().any(|tag| original.element(*tag).is_some()),
             inverted: photometric.first().is_some_and(|it| it == "MONOCHROME1"),
             film,
+            by_table: original.element(tags::MODALITY_LUT_SEQUENCE).is_some(),
             padding,
             rows,
             columns,
@@ -141,15 +150,17 @@ impl Form {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
                 (least.min(f64::from(*value)), most.max(f64::from(*value)))
             });
-        // Its Bits Stored are 8 (PS3.3 C.8.5.6).
         let has_no_room = headers.iter().any(|header| is_of(header, "US"));
-        if has_no_room && derived.rescale.is_some() {
-            return Err(ComposeError::NoRoom);
-        }
         if let Some([slope, intercept]) = derived.rescale {
-            let signed = ((least - intercept) / slope).round() < 0.0;
+            let [least, most] = [least, most].map(|value| ((value - intercept) / slope).round());
+            let signed = least < 0.0;
+            let has_no_sign = headers.iter().any(|h| UNSIGNED.iter().any(|of| is_of(h, of)));
+            if signed && has_no_sign || most > 255.0 && has_no_room {
+                return Err(ComposeError::NoRoom);
+            }
             let window = window(unit, [slope, intercept]);
-            return Ok(Self::New { slope, intercept, signed, window });
+            let bits = if has_no_room { 8 } else { 16 };
+            return Ok(Self::New { slope, intercept, signed, bits, window });
         }
         let mut kept = true;
         for (slice, header) in headers.iter().enumerate() {
@@ -171,7 +182,7 @@ impl Form {
                 (slope, if least.is_finite() { least } else { 0.0 }, false)
             };
         let window = window(unit, [slope, intercept]);
-        Ok(Self::New { slope, intercept, signed, window })
+        Ok(Self::New { slope, intercept, signed, bits: 16, window })
     }
 
     /// Image Pixel, Modality LUT and VOI LUT modules.
@@ -184,22 +195,33 @@ impl Form {
         let values = pixels.values(derived);
         let (allocated, bits, signed, stored) = match self {
             Self::Kept { window } => {
-                if !pixels.has_window || pixels.inverted {
+                let as_it_is = pixels.film && pixels.bits <= 8 && !pixels.inverted;
+                if (!pixels.has_window && !as_it_is) || pixels.inverted {
                     OF_STORED.iter().for_each(|tag| image.remove(*tag));
                     window.write(image)?;
                 }
                 (pixels.allocated, pixels.bits, pixels.signed, pixels.kept(values))
             }
-            Self::New { slope, intercept, signed, window } => {
+            Self::New { slope, intercept, signed, bits, window } => {
                 OF_STORED.iter().for_each(|tag| image.remove(*tag));
                 image.remove(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
-                window.write(image)?;
+                // Those of 8 bits are shown as they are.
+                if *bits > 8 {
+                    window.write(image)?;
+                }
                 rescaled(pixels, [*slope, *intercept], image)?;
                 let of_value = |value: &f32| (f64::from(*value) - intercept) / slope;
-                (16, 16, *signed, values.iter().map(of_value).collect())
+                (*bits, *bits, *signed, values.iter().map(of_value).collect())
             }
         };
         describe(pixels, [allocated, bits], signed, image)?;
+        let of_rays = BEAMS.iter().any(|of| is_of(image, of));
+        match (of_rays, derived.rescale.is_some(), pixels.by_table) {
+            // What comes with a rescale of its own is what a display shows; a table leads back to the beam.
+            (true, true, _) => _ = image.text(tags::PIXEL_INTENSITY_RELATIONSHIP, "DISP"),
+            (true, false, true) => _ = image.text(tags::PIXEL_INTENSITY_RELATIONSHIP, "LIN"),
+            _ => {}
+        }
         let half = if signed { 2f64.powi(i32::from(bits) - 1) } else { 0.0 };
         let most = 2f64.powi(i32::from(bits)) - 1.0 - half;
         // A NaN becomes 0; what is beyond the range its end.

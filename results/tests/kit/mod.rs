@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
 pub mod cases;
+pub mod cells;
 pub mod cines;
 pub mod ct;
 pub mod enhanced;
@@ -10,6 +11,7 @@ pub mod modalities;
 pub mod model;
 pub mod phantom;
 pub mod places;
+pub mod readers;
 pub mod reading;
 pub mod tables;
 pub mod validators;

@@ -28,6 +28,18 @@ pub fn python() -> Option<PathBuf> {
     private("GANTRY_PYTHON", "python")
 }
 
+/// A program that lies beside that Python.
+pub fn beside_python(name: &str) -> Option<PathBuf> {
+    python().map(|python| python.with_file_name(name)).filter(|program| program.is_file())
+}
+
+/// What a program printed and how it ended, also where it fell.
+pub fn run(program: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect("it starts");
+    let text = [output.stdout, output.stderr].concat();
+    format!("{}: {}", output.status, String::from_utf8_lossy(&text))
+}
+
 /// What a program printed, and the status that it ended with.
 struct Said {
     text: String,
@@ -160,11 +172,10 @@ pub fn python_says(script: &str, path: &Path) -> Option<Vec<String>> {
 
 /// What dcmqi reads from a TID 1500 report, as JSON text.
 pub fn measurements_by_dcmqi(path: &Path, folder: &Path) -> Option<String> {
-    let reader = python()?.with_file_name("tid1500reader");
-    if !reader.is_file() {
+    let Some(reader) = beside_python("tid1500reader") else {
         println!("skipped: tid1500reader is not beside that Python");
         return None;
-    }
+    };
     let json = folder.join("measurements.json");
     let (from, to) = (path.display().to_string(), json.display().to_string());
     let said = output(&reader, &["--inputDICOM", &from, "--outputMetadata", &to])?;

@@ -111,7 +111,7 @@ impl Check<'_> {
         let mapped = written.results.get_ref().contains(&ResultKind::ParametricMap);
         let text = "of a film there is no parametric map: results = [\"derived-images\"]";
         self.require(!mapped, written.results.span(), text);
-        self.of_several_or_coloured(written);
+        self.of_coloured(written);
     }
 
     /// A volume has a volume, a film an area.
@@ -126,21 +126,14 @@ impl Check<'_> {
         }
     }
 
-    /// An image is derived of one film, and what a number of a pixel is, is known of grey ones.
-    fn of_several_or_coloured(&mut self, written: &Written<Inputs>) {
-        let of_kind = |kind| written.input.iter().any(|(_, input)| *input.kind.get_ref() == kind);
+    /// What a number of a pixel is, is known of grey films and frames.
+    fn of_coloured(&mut self, written: &Written<Inputs>) {
         let image =
             |(_, input): &(_, WrittenInput)| input.image.as_ref().map(|i| i.get_ref().colour);
         let coloured = written.input.iter().filter_map(image).any(|colour| colour != Colour::Grey);
-        let images = written.images.iter().map(|image| image.key.span());
-        if of_kind(WrittenKind::Frames) {
-            let text = "of frames no images are derived: masks, boxes, classifications and measurements are told";
-            images.for_each(|span| self.fault(span, text));
-        } else if coloured {
-            let text = "an image is derived of a grey film: colour = \"grey\"";
-            images.for_each(|span| self.fault(span, text));
-        }
         if coloured {
+            let text = "an image is derived of grey films and frames: colour = \"grey\"";
+            written.images.iter().for_each(|image| self.fault(image.key.span(), text));
             self.intensities_of_colours(written);
         }
     }
