@@ -235,33 +235,34 @@ pub(crate) fn of_slice(
     if pixels.inverted {
         return Err(IntensitiesError::Inverted);
     }
-    let looked_up = shown.modality_lut.is_some();
-    let rescaled = match (input.intensity, shown.modality_lut) {
-        (Intensity::Hounsfield, Some(table)) => table_of_hounsfield(table).map(|()| true)?,
-        (Intensity::Hounsfield, None) => hounsfield(shown.values).map(|_| true)?,
-        (_, None) => rescaled(shown.values)?.is_some(),
-        (_, Some(_)) => false,
+    let meaning = match (input.intensity, shown.modality_lut) {
+        (Intensity::Hounsfield, Some(table)) => {
+            table_of_hounsfield(table)?;
+            // In the same unit as what is rescaled to it.
+            Meaning::Rescaled
+        }
+        (Intensity::Hounsfield, None) => {
+            hounsfield(shown.values)?;
+            Meaning::Rescaled
+        }
+        (_, Some(_)) => Meaning::LookedUp,
+        (_, None) => match rescaled(shown.values)? {
+            Some(_) => Meaning::Rescaled,
+            None => Meaning::Stored,
+        },
     };
     let (mut voxels, _) = after_modality_lut(&shown, &pixels)?;
     mark_padding(&shown, input, &pixels, &mut voxels);
-    let meaning = match (rescaled, looked_up) {
-        (true, _) => Meaning::Rescaled,
-        (false, true) => Meaning::LookedUp,
-        (false, false) => Meaning::Stored,
-    };
     Ok((voxels, meaning))
 }
 
 /// CT must have both (PS3.3 C.8.2.1).
-fn hounsfield(elements: &Elements) -> Result<(f64, f64), IntensitiesError> {
+fn hounsfield(elements: &Elements) -> Result<(), IntensitiesError> {
     match elements.text(RESCALE_TYPE) {
         None | Some("HU") => {}
         Some(_) => return Err(IntensitiesError::RescaleType),
     }
-    let slope = elements.decimal(RESCALE_SLOPE).filter(|slope| *slope != 0.0);
-    let slope = slope.ok_or(IntensitiesError::Missing("Rescale Slope"))?;
-    let intercept = elements.decimal(RESCALE_INTERCEPT);
-    Ok((slope, intercept.ok_or(IntensitiesError::Missing("Rescale Intercept"))?))
+    rescaled(elements)?.map(|_| ()).ok_or(IntensitiesError::Missing("Rescale Slope"))
 }
 
 /// A table goes before a rescale, and its type is its unit (PS3.3 C.11.1.1.2).
@@ -274,12 +275,12 @@ fn table_of_hounsfield(table: &Elements) -> Result<(), IntensitiesError> {
 
 /// Both or none (PS3.3 C.11.1).
 fn rescaled(elements: &Elements) -> Result<Option<(f64, f64)>, IntensitiesError> {
-    if elements.is_present(MODALITY_LUT_SEQUENCE) {
-        // One without a first item.
-        return Err(IntensitiesError::Table(MODALITY_LUT));
-    }
     if elements.is_blank(RESCALE_SLOPE) && elements.is_blank(RESCALE_INTERCEPT) {
-        return Ok(None);
+        return match elements.is_present(MODALITY_LUT_SEQUENCE) {
+            // One without a first item, and nothing in its place.
+            true => Err(IntensitiesError::Table(MODALITY_LUT)),
+            false => Ok(None),
+        };
     }
     let slope = elements.decimal(RESCALE_SLOPE).filter(|slope| *slope != 0.0);
     let slope = slope.ok_or(IntensitiesError::Missing("Rescale Slope"))?;

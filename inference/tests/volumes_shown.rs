@@ -104,6 +104,10 @@ fn hounsfield_units_come_of_a_table_that_says_so_and_of_no_other() {
     let expected = "instance number 1 has a Modality LUT Sequence to something other than Hounsfield units \
                     (Modality LUT Type)";
     assert_eq!(reason, expected);
+    let mut empty = Scan { lut: Some(0), ..Scan::default() };
+    assert_eq!(assemble(&[empty.clone()], "hounsfield").unwrap().voxels[0], -1000.0);
+    (empty.slope, empty.intercept) = (String::new(), String::new());
+    assert!(assemble(&[empty], "hounsfield").is_err(), "neither of them");
 }
 
 #[test]
