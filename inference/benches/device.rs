@@ -235,5 +235,11 @@ fn volume(side: usize) -> Arc<Volume> {
         slice_step: 1.0,
     };
     let voxels = vec![1.0; geometry.voxels()];
-    Arc::new(Volume { geometry, voxels, slices: Vec::new(), frame_of_reference: None })
+    Arc::new(Volume {
+        geometry,
+        voxels,
+        slices: Vec::new(),
+        frame_of_reference: None,
+        displayed: false,
+    })
 }

@@ -314,6 +314,7 @@ fn as_it_is(array: &Path, [slices, rows, columns]: [usize; 3], spacing: [f64; 3]
         voxels: numbers.collect(),
         slices: (0..slices).map(source).collect(),
         frame_of_reference: None,
+        displayed: false,
     }
 }
 

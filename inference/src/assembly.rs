@@ -1,6 +1,6 @@
 //! A series becomes a volume: slices are read one at a time, put in order, and refused with a reason where they don't fit.
 
-use crate::manifest::{Input, Limit};
+use crate::manifest::{Input, Intensity, Limit};
 use crate::slice::{self, Slice, SliceError, SliceName};
 use crate::stack::{self, StackError};
 use gantry_terms::geometry::Geometry;
@@ -109,8 +109,9 @@ impl Assembly {
     }
 
     fn take(&mut self, slice: Slice) -> Result<(), AssemblyError> {
-        if self.slices.first().is_some_and(|first| first.rescaled != slice.rescaled) {
-            return Err(AssemblyError::Slice { name: slice.name, error: SliceError::MixedRescale });
+        if self.slices.first().is_some_and(|first| first.meaning != slice.meaning) {
+            let error = SliceError::MixedMeaning(slice.meaning.told());
+            return Err(AssemblyError::Slice { name: slice.name, error });
         }
         self.voxels += slice.voxels.len();
         if self.voxels > MOST_VOXELS {
@@ -129,12 +130,13 @@ impl Assembly {
         let frame_of_reference = self.slices[0].frame_of_reference.clone();
         let mut voxels = Vec::with_capacity(self.voxels);
         let mut sources = Vec::with_capacity(self.slices.len());
+        let displayed = self.input.intensity == Intensity::Displayed;
         for slice in self.slices {
             // One slice at a time is copied and freed, so that the peak stays near one volume.
             voxels.extend_from_slice(&slice.voxels);
             sources.push(slice.source);
         }
-        Ok(Volume { geometry, voxels, slices: sources, frame_of_reference })
+        Ok(Volume { geometry, voxels, slices: sources, frame_of_reference, displayed })
     }
 
     fn check_limits(&self, geometry: &Geometry) -> Result<(), AssemblyError> {

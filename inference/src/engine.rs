@@ -11,6 +11,7 @@ use crate::manifest::InputKind;
 use crate::models::{Model, Models};
 use crate::prepare::Prepared;
 use crate::problem::ModelProblem;
+use crate::ran_on::RanOn;
 use crate::run::{How, run};
 use crate::runtime::{self, RuntimeError};
 use crate::site::Site;
@@ -109,6 +110,8 @@ pub struct Engine {
     others: Arc<BTreeSet<String>>,
     /// Why it is not the device that was asked for.
     why: Option<Arc<str>>,
+    /// ONNX Runtime's version and build.
+    runtime: Arc<str>,
     /// The device has failed, and nothing more may be expected of it in this process.
     lost: Arc<AtomicBool>,
 }
@@ -138,7 +141,8 @@ impl Engine {
         tracing::info!(library = %library.display(), "ONNX Runtime is loaded");
         let why = why.map(Arc::from);
         let others = Arc::new(others);
-        Ok(Self { models, queue, site, others, why, lost: Arc::default() })
+        let runtime = runtime::build(&library).into();
+        Ok(Self { models, queue, site, others, why, runtime, lost: Arc::default() })
     }
 
     /// What it runs on, and why it is not what was asked for.
@@ -217,6 +221,7 @@ impl Engine {
         }
         device.leave();
         for (places, group, each) in ran {
+            let each = each.map(|(each, device)| (each, self.ran_on(device)));
             let found = found_of(&model, &group, each).await;
             for (at, answer) in places.into_iter().zip(found) {
                 answers[at] = answer;
@@ -225,24 +230,29 @@ impl Engine {
         answers
     }
 
-    /// One run for all of them: the tensors of each.
+    /// One run for all of them: the tensors of each, and where it was made.
     async fn together(
         &self,
         model: &Arc<Model>,
         group: &[&Member],
-    ) -> Result<Vec<Tensors>, InferError> {
+    ) -> Result<(Vec<Tensors>, Device), InferError> {
         match group {
             [alone] => {
                 let tensors = self.tensors(model, alone.prepared.clone(), Some(&alone.images));
-                tensors.await.map(|all| vec![all])
+                tensors.await.map(|(all, device)| (vec![all], device))
             }
             _ => {
                 let stacked = stacked(group.iter().map(|member| &*member.prepared));
-                let tensors = self.tensors(model, Arc::new(stacked), None).await;
-                tensors
-                    .and_then(|all| apart(all, group.len()).map_err(|error| failed(model, &error)))
+                let (all, device) = self.tensors(model, Arc::new(stacked), None).await?;
+                let each = apart(all, group.len()).map_err(|error| failed(model, &error))?;
+                Ok((each, device))
             }
         }
+    }
+
+    fn ran_on(&self, device: Device) -> RanOn {
+        let tensorrt = self.site.tensorrt && device != Device::Cpu;
+        RanOn { device, tensorrt, runtime: self.runtime.to_string() }
     }
 
     async fn member(&self, model: &Arc<Model>, images: Vec<Images>) -> Result<Member, InferError> {
@@ -256,16 +266,16 @@ impl Engine {
 async fn found_of(
     model: &Arc<Model>,
     group: &[&Member],
-    each: Result<Vec<Tensors>, InferError>,
+    each: Result<(Vec<Tensors>, RanOn), InferError>,
 ) -> Vec<Answer> {
-    let each = match each {
+    let (each, on) = match each {
         Ok(each) => each,
         Err(error) => return group.iter().map(|_| Err(error.clone())).collect(),
     };
     let mut answers = Vec::with_capacity(group.len());
     for ((at, member), tensors) in group.iter().enumerate().zip(each) {
         let seat = Seat { at, of: group.len() };
-        answers.push(member.found(model, tensors, seat).await);
+        answers.push(member.found(model, tensors, seat, on.clone()).await);
     }
     answers
 }
@@ -277,6 +287,7 @@ pub type Answer = Result<Found, InferError>;
 pub struct Found {
     pub findings: Findings,
     pub seat: Seat,
+    pub on: RanOn,
 }
 
 /// One of those that go through the graph together.
@@ -286,7 +297,7 @@ struct Member {
 }
 
 impl Member {
-    async fn found(&self, model: &Arc<Model>, tensors: Tensors, seat: Seat) -> Answer {
+    async fn found(&self, model: &Arc<Model>, tensors: Tensors, seat: Seat, on: RanOn) -> Answer {
         let (of, images, prepared) = (model.clone(), self.images.clone(), self.prepared.clone());
         let findings = elsewhere(model, move || match &of.manifest.lead().kind {
             InputKind::Frames(wanted) => {
@@ -295,7 +306,7 @@ impl Member {
             _ => interpret(&of, &images[0], &prepared, &tensors),
         });
         let findings = findings.await?.map_err(|error| failed(model, &error))?;
-        Ok(Found { findings, seat })
+        Ok(Found { findings, seat, on })
     }
 }
 

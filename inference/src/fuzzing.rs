@@ -3,7 +3,8 @@
 use crate::assembly::Assembly;
 use crate::decode::{self, Frames, tags};
 use crate::elements::Elements;
-use crate::film::{self, Shown, Tables};
+use crate::film;
+use crate::intensities::{self, Shown, Tables, intensities};
 use crate::manifest::{Colour, FramesWanted, ImageWanted, Input, InputKind, Manifest, Tell};
 use crate::padding;
 use std::panic::{self, AssertUnwindSafe};
@@ -40,7 +41,7 @@ pub fn decode(input: &[u8]) {
 
 fn check(file: &[u8]) {
     let Some([film, cine, volume]) = &*INPUTS else { return };
-    let wanted = [decode::TAGS, film::TAGS, padding::TAGS].concat();
+    let wanted = [decode::TAGS, intensities::TAGS, padding::TAGS].concat();
     let Ok(elements) = Elements::read(file, &wanted) else { return };
     let size = |tag| usize::from(elements.unsigned(tag).unwrap_or(0));
     let (rows, columns) = (size(tags::ROWS), size(tags::COLUMNS));
@@ -75,7 +76,7 @@ fn check_frame(elements: &Elements, frames: &Frames, at: usize, film: &Input) {
         assert!(pixels.values.iter().all(|value| range.contains(value)));
     }
     let Ok(tables) = Tables::read(elements) else { return };
-    if let Ok(shown) = film::intensities(Shown::by(elements, &tables), film, pixels) {
+    if let Ok(shown) = intensities(Shown::of(elements, &tables, None), film, pixels) {
         assert_eq!(shown.len(), count);
         // Padding is NaN.
         assert!(shown.iter().all(|grey| (0.0..=1.0).contains(grey) || grey.is_nan()));

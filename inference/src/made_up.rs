@@ -74,12 +74,16 @@ fn volume(input: &Input) -> Option<Volume> {
     let voxels = sides.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
     voxels.filter(|voxels| *voxels <= MOST_VOXELS)?;
     let sides = sides.map(|side| side as f64);
+    let displayed = input.intensity == Intensity::Displayed;
     let plane = geometry.rows * geometry.columns;
     let voxel = |at: usize| {
         let place = [at / plane, at % plane / geometry.columns, at % geometry.columns];
         let part = [0, 1, 2].map(|axis| (place[axis] as f64 + 0.5) / sides[axis]);
-        // From air, as CT has it, to soft tissue and a little beyond.
-        blob(part) * 1300.0 - 1000.0
+        match displayed {
+            true => blob(part),
+            // From air, as CT has it, to soft tissue and a little beyond.
+            false => blob(part) * 1300.0 - 1000.0,
+        }
     };
     let source = |slice: usize| SliceSource {
         sop_class: uid(CT),
@@ -91,6 +95,7 @@ fn volume(input: &Input) -> Option<Volume> {
         voxels: (0..geometry.voxels()).map(voxel).collect(),
         slices: (0..slices).map(source).collect(),
         frame_of_reference: None,
+        displayed,
         geometry,
     })
 }

@@ -399,13 +399,13 @@ impl InputKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intensity {
-    /// Hounsfield units: Rescale Slope and Intercept applied (PS3.3 C.11.1), nothing else.
+    /// Hounsfield units: Rescale Slope and Intercept applied, or a Modality LUT to HU (PS3.3 C.11.1), nothing else.
     Hounsfield,
-    /// The same where the image has them, and the stored values where it has not, in whatever unit.
+    /// The modality LUT where the image has one, and the stored values where it has not, in whatever unit.
     Rescaled,
-    /// Of a film, what a display shows of it: the modality LUT, then the VOI LUT or window of its header, from
-    /// 0 for dark to 1 for bright (PS3.3 C.11.2). Without either its stored values from the least that they
-    /// may be to the highest.
+    /// What a display shows of a film, or of each slice of a volume: the modality LUT, then the VOI LUT or window of its
+    /// header, from 0 for dark to 1 for bright (PS3.3 C.11.2). Without either its values from the least that they may be to the
+    /// highest.
     Displayed,
 }
 

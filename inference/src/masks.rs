@@ -1,6 +1,7 @@
 //! Masks out of a graph's tensors: read, cleaned on the model's grid, and brought back onto the images.
 
 use crate::manifest::{Activation, AtLeast, Axes, Back, Cleaning, Reading, SegmentationOutput};
+use crate::picked::Pick;
 use crate::prepare::Place;
 use crate::tensors::{Scores, Tensors};
 use crate::voxels::activation::{sigmoid, softmax};
@@ -96,10 +97,15 @@ fn read<'a>(
             Ok(numbers.iter().map(|number| *number >= limit.least).collect())
         }
         Reading::HighestScore(class) => {
+            let of_class = |labels: &[u16]| labels.iter().map(|label| *label == class).collect();
             let scores = match scores_of(tensor, class, axes, place, tensors)? {
                 Scores::All(scores) => scores,
-                Scores::Highest(labels) => {
-                    return Ok(labels.iter().map(|label| *label == class).collect());
+                Scores::Highest(labels) => return Ok(of_class(labels)),
+                Scores::Picked(picked) => {
+                    let labels = picked.highest();
+                    let none =
+                        || format!("of the output `{tensor}` the highest scores are not known");
+                    return labels.map(of_class).ok_or_else(none);
                 }
             };
             if !known.0.contains_key(tensor) {
@@ -108,7 +114,7 @@ fn read<'a>(
                 known.0.insert(tensor, highest);
             }
             let labels = known.0.get(tensor).map_or(&[][..], Vec::as_slice);
-            Ok(labels.iter().map(|label| *label == class).collect())
+            Ok(of_class(labels))
         }
     }
 }
@@ -151,8 +157,18 @@ fn limited<'t>(
     let numbers = match limit.class {
         None => numbers(tensor, axes, place, tensors)?,
         Some(class) => {
-            let Scores::All(all) = scores_of(tensor, class, axes, place, tensors)? else {
-                return Err(format!("of the output `{tensor}` only the highest scores are known"));
+            let none = || format!("the output `{tensor}` has no numbers of the class {class}");
+            let all = match scores_of(tensor, class, axes, place, tensors)? {
+                Scores::All(all) => all,
+                Scores::Picked(picked) => {
+                    let own = Pick::of(limit).and_then(|pick| picked.numbers(pick, voxels));
+                    return activated(tensor, own.ok_or_else(none)?, limit);
+                }
+                Scores::Highest(_) => {
+                    return Err(format!(
+                        "of the output `{tensor}` only the highest scores are known"
+                    ));
+                }
             };
             are_numbers(tensor, all)?;
             if limit.activation == Some(Activation::Softmax) {
@@ -160,9 +176,18 @@ fn limited<'t>(
                 return Ok(found.into());
             }
             let own = all.chunks(voxels.max(1)).nth(class.into());
-            own.ok_or_else(|| format!("the output `{tensor}` has no numbers of the class {class}"))?
+            own.ok_or_else(none)?
         }
     };
+    activated(tensor, numbers, limit)
+}
+
+/// A softmax has been made before, of all classes.
+fn activated<'t>(
+    tensor: &str,
+    numbers: &'t [f32],
+    limit: AtLeast,
+) -> Result<Cow<'t, [f32]>, String> {
     match limit.activation {
         Some(Activation::Sigmoid) => Ok(sigmoid(numbers).into()),
         Some(Activation::None) => are_probabilities(tensor, numbers).map(|()| numbers.into()),

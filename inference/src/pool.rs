@@ -13,6 +13,7 @@ use crate::device::{Device, placed};
 use crate::engine::{Answer, EngineError, EngineOptions, Found, InferError};
 use crate::models::{Model, Models};
 use crate::problem::ModelProblem;
+use crate::ran_on::RanOn;
 use crate::worker::process::{NotOpened, Worker};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -69,6 +70,7 @@ pub struct Told {
     /// Its share of the time since the turn came.
     pub took: Duration,
     pub seat: Seat,
+    pub on: RanOn,
 }
 
 impl Pool {
@@ -200,8 +202,19 @@ impl Pool {
         urgency: Urgency,
         waited: Duration,
     ) -> Result<(Findings, Duration), InferError> {
-        let told = self.ask(model, images, How::Alone, urgency, waited).await?;
+        let told = self.infer_told(model, images, urgency, waited).await?;
         Ok((told.findings, told.took))
+    }
+
+    /// The same, with all that is told of the run.
+    pub async fn infer_told(
+        &self,
+        model: &str,
+        images: Vec<Images>,
+        urgency: Urgency,
+        waited: Duration,
+    ) -> Result<Told, InferError> {
+        self.ask(model, images, How::Alone, urgency, waited).await
     }
 
     /// The same, but in one run with others of the model that wait, where its manifest has batches.
@@ -223,9 +236,8 @@ impl Pool {
         images: Vec<Images>,
         urgency: Urgency,
         seat: Seat,
-    ) -> Result<Findings, InferError> {
-        let told = self.ask(model, images, How::InSeat(seat), urgency, Duration::ZERO).await?;
-        Ok(told.findings)
+    ) -> Result<Told, InferError> {
+        self.ask(model, images, How::InSeat(seat), urgency, Duration::ZERO).await
     }
 
     /// The model that was loaded lately and whose routine runs go on therefore: who leases jobs in this
@@ -296,8 +308,9 @@ impl Pool {
         let all = self.gather(model, &turn, first, wish.urgency).await;
         let (answers, took) = self.answers(model, turn, &all, wish).await;
         let took = took / u32::try_from(all.len()).unwrap_or(u32::MAX);
-        let told =
-            |answer: Answer| answer.map(|Found { findings, seat }| Told { findings, took, seat });
+        let told = |answer: Answer| {
+            answer.map(|Found { findings, seat, on }| Told { findings, took, seat, on })
+        };
         let mut told = answers.into_iter().map(told);
         let first = told.next().unwrap_or_else(|| Err(stopped()));
         for (asked, told) in all.into_iter().skip(1).zip(told) {

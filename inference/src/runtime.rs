@@ -108,17 +108,51 @@ pub struct About {
     pub tensorrt: bool,
 }
 
+/// As its file is named, links followed; empty where that has no number.
+fn version_of(library: &Path) -> String {
+    let named = std::fs::canonicalize(library).unwrap_or_else(|_| library.to_path_buf());
+    let digits: Vec<String> = version(&named).iter().map(ToString::to_string).collect();
+    digits.join(".")
+}
+
+/// `1.31.1 (6af1a93)`: the version of a library that is loaded and the commit that it says it was built of, each where it is
+/// known.
+pub(crate) fn build(library: &Path) -> String {
+    let commit = commit(ort::info()).map(|commit| format!("({commit})"));
+    let version = Some(version_of(library)).filter(|version| !version.is_empty());
+    version.into_iter().chain(commit).collect::<Vec<_>>().join(" ")
+}
+
+/// Out of `ORT Build Info: git-branch=HEAD, git-commit-id=6af1a93, build type=Release`.
+fn commit(info: &str) -> Option<&str> {
+    let words = |c: char| c == ',' || c.is_whitespace();
+    info.split(words)
+        .find_map(|word| word.strip_prefix("git-commit-id="))
+        .filter(|id| !id.is_empty())
+}
+
 /// Loads it, as an engine would.
 pub fn about(configured: Option<&Path>) -> Result<About, RuntimeError> {
     use ort::ep::{CUDA, ExecutionProvider, TensorRT};
     let library = find_library(configured)?;
     environment(&library)?;
-    let named = std::fs::canonicalize(&library).unwrap_or_else(|_| library.clone());
-    let digits: Vec<String> = version(&named).iter().map(ToString::to_string).collect();
     Ok(About {
+        version: version_of(&library),
         library,
-        version: digits.join("."),
         cuda: CUDA::is_available().unwrap_or(false),
         tensorrt: TensorRT::is_available().unwrap_or(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::commit;
+
+    #[test]
+    fn the_commit_of_a_library_is_read_where_it_tells_one() {
+        let info = "ORT Build Info: git-branch=HEAD, git-commit-id=6af1a93, fp8-kv-cache=1, build type=Release";
+        assert_eq!(commit(info), Some("6af1a93"));
+        assert_eq!(commit("ORT Build Info: git-branch=, git-commit-id=, build type=Debug"), None);
+        assert_eq!(commit(""), None);
+    }
 }

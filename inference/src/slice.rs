@@ -1,11 +1,12 @@
-//! The slices of an image, one or a frame each: where it lies in the patient (PS3.3 C.7.6.2) and its pixels after the modality LUT (PS3.3 C.11.1).
+//! The slices of an image, one or a frame each: where it lies in the patient (PS3.3 C.7.6.2), and its intensities.
 
-use crate::decode::{self, DecodeError, Frames, Pixels};
+use crate::decode::{self, DecodeError, Frames};
 use crate::elements::Elements;
 use crate::enhanced::{self, Groups};
+use crate::intensities::{self, IntensitiesError, Meaning, OfFrame, Shown, Tables};
 use crate::lossy::{LOSSY_IMAGE_COMPRESSION, is_lossy};
-use crate::manifest::{Input, Intensity, Limit};
-use crate::padding::{self, Padding};
+use crate::manifest::{Input, Limit};
+use crate::padding;
 use gantry_terms::geometry::{cross, dot};
 use gantry_terms::uid::Uid;
 use gantry_terms::volume::SliceSource;
@@ -19,10 +20,6 @@ const IMAGE_POSITION: u32 = 0x0020_0032;
 const IMAGE_ORIENTATION: u32 = 0x0020_0037;
 const FRAME_OF_REFERENCE: u32 = 0x0020_0052;
 pub const PIXEL_SPACING: u32 = 0x0028_0030;
-pub const MODALITY_LUT_SEQUENCE: u32 = 0x0028_3000;
-pub const RESCALE_INTERCEPT: u32 = 0x0028_1052;
-pub const RESCALE_SLOPE: u32 = 0x0028_1053;
-pub const RESCALE_TYPE: u32 = 0x0028_1054;
 
 const TAGS: &[u32] = &[
     SOP_CLASS_UID,
@@ -34,10 +31,6 @@ const TAGS: &[u32] = &[
     IMAGE_ORIENTATION,
     FRAME_OF_REFERENCE,
     PIXEL_SPACING,
-    RESCALE_INTERCEPT,
-    RESCALE_SLOPE,
-    RESCALE_TYPE,
-    MODALITY_LUT_SEQUENCE,
     LOSSY_IMAGE_COMPRESSION,
 ];
 
@@ -59,18 +52,10 @@ pub enum SliceError {
          (lengths {row:.4} and {column:.4}, cosine {cosine:.4})"
     )]
     Orientation { row: f64, column: f64, cosine: f64 },
-    #[error("is rescaled to something other than Hounsfield units (Rescale Type)")]
-    RescaleType,
-    #[error("has a Modality LUT Sequence, which is not supported")]
-    ModalityLut,
-    #[error("is inverted (MONOCHROME1), which no slice of a volume may be")]
-    Inverted,
+    #[error(transparent)]
+    Intensities(#[from] IntensitiesError),
     #[error("was compressed with loss, which the model does not take")]
     Lossy,
-    #[error(
-        "has a Rescale Slope or Rescale Intercept by which its values are no numbers of 32 bits"
-    )]
-    Rescale,
     #[error("has {0} frames and no functional groups, which say where each of them lies")]
     NoGroups(usize),
     #[error("has {frames} frames, and the number of slices that the model takes is {limit}")]
@@ -81,8 +66,8 @@ pub enum SliceError {
         "has {count} {what}: which of them make the volume is not said, and nothing is guessed"
     )]
     Mixed { what: String, count: usize },
-    #[error("has a Rescale Slope and others of the series have none, or the other way round")]
-    MixedRescale,
+    #[error("has {0}, unlike others of the series: its numbers are of another kind (PS3.3 C.11.1)")]
+    MixedMeaning(&'static str),
 }
 
 /// What [`crate::stack`] needs to know of a slice.
@@ -97,9 +82,9 @@ pub struct Slice {
     pub pixel_spacing: [f64; 2],
     pub thickness: Option<f64>,
     pub frame_of_reference: Option<Uid>,
-    /// It has a rescale slope and intercept.
-    pub rescaled: bool,
-    /// Row by row, after the modality LUT.
+    /// What its voxels are.
+    pub meaning: Meaning,
+    /// Row by row, after the modality LUT or as a display shows them.
     pub voxels: Vec<f32>,
 }
 
@@ -152,12 +137,13 @@ pub fn read<E: From<Refused>>(
     mut take: impl FnMut(Slice) -> Result<(), E>,
 ) -> Result<(), E> {
     let given = SliceName::Given(place);
-    let wanted = [TAGS, decode::TAGS, enhanced::TAGS, padding::TAGS].concat();
+    let wanted = [TAGS, intensities::TAGS, decode::TAGS, enhanced::TAGS, padding::TAGS].concat();
     let elements = Elements::read(part10, &wanted)
         .map_err(|unreadable| (given, DecodeError::from(unreadable).into()))?;
     let number = elements.decimal(INSTANCE_NUMBER).map(|n| SliceName::Instance(n as i64));
     let name = number.unwrap_or(given);
-    let image = Image::open(&elements, input).map_err(|error| (name, error))?;
+    let tables = Tables::read(&elements).map_err(|error| (name, error.into()))?;
+    let image = Image::open(&elements, &tables, input).map_err(|error| (name, error))?;
     let [rows, columns] = image.frames.size();
     begin(image.frames.count().saturating_mul(rows * columns))?;
     for at in 0..image.frames.count() {
@@ -170,6 +156,7 @@ pub fn read<E: From<Refused>>(
 /// An image whose slices are read.
 struct Image<'a> {
     elements: &'a Elements<'a>,
+    tables: &'a Tables<'a>,
     input: &'a Input,
     frames: Frames<'a>,
     groups: Option<Groups<'a>>,
@@ -178,7 +165,11 @@ struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    fn open(elements: &'a Elements<'a>, input: &'a Input) -> Result<Self, SliceError> {
+    fn open(
+        elements: &'a Elements<'a>,
+        tables: &'a Tables<'a>,
+        input: &'a Input,
+    ) -> Result<Self, SliceError> {
         check_modality(elements, input)?;
         let frames = Frames::of(elements)?;
         if frames.are_colour() {
@@ -196,21 +187,20 @@ impl<'a> Image<'a> {
         }
         let sop_class = uid(elements, SOP_CLASS_UID, "SOP Class UID")?;
         let sop_instance = uid(elements, SOP_INSTANCE_UID, "SOP Instance UID")?;
-        Ok(Self { elements, input, frames, groups, sop_class, sop_instance })
+        Ok(Self { elements, tables, input, frames, groups, sop_class, sop_instance })
     }
 
     fn slice(&self, at: usize, name: SliceName) -> Result<Slice, SliceError> {
         let Some(groups) = &self.groups else {
             let image = self.elements;
-            return self.made(at, name, [image, image, image, image]);
+            return self.made(at, name, [image, image, image], None);
         };
         let orientation = groups.of_frame(at, enhanced::PLANE_ORIENTATION, &[IMAGE_ORIENTATION])?;
         let measures =
             groups.of_frame(at, enhanced::PIXEL_MEASURES, &[PIXEL_SPACING, SLICE_THICKNESS])?;
         let position = groups.of_frame(at, enhanced::PLANE_POSITION, &[IMAGE_POSITION])?;
-        let wanted = [RESCALE_INTERCEPT, RESCALE_SLOPE, RESCALE_TYPE];
-        let values = groups.of_frame(at, enhanced::PIXEL_VALUE_TRANSFORMATION, &wanted)?;
-        self.made(at, name, [&orientation, &measures, &position, &values])
+        let said = OfFrame::read(groups, at)?;
+        self.made(at, name, [&orientation, &measures, &position], Some(&said))
     }
 
     /// By the attributes as they stand in the image or in each functional group.
@@ -218,7 +208,8 @@ impl<'a> Image<'a> {
         &self,
         at: usize,
         name: SliceName,
-        [of_orientation, measures, of_position, of_values]: [&Elements; 4],
+        [of_orientation, measures, of_position]: [&Elements; 3],
+        said: Option<&OfFrame>,
     ) -> Result<Slice, SliceError> {
         let (row_direction, column_direction) = orientation(of_orientation)?;
         let spacing: [f64; 2] = numbers(measures, PIXEL_SPACING, "Pixel Spacing")?;
@@ -231,56 +222,24 @@ impl<'a> Image<'a> {
             frame: (self.groups.is_some() && self.frames.count() > 1).then_some(at as u32 + 1),
             position: numbers(of_position, IMAGE_POSITION, "Image Position (Patient)")?,
         };
-        let rescale = match self.input.intensity {
-            Intensity::Hounsfield => Some(hounsfield(of_values)?),
-            Intensity::Rescaled | Intensity::Displayed => rescaled(of_values)?,
-        };
         let pixels = self.frames.frame(at)?;
-        if pixels.inverted {
-            return Err(SliceError::Inverted);
-        }
+        let (rows, columns) = (pixels.rows, pixels.columns);
+        let shown = Shown::of(self.elements, self.tables, said);
+        let (voxels, meaning) = intensities::of_slice(shown, self.input, pixels)?;
         let frame_of_reference = self.elements.text(FRAME_OF_REFERENCE);
         Ok(Slice {
             name,
             source,
-            rows: pixels.rows,
-            columns: pixels.columns,
+            rows,
+            columns,
             row_direction,
             column_direction,
             pixel_spacing: spacing,
             thickness: measures.decimal(SLICE_THICKNESS).filter(|mm| *mm > 0.0),
             frame_of_reference: frame_of_reference.and_then(|text| Uid::parse(text).ok()),
-            rescaled: rescale.is_some(),
-            voxels: self.intensities(&pixels, rescale.unwrap_or((1.0, 0.0)))?,
+            meaning,
+            voxels,
         })
-    }
-
-    fn intensities(&self, pixels: &Pixels, rescale: (f64, f64)) -> Result<Vec<f32>, SliceError> {
-        range(pixels, rescale)?;
-        let (slope, intercept) = rescale;
-        let intensity = |value: &i32| (f64::from(*value) * slope + intercept) as f32;
-        let mut voxels: Vec<f32> = pixels.values.iter().map(intensity).collect();
-        if self.input.padding.is_some()
-            && let Some(padding) = Padding::read(self.elements, pixels.signed)
-        {
-            padding.mark(pixels, &mut voxels);
-        }
-        Ok(voxels)
-    }
-}
-
-/// The least and the highest value that stored values may become. Neither is so large that a sum of two is
-/// no number, and they are not the same.
-pub fn range(pixels: &Pixels, (slope, intercept): (f64, f64)) -> Result<[f32; 2], SliceError> {
-    let half = 1i32 << (pixels.bits_stored - 1);
-    let stored = if pixels.signed { [-half, half - 1] } else { [0, 2 * half - 1] };
-    let [one, other] = stored.map(|value| (f64::from(value) * slope + intercept) as f32);
-    let (low, high) = (one.min(other), one.max(other));
-    let fits = |end: f32| end.abs() <= f32::MAX / 4.0;
-    // A NaN fits nowhere.
-    match fits(low) && fits(high) && low < high {
-        true => Ok([low, high]),
-        false => Err(SliceError::Rescale),
     }
 }
 
@@ -312,32 +271,6 @@ fn orientation(elements: &Elements) -> Result<([f64; 3], [f64; 3]), SliceError> 
     let length = dot(normal, normal).sqrt();
     let normal = normal.map(|part| part / length);
     Ok((row, cross(normal, row)))
-}
-
-/// CT must have both (PS3.3 C.8.2.1); a lookup table instead of them does not occur there.
-fn hounsfield(elements: &Elements) -> Result<(f64, f64), SliceError> {
-    match elements.text(RESCALE_TYPE) {
-        None | Some("HU") => {}
-        Some(_) => return Err(SliceError::RescaleType),
-    }
-    let slope = elements.decimal(RESCALE_SLOPE).filter(|slope| *slope != 0.0);
-    let slope = slope.ok_or(SliceError::Missing("Rescale Slope"))?;
-    let intercept = elements.decimal(RESCALE_INTERCEPT);
-    Ok((slope, intercept.ok_or(SliceError::Missing("Rescale Intercept"))?))
-}
-
-/// Both or none (PS3.3 C.11.1); a lookup table can't be said in two numbers.
-pub fn rescaled(elements: &Elements) -> Result<Option<(f64, f64)>, SliceError> {
-    if elements.is_present(MODALITY_LUT_SEQUENCE) {
-        return Err(SliceError::ModalityLut);
-    }
-    if elements.is_blank(RESCALE_SLOPE) && elements.is_blank(RESCALE_INTERCEPT) {
-        return Ok(None);
-    }
-    let slope = elements.decimal(RESCALE_SLOPE).filter(|slope| *slope != 0.0);
-    let slope = slope.ok_or(SliceError::Missing("Rescale Slope"))?;
-    let intercept = elements.decimal(RESCALE_INTERCEPT);
-    Ok(Some((slope, intercept.ok_or(SliceError::Missing("Rescale Intercept"))?)))
 }
 
 fn numbers<const N: usize>(

@@ -1,5 +1,6 @@
 //! What came out of a graph, taken off its session: a run leaves nothing behind in the owner thread.
 
+use crate::picked::Picked;
 use std::collections::BTreeMap;
 
 /// Tensors by name.
@@ -19,6 +20,8 @@ pub enum Elements {
     Classes(Vec<i64>),
     /// Of scores of which only the highest is asked for, its class; the shape is that of the scores.
     Highest(Vec<u16>),
+    /// Of scores what masks read of them; the shape is that of the scores.
+    Picked(Picked),
 }
 
 impl Tensor {
@@ -30,6 +33,7 @@ impl Tensor {
             Elements::Labels(labels) => Elements::Labels(part(labels, at, count)),
             Elements::Highest(classes) => Elements::Highest(part(classes, at, count)),
             Elements::Classes(classes) => Elements::Classes(part(classes, at, count)),
+            Elements::Picked(picked) => Elements::Picked(picked.part(at, count)),
         };
         Self { shape, elements }
     }
@@ -46,6 +50,7 @@ pub enum Scores<'a> {
     All(&'a [f32]),
     /// The class with the highest of each voxel.
     Highest(&'a [u16]),
+    Picked(&'a Picked),
 }
 
 impl Tensors {
@@ -76,6 +81,9 @@ impl Tensors {
             }
             Tensor { shape, elements: Elements::Highest(classes) } => {
                 Ok((shape, Scores::Highest(classes)))
+            }
+            Tensor { shape, elements: Elements::Picked(picked) } => {
+                Ok((shape, Scores::Picked(picked)))
             }
             _ => Err(format!("the output `{name}` has labels, numbers are needed")),
         }

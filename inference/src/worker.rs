@@ -9,6 +9,7 @@ use crate::engine::{
     Answer, DeviceMemory, Engine, EngineError, EngineOptions, Found, InferError, Shared,
 };
 use crate::models::Models;
+use crate::ran_on::RanOn;
 use frame::{read_head, write_head};
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -91,7 +92,7 @@ enum Told {
 /// the images.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answered {
-    Found(Box<Findings>, Seat),
+    Found(Box<Findings>, Seat, RanOn),
     Transient(String),
     Permanent(String),
 }
@@ -253,8 +254,8 @@ fn open(task: Task) -> Result<(String, Engine), Opened> {
 }
 
 fn reply(node: &mut UnixStream, answer: Answer) -> io::Result<()> {
-    let (mut findings, seat) = match answer {
-        Ok(Found { findings, seat }) => (findings, seat),
+    let (mut findings, seat, on) = match answer {
+        Ok(Found { findings, seat, on }) => (findings, seat, on),
         Err(InferError::Transient(text)) => return write_head(node, &Answered::Transient(text)),
         Err(InferError::Permanent(text)) => return write_head(node, &Answered::Permanent(text)),
     };
@@ -264,7 +265,7 @@ fn reply(node: &mut UnixStream, answer: Answer) -> io::Result<()> {
         .collect();
     let images: Vec<Vec<f32>> =
         findings.derived.iter_mut().map(|image| std::mem::take(&mut image.values)).collect();
-    write_head(node, &Answered::Found(Box::new(findings), seat))?;
+    write_head(node, &Answered::Found(Box::new(findings), seat, on))?;
     for [voxels, probabilities] in &masks {
         node.write_all(voxels)?;
         node.write_all(&[u8::from(!probabilities.is_empty())])?;
@@ -346,8 +347,11 @@ mod tests {
             patient_spacing: None,
         });
         let (mut near, mut far) = UnixStream::pair().expect("two ends");
-        reply(&mut near, Ok(Found { findings, seat: Seat::ALONE })).expect("written");
+        let on = RanOn { device: Device::Cuda(1), tensorrt: true, runtime: "1.31.1".into() };
+        reply(&mut near, Ok(Found { findings, seat: Seat::ALONE, on: on.clone() }))
+            .expect("written");
         let found = answer(&mut far, &[images]).expect("read").expect("findings");
+        assert_eq!(found.on, on);
         let over = |mask: &Mask| (mask.voxels.clone(), mask.probabilities.clone());
         let masks: Vec<_> = found.findings.masks.iter().map(over).collect();
         assert_eq!(masks, [(vec![0, 1, 1], vec![9, 128, 255]), (vec![1, 0, 1], vec![])]);

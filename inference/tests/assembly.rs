@@ -298,13 +298,14 @@ fn intensities_of_any_unit_are_rescaled_where_the_images_say_how() {
     assert_eq!(reason("2", ""), "instance number 1 lacks a usable Rescale Intercept");
     let mut mixed = head("2.5", "0").stack(4);
     (mixed[2].slope, mixed[2].intercept) = (String::new(), String::new());
-    let expected = "instance number 3 has a Rescale Slope and others of the series have none, or the other \
-                    way round";
+    let expected = "instance number 3 has neither a Rescale Slope nor a Modality LUT Sequence, unlike others of the \
+                    series: its numbers are of another kind (PS3.3 C.11.1)";
     assert_eq!(assemble(&manifest, &mixed).unwrap_err(), expected);
     for length in [0, u32::MAX] {
         let mut slices = head("", "").stack(3);
         slices[0].lut = Some(length);
-        let expected = "instance number 1 has a Modality LUT Sequence, which is not supported";
+        let expected =
+            "instance number 1 has a Modality LUT Sequence that can not be read (PS3.3 C.11)";
         assert_eq!(assemble(&manifest, &slices).unwrap_err(), expected);
     }
 }

@@ -54,9 +54,11 @@ fn each_frame_has_the_mask_that_it_has_as_a_film() {
         "tensor = \"same\"\nat-least = 0.3\nback = \"probability\"\nleast-voxels = 3",
         "tensor = \"scores\"\nclass = 1\nfill-holes = true",
         "tensor = \"labels\"\nvalue = 0\nlargest-component = true",
+        "tensor = \"scores\"\nclass = 1\nat-least = 0.6\nactivation = \"softmax\"\nback = \"probability\"",
+        "tensor = \"scores\"\nclass = 0\nat-least = 0.5\nactivation = \"sigmoid\"",
     ];
     for image in geometries {
-        for (reading, batch) in readings.iter().zip([1, 2, 64]) {
+        for (reading, batch) in readings.iter().zip([1, 2, 64, 3, 2]) {
             // Of probabilities what a fractional segmentation has of them.
             let results = ["[\"structured-report\"]", "[\"fractional-segmentation\"]"];
             let fractional = reading.contains("at-least");

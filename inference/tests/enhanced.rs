@@ -4,7 +4,7 @@ mod kit;
 
 use gantry_inference::assembly::Assembly;
 use gantry_inference::film;
-use gantry_inference::manifest::{Input, Manifest};
+use gantry_inference::manifest::{Input, Intensity, Manifest};
 use gantry_terms::volume::Volume;
 use kit::author::MANIFEST;
 use kit::second_opinion::{Question, assert_near};
@@ -70,6 +70,10 @@ fn an_enhanced_image_is_the_volume_that_others_read_and_mixed_frames_are_refused
     }
     let shown = film::read(&question.file("mr-slopes.dcm"), cine("displayed").lead()).unwrap();
     assert_near(&shown.pixels, &question.answer("mr-slopes shown"), 1e-6);
+    let of = input("MR", "");
+    let input = Input { intensity: Intensity::Displayed, ..of };
+    let shown = assembled(&question.file("mr-slopes.dcm"), &input).unwrap();
+    assert_near(&shown.voxels, &question.answer("mr-slopes shown"), 1e-6);
     refused(&question);
 }
 

@@ -6,12 +6,9 @@ use gantry_inference::film;
 use gantry_inference::manifest::{Input, InputKind, Manifest};
 use gantry_terms::film::Film;
 use gantry_terms::uid::Uid;
-use kit::modality::{Scan, element, sequence, text};
+use kit::modality::{MODALITY_LUT, Scan, VOI_LUT, sequence, table, text, window};
 use kit::second_opinion::{Question, Random, assert_near};
 use std::path::Path;
-
-const MODALITY_LUT: u32 = 0x0028_3000;
-const VOI_LUT: u32 = 0x0028_3010;
 
 /// The chest film classifier's manifest in which `from` was written as `to`.
 fn manifest(from: &str, to: &str) -> Result<Manifest, String> {
@@ -35,35 +32,6 @@ fn plain() -> Scan {
         pixels: (0..256).map(|_| random.below(4096) as u16).collect(),
         ..Scan::default()
     }
-}
-
-fn window(centre: &str, width: &str, function: Option<&str>) -> Vec<u8> {
-    let mut more = Vec::new();
-    text(&mut more, 0x0028_1050, b"DS", centre);
-    text(&mut more, 0x0028_1051, b"DS", width);
-    if let Some(function) = function {
-        text(&mut more, 0x0028_1056, b"CS", function);
-    }
-    more
-}
-
-fn words(words: &[u16]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
-/// A table of squares, so that nothing of it is linear.
-fn table(tag: u32, first: i16, count: u16, bits: u16, undefined: bool) -> Vec<u8> {
-    let most = f64::from((1u32 << bits) - 1);
-    let square = |at: u16| (most * (f64::from(at) / f64::from(count - 1)).powi(2)) as u16;
-    let entries: Vec<u16> = (0..count).map(square).collect();
-    let mut item = Vec::new();
-    let vr = if first < 0 { b"SS" } else { b"US" };
-    element(&mut item, 0x0028_3002, vr, &words(&[count, first as u16, bits]));
-    text(&mut item, 0x0028_3004, b"LO", "US");
-    element(&mut item, 0x0028_3006, b"US", &words(&entries));
-    let mut more = Vec::new();
-    sequence(&mut more, tag, undefined, &item);
-    more
 }
 
 #[test]

@@ -16,7 +16,7 @@ use gantry_store::error::StoreError;
 use gantry_store::export::Selector;
 use gantry_store::header::{keyword, read_data_set_header, read_header};
 use gantry_store::incoming::Origin;
-use gantry_store::jobs::{Job, JobRow};
+use gantry_store::jobs::{Job, JobRow, RanOn};
 use gantry_store::reader::Reader;
 use gantry_store::store::Store;
 use gantry_terms::header::{Header, Tag};
@@ -154,6 +154,7 @@ async fn tell(
     only: Option<&Uid>,
 ) -> Result<bool, StoreError> {
     tell_findings(row.findings.as_ref(), &again.findings);
+    line!("  {}", ran_on(row.ran_on.as_ref(), &again.ran_on));
     let mut all_the_same = true;
     let wanted = only.map_or(row.results.as_slice(), std::slice::from_ref);
     for kept in wanted {
@@ -171,7 +172,42 @@ async fn tell(
             }
         }
     }
+    if !all_the_same {
+        line!("  {}", whose_difference(row.ran_on.as_ref(), &again.ran_on));
+    }
     Ok(all_the_same)
+}
+
+/// On what it was found then and now.
+fn ran_on(then: Option<&RanOn>, now: &RanOn) -> String {
+    let told = |on: &RanOn| format!("{} with ONNX Runtime {}", on.device, on.runtime);
+    match then {
+        Some(then) if then == now => format!("ran on {}, as then", told(now)),
+        Some(then) => format!("ran on {}, then on {}", told(now), told(then)),
+        None => format!("ran on {}; on what it ran then was not noted", told(now)),
+    }
+}
+
+/// Whether what it ran on may be why bytes are others.
+fn whose_difference(then: Option<&RanOn>, now: &RanOn) -> String {
+    let Some(then) = then else {
+        return "whether it ran on the same is not known: last digits may be those of another device or ONNX Runtime".into();
+    };
+    let differ = [
+        (then.device != now.device).then_some("another device"),
+        (then.runtime != now.runtime).then_some("another ONNX Runtime"),
+    ];
+    let differ: Vec<&str> = differ.into_iter().flatten().collect();
+    match differ.is_empty() {
+        true => {
+            "it ran on the same device with the same ONNX Runtime: the difference is not theirs"
+                .into()
+        }
+        false => format!(
+            "it ran on {}: last digits may be theirs, and no more than that",
+            differ.join(" with ")
+        ),
+    }
 }
 
 fn tell_findings(then: Option<&serde_json::Value>, now: &serde_json::Value) {
@@ -233,6 +269,35 @@ fn differences(then: &Header, now: &Header) -> Vec<String> {
 mod tests {
     use super::*;
     use gantry_terms::header::{Attribute, Value};
+
+    #[test]
+    fn what_it_ran_on_is_told_and_blamed_for_no_more_than_it_may_do() {
+        let on =
+            |device: &str, runtime: &str| RanOn { device: device.into(), runtime: runtime.into() };
+        let now = on("cpu", "1.31.1");
+        let check = |then: Option<RanOn>, told: &str, difference: &str| {
+            assert_eq!(ran_on(then.as_ref(), &now), told);
+            let found = whose_difference(then.as_ref(), &now);
+            assert!(found.contains(difference), "{found}");
+        };
+        let then = Some(now.clone());
+        check(then, "ran on cpu with ONNX Runtime 1.31.1, as then", "the difference is not theirs");
+        check(
+            Some(on("cuda:0", "1.30.0")),
+            "ran on cpu with ONNX Runtime 1.31.1, then on cuda:0 with ONNX Runtime 1.30.0",
+            "on another device with another ONNX Runtime",
+        );
+        check(
+            Some(on("cpu", "1.30.0")),
+            "ran on cpu with ONNX Runtime 1.31.1, then on cpu with ONNX Runtime 1.30.0",
+            "it ran on another ONNX Runtime:",
+        );
+        check(
+            None,
+            "ran on cpu with ONNX Runtime 1.31.1; on what it ran then was not noted",
+            "is not known",
+        );
+    }
 
     #[test]
     fn what_differs_is_named_by_its_keyword_and_without_its_value() {

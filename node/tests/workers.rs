@@ -47,7 +47,13 @@ fn volume_of(voxels: usize) -> Arc<Volume> {
     };
     let mut voxels = vec![0.0; geometry.voxels()];
     voxels[0] = 9.0;
-    Arc::new(Volume { geometry, voxels, slices: vec![slice], frame_of_reference: None })
+    Arc::new(Volume {
+        geometry,
+        voxels,
+        slices: vec![slice],
+        frame_of_reference: None,
+        displayed: false,
+    })
 }
 
 /// Two models that are alike, `one` and `two`.
@@ -180,6 +186,7 @@ fn a_model_that_crashes_hangs_or_takes_memory_costs_no_other_one() {
 
         a_budget_is_kept(&library).await;
         who_does_not_fit_beside_a_run_waits_until_it_has_ended(&library).await;
+        each_of_two_devices_has_its_own_queue_and_waits_for_no_other(&library).await;
         the_next_run_of_a_device_is_prepared_while_one_has_it(&library).await;
         a_version_that_is_tried_has_its_turn_and_its_room(&library).await;
     });
@@ -288,6 +295,53 @@ async fn who_does_not_fit_beside_a_run_waits_until_it_has_ended(library: &Path) 
     let folder = tempfile::tempdir().unwrap();
     let pool = start_on(devices(), folder.path(), library, opened * 3 / 2);
     assert_eq!(most_at_once(&pool).await, 1, "there is room for one");
+}
+
+/// Nothing says which model goes where. Of four runs for each, the first has its device when the others come, the last of which is
+/// stat; all of one device are done while the other device's process stands still.
+async fn each_of_two_devices_has_its_own_queue_and_waits_for_no_other(library: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = vec![Device::Cuda(62), Device::Cuda(63)];
+    let pool = start_on(devices, folder.path(), library, 8 << 30);
+    assert_eq!(pool.at_once(), 4, "one on each, and the next one of each");
+    let mut processes = workers();
+    processes.sort_unstable();
+    let [one, two] = processes[..] else { panic!("{processes:?}") };
+    signal("STOP");
+    let (ended, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let mut runs = tokio::task::JoinSet::new();
+    for urgency in [Urgency::Routine, Urgency::Routine, Urgency::Routine, Urgency::Stat] {
+        for model in ["one", "two"] {
+            let (pool, ended) = (pool.clone(), ended.clone());
+            runs.spawn(async move {
+                let images = vec![volume().into()];
+                let answer = pool.infer(model, images, urgency, Duration::ZERO).await;
+                ended.send((model, urgency)).unwrap();
+                answer.unwrap();
+            });
+        }
+        // So that they come in this order.
+        tokio::time::sleep(GRACE / 10).await;
+    }
+    // Nobody waits for a further one any more, and nothing waits for him.
+    let leaves = {
+        let pool = pool.clone();
+        tokio::spawn(async move { asked(&pool, "one").await })
+    };
+    tokio::time::sleep(GRACE / 10).await;
+    leaves.abort();
+    let expected = [Urgency::Routine, Urgency::Stat, Urgency::Routine, Urgency::Routine];
+    for (process, model) in [(one, "one"), (two, "two")] {
+        let sent = Command::new("kill").args(["-CONT", &process.to_string()]).status();
+        assert!(sent.unwrap().success());
+        for urgency in expected {
+            let next = tokio::time::timeout(Duration::from_secs(60), order.recv()).await;
+            assert_eq!(next.unwrap(), Some((model, urgency)));
+        }
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
 }
 
 /// The voxels of the next run go to its process while another model's has the device, and it runs behind that.

@@ -185,6 +185,24 @@ fn a_rendered_slice_is_the_frame_of_the_capture() {
     assert!(render(&scan.source, &scan.volume, &findings, 150).is_err());
 }
 
+/// Its own windows were applied when it was read.
+#[test]
+fn a_volume_that_came_as_a_display_shows_it_is_drawn_as_it_is() {
+    let mut scan = Phantom::axial(3, 64, 96).scan();
+    scan.volume.displayed = true;
+    let parts = [0.0, 0.2, 1.0];
+    scan.volume.voxels.iter_mut().enumerate().for_each(|(at, v)| *v = parts[at % 96 / 32]);
+    let mut findings = model::findings(&scan.volume);
+    findings.masks.clear();
+    let object = open(&capture(&scan, &findings));
+    let description = text(&object, tags::DERIVATION_DESCRIPTION);
+    assert!(description.contains("as the source is displayed"), "{description}");
+    let picture = picture(&scan, &findings, 1);
+    let scale = picture.width / 96;
+    let found = [16, 48, 80].map(|x| pixel(&picture, x * scale, 32 * scale)[0]);
+    assert_eq!(found, [0, 51, 255]);
+}
+
 #[test]
 fn a_window_that_hides_what_was_found_is_not_used() {
     let window = |edit: fn(&mut Object)| {

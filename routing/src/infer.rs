@@ -14,8 +14,9 @@ use gantry_inference::engine::InferError;
 use gantry_inference::failed::of_failure;
 use gantry_inference::models::{Model, called};
 use gantry_inference::pool::{Pool, Told, Urgency};
+use gantry_inference::ran_on;
 use gantry_store::error::StoreError;
-use gantry_store::jobs::{Batch, FinishedJob, Job, Priority, Role};
+use gantry_store::jobs::{Batch, FinishedJob, Job, Priority, RanOn, Role};
 use gantry_store::store::Store;
 use gantry_terms::findings::Findings;
 use gantry_terms::images::Images;
@@ -192,7 +193,8 @@ impl Work {
         let used = Use::read(&job.study, &model.name, &images);
         used.iter().for_each(|used| (self.uses)(used.clone()));
         let found = self.find(job, model, &images).await.map_err(infer_error)?;
-        let Told { findings, took: ran, seat } = found;
+        let Told { findings, took: ran, seat, on } = found;
+        self.store.set_job_ran_on(job.id, &noted(&on)).await?;
         if self.most_together(job) > 1 {
             self.store.set_job_batch(job.id, batch_of(seat)).await?;
         }
@@ -223,8 +225,8 @@ impl Work {
         let images = images.to_vec();
         if let Some(batch) = job.batch.filter(|_| model.manifest.batching.is_some()) {
             let (began, seat) = (Instant::now(), seat_of(batch));
-            let findings = self.engine.infer_again(&model.name, images, urgency, seat).await?;
-            return Ok(Told { findings, took: began.elapsed(), seat });
+            let told = self.engine.infer_again(&model.name, images, urgency, seat).await?;
+            return Ok(Told { took: began.elapsed(), seat, ..told });
         }
         let waited = Moment::now().since(job.decided_at);
         self.engine.infer_together(&model.name, images, urgency, waited).await
@@ -306,6 +308,11 @@ fn batch_of(Seat { at, of }: Seat) -> Batch {
 
 pub(crate) fn seat_of(Batch { at, of }: Batch) -> Seat {
     Seat { at: at as usize, of: of as usize }
+}
+
+/// As it is kept with a job.
+pub(crate) fn noted(on: &ran_on::RanOn) -> RanOn {
+    RanOn { device: on.to_string(), runtime: on.runtime.clone() }
 }
 
 pub(crate) fn infer_error(error: InferError) -> JobError {

@@ -1,13 +1,13 @@
 //! Runs candidates beside the live versions, on the same images, while nobody waits for anything; keeps and sends nothing but figures.
 
-use crate::infer::{infer_error, summary_of};
+use crate::infer::{infer_error, noted, summary_of};
 use crate::job_error::JobError;
 use crate::overlap;
 use crate::reading::Reading;
 use crate::uses::{Use, Uses};
 use crate::versions::VersionsInForce;
 use crate::wait::{Stop, sleep_until};
-use gantry_inference::pool::{Pool, Urgency};
+use gantry_inference::pool::{Pool, Told, Urgency};
 use gantry_store::error::StoreError;
 use gantry_store::jobs::{FinishedJob, Job};
 use gantry_store::store::Store;
@@ -116,8 +116,10 @@ impl Shadows {
             Reading { reader: &self.store, engine: &self.engine, ahead: None, job, model };
         let (images, _) = reading.images().await?;
         Use::read(&job.study, &model.name, &images).into_iter().for_each(|used| (self.uses)(used));
-        let found = self.engine.infer(&model.name, images, Urgency::Routine, Duration::ZERO).await;
-        let (findings, ran) = found.map_err(infer_error)?;
+        let found =
+            self.engine.infer_told(&model.name, images, Urgency::Routine, Duration::ZERO).await;
+        let Told { findings, took: ran, on, .. } = found.map_err(infer_error)?;
+        self.store.set_job_ran_on(job.id, &noted(&on)).await?;
         let overlap = match job.beside {
             Some(live) => {
                 let kept = self.store.kept_masks(live).await?;

@@ -94,6 +94,15 @@ pub struct Batch {
     pub of: u32,
 }
 
+/// On what its model ran: other devices and other ONNX Runtimes add up in other orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RanOn {
+    /// `cpu`, `cuda:0`, `cuda:0 by TensorRT`.
+    pub device: String,
+    /// Of ONNX Runtime: version and commit, as far as they are known.
+    pub runtime: String,
+}
+
 /// What a job has come to.
 #[derive(Debug, Clone)]
 pub struct FinishedJob {
@@ -133,6 +142,8 @@ pub struct JobRow {
     pub findings: Option<serde_json::Value>,
     pub results: Vec<Uid>,
     pub peak: Option<u64>,
+    /// The last time; none: that was not noted yet.
+    pub ran_on: Option<RanOn>,
     /// What the candidate failed with, where the live version runs in its place since.
     pub candidate_failed: Option<String>,
 }
@@ -276,6 +287,17 @@ impl Store {
             .bind(id)
             .bind(batch.at)
             .bind(batch.of)
+            .execute(&self.shared.write)
+            .await?;
+        Ok(())
+    }
+
+    /// For who asks later whether what was found is found again.
+    pub async fn set_job_ran_on(&self, id: i64, on: &RanOn) -> Result<(), StoreError> {
+        sqlx::query("UPDATE jobs SET ran_on = $2, runtime = $3 WHERE id = $1")
+            .bind(id)
+            .bind(&on.device)
+            .bind(&on.runtime)
             .execute(&self.shared.write)
             .await?;
         Ok(())
@@ -473,6 +495,12 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
     })
 }
 
+fn ran_on(row: &SqliteRow) -> Result<Option<RanOn>, StoreError> {
+    let device = rows::column::<Option<String>>(row, "ran_on")?;
+    let runtime = rows::column::<Option<String>>(row, "runtime")?;
+    Ok(device.zip(runtime).map(|(device, runtime)| RanOn { device, runtime }))
+}
+
 pub(crate) fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
     let findings = match rows::column::<Option<&str>>(row, "findings")? {
         Some(_) => Some(rows::json(row, "findings")?),
@@ -497,6 +525,7 @@ pub(crate) fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
         findings,
         results: rows::json(row, "results")?,
         peak: rows::column::<Option<i64>>(row, "peak")?.map(i64::unsigned_abs),
+        ran_on: ran_on(row)?,
         candidate_failed: rows::column(row, "candidate_failed")?,
     })
 }

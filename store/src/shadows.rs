@@ -328,7 +328,8 @@ impl Store {
                  attempts = 0, role = 'live', reason = 'the candidate ' || version ||
                      ' failed, the live version runs in its place: ' || $6,
                  candidate_failed = version || ': ' || $6, version = $3, model_digest = $4,
-                 manifest_digest = $5, batch_at = NULL, batch_of = NULL
+                 manifest_digest = $5, batch_at = NULL, batch_of = NULL,
+                 ran_on = NULL, runtime = NULL
              WHERE id = $1 AND role = 'canary' AND state IN ('queued', 'running')",
         )
         .bind(id)

@@ -3,7 +3,7 @@
 mod modality;
 
 use gantry_store::decisions::Level;
-use gantry_store::jobs::FinishedJob;
+use gantry_store::jobs::{FinishedJob, RanOn};
 use gantry_store::options::{Duplicates, StoreOptions};
 use gantry_store::store::Store;
 use gantry_terms::uid::Uid;
@@ -36,6 +36,22 @@ async fn two_images_and_their_jobs(store: &Store) {
     store.settled().await;
     let all = on(Level::Series, "all", instances(1, &[1, 2]));
     decide(store, 1, vec![on_images("each", instances(1, &[1])), all]).await;
+}
+
+/// Jobs of the time before this was noted have nothing there.
+#[tokio::test]
+async fn a_job_says_on_what_it_ran_the_last_time_and_nothing_where_that_was_not_noted() {
+    let folder = tempdir().expect("a folder");
+    let store = replacing(folder.path()).await;
+    two_images_and_their_jobs(&store).await;
+    let first = finish(&store, instance(50, 1)).await;
+    let ran_on = async || store.job(first).await.expect("asked").expect("a job").ran_on;
+    assert_eq!(ran_on().await, None);
+    let on = |device: &str| RanOn { device: device.into(), runtime: "1.31.1 (6af1a93)".into() };
+    for device in ["cuda:0 by TensorRT", "cpu"] {
+        store.set_job_ran_on(first, &on(device)).await.expect("noted");
+        assert_eq!(ran_on().await, Some(on(device)));
+    }
 }
 
 #[tokio::test]

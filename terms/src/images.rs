@@ -59,6 +59,7 @@ impl Images {
                 voxels: numbers,
                 slices: volume.slices.clone(),
                 frame_of_reference: volume.frame_of_reference.clone(),
+                displayed: volume.displayed,
             }),
             Self::Film(film) => Self::from(Film {
                 pixels: numbers,

@@ -5,7 +5,7 @@ use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 
 /// Voxels in slice, row, column order (`[(slice * rows + row) * columns + column]`),
-/// after the modality LUT (PS3.3 C.11.1): for CT, Hounsfield units. NaN is padding (PS3.3 C.7.5.1.1.2),
+/// after the modality LUT (PS3.3 C.11.1): for CT, Hounsfield units; or as a display shows them. NaN is padding (PS3.3 C.7.5.1.1.2),
 /// where the model says what it takes for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Volume {
@@ -17,6 +17,8 @@ pub struct Volume {
     pub slices: Vec<SliceSource>,
     /// Frame of Reference UID (0020,0052) of all slices, if they have one.
     pub frame_of_reference: Option<Uid>,
+    /// Its voxels are what a display shows, from 0 for dark to 1 for bright (PS3.3 C.11.2), and measure nothing.
+    pub displayed: bool,
 }
 
 impl Volume {

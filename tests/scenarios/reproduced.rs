@@ -67,7 +67,9 @@ fn a_result_is_made_again_to_the_byte_until_its_model_or_an_image_is_another() {
     let again = node.gantry(&["reproduce", &report]);
     let same = |uid: &str| format!("{uid} is the same, byte for byte");
     assert!(again.success && again.out.contains(&same(&report)), "{again:?}");
-    assert_eq!(again.out.matches(", as then").count(), 4, "{again:?}");
+    assert_eq!(again.out.matches(", as then").count(), 5, "{again:?}");
+    let ran = again.out.lines().find(|line| line.contains("ran on cpu with ONNX Runtime "));
+    assert!(ran.is_some_and(|line| line.ends_with(", as then")), "{again:?}");
     let both = node.gantry(&["reproduce", &chest.series]);
     assert!(both.success, "{both:?}");
     assert_eq!(both.out.matches("is the same, byte for byte").count(), 2, "{both:?}");

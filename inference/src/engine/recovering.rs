@@ -26,21 +26,21 @@ impl Engine {
     }
 
     /// Runs; again with less at a time, and again on the CPU, where that may help. What was prepared on the
-    /// device is prepared once more of `images` for that.
+    /// device is prepared once more of `images` for that. With where it ran in the end.
     pub(super) async fn tensors(
         &self,
         model: &Arc<Model>,
         mut prepared: Arc<Prepared>,
         images: Option<&Arc<[Images]>>,
-    ) -> Result<Tensors, InferError> {
+    ) -> Result<(Tensors, Device), InferError> {
         let mut how = self.how(model);
         loop {
+            let on = if how.gpu.is_some() { self.site.device() } else { Device::Cpu };
             let error = match self.ask(model, prepared.clone(), how.clone()).await {
-                Ok(tensors) => return Ok(tensors),
+                Ok(tensors) => return Ok((tensors, on)),
                 Err(error) => error,
             };
             let fault = Fault::of(&error.to_string());
-            let on = if how.gpu.is_some() { self.site.device() } else { Device::Cpu };
             let windows = model.manifest.lead().windows.as_ref();
             let batch = how.batch.or(windows.map(|windows| windows.batch)).unwrap_or(1);
             let tried = Tried { on, batch, cpu: model.manifest.cpu };

@@ -2,14 +2,15 @@
 
 use crate::answers::{Failure, labels_of, numbers_of};
 use crate::manifest::{AtLeast, Manifest, Reading, TensorKind, TensorWanted};
+use crate::picked::Picked;
 use crate::rows::{Batch, Rows};
 use crate::tensors::{Elements, Tensor, Tensors};
-use crate::voxels::argmax::{all_finite, argmax};
+use crate::voxels::argmax::all_finite;
 use ort::session::SessionOutputs;
 use std::ops::Range;
 
-/// What is gathered of a pixel of the model's grid is a number, a label or a class, however many classes have scores: it takes
-/// no more than the images do.
+/// What is gathered of a pixel of the model's grid is a label, a class, or a number for each mask that reads another one, however many
+/// classes have scores.
 pub struct Gathered<'a> {
     each: Vec<OfEach<'a>>,
     boxes: Vec<Rows<'a>>,
@@ -88,9 +89,6 @@ impl<'a> OfEach<'a> {
         let readings: Vec<Reading> = masks.map(|mask| mask.reading).collect();
         let is_mask = !readings.is_empty();
         let is_image = manifest.derived.iter().any(|image| image.tensor == wanted.name);
-        let highest = is_mask
-            && !is_image
-            && readings.iter().all(|it| matches!(it, Reading::HighestScore(_)));
         let classes = readings.iter().any(|it| {
             matches!(
                 it,
@@ -99,9 +97,10 @@ impl<'a> OfEach<'a> {
         });
         let place =
             if is_mask || is_image { Place::Grid { size, classes } } else { Place::Nowhere };
-        let elements = match (wanted.kind, highest) {
+        let picked = Picked::of(&readings).filter(|_| !is_image);
+        let elements = match (wanted.kind, picked) {
             (TensorKind::Labels, _) => Elements::Labels(Vec::new()),
-            (_, true) => Elements::Highest(Vec::new()),
+            (_, Some(picked)) => Elements::Picked(picked),
             _ => Elements::Numbers(Vec::new()),
         };
         Self { name: wanted.name, place, shape: Vec::new(), elements }
@@ -137,9 +136,8 @@ impl<'a> OfEach<'a> {
                     format!("the output `{name}` has values that are no numbers (NaN or infinite)");
                 return Err(Failure::Graph(text));
             }
-            let highest = argmax(scores, rows as usize * columns as usize)?;
-            if let Elements::Highest(all) = &mut self.elements {
-                all.extend(highest);
+            if let Elements::Picked(picked) = &mut self.elements {
+                picked.add(scores, rows as usize * columns as usize)?;
             }
         }
         Ok(())

@@ -69,6 +69,9 @@ impl Pool {
         voxels: usize,
     ) -> Result<Option<Vec<Answer>>, InferError> {
         let process = worker.process();
+        let held = Held::default();
+        // However this ends, also where nobody polls it any more: its process is killed, and then the device is somebody else's.
+        let _leaves = Leaves(held.clone());
         let mut guard = KilledOnDrop(Some(process.clone()));
         // Those whose tensors have other shapes run one after the other.
         let runs = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -77,7 +80,6 @@ impl Pool {
         let lane = self.lanes.get(&self.device(model));
         let (asks, asked) = oneshot::channel();
         let (grants, granted) = std::sync::mpsc::channel();
-        let held = Held::default();
         let leaves = Leaves(held.clone());
         let enter = lane.map(|_| {
             move || {
@@ -117,7 +119,6 @@ impl Pool {
         drop(guard);
         // One that does not end, as a driver holds it, keeps its room and not the turn, nor the device.
         let _ = tokio::time::timeout(self.options.grace, run).await;
-        drop(Leaves(held));
         stops
     }
 

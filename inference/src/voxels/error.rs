@@ -32,7 +32,7 @@ pub enum VoxelError {
 }
 
 impl VoxelError {
-    pub(super) fn asked(what: &'static str, value: impl ToString, must: &'static str) -> Self {
+    pub(crate) fn asked(what: &'static str, value: impl ToString, must: &'static str) -> Self {
         Self::Asked { what, value: value.to_string(), must }
     }
 }

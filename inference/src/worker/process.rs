@@ -278,7 +278,7 @@ pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<
     Ok(match read_head(from)? {
         Answered::Transient(text) => Err(InferError::Transient(text)),
         Answered::Permanent(text) => Err(InferError::Permanent(text)),
-        Answered::Found(mut findings, seat) => {
+        Answered::Found(mut findings, seat, on) => {
             let places = images.first().map_or(0, Images::places);
             for mask in &mut findings.masks {
                 mask.voxels = vec![0; places];
@@ -295,7 +295,7 @@ pub(super) fn answer(from: &mut impl io::Read, images: &[Images]) -> io::Result<
                 image.values = vec![0.0; voxels];
                 from.read_exact(image.values.as_mut_bytes())?;
             }
-            Ok(Found { findings: *findings, seat })
+            Ok(Found { findings: *findings, seat, on })
         }
     })
 }

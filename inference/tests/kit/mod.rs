@@ -140,6 +140,7 @@ pub fn air(slices: usize, side: usize) -> Volume {
         geometry,
         slices: (0..slices).map(source).collect(),
         frame_of_reference: None,
+        displayed: false,
     }
 }
 

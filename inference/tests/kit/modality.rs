@@ -192,3 +192,42 @@ pub fn element(into: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
     into.extend_from_slice(&(value.len() as u16).to_le_bytes());
     into.extend_from_slice(value);
 }
+
+pub const MODALITY_LUT: u32 = 0x0028_3000;
+pub const VOI_LUT: u32 = 0x0028_3010;
+
+/// What a window is in a header: centre, width, VOI LUT Function.
+pub fn window(centre: &str, width: &str, function: Option<&str>) -> Vec<u8> {
+    let mut more = Vec::new();
+    text(&mut more, 0x0028_1050, b"DS", centre);
+    text(&mut more, 0x0028_1051, b"DS", width);
+    if let Some(function) = function {
+        text(&mut more, 0x0028_1056, b"CS", function);
+    }
+    more
+}
+
+fn words(words: &[u16]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// A sequence with a table of squares, so that nothing of it is linear.
+pub fn table(tag: u32, first: i16, count: u16, bits: u16, undefined: bool) -> Vec<u8> {
+    table_of("US", tag, [first as u16, count, bits], undefined)
+}
+
+/// The same of this Modality LUT Type.
+pub fn table_of(kind: &str, tag: u32, [first, count, bits]: [u16; 3], undefined: bool) -> Vec<u8> {
+    let first = first as i16;
+    let most = f64::from((1u32 << bits) - 1);
+    let square = |at: u16| (most * (f64::from(at) / f64::from(count - 1)).powi(2)) as u16;
+    let entries: Vec<u16> = (0..count).map(square).collect();
+    let mut item = Vec::new();
+    let vr = if first < 0 { b"SS" } else { b"US" };
+    element(&mut item, 0x0028_3002, vr, &words(&[count, first as u16, bits]));
+    text(&mut item, 0x0028_3004, b"LO", kind);
+    element(&mut item, 0x0028_3006, b"US", &words(&entries));
+    let mut more = Vec::new();
+    sequence(&mut more, tag, undefined, &item);
+    more
+}

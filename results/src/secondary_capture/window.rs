@@ -12,7 +12,7 @@ use std::fmt;
 pub enum Window {
     /// Of a volume: centre and width in the unit of the voxels; white and black exchanged for MONOCHROME1.
     Linear { centre: f64, width: f64, inverted: bool },
-    /// Of a film, which comes as a display shows it: each channel is dark at 0 and bright at 1.
+    /// Of a film, or of a volume that the model takes so, which comes as a display shows it: each channel is dark at 0 and bright at 1.
     Displayed,
 }
 
@@ -25,8 +25,8 @@ impl Window {
     /// the values themselves.
     pub fn choose(source: &Source, measured: Measured, findings: &Findings) -> Self {
         let volume = match measured {
-            Measured::Volume(volume) => volume,
-            Measured::Film(_) => return Self::Displayed,
+            Measured::Volume(volume) if !volume.displayed => volume,
+            Measured::Volume(_) | Measured::Film(_) => return Self::Displayed,
         };
         let inverted =
             source.text(tags::PHOTOMETRIC_INTERPRETATION).as_deref() == Some("MONOCHROME1");

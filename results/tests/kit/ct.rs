@@ -85,6 +85,7 @@ fn volume(objects: &[&Object]) -> Volume {
             })
             .collect(),
         frame_of_reference: Some(uid(objects[0], tags::FRAME_OF_REFERENCE_UID)),
+        displayed: false,
     }
 }
 

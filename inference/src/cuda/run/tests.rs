@@ -62,7 +62,13 @@ fn volume() -> Arc<Volume> {
         slice_step: 2.5,
     };
     let voxels = (0..geometry.voxels()).map(|i| ((i * 7919 % 1009) as f32) - 500.0).collect();
-    Arc::new(Volume { geometry, voxels, slices: Vec::new(), frame_of_reference: None })
+    Arc::new(Volume {
+        geometry,
+        voxels,
+        slices: Vec::new(),
+        frame_of_reference: None,
+        displayed: false,
+    })
 }
 
 /// A device with ONNX Runtime's provider, or the stand-in with the memory of the host.

@@ -1,6 +1,7 @@
 //! What a manifest says of the images that a model makes.
 
-use super::super::written::{Inputs, Written, WrittenDerived, WrittenInput};
+use super::super::outputs::FigureName;
+use super::super::written::{Inputs, Written, WrittenDerived, WrittenInput, WrittenKind};
 use super::super::{DerivedOutput, Intensity, ResultKind};
 use super::Check;
 use gantry_terms::findings::Quantity;
@@ -30,12 +31,42 @@ impl Check<'_> {
             }
         }
         let displayed = |input: &WrittenInput| *input.intensity.get_ref() == Intensity::Displayed;
-        if written.input.iter().any(|(_, input)| displayed(input)) {
+        if self.shows_a_volume(written) {
+            for image in images {
+                let text = "images derived of a volume are in its own unit, which `displayed` does not know: `rescaled`, or \
+                            a `quantity`";
+                self.fault(image.key.span(), text);
+            }
+        } else if written.input.iter().any(|(_, input)| displayed(input)) {
             for image in images.iter().filter(|image| image.rescale.is_none()) {
                 let text = "what a display shows goes from 0 to 1: say by a `rescale` how it is stored, as \
                             in { slope = 0.000244140625, intercept = 0 }";
                 self.fault(image.key.span(), text);
             }
+        }
+    }
+
+    /// Whether the leading input is a volume as a display shows it, whose numbers measure nothing.
+    fn shows_a_volume(&self, written: &Written<Inputs>) -> bool {
+        written.input.iter().any(|(_, input)| {
+            input.onto.is_none()
+                && *input.kind.get_ref() == WrittenKind::Volume
+                && *input.intensity.get_ref() == Intensity::Displayed
+        })
+    }
+
+    /// What a display shows has no unit, and other windows make other numbers of the same tissue.
+    pub(super) fn measured(&mut self, written: &Written<Inputs>) {
+        if !self.shows_a_volume(written) {
+            return;
+        }
+        for measurement in written.measurements.iter().filter(|m| m.of.is_some()) {
+            let figure = measurement.figure.as_ref().map(|figure| *figure.get_ref());
+            let fits =
+                matches!(figure, Some(FigureName::Volume | FigureName::Area | FigureName::Count));
+            let text = "of what a display shows volumes and counts are measured, and no intensities: `hounsfield` or \
+                        `rescaled`";
+            self.require(fits, measurement.key.span(), text);
         }
     }
 

@@ -186,9 +186,6 @@ impl Check<'_> {
         self.of_frames(input);
         let text = "the key `slice-order` is missing";
         self.require(input.slice_order.is_some(), input.kind.span(), text);
-        let displayed = *input.intensity.get_ref() == Intensity::Displayed;
-        let text = "`displayed` is for films: `hounsfield` or `rescaled`";
-        self.require(!displayed, input.intensity.span(), text);
         if let Some(image) = &input.image {
             self.fault(image.span(), "this is for a film: kind = \"image\"");
         }

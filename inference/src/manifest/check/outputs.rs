@@ -53,6 +53,7 @@ impl Check<'_> {
         self.questions(written);
         self.boxes(written);
         self.images(written);
+        self.measured(written);
         let masks: BTreeSet<&str> =
             written.segmentations.iter().map(|s| s.key.get_ref().as_str()).collect();
         for of in written.measurements.iter().filter_map(|m| m.of.as_ref()) {

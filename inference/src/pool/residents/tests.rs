@@ -277,6 +277,29 @@ fn opened_there(residents: &mut Residents<&'static str>, model: &str, mib: u64) 
 }
 
 #[test]
+fn each_device_has_a_budget_of_its_own() {
+    let mut residents = of_mib(10_000);
+    for (model, device) in [("a", 0), ("b", 1), ("c", 1)] {
+        residents.known(model, 100 * MIB, Device::Cuda(device));
+    }
+    open(&mut residents, "a", 10);
+    residents.took_there("a", 0, 900 * MIB, 1000 * MIB);
+    open(&mut residents, "b", 10);
+    residents.took_there("b", 0, 400 * MIB, 500 * MIB);
+    assert_eq!(residents.budget_there("a"), Some(1000 * MIB));
+    assert_eq!(residents.budget_there("c"), Some(500 * MIB));
+    // 248, a guess, and 400 are more than the second device has, and a is of the first.
+    assert_eq!(admitted(&mut residents, "c", 0).1, ["b"]);
+    assert!(
+        !waits(&mut residents, "a", 0),
+        "what runs on the second device takes nothing of the first"
+    );
+    assert!(waits(&mut residents, "b", 0));
+    residents.leave("a");
+    residents.leave("c");
+}
+
+#[test]
 fn what_a_device_has_is_shared_as_the_memory_of_the_machine_is() {
     let mut residents = of_mib(10_000);
     opened_there(&mut residents, "a", 400);

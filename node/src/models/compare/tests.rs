@@ -47,6 +47,7 @@ fn row(version: &str, state: JobState, findings: Value, seconds: f64, peak: u64)
         findings: Some(findings),
         results: Vec::new(),
         peak: Some(peak),
+        ran_on: None,
         candidate_failed: None,
     }
 }
