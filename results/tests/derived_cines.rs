@@ -107,7 +107,8 @@ fn ultrasound_keeps_its_8_bits_or_is_refused() {
     {
         assert!(matches!(made(&cine, values, rescale), Err(ComposeError::NoRoom)));
     }
-    let coloured = made(&cines::coloured(), cine.film.pixels.clone(), None);
+    let rgb = cines::coloured();
+    let coloured = made(&rgb, rgb.film.pixels.clone(), None);
     assert!(matches!(coloured, Err(ComposeError::NotOneFrame)), "no grey of colours");
 }
 
