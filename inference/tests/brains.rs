@@ -219,11 +219,9 @@ fn the_brain_of_a_made_head_on_ct_is_where_plain_python_finds_it() {
     check_on_ct(64, 4.0);
 }
 
-/// As the manifest says, twice: by far the longest of these tests.
+/// As the manifest says.
 #[test]
+#[ignore = "takes minutes: cargo test --workspace --test brains -- --ignored"]
 fn the_brain_of_a_made_head_on_ct_is_where_plain_python_finds_it_at_full_size() {
-    if std::env::var("GANTRY_TESTS").is_ok_and(|which| which == "all") {
-        return check_on_ct(256, 1.0);
-    }
-    println!("skipped: the brain on CT at full size takes minutes; GANTRY_TESTS=all runs it");
+    check_on_ct(256, 1.0);
 }
