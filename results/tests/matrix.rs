@@ -5,26 +5,29 @@ mod kit;
 use gantry_results::object::ComposeError;
 use gantry_results::segmentation::{Form, segmentation};
 use gantry_results::{
-    Provenance, ResultObject, Shown, alternates, derived_images, encapsulated_pdf, failure_report,
-    key_objects, parametric_maps, presentation_states, secondary_capture, secondary_capture_images,
-    structured_report, structured_report_of_segments, text_report,
+    Provenance, ResultObject, Shown, Telling, alternates, derived_images, encapsulated_pdf,
+    failure_report, key_objects, parametric_maps, presentation_states, secondary_capture,
+    secondary_capture_images, structured_report, structured_report_of_segments,
+    structured_report_with, text_report,
 };
 use gantry_terms::code::Code;
-use gantry_terms::findings::{Derived, Findings, NoValue, Presence, Quantity};
-use gantry_terms::region::{Place, Rectangle, Region};
+use gantry_terms::findings::{Answer, Derived, Findings, NoValue, Presence, Quantity};
+use gantry_terms::region::{Place, Rectangle, Region, Regions};
 use kit::cells::{Cell, noted, without_notes};
 use kit::film::Radiograph;
 use kit::phantom::{Phantom, Scan};
 use kit::readers::{self, Put};
 use kit::voxels::taken_apart;
-use kit::{cases, cines, film, modalities, model, validators};
+use kit::{cases, cines, film, modalities, model, places, validators};
 use std::fmt::Write;
 use std::path::Path;
 
 const BEGIN: &str = "<!-- written by results/tests/matrix.rs -->\n";
 const END: &str = "<!-- end -->";
-const OBJECTS: [&str; 15] = [
+const OBJECTS: [&str; 17] = [
     "structured report",
+    "report with regions",
+    "report with regions in the patient",
     "report in older classes",
     "report that refers to segments",
     "failure report",
@@ -190,7 +193,14 @@ fn of_volume(scan: &Scan, together: bool) -> Vec<Cell> {
     let on = |at: &usize| abnormal[at * size..(at + 1) * size].contains(&1);
     let flagged: Vec<usize> = (0..volume.geometry.slices).filter(on).collect();
     let put = Put::new(source, volume, &findings, &volume.voxels, Some(&flagged));
-    made.into_iter().map(|made| judged(&made, &scan.files, together, &put)).collect()
+    let mut cells: Vec<Cell> =
+        made.into_iter().map(|made| judged(&made, &scan.files, together, &put)).collect();
+    let placed = answered(places::findings(volume));
+    let put = Put::new(source, volume, &placed, &volume.voxels, None);
+    let told = |regions| structured_report_with(source, volume, &placed, telling(regions), &job);
+    let reports = [Regions::Images, Regions::Patient].map(|regions| one(told(regions)));
+    cells.splice(1..1, reports.map(|made| judged(&made, &scan.files, together, &put)));
+    cells
 }
 
 fn of_film(radiograph: &Radiograph) -> Vec<Cell> {
@@ -242,7 +252,13 @@ fn of_film(radiograph: &Radiograph) -> Vec<Cell> {
     ];
     let stored: Vec<f32> = film.pixels.iter().map(|pixel| pixel / slope as f32).collect();
     let put = Put::new(source, film, &placed, &stored, None);
-    made.into_iter().map(|made| judged(&made, &files, true, &put)).collect()
+    let mut cells: Vec<Cell> =
+        made.into_iter().map(|made| judged(&made, &files, true, &put)).collect();
+    let placed = answered(placed);
+    let told = |regions| structured_report_with(source, film, &placed, telling(regions), &job);
+    let reports = [Regions::Images, Regions::Patient].map(|regions| one(told(regions)));
+    cells.splice(1..1, reports.map(|made| judged(&made, &files, true, &put)));
+    cells
 }
 
 fn of_cine(cine: &Radiograph) -> Vec<Cell> {
@@ -278,7 +294,31 @@ fn of_cine(cine: &Radiograph) -> Vec<Cell> {
         one(encapsulated_pdf(source, film, &findings, &job)),
     ];
     let put = Put::new(source, film, &findings, &stored, Some(&[2, 3, 4]));
-    made.into_iter().map(|made| judged(&made, &files, true, &put)).collect()
+    let mut cells: Vec<Cell> =
+        made.into_iter().map(|made| judged(&made, &files, true, &put)).collect();
+    let placed = answered(findings);
+    let told = |regions| structured_report_with(source, film, &placed, telling(regions), &job);
+    let reports = [Regions::Images, Regions::Patient].map(|regions| one(told(regions)));
+    cells.splice(1..1, reports.map(|made| judged(&made, &files, true, &put)));
+    cells
+}
+
+fn telling(regions: Regions) -> Telling<'static> {
+    Telling { regions, ..Telling::default() }
+}
+
+/// The first group answers a question, too, and leaves another one open.
+fn answered(mut findings: Findings) -> Findings {
+    let answer = |key: &str, question, value| Answer { key: key.into(), question, value };
+    findings.groups[0].answers = vec![
+        answer(
+            "side",
+            Code::new("272741003", "SCT", "Laterality"),
+            Some(Code::new("7771000", "SCT", "Left")),
+        ),
+        answer("grade", Code::new("GRADE", "99GANTRY", "Grade"), None),
+    ];
+    findings
 }
 
 /// A reason with more characters than those of ASCII.

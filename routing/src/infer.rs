@@ -322,6 +322,14 @@ pub(crate) fn infer_error(error: InferError) -> JobError {
     }
 }
 
+/// Of a cine the same is said of each frame.
+fn of_frame(frame: Option<u32>, mut said: serde_json::Value) -> serde_json::Value {
+    if let Some(frame) = frame {
+        said["frame"] = frame.into();
+    }
+    said
+}
+
 /// What `explain` and `status` show of the findings: whether each is there, what answers a question, and key, number and unit.
 pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
     let answers = findings.groups.iter().filter_map(|group| {
@@ -332,22 +340,27 @@ pub(crate) fn summary_of(findings: &Findings) -> serde_json::Value {
             "presence": presence,
         }))
     });
-    let chosen = findings.groups.iter().flat_map(|group| &group.answers).map(|answer| {
-        let value = answer.value.as_ref().map_or("undetermined", |value| value.meaning.as_str());
-        serde_json::json!({
-            "key": answer.key,
-            "concept": answer.question.meaning,
-            "answer": value,
+    let chosen = findings.groups.iter().flat_map(|group| {
+        group.answers.iter().map(|answer| {
+            let value = answer.value.as_ref().map_or("undetermined", |value| &value.meaning);
+            let said = serde_json::json!({
+                "key": answer.key,
+                "concept": answer.question.meaning,
+                "answer": value,
+            });
+            of_frame(group.frame, said)
         })
     });
-    let measurements = findings.groups.iter().flat_map(|group| &group.measurements);
-    let shown = measurements.map(|m| {
-        let derived = m.derivation.as_ref().map(|how| format!("{} of ", how.meaning));
-        serde_json::json!({
-            "key": m.key,
-            "concept": format!("{}{}", derived.unwrap_or_default(), m.concept.meaning),
-            "value": m.value.ok(),
-            "unit": m.unit.value,
+    let shown = findings.groups.iter().flat_map(|group| {
+        group.measurements.iter().map(|m| {
+            let derived = m.derivation.as_ref().map(|how| format!("{} of ", how.meaning));
+            let said = serde_json::json!({
+                "key": m.key,
+                "concept": format!("{}{}", derived.unwrap_or_default(), m.concept.meaning),
+                "value": m.value.ok(),
+                "unit": m.unit.value,
+            });
+            of_frame(group.frame, said)
         })
     });
     serde_json::Value::Array(answers.chain(chosen).chain(shown).collect())

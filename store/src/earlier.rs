@@ -87,14 +87,15 @@ async fn find(
     let found = sqlx::query(concat!(
         "SELECT earlier.revision, earlier.results, earlier.state = 'finished' AS is_finished
          FROM jobs AS job JOIN jobs AS earlier ON earlier.id < job.id
-             AND earlier.state IN ('finished', 'failed') AND earlier.results <> '[]' AND ",
+             AND earlier.results <> '[]' AND (earlier.state = 'finished' OR (earlier.state = 'failed'
+                 AND EXISTS (SELECT 1 FROM outbox WHERE outbox.job = earlier.id))) AND ",
         same_subject!("earlier", "job"),
         " WHERE job.id = $1 ORDER BY earlier.id DESC"
     ))
     .bind(job)
     .fetch_all(&mut *connection)
     .await?;
-    // Reports that later ones failed take no result's place, and are out of date now, too.
+    // Reports that later ones failed take no result's place, and are out of date now, too, where they went anywhere.
     let last = found.iter().position(|row| rows::column(row, "is_finished").unwrap_or(false));
     let found = &found[..last.map_or(found.len(), |last| last + 1)];
     let Some(last) = found.last().filter(|_| last.is_some()).or(found.first()) else {

@@ -89,23 +89,31 @@ async fn a_job_names_the_results_of_the_last_revision_that_made_some_and_each_re
 async fn a_job_names_the_reports_of_failures_since_the_last_results_too() {
     let folder = tempdir().expect("a folder");
     let store = store(folder.path()).await;
-    let fails = async |job: &Job, number: u32| {
+    let fails = async |job: &Job, number: u32, peers: &[&str]| {
         let of = Identity { origin: Origin::Made, study: study(1), ..identity(9, number) };
         store.keep(image_of(of, 500, u64::from(number))).await.expect("kept");
         store.settled().await;
         let results = [instance(9, number)];
-        store.fail_job_with(job.id, "broken", &results, &[]).await.expect("noted");
+        let to = |peer: &&str| NewDelivery {
+            peer: (*peer).into(),
+            sop_instance: instance(9, number),
+            priority: job.priority,
+        };
+        let deliveries: Vec<NewDelivery> = peers.iter().map(to).collect();
+        store.fail_job_with(job.id, "broken", &results, &deliveries).await.expect("noted");
     };
     let noted = async |job: &Job| store.note_earlier(job, &[CLASS]).await.expect("noted");
     let first = revision(&store, 1).await;
-    fails(&first, 10).await;
+    fails(&first, 10, &["PACS"]).await;
     let second = revision(&store, 2).await;
     assert_eq!(named(&noted(&second).await), Some((1, documents(&[10]))), "only a failure so far");
     assert_eq!(finish(&store, &second, 20).await, JobState::Finished);
     let third = revision(&store, 3).await;
-    fails(&third, 30).await;
+    fails(&third, 30, &["PACS"]).await;
     let fourth = revision(&store, 4).await;
-    let named = named(&noted(&fourth).await);
+    fails(&fourth, 40, &[]).await;
+    let fifth = revision(&store, 5).await;
+    let named = named(&noted(&fifth).await);
     assert_eq!(
         named,
         Some((2, documents(&[20, 21, 30]))),

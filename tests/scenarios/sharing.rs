@@ -84,7 +84,6 @@ fn a_stat_job_waits_for_one_run_at_most_while_many_routine_ones_are_queued() {
     assert!(afterwards >= 3, "only {afterwards} were queued behind it:\n{log}");
 }
 
-/// Processes that this one started and that have not ended.
 /// Its pixels are far fewer than its headers say: who reads them says so.
 #[test]
 fn a_series_that_is_too_large_for_the_budget_is_refused_before_its_pixels_are_read() {
@@ -106,6 +105,7 @@ fn a_series_that_is_too_large_for_the_budget_is_refused_before_its_pixels_are_re
     assert!(explained.contains("failed"), "{explained}");
 }
 
+/// Processes that this one started and that have not ended.
 fn children(of: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("proc(5)").flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

@@ -128,11 +128,22 @@ fn failures<'j>(rows: impl Iterator<Item = &'j JobRow>) -> Failures {
     Failures { count: failed.len(), last_reason }
 }
 
-/// The findings of a job that have this word, by their keys.
-fn found<'j>(row: &'j JobRow, word: &str) -> BTreeMap<&'j str, &'j Value> {
+/// What was found of this key and has this word, by the frame of a cine; 0: of all of it.
+fn found<'j>(row: &'j JobRow, key: &str, word: &str) -> BTreeMap<u64, &'j Value> {
     let all = row.findings.as_ref().and_then(Value::as_array).into_iter().flatten();
-    let with_word = all.filter(|found| found.get(word).is_some());
-    with_word.filter_map(|found| Some((found["key"].as_str()?, found))).collect()
+    let of_key = all.filter(|found| found["key"] == *key && found.get(word).is_some());
+    of_key.map(|found| (found["frame"].as_u64().unwrap_or(0), found)).collect()
+}
+
+/// What the live version and the candidate found of this key: a pair for each frame that one of them tells of, and where neither
+/// does nothing of both.
+fn both<'j>(pair: &'j Pair, key: &str, word: &str) -> Vec<[Option<&'j Value>; 2]> {
+    let [live, candidate] = [&pair.live, &pair.candidate].map(|row| found(row, key, word));
+    let frames: BTreeSet<u64> = live.keys().chain(candidate.keys()).copied().collect();
+    if frames.is_empty() {
+        return vec![[None, None]];
+    }
+    frames.iter().map(|at| [live.get(at).copied(), candidate.get(at).copied()]).collect()
 }
 
 /// The keys of all, in the order in which they come first.
@@ -165,9 +176,7 @@ fn measured(pairs: &[&Pair], key: &str) -> Measured {
         only_candidate: 0,
     };
     let mut differences: Vec<f64> = Vec::new();
-    for pair in pairs {
-        let [live, candidate] =
-            [&pair.live, &pair.candidate].map(|row| found(row, "value").get(key).copied());
+    for [live, candidate] in pairs.iter().flat_map(|pair| both(pair, key, "value")) {
         if let Some(told) = candidate.or(live) {
             measured.concept = text(told, "concept");
             measured.unit = text(told, "unit");
@@ -211,9 +220,7 @@ fn answers(pairs: &[&Pair]) -> Vec<Answered> {
 fn answered(pairs: &[&Pair], key: &str, word: &str) -> Answered {
     let (mut concept, mut same, mut count) = (String::new(), 0, 0);
     let mut table: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for pair in pairs {
-        let [live, candidate] =
-            [&pair.live, &pair.candidate].map(|row| found(row, word).get(key).copied());
+    for [live, candidate] in pairs.iter().flat_map(|pair| both(pair, key, word)) {
         if let Some(told) = candidate.or(live) {
             concept = text(told, "concept");
         }

@@ -1,5 +1,5 @@
 //! The images that lie in the planes of frames which name no image: those of the study in the same frame of reference, at the same place, turned
-//! alike, with pixels as large (PS3.3 C.7.6.2, C.7.6.16.2.1, C.7.6.16.2.3, C.7.6.16.2.4).
+//! alike, with as many pixels as large (PS3.3 C.7.6.2, C.7.6.16.2.1, C.7.6.16.2.3, C.7.6.16.2.4).
 
 use super::content::Item;
 use super::map::PARAMETRIC_MAP;
@@ -21,10 +21,12 @@ const POSITION: u32 = 0x0020_0032;
 const ORIENTATION: u32 = 0x0020_0037;
 const FRAME_OF_REFERENCE: u32 = 0x0020_0052;
 const PIXEL_SPACING: u32 = 0x0028_0030;
+const ROWS: u32 = 0x0028_0010;
+const COLUMNS: u32 = 0x0028_0011;
 
-/// Position, direction of rows and of columns, and spacing.
+/// Position, direction of rows and of columns, spacing, and how many rows and columns.
 #[derive(Debug, Clone, PartialEq)]
-struct Plane([f64; 11]);
+struct Plane([f64; 13]);
 
 /// Those of a study that may be drawn over.
 #[derive(Debug, Default)]
@@ -32,11 +34,11 @@ pub struct Planes(Vec<(Plane, Under)>);
 
 impl Plane {
     fn of(numbers: impl Fn(u32) -> Vec<f64>) -> Option<Self> {
-        let all = [POSITION, ORIENTATION, PIXEL_SPACING].map(numbers).concat();
+        let all = [POSITION, ORIENTATION, PIXEL_SPACING, ROWS, COLUMNS].map(numbers).concat();
         all.try_into().ok().map(Self)
     }
 
-    fn of_frame(frame: &Item, shared: Option<&Item>) -> Option<Self> {
+    fn of_frame(object: &Item, frame: &Item, shared: Option<&Item>) -> Option<Self> {
         let of = |macro_of: Tag, tag: Tag| -> Vec<f64> {
             let text = group(frame, shared, macro_of).and_then(|group| group.text(tag));
             let text = text.unwrap_or_default();
@@ -44,7 +46,10 @@ impl Plane {
                 text.split('\\').map(|number| number.trim().parse()).collect();
             numbers.unwrap_or_default()
         };
+        let side = |tag: Tag| object.numbers(tag).into_iter().map(f64::from).collect();
         Self::of(|tag| match tag {
+            ROWS => side(tags::ROWS),
+            COLUMNS => side(tags::COLUMNS),
             POSITION => of(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT),
             ORIENTATION => of(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT),
             _ => of(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING),
@@ -95,15 +100,20 @@ impl Planes {
     }
 
     /// What is missing is an error in words for the one who asked.
-    pub fn under(&self, frame: &Item, shared: Option<&Item>) -> Result<Under, &'static str> {
-        let plane = Plane::of_frame(frame, shared).ok_or(
+    pub fn under(
+        &self,
+        object: &Item,
+        frame: &Item,
+        shared: Option<&Item>,
+    ) -> Result<Under, &'static str> {
+        let plane = Plane::of_frame(object, frame, shared).ok_or(
             "names no source image (Derivation Image Sequence) and has no plane of its own (Plane Position, Plane \
              Orientation, Pixel Measures)",
         )?;
         let found = self.0.iter().find(|(other, _)| other.is(&plane));
         found.map(|(_, under)| under.clone()).ok_or(
             "names no source image (Derivation Image Sequence), and no image of its study that is kept here lies in its \
-             plane (Frame of Reference UID, Image Position and Orientation (Patient), Pixel Spacing)",
+             plane (Frame of Reference UID, Image Position and Orientation (Patient), Pixel Spacing, Rows, Columns)",
         )
     }
 }
@@ -121,7 +131,7 @@ async fn frames(
     let each = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).iter().zip(1..);
     let plane = |(frame, number): (&Item, u32)| {
         let under = Under { source: uid.clone(), frame: Some(number) };
-        Plane::of_frame(frame, shared).map(|plane| (plane, under))
+        Plane::of_frame(&object, frame, shared).map(|plane| (plane, under))
     };
     Ok(each.filter_map(plane).collect())
 }

@@ -159,7 +159,8 @@ impl Segments {
             let segments = stored.segments(&pixels, at, size, segment);
             let segments =
                 segments.ok_or_else(|| format!("its frame {} names no segment", at + 1))?;
-            let under = Under::of(frame, shared).map_or_else(|| planes.under(frame, shared), Ok);
+            let under =
+                Under::of(frame, shared).map_or_else(|| planes.under(object, frame, shared), Ok);
             let under = under.map_err(|why| format!("its frame {} {why}", at + 1))?;
             let place = *places.entry(under.clone()).or_insert_with(|| {
                 pictures.push((under, Vec::new()));

@@ -51,6 +51,8 @@ pub struct Pixels<'a> {
     film: bool,
     /// A table made the values of what is stored.
     by_table: bool,
+    /// Modality LUT Type (0028,3004): what it made of them.
+    made: Option<String>,
     padding: Option<[i32; 2]>,
     rows: usize,
     columns: usize,
@@ -89,6 +91,8 @@ impl<'a> Pixels<'a> {
             [value.min(limit), value.max(limit)]
         });
         let shown = [tags::WINDOW_CENTER, tags::VOILUT_SEQUENCE];
+        let tables = original.sequence(tags::MODALITY_LUT_SEQUENCE);
+        let made = tables.first();
         Ok(Self {
             allocated: unsigned(tags::BITS_ALLOCATED, "Bits Allocated")?,
             bits: unsigned(tags::BITS_STORED, "Bits Stored")?,
@@ -98,6 +102,7 @@ impl<'a> Pixels<'a> {
             inverted: photometric.first().is_some_and(|it| it == "MONOCHROME1"),
             film,
             by_table: original.element(tags::MODALITY_LUT_SEQUENCE).is_some(),
+            made: made.and_then(|item| texts(item, tags::MODALITY_LUT_TYPE).first().cloned()),
             padding,
             rows,
             columns,
@@ -200,6 +205,12 @@ impl Form {
                     OF_STORED.iter().for_each(|tag| image.remove(*tag));
                     window.write(image)?;
                 }
+                if pixels.by_table && !pixels.film {
+                    // What is stored was no value, padding neither.
+                    image.remove(tags::PIXEL_PADDING_VALUE);
+                    image.remove(tags::PIXEL_PADDING_RANGE_LIMIT);
+                    rescaled(pixels, [1.0, 0.0], image)?;
+                }
                 (pixels.allocated, pixels.bits, pixels.signed, pixels.kept(values))
             }
             Self::New { slope, intercept, signed, bits, window } => {
@@ -244,7 +255,7 @@ impl Form {
 impl Pixels<'_> {
     /// In the form of the original, whose padding stays.
     fn kept(&self, values: &[f32]) -> Vec<f64> {
-        let padding = self.padding.filter(|_| !self.inverted);
+        let padding = self.padding.filter(|_| !self.inverted && !self.by_table);
         let stored = values.iter().zip(self.numbers).map(|(value, number)| {
             let before = self.stored(*number);
             let padded = padding
@@ -289,7 +300,8 @@ fn rescaled(
         .decimals(tags::RESCALE_INTERCEPT, &[intercept])?;
     let untyped = image.element(tags::RESCALE_TYPE).is_none() && !is_positron_emission(image);
     if pixels.film || untyped {
-        image.text(tags::RESCALE_TYPE, "US");
+        let made = pixels.made.as_deref().filter(|_| !pixels.film);
+        image.text(tags::RESCALE_TYPE, made.unwrap_or("US"));
     }
     Ok(())
 }

@@ -121,3 +121,17 @@ fn nothing_to_compare_is_no_number_and_no_fault() {
     let canary = compared("lung", "2", &[], &[given]).canary;
     assert_eq!((canary.finished, canary.given_to_live.count), (0, 1));
 }
+
+#[test]
+fn each_frame_of_a_cine_is_compared_with_its_own() {
+    let frames = |areas: [f64; 3]| {
+        let of = |(frame, area): (u32, f64)| json!({"key": "area", "concept": "Area", "value": area, "unit": "cm2", "frame": frame});
+        Value::Array((1..).zip(areas).map(of).collect())
+    };
+    let finished = |version, areas| row(version, JobState::Finished, frames(areas), 1.0, 1);
+    let pair = pair(finished("1", [1.0, 2.0, 3.0]), finished("2", [1.5, 2.0, 3.0]), None);
+    let told = compared("lung", "2", &[pair], &[]);
+    let area = &told.measurements[0];
+    assert_eq!((told.measurements.len(), area.count, area.equal), (1, 3, 2));
+    assert_eq!(area.largest_difference, Some(0.5), "of the first frame");
+}
