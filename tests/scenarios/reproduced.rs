@@ -12,7 +12,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A pause that a slow machine makes between two images of a peer is waited for twice over.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A folder of models of its own, which may be changed.
 fn copied_models(to: &Path) {
