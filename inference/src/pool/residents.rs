@@ -56,6 +56,9 @@ enum Of {
 /// time for what others do.
 const OUTGREW_AT_MOST: u32 = 2;
 
+/// This part of the budget is the most that is kept free for what a run takes until the next look.
+const SOON: u64 = 64;
+
 /// What took more than the whole budget.
 #[derive(Debug, Clone, Copy)]
 struct TooLarge {
@@ -270,8 +273,8 @@ impl<W> Residents<W> {
         }
         if self.busy_beside(model, Of::Machine).saturating_add(bytes) <= budget {
             self.resident(model).set_aside = Some(bytes);
-            // It may grow as much again until the next look.
-            let soon = bytes.saturating_add(grown);
+            // It may grow as much again until the next look; idle models are not unloaded for more than a little of that.
+            let soon = bytes.saturating_add(grown.min(budget / SOON));
             return Growth::Fits(self.make_room(model, soon, Of::Machine));
         }
         // The next time more is set aside, so that this comes to an end.
