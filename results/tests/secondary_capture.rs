@@ -171,6 +171,41 @@ fn every_frame_bears_the_mark_when_the_model_is_for_research() {
     }
 }
 
+/// As a reader sees it.
+const MARK: [&str; 7] = [
+    "#####  ###  ####        ####  #####  #### #####  ###  ####   ###  #   #       #   #  #### #####        ###  #   # #     #   #",
+    "#     #   # #   #       #   # #     #     #     #   # #   # #   # #   #       #   # #     #           #   # #   # #     #   #",
+    "#     #   # #   #       #   # #     #     #     #   # #   # #     #   #       #   # #     #           #   # ##  # #     #   #",
+    "####  #   # ####        ####  ####   ###  ####  #   # ####  #     #####       #   #  ###  ####        #   # # # # #      # #",
+    "#     #   # # #         # #   #         # #     ##### # #   #     #   #       #   #     # #           #   # #  ## #       #",
+    "#     #   # #  #        #  #  #         # #     #   # #  #  #   # #   #       #   #     # #           #   # #   # #       #",
+    "#      ###  #   #       #   # ##### ####  ##### #   # #   #  ###  #   #        ###  ####  #####        ###  #   # #####   #",
+];
+
+#[test]
+fn the_mark_can_be_read() {
+    let scan = Phantom::axial(1, 64, 96).scan();
+    let picture = picture(&scan, &model::findings(&scan.volume), 0);
+    let is_amber = |row: usize, column: usize| pixel(&picture, column, row) == [255, 190, 60];
+    let rows: Vec<usize> = (0..picture.height / 8)
+        .filter(|row| (0..picture.width).any(|column| is_amber(*row, column)))
+        .collect();
+    let columns: Vec<usize> = (0..picture.width)
+        .filter(|column| rows.iter().any(|row| is_amber(*row, *column)))
+        .collect();
+    let (top, left) = (rows[0], columns[0]);
+    let side = (rows[rows.len() - 1] + 1 - top) / MARK.len();
+    let right = columns[columns.len() - 1];
+    let seen: Vec<String> = (0..MARK.len())
+        .map(|row| {
+            let point = |column: usize| is_amber(top + row * side + side / 2, column + side / 2);
+            let points = (left..=right).step_by(side).map(|at| if point(at) { '#' } else { ' ' });
+            points.collect::<String>().trim_end().to_owned()
+        })
+        .collect();
+    assert_eq!(seen, MARK, "\n{}", seen.join("\n"));
+}
+
 #[test]
 fn a_rendered_slice_is_the_frame_of_the_capture() {
     let scan = phantom_case("more slices than frames").scan();
