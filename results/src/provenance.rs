@@ -68,8 +68,8 @@ impl Provenance {
         })
     }
 
-    /// The UID that belongs to one thing that this job makes (`kind`, as in `sr` or `sc series`). Another node with the same model, rule
-    /// and images makes others: its objects have other bytes.
+    /// The UID that belongs to one thing that this job makes (`kind`, as in `sr` or `sc series`). A node of another AE title with the same
+    /// model, rule and images makes others: its objects have other bytes.
     pub(crate) fn uid(&self, kind: &str, source: &Source, findings: &Findings) -> Uid {
         let revision = self.revision.to_string();
         let mut inputs: Vec<&str> =
