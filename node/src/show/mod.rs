@@ -88,7 +88,7 @@ async fn show(
     if identity.sop_class.as_str() == map::PARAMETRIC_MAP {
         return map::show(reader, &part10, instance, arguments).await;
     }
-    if segments::SEGMENTATIONS.contains(&identity.sop_class.as_str()) {
+    if overlaid::SEGMENTATIONS.contains(&identity.sop_class.as_str()) {
         return segments::show(reader, &part10, instance, arguments).await;
     }
     if let Some((rows, columns)) = size(instance) {

@@ -14,6 +14,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Segmentation Storage and Label Map Segmentation Storage.
+pub const SEGMENTATIONS: [&str; 2] =
+    ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"];
+
 /// An image that something lies over, or one frame of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Under {

@@ -3,8 +3,7 @@
 
 use super::content::Item;
 use super::map::PARAMETRIC_MAP;
-use super::overlaid::{Under, group};
-use super::segments::SEGMENTATIONS;
+use super::overlaid::{SEGMENTATIONS, Under, group};
 use crate::transcode::data_set_of;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;

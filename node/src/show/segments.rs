@@ -16,10 +16,6 @@ use gantry_store::series::InstanceRow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-/// Segmentation Storage and Label Map Segmentation Storage.
-pub const SEGMENTATIONS: [&str; 2] =
-    ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"];
-
 /// Where an object names no colour.
 const ORANGE: [u8; 3] = [255, 140, 0];
 
