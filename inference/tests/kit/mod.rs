@@ -28,7 +28,7 @@ pub fn root() -> PathBuf {
 pub fn real(path: &str) -> Option<PathBuf> {
     let found = root().join("../shared/data").join(path);
     if !found.exists() {
-        println!("skipped: the data {path} are not on this machine");
+        println!("skipped: the shared data {path} are not on this machine");
     }
     found.exists().then_some(found)
 }
